@@ -1,0 +1,43 @@
+# make demo    set up, then search, rank and retrain on images that come with the install
+# make test    set up, then linters, types and every test
+
+PYTHON ?= python3
+UV     := $(or $(shell command -v uv),.tools/bin/uv)
+BIN    := .venv/bin
+DEMO   ?= demo-$(shell date +%Y%m%d-%H%M%S)
+
+.PHONY: demo test lint format lock clean
+
+demo: .venv/ready
+	$(BIN)/hpsearch launch --dataset digits --space cnn_all --samples 20 --epochs 8 --augment none --seed 1 --name $(DEMO)
+	$(BIN)/hpsearch top $(DEMO)
+	$(BIN)/hpsearch retrain $(DEMO) --top 3 --epochs 10
+
+test: lint
+	$(BIN)/pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The versions that everybody installs: names and versions only.
+lock: $(UV)
+	$(UV) pip compile -q --extra dev --no-header --no-annotate --no-emit-index-url --upgrade pyproject.toml -o requirements.txt
+
+.venv/ready: pyproject.toml requirements.txt | $(UV)
+	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+.tools/bin/uv:
+	$(PYTHON) -m venv .tools
+	.tools/bin/pip install --quiet uv
+
+clean:
+	rm -rf .venv .tools

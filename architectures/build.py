@@ -1,0 +1,59 @@
+"""From data to `nn.Module`: the one place that names torch's layers."""
+
+from typing import Any
+
+from torch import nn
+
+from architectures.spec import CNN, Layer, Shape, layers
+
+
+def build(network: CNN | nn.Module, input_shape: Shape, num_classes: int) -> nn.Module:
+    """A module from (N, C, H, W) to logits (N, num_classes), with PyTorch's default initialisation.
+
+    A module is returned as it is. Raises SizeError where a map would vanish.
+    """
+    if isinstance(network, nn.Module):
+        return network
+    return nn.Sequential(*(_module(layer) for layer in layers(network, input_shape, num_classes)))
+
+
+def _module(layer: Layer) -> nn.Module:
+    settings = layer.settings
+    match layer.op:
+        case "conv":
+            return nn.Conv2d(
+                layer.input_shape[0],
+                layer.output_shape[0],
+                settings["kernel"],
+                settings["stride"],
+                settings["padding"],
+                bias=settings["bias"],
+            )
+        case "norm":
+            kind = nn.BatchNorm2d if len(layer.input_shape) == 3 else nn.BatchNorm1d
+            return kind(layer.input_shape[0])
+        case "activation":
+            return _activation(**settings)
+        case "pool":
+            return nn.MaxPool2d(2) if settings["kind"] == "max" else nn.AvgPool2d(2)
+        case "global_pool":
+            return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        case "dropout":
+            return nn.Dropout(settings["p"])
+        case "flatten":
+            return nn.Flatten()
+        case "dense":
+            return nn.Linear(layer.input_shape[0], layer.output_shape[0])
+
+
+def _activation(name: str, slope: float) -> nn.Module:
+    # In place where the gradient can be had from the output: one map less to keep for the backward pass.
+    made: dict[str, Any] = {
+        "relu": lambda: nn.ReLU(inplace=True),
+        "leaky_relu": lambda: nn.LeakyReLU(slope, inplace=True),
+        "elu": lambda: nn.ELU(inplace=True),
+        "selu": lambda: nn.SELU(inplace=True),
+        "gelu": nn.GELU,
+        "tanh": nn.Tanh,
+    }
+    return made[name]()

@@ -1,0 +1,71 @@
+"""What a network costs, from its data alone: no weight is allocated."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from architectures.spec import CNN, Shape, layers
+
+# Bytes that autograd keeps for each element of a layer's output (float32), as torch's saved tensors show:
+# a convolution's output is kept by what follows it, max pooling keeps an int64 index, dropout a byte mask.
+_KEPT_BYTES = {
+    "conv": 4,
+    "norm": 4,
+    "activation": 4,
+    "pool": 4 + 8,
+    "global_pool": 4,
+    "dropout": 4 + 1,
+    "flatten": 0,
+    "dense": 4,
+}
+_IN_PLACE = ("relu", "leaky_relu", "elu", "selu")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """parameters: a count. flops: forward, one image. activation_bytes: kept for the backward pass, one image."""
+
+    parameters: int
+    flops: int
+    activation_bytes: int
+
+
+def cost(network: CNN | Callable[[], nn.Module], input_shape: Shape, num_classes: int) -> Cost:
+    """The cost of a network for images (C, H, W); a function that makes a module is measured on the meta device.
+
+    Activations of a module are counted as what each of its leaves returns. Raises SizeError as `layers` does.
+    """
+    if not isinstance(network, CNN):
+        return _module_cost(network, input_shape)
+    found = layers(network, input_shape, num_classes)
+    kept = 4 * prod(input_shape)
+    for layer in found:
+        if layer.op == "activation" and layer.settings["name"] in _IN_PLACE:
+            continue
+        size = _KEPT_BYTES[layer.op]
+        if layer.op == "pool" and layer.settings["kind"] == "average":
+            size = 4
+        kept += size * prod(layer.output_shape)
+    return Cost(sum(layer.parameters for layer in found), sum(layer.flops for layer in found), kept)
+
+
+def _module_cost(make: Callable[[], nn.Module], input_shape: Shape) -> Cost:
+    with torch.device("meta"):
+        module = make()
+    kept = 0
+
+    def count(_module: nn.Module, _inputs: object, output: object) -> None:
+        nonlocal kept
+        if isinstance(output, torch.Tensor):
+            kept += output.numel() * output.element_size()
+
+    for leaf in module.modules():
+        if not list(leaf.children()):
+            leaf.register_forward_hook(count)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module.eval()(torch.empty(1, *input_shape, device="meta"))
+    return Cost(sum(p.numel() for p in module.parameters()), counter.get_total_flops(), kept)

@@ -1,0 +1,106 @@
+"""Measures augmentation, images/s on one core, against torchvision one image at a time, in the same run.
+
+Each way does the whole step: take a batch from a resident uint8 tensor by index, augment as published, normalise,
+channels last. `python benchmarks/augment.py` prints a Markdown table.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from sklearn.datasets import load_sample_images
+from torch import Tensor
+from torchvision import transforms as v1
+from torchvision.transforms import v2
+
+from trainables.augment import PRESETS, augment
+
+PUBLISHED = PRESETS["published"]
+
+
+def photograph_tiles() -> Tensor:
+    """32×32 tiles (N, 3, 32, 32) of scikit-learn's two photographs, uint8."""
+    photographs = [torch.from_numpy(np.array(image)).permute(2, 0, 1) for image in load_sample_images().images]
+    return torch.cat([p.unfold(1, 32, 32).unfold(2, 32, 32).permute(1, 2, 0, 3, 4).flatten(0, 1) for p in photographs])
+
+
+def batched(images: Tensor) -> Callable[[Tensor], Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return lambda index: augment(images[index], PUBLISHED, generator)
+
+
+def tensors_one_by_one(images: Tensor) -> Callable[[Tensor], Tensor]:
+    transform = v2.Compose(
+        [
+            v2.RandomHorizontalFlip(),
+            v2.RandomCrop(32, padding=3),
+            v2.ColorJitter(0.1, 0.1, 0.1, 0.1),
+            v2.RandomRotation(5),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize([0.5] * 3, [0.5] * 3),
+        ]
+    )
+    return lambda index: torch.stack([transform(images[i]) for i in index])
+
+
+def pil_one_by_one(images: Tensor) -> Callable[[Tensor], Tensor]:
+    transform = v1.Compose(
+        [
+            v1.ToPILImage(),
+            v1.RandomHorizontalFlip(),
+            v1.RandomCrop(32, padding=3),
+            v1.ColorJitter(0.1, 0.1, 0.1, 0.1),
+            v1.RandomRotation(5),
+            v1.ToTensor(),
+            v1.Normalize([0.5] * 3, [0.5] * 3),
+        ]
+    )
+    return lambda index: torch.stack([transform(images[i]) for i in index])
+
+
+WAYS = {
+    "batched, `trainables.augment`": batched,
+    "torchvision v2, tensors": tensors_one_by_one,
+    "torchvision v1, PIL": pil_one_by_one,
+}
+
+
+def speed(way: Callable[[Tensor], Tensor], images: Tensor, batch: int, batches: int) -> float:
+    """Images/s over some batches, drawn with replacement."""
+    indices = torch.randint(len(images), (batches, batch))
+    start = time.perf_counter()
+    for index in indices:
+        way(index).contiguous(memory_format=torch.channels_last)
+    return batches * batch / (time.perf_counter() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=15, help="measurements of each way, interleaved")
+    repeats = parser.parse_args().repeats
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    images = photograph_tiles()
+    ways = {name: make(images) for name, make in WAYS.items()}
+    print("| batch | way | images/s, median | min–max | batched is faster by |")
+    print("| ---: | --- | ---: | ---: | ---: |")
+    for batch in (64, 128, 512):
+        speeds: dict[str, list[float]] = {name: [] for name in ways}
+        for repeat in range(repeats + 1):
+            for name, way in ways.items():
+                batches = max(1, 4096 // batch) if name == next(iter(ways)) else 1
+                measured = speed(way, images, batch, batches)
+                if repeat:  # the first round warms up
+                    speeds[name].append(measured)
+        medians = {name: statistics.median(values) for name, values in speeds.items()}
+        fastest = medians[next(iter(ways))]
+        for name, values in speeds.items():
+            spread = f"{min(values):,.0f}–{max(values):,.0f}"
+            print(f"| {batch} | {name} | {medians[name]:,.0f} | {spread} | {fastest / medians[name]:.1f}× |")
+
+
+if __name__ == "__main__":
+    main()

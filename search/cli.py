@@ -1,0 +1,364 @@
+"""The command `hpsearch`: a verb, then options. Everything heavy is imported when its verb is called."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configurations, or package.module:function."
+DATA_DIR = Path(os.environ.get("HPSEARCH_DATA", "~/.cache/hpsearch")).expanduser()
+
+
+class Mistake(click.ClickException):
+    """A wrong request: one line on standard error and exit code 2."""
+
+    exit_code = 2
+
+
+class Verbs(click.Group):
+    """Verbs in the order in which they are used, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names in order of definition."""
+        return list(self.commands)
+
+
+def _results(command: Any) -> Any:
+    return click.option(
+        "--results",
+        type=click.Path(path_type=Path, file_okay=False),
+        default="results",
+        show_default=True,
+        help="Folder that holds a folder for each search.",
+    )(command)
+
+
+def _search_argument(command: Any) -> Any:
+    return click.argument("search", required=False)(command)
+
+
+def _parallel(command: Any) -> Any:
+    return click.option(
+        "--parallel", type=click.IntRange(min=1), help="Trials at a time.  [default: one a core, or 16 a GPU]"
+    )(command)
+
+
+def _max_time(command: Any) -> Any:
+    return click.option(
+        "--max-time",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Minutes after which trials pause at their epoch's end; resume goes on.",
+    )(command)
+
+
+def _json(command: Any) -> Any:
+    return click.option("--json", "as_json", is_flag=True, help="For programs: JSON on standard output.")(command)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="hpsearch")
+def cli() -> None:
+    """Search hyperparameters of image classifiers, and know how good the winners are.
+
+    \b
+    hpsearch launch --dataset digits --samples 20 --epochs 8   a first search, nothing to download
+    hpsearch top                                               its best trials
+    hpsearch retrain --top 3 --epochs 10                       the winners, trained on everything, tested once
+    """
+
+
+@cli.command()
+@click.option("--space", default="cnn_all", show_default=True, help=SPACE_HELP)
+@click.option("--samples", type=click.IntRange(min=1), help="Trials to draw.  [default: 60, or the whole list]")
+@click.option("--epochs", type=click.IntRange(min=1), default=30, show_default=True, help="ASHA's max_t.")
+@click.option("--dataset", default="cifar100", show_default=True, help="A known name, or the path of your own images.")
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path), default=DATA_DIR, show_default=True, help="Downloads and cache."
+)
+@click.option("--limit-train", type=click.IntRange(min=2), help="Use a stratified subset of this many images.")
+@click.option("--image-size", type=click.IntRange(min=1), help="Resize every image to this many pixels a side.")
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of the training images held out to compare trials.",
+)
+@click.option(
+    "--augment", type=click.Choice(["none", "flip-crop", "published"]), default="published", show_default=True
+)
+@click.option("--sampler", type=click.Choice(["random", "tpe"]), default="random", show_default=True)
+@click.option("--scheduler", type=click.Choice(["asha", "none"]), default="asha", show_default=True)
+@_parallel
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@_max_time
+@click.option("--name", help="The search's name.  [default: space, dataset and time]")
+@_results
+def launch(
+    samples: int | None,
+    data_dir: Path,
+    parallel: int | None,
+    max_time: float | None,
+    name: str | None,
+    results: Path,
+    **options: Any,
+) -> None:
+    """Begin a search: draw configurations, train them, stop the worse ones early.
+
+    \b
+    hpsearch launch --space cnn_all --samples 60                  CIFAR-100, downloaded once
+    hpsearch launch --samples 60 --dataset ~/pictures             a folder of class folders, or of Parquet files
+    hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
+    """
+    from search.launch import launch as begin
+    from search.spaces import find_space
+    from search.store import Request
+
+    listed = len(find_space(options["space"]).configs)
+    request = Request(samples=samples or listed or 60, data_dir=str(data_dir.expanduser().absolute()), **options)
+    if not _is_known(request.dataset):
+        request = Request(**{**vars(request), "dataset": str(Path(request.dataset).expanduser().absolute())})
+    outcome = begin(request, results=results, name=name, parallel=parallel, max_time=_seconds(max_time))
+    _finish(outcome, results)
+
+
+def _is_known(dataset: str) -> bool:
+    from trainables.datasets import DATASETS
+
+    return dataset in DATASETS
+
+
+@cli.command()
+@_search_argument
+@click.option("--samples", type=click.IntRange(min=1), help="More trials than before.")
+@_parallel
+@_max_time
+@_results
+def resume(
+    search: str | None, samples: int | None, parallel: int | None, max_time: float | None, results: Path
+) -> None:
+    """Continue a search where it was: after a kill, after Ctrl-C, or with more samples.
+
+    \b
+    hpsearch resume                         the newest search
+    hpsearch resume my-search --samples 120
+    """
+    from search import store
+    from search.launch import resume as go_on
+
+    found = store.find(results, search)
+    _finish(go_on(found, samples=samples, parallel=parallel, max_time=_seconds(max_time)), results)
+
+
+@cli.command()
+@_search_argument
+@_json
+@_results
+def status(search: str | None, as_json: bool, results: Path) -> None:
+    """How far a search is, also while it runs.
+
+    \b
+    hpsearch status
+    hpsearch status my-search --json
+    """
+    from search import show
+    from search.reading import read_search
+
+    found = show.status(read_search(results, search))
+    _emit(found) if as_json else show.print_status(found)
+
+
+@cli.command("list")
+@_json
+@_results
+def list_searches(as_json: bool, results: Path) -> None:
+    """All searches, oldest first.
+
+    \b
+    hpsearch list
+    """
+    from search import show, store
+    from search.reading import read_search
+
+    rows = [show.summary(read_search(results, found.name)) for found in store.find_all(results)]
+    _emit(rows) if as_json else show.print_rows(rows, f"no search in {results} yet; begin one with hpsearch launch")
+
+
+@cli.command()
+@_search_argument
+@click.option("--number", "-n", type=click.IntRange(min=1), default=10, show_default=True, help="Rows to show.")
+@click.option("--all", "everything", is_flag=True, help="Every trial, with its state and reason.")
+@click.option("--distinct", is_flag=True, help="Only the best of each network family.")
+@_json
+@_results
+def top(search: str | None, number: int, everything: bool, distinct: bool, as_json: bool, results: Path) -> None:
+    """The best trials, by the best validation accuracy of each.
+
+    \b
+    hpsearch top
+    hpsearch top my-search --distinct --json
+    """
+    from search import show
+    from search.reading import read_search
+
+    found = read_search(results, search)
+    frame = show.top(found, None if everything or as_json else number, distinct=distinct, everything=everything)
+    if as_json:
+        click.echo(frame.to_json(orient="records"))
+    else:
+        show.print_top(found, frame, everything=everything)
+
+
+@cli.command()
+@_search_argument
+@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Winners to train.")
+@click.option("--distinct", is_flag=True, help="Winners of different network families.")
+@click.option("--epochs", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds for each winner.")
+@_parallel
+@_json
+@_results
+def retrain(
+    search: str | None,
+    top: int,
+    distinct: bool,
+    epochs: int,
+    repeats: int,
+    parallel: int | None,
+    as_json: bool,
+    results: Path,
+) -> None:
+    """Train the winners from scratch on training and validation images, then test each once.
+
+    The same command again continues what was interrupted, and shows the table when all is done.
+
+    \b
+    hpsearch retrain --top 3
+    hpsearch retrain my-search --top 1 --epochs 200 --repeats 5
+    """
+    from search import show, store
+    from search.launch import retrain as train_winners
+    from search.reading import read_search
+
+    found = store.find(results, search)
+    outcome, runs = train_winners(found, top=top, distinct=distinct, epochs=epochs, repeats=repeats, parallel=parallel)
+    if outcome.reason != "finished":
+        _finish(outcome, results, verb=f"retrain {found.name} --top {top} --epochs {epochs}")
+    loaded = read_search(results, found.name)
+    keys = [run.key for run in runs]
+    _emit(show.retrain_report(loaded, keys)) if as_json else show.print_retrains(loaded, keys)
+
+
+@cli.command()
+@click.argument("name", required=False)
+@_json
+def spaces(name: str | None, as_json: bool) -> None:
+    """The spaces, or one space's parameters with their conditions and ranges.
+
+    \b
+    hpsearch spaces
+    hpsearch spaces cnn_all
+    """
+    from search import show
+
+    rows = show.spaces() if name is None else show.space(name)
+    _emit(rows) if as_json else show.print_rows(rows, "")
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a hyperparameter: --set width=0.5")
+@click.option("--input", "input_shape", default="3x32x32", show_default=True, help="Image shape CxHxW.")
+@click.option("--classes", type=click.IntRange(min=2), default=100, show_default=True)
+@_json
+def networks(name: str | None, settings: tuple[str, ...], input_shape: str, classes: int, as_json: bool) -> None:
+    """The network families, or one network layer by layer.
+
+    \b
+    hpsearch networks
+    hpsearch networks cnn6 --set width=0.5 --input 1x16x16 --classes 10
+    """
+    from search import show
+
+    shape = _shape(input_shape)
+    try:
+        if name is None:
+            rows = show.networks(shape, classes)
+        else:
+            rows = show.network(name, dict(_setting(s) for s in settings), shape, classes)
+    except (ValueError, TypeError) as error:
+        raise Mistake(str(error)) from error
+    _emit(rows) if as_json else show.print_rows(rows, "")
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    parts = text.lower().split("x")
+    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise Mistake(f"--input is CxHxW with three numbers of at least 1, such as 3x32x32; got '{text}'")
+    return tuple(int(part) for part in parts)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, mark, value = text.partition("=")
+    if not mark:
+        raise Mistake(f"--set takes KEY=VALUE, such as width=0.5; got '{text}'")
+    try:
+        return key, json.loads(value)
+    except json.JSONDecodeError:
+        return key, value
+
+
+def _seconds(minutes: float | None) -> float | None:
+    return minutes * 60 if minutes is not None else None
+
+
+def _emit(data: Any) -> None:
+    click.echo(json.dumps(data, indent=1, default=str))
+
+
+def _finish(outcome: Any, results: Path, verb: str | None = None) -> None:
+    """The closing words of a session, and its exit code."""
+    from search import show
+    from search.reading import read_search
+
+    name = outcome.search.name
+    again = f"hpsearch {verb or f'resume {name}'}" + ("" if str(results) == "results" else f" --results {results}")
+    if outcome.reason == "finished":
+        loaded = read_search(results, name)
+        show.print_top(loaded, show.top(loaded, 3))
+        click.echo(f"next: hpsearch top {name}, hpsearch retrain {name} --top 3")
+        if all(run.state == "failed" for run in loaded.record.trials):
+            sys.exit(1)
+        return
+    click.echo(f"{outcome.reason}; nothing recorded is lost. Continue with: {again}", err=True)
+    sys.exit(130 if outcome.reason == "interrupted" else 0)
+
+
+def main() -> None:
+    """The entry point: errors are one line, whoever raised them."""
+    sys.path.append(str(Path.cwd()))  # a user's own space or network, as package.module:function
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = 2
+    except click.ClickException as error:
+        click.echo(f"hpsearch: {error.format_message()}", err=True)
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; nothing recorded is lost. Continue with: hpsearch resume", err=True)
+        code = 130
+    except ValueError as error:
+        if not _is_ours(error):
+            raise
+        click.echo(f"hpsearch: {error}", err=True)
+        code = 2
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _is_ours(error: ValueError) -> bool:
+    """Whether an error is one of the named ones, whose message is for people."""
+    return type(error).__module__.split(".")[0] in ("architectures", "trainables", "search")

@@ -1,0 +1,152 @@
+"""The driver: turns what workers answer into events and decisions. Knows the ledger, not Ray.
+
+Order, whatever is killed when: a worker's checkpoint is on disk before the line that names it; the line is on disk
+before Tune hears the decision; the older checkpoint goes last.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from search.ledger import Event, Ledger
+from search.record import FINAL, Record, Run
+from search.scheduler import Scheduler
+from trainables import checkpoint
+from trainables.trial import Task
+
+#: What a worker answers beside the measurement; the rest goes into the *measured* event as it is.
+_NOT_MEASURED = ("state", "reason")
+
+
+class Driver:
+    """One session of a search or of its retrains: hands out tasks, hears results, writes the ledger."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        folder: Path,
+        source: Callable[["Driver"], Iterator[Run]],
+        scheduler: Scheduler,
+        *,
+        deadline: float | None = None,
+        listen: Callable[[Event], None] = lambda _: None,
+    ) -> None:
+        """source: yields the runs to train, in order. deadline: Unix seconds, after which runs pause at an epoch's end.
+        listen: called with every new event, for display.
+        """
+        self.ledger, self.folder, self.scheduler = ledger, folder, scheduler
+        self.record = Record(ledger.events)
+        self.deadline, self._listen = deadline, listen
+        self._source = source(self)
+        self.active: set[tuple[int, int]] = set()
+        self.exhausted = False
+
+    @property
+    def late(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and time.time() > self.deadline
+
+    def append(self, event: str, **fields: Any) -> Event:
+        """Record an event in the ledger and in the fold."""
+        entry = self.ledger.append(event, **fields)
+        self.record.apply(entry)
+        self._listen(entry)
+        return entry
+
+    def next_task(self) -> Task | None:
+        """The next run as a task for a worker, or None when there is nothing more to train."""
+        run = None if self.late else next(self._source, None)
+        if run is None:
+            self.exhausted = not self.late
+            return None
+        trial, repeat = run.key
+        resume_from = self._checkpoint_path(run.checkpoint)
+        return Task(
+            trial=trial,
+            repeat=repeat,
+            attempt=run.attempt + 1,
+            config=run.config,
+            seed=run.asked["seed"],
+            resume_from=str(resume_from) if resume_from and resume_from.exists() else None,
+            checkpoints=str(self.folder / "checkpoints" / f"{trial}-{repeat}"),
+            weights=str(retrain_folder(self.folder, run)) if repeat else None,
+            deadline=self.deadline,
+        )
+
+    def started(self, task: Task) -> None:
+        """A worker has begun the task."""
+        run = self.record.runs[task.trial, task.repeat]
+        images = 0
+        if task.resume_from:
+            images = int(Path(task.resume_from).stem.rpartition("-")[2])
+        self.active.add(run.key)
+        self.append("started", **_who(task), images=images)
+
+    def measured(self, task: Task, result: dict[str, Any]) -> bool:
+        """Take a worker's answer; whether the run goes on now."""
+        run = self.record.runs[task.trial, task.repeat]
+        state = result["state"]
+        reason = result.get("reason")
+        if result.get("images") is not None:
+            older = run.checkpoint
+            if state == "running":
+                state = self._judge(run, result)
+            decision = {"running": "continue", "late": "pause", "stopped": "stop"}.get(state, "end")
+            fields = {k: v for k, v in result.items() if k not in _NOT_MEASURED}
+            self.append("measured", **_who(task), **fields, decision=decision)
+            if result["checkpoint"] and older:
+                checkpoint.remove(self._checkpoint_path(older) or Path(older))
+            if state == "stopped":
+                reason = f"below the others at epoch {result['epoch']:g}"
+        if state == "running":
+            return True
+        if state != "late":
+            self._end(task, state, reason)
+        self.active.discard(run.key)
+        return False
+
+    def failed(self, task: Task, reason: str) -> None:
+        """The worker died or raised, which was not the configuration's fault."""
+        self._end(task, "failed", reason)
+
+    def unfinished(self, runs: list[Run]) -> list[Run]:
+        """The runs that still have to be trained, interrupted ones first."""
+        return sorted((r for r in runs if r.state not in FINAL), key=lambda r: (r.state == "waiting", r.key))
+
+    def _judge(self, run: Run, result: dict[str, Any]) -> str:
+        if result["val_accuracy"] is not None and not self.scheduler.judge(
+            run.asked["trial"], result["epoch"], result["val_accuracy"]
+        ):
+            return "stopped"
+        return "late" if self.late else "running"
+
+    def _end(self, task: Task, state: str, reason: str | None) -> None:
+        run = self.record.runs[task.trial, task.repeat]
+        if task.weights and state == "done":
+            self.append("retrained", **_who(task), weights=str(Path(task.weights).relative_to(self.folder)))
+        self.append("ended", **_who(task), state=state, reason=reason)
+        self.active.discard(run.key)
+        if path := self._checkpoint_path(run.checkpoint):
+            checkpoint.remove(path)
+
+    def _checkpoint_path(self, name: str | None) -> Path | None:
+        return self.folder / "checkpoints" / name if name else None
+
+
+def retrain_folder(folder: Path, run: Run) -> Path:
+    """Where a retrain's weights and predictions lie."""
+    trial, repeat = run.key
+    return folder / "retrain" / f"{trial}-{repeat}"
+
+
+def fill_rungs(scheduler: Scheduler, trials: list[Run]) -> None:
+    """Give a scheduler what earlier sessions measured; a diverged value never entered a rung."""
+    for run in trials:
+        for measurement in run.measurements:
+            if measurement["val_accuracy"] is not None and measurement["val_loss"] is not None:
+                scheduler.judge(run.asked["trial"], measurement["epoch"], measurement["val_accuracy"])
+
+
+def _who(task: Task) -> dict[str, int]:
+    return {"trial": task.trial, "repeat": task.repeat, "attempt": task.attempt}

@@ -1,0 +1,226 @@
+"""Ray Tune, kept small: it places warm workers, hands them tasks and brings their answers to the driver.
+
+Tune's own snapshots, loggers, checkpoints and restore are off: the ledger is the truth.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+# Read by Ray. The last one: workers in the middle of an epoch when a session ends are killed after a second.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # Tune's older reporter is the one that verbose=0 silences
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1e9")
+os.environ.setdefault("TUNE_WARN_THRESHOLD_S", "5")
+os.environ.setdefault("TUNE_FORCE_TRIAL_CLEANUP_S", "1")
+
+import ray
+from ray import tune
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
+
+from search.driver import Driver
+from trainables.datasets import Images
+from trainables.trial import Task, Worker
+
+
+def start(slots: int, num_gpus: int) -> str:
+    """Start a local Ray, its dashboard on loopback; the dashboard's address."""
+    context = ray.init(
+        num_cpus=slots,
+        num_gpus=num_gpus,
+        include_dashboard=True,
+        dashboard_host="127.0.0.1",
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+    return f"http://{context.dashboard_url}"
+
+
+def stop() -> None:
+    """Stop the local Ray and its workers."""
+    ray.shutdown()
+
+
+def train(
+    driver: Driver,
+    *,
+    train: Images,
+    validation: Images | None,
+    slots: int,
+    num_gpus: int,
+    threads: int,
+    device: str,
+    precision: str,
+    on_step: Callable[[], None],
+) -> None:
+    """Train everything that the driver hands out; returns when there is nothing more, or when interrupted.
+
+    Raises what the driver raised: an unwritable ledger, a space that fails.
+    """
+    # As many trials staged as there are slots: Tune keeps an actor warm only for a trial that is staged already.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+    worker = tune.with_resources(
+        tune.with_parameters(
+            Worker, train=train, validation=validation, threads=threads, device=device, precision=precision
+        ),
+        {"CPU": 1, "GPU": num_gpus / slots},
+    )
+    judge = _Judge(driver)
+    with tempfile.TemporaryDirectory(prefix="hpsearch-tune-") as scratch:
+        tuner = tune.Tuner(
+            worker,
+            tune_config=tune.TuneConfig(
+                search_alg=_Feed(driver, judge), scheduler=judge, num_samples=-1, reuse_actors=True
+            ),
+            run_config=tune.RunConfig(
+                name="hpsearch",
+                storage_path=scratch,
+                verbose=0,
+                stop=_End(driver, judge),
+                callbacks=[_Starts(driver, judge, on_step)],
+                failure_config=tune.FailureConfig(max_failures=0),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+            ),
+        )
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        tuner.fit()
+    if judge.fatal is not None:
+        raise judge.fatal
+
+
+def _task(trial: Trial) -> Task:
+    return Task(**trial.config["task"])
+
+
+class _Local:
+    """Tune pickles and copies what it is given; the driver with its open ledger stays where it is."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Local":
+        return self
+
+
+class _Feed(_Local, Searcher):
+    """Tune's searcher: asks the driver."""
+
+    def __init__(self, driver: Driver, judge: "_Judge") -> None:
+        super().__init__()
+        self._driver, self._judge = driver, judge
+
+    def suggest(self, trial_id: str) -> Any:
+        task = self._judge.guard(self._driver.next_task)
+        return {"task": vars(task)} if task is not None else Searcher.FINISHED
+
+    def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
+        """The driver has heard it from the scheduler."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger holds it."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger holds it."""
+
+
+class _Judge(_Local, FIFOScheduler):
+    """Tune's scheduler: every answer goes to the driver, and its word back.
+
+    Tune would turn an exception here into a failure of the trial at hand, so the first one is kept and ends the
+    session.
+    """
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__()
+        self._driver = driver
+        self.fatal: Exception | None = None
+
+    def guard(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call the driver unless it has failed already; None then."""
+        if self.fatal is not None:
+            return None
+        try:
+            return call(*arguments)
+        except Exception as error:
+            self.fatal = error
+            return None
+
+    def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict) -> str:
+        goes_on = self.guard(self._driver.measured, _task(trial), _answer(result))
+        return self.CONTINUE if goes_on else self.STOP
+
+    def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
+        self.guard(self._driver.failed, _task(trial), _reason(trial))
+
+    def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
+        if self._driver.late or self.fatal is not None:
+            return None
+        return super().choose_trial_to_run(tune_controller)
+
+
+class _End(_Local, Stopper):
+    """Ends the session early: at once on a failure of the driver, after the last pause at the deadline."""
+
+    def __init__(self, driver: Driver, judge: _Judge) -> None:
+        self._driver, self._judge = driver, judge
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._judge.fatal is not None or (self._driver.late and not self._driver.active)
+
+
+class _Starts(_Local, tune.Callback):
+    """Tells the driver when a worker begins a run, and the display when to look."""
+
+    def __init__(self, driver: Driver, judge: _Judge, on_step: Callable[[], None]) -> None:
+        self._driver, self._judge, self._on_step = driver, judge, on_step
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._judge.guard(self._driver.started, _task(trial))
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        self._on_step()
+
+
+#: What Tune adds to every result, which the ledger has no use for.
+_TUNES = frozenset(
+    {
+        "trial_id",
+        "date",
+        "timestamp",
+        "time_this_iter_s",
+        "time_total_s",
+        "hostname",
+        "node_ip",
+        "time_since_restore",
+        "training_iteration",
+        "iterations_since_restore",
+        "done",
+        "episodes_total",
+        "timesteps_total",
+        "config",
+        "experiment_tag",
+    }
+)
+
+
+def _answer(result: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in result.items() if k not in _TUNES and "/" not in k}
+
+
+def _reason(trial: Trial) -> str:
+    """One line on why a worker failed: the last line of Tune's error file, which names the error."""
+    file = Path(trial.local_path or "") / (trial.run_metadata.error_filename or "")
+    lines = [line.strip() for line in file.read_text().splitlines() if line.strip()] if file.is_file() else []
+    return lines[-1] if lines else "the worker failed without an error"

@@ -1,0 +1,141 @@
+"""The ledger: one append-only file of one-line events, the truth that everything else is derived from.
+
+A line is a JSON object `{v, seq, time, event, trial, repeat, attempt, …, crc}`; `crc` is the CRC-32 of the line without
+it. A line is on disk before `append` returns. One process writes at a time, which a lock on the file ensures; anyone
+may read.
+"""
+
+import fcntl
+import json
+import math
+import os
+import time
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+
+Event = dict[str, Any]
+
+
+class LedgerError(ValueError):
+    """A ledger that cannot be read or written: one line with the file, the place and what to do."""
+
+
+class Ledger:
+    """A ledger open for writing; the only writer until it is closed or its process ends."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        """Open or create; a torn last line is cut off with a warning.
+
+        Raises LedgerError when another process has it open, or when a line before the last is damaged.
+        """
+        self._path, self._clock = path, clock
+        self._file = path.open("a+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise LedgerError(f"{path.parent.name} is running in another process; see hpsearch status") from error
+        try:
+            self.events, good = _parse(path)
+        except LedgerError:
+            self._file.close()
+            raise
+        if good < path.stat().st_size:
+            warnings.warn(f"{path}: the last line is torn (a kill or a full disk); it is cut off", stacklevel=2)
+            self._file.truncate(good)
+
+    def append(self, event: str, **fields: Any) -> Event:
+        """Record an event; it is on disk when this returns. Raises LedgerError when the disk refuses."""
+        entry = {"v": VERSION, "seq": len(self.events), "time": self._clock(), "event": event, **_plain(fields)}
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            self._file.write(_encode(entry))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(end)
+            raise LedgerError(f"cannot write {self._path}: {error.strerror}; nothing recorded is lost") from error
+        self.events.append(entry)
+        return entry
+
+    def close(self) -> None:
+        """Let another process write."""
+        self._file.close()
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read(path: Path) -> list[Event]:
+    """All whole events, also while another process writes. Raises LedgerError on damage before the last line."""
+    return _parse(path)[0]
+
+
+def is_open(path: Path) -> bool:
+    """Whether a process has the ledger open for writing."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def _encode(entry: Event) -> bytes:
+    body = json.dumps(entry, separators=(",", ":"), allow_nan=False)
+    return f'{body[:-1]},"crc":{zlib.crc32(body.encode())}}}\n'.encode()
+
+
+def _parse(path: Path) -> tuple[list[Event], int]:
+    """The events and the length in bytes of the whole lines; a torn end is left out."""
+    data = path.read_bytes()
+    events: list[Event] = []
+    good = 0
+    lines = data.splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
+        try:
+            events.append(_decode(line, len(events)))
+        except ValueError as error:
+            if number == len(lines):
+                break
+            raise LedgerError(
+                f"{path}, line {number}: {error}; the lines before it are whole, those after it cannot be trusted"
+            ) from error
+        version = events[-1]["v"]
+        if version > VERSION:
+            raise LedgerError(
+                f"{path} is a ledger of version {version}; this hpsearch reads up to {VERSION}, so update it"
+            )
+        good += len(line)
+    return events, good
+
+
+def _decode(line: bytes, seq: int) -> Event:
+    if not line.endswith(b"\n"):
+        raise ValueError("the line has no end")
+    body, mark, crc = line[:-2].rpartition(b',"crc":')
+    if not mark or not crc.isdigit() or zlib.crc32(body + b"}") != int(crc):
+        raise ValueError("the line does not match its checksum")
+    event = json.loads(body + b"}")
+    if event["seq"] != seq:
+        raise ValueError(f"event {event['seq']} stands where {seq} is due")
+    return event
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they become null, as does a missing value."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,129 @@
+"""What is going on: a live view on a terminal, and in a log one line an epoch at most."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from search.driver import Driver
+from search.ledger import Event
+from search.record import FINAL, Run
+
+
+class Progress:
+    """Shows a session; use as a context manager. `total` runs are to be trained, those already ended included."""
+
+    def __init__(self, what: str, runs: Callable[[Driver], list[Run]], total: int | None, slots: int) -> None:
+        self._what, self._runs, self._total, self._slots = what, runs, total, slots
+        self._began = time.time()
+        self._driver: Driver | None = None
+        self._epochs_ended = 0
+        self._console = Console(file=sys.stderr, stderr=True)
+        self._live = (
+            Live(console=self._console, auto_refresh=False, transient=True) if self._console.is_terminal else None
+        )
+        self._shown = 0.0
+
+    def attach(self, driver: Driver) -> None:
+        """Show this driver's record."""
+        self._driver = driver
+
+    def __enter__(self) -> "Progress":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def say(self, line: str) -> None:
+        """Print a line above the view."""
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+    def hear(self, event: Event) -> None:
+        """A new event: in a log, a line for each measurement."""
+        if self._live or event["event"] != "measured" or not self._driver:
+            return
+        run = self._driver.record.runs[event["trial"], event["repeat"]]
+        accuracy = event["val_accuracy"] if event["val_accuracy"] is not None else event["train_accuracy"]
+        kind = "val" if event["val_accuracy"] is not None else "train"
+        stop = {"stop": ", stopped", "pause": ", paused"}.get(event["decision"], "")
+        number = f"{run.key[0]}-{run.key[1]}" if run.key[1] else run.key[0]
+        accuracy_text = "no number" if accuracy is None else f"{accuracy:.1%}"
+        self.say(
+            f"{self._what} {number}: {describe(run)}, epoch {event['epoch']:g}/{run.config['training']['epochs']}, "
+            f"{kind} {accuracy_text}{stop}"
+        )
+
+    def refresh(self) -> None:
+        """Redraw, at most four times a second."""
+        if self._live and self._driver and time.time() - self._shown > 0.25:
+            self._live.update(self._view(self._driver), refresh=True)
+            self._shown = time.time()
+
+    def _view(self, driver: Driver) -> Group:
+        runs = self._runs(driver)
+        states = Counter(run.state for run in runs)
+        ended = sum(states[state] for state in FINAL)
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for column in ("slot", self._what, "configuration", "epoch", "val", "train", "images/s"):
+            table.add_column(column, justify="left" if column == "configuration" else "right")
+        for slot, key in enumerate(sorted(driver.active), 1):
+            run = driver.record.runs[key]
+            last = run.measurements[-1] if run.measurements else {}
+            table.add_row(
+                str(slot),
+                f"{key[0]}-{key[1]}" if key[1] else str(key[0]),
+                describe(run),
+                f"{last.get('epoch', 0):g}/{run.config['training']['epochs']}",
+                percent(last.get("val_accuracy")),
+                percent(last.get("train_accuracy")),
+                f"{last['images_per_second']:,.0f}" if last else "",
+            )
+        counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        summary = f"{ended}/{self._total if self._total is not None else '?'} ended: {counts}"
+        best = max((run for run in runs if run.best), key=lambda r: r.best["val_accuracy"], default=None)  # type: ignore[index]
+        if best and best.best:
+            summary += f"; best {percent(best.best['val_accuracy'])} (trial {best.key[0]}, {describe(best)})"
+        elapsed = time.time() - self._began
+        times = f"{duration(elapsed)} gone"
+        if left := self._time_left(runs, elapsed):
+            times += f", about {duration(left)} left"
+        return Group(table, Text(summary), Text(times))
+
+    def _time_left(self, runs: list[Run], elapsed: float) -> float | None:
+        """Seconds, from the mean training time of the trials that ended; None before there are enough."""
+        ended = [run.seconds for run in runs if run.state in FINAL]
+        if self._total is None or len(ended) < max(3, self._slots) or elapsed <= 0:
+            return None
+        spent = sum(run.seconds for run in runs if run.state not in FINAL)
+        remaining = (self._total - len(ended)) * sum(ended) / len(ended)
+        return max(0.0, remaining - spent) / self._slots
+
+
+def describe(run: Run) -> str:
+    """A configuration in a few words."""
+    network, optimizer = run.config["network"], run.config["optimizer"]
+    width = f" ×{network['width']:g}" if network.get("width", 1.0) != 1.0 else ""
+    return f"{network['name']}{width}, {optimizer['name']} {optimizer['lr']:.2g}"
+
+
+def percent(value: float | None) -> str:
+    """A fraction of one as per cent; empty for none."""
+    return "" if value is None else f"{value:.1%}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 42 s, 3 min 20 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

@@ -1,0 +1,125 @@
+"""What the ledger says, folded: every run with its configuration, its curve and how it stands.
+
+A run is a (trial, repeat): repeat 0 is the search's own training, 1 and on are retrains.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from search.ledger import Event
+
+#: A run that has ended in one of these is never trained again.
+FINAL = ("done", "stopped", "diverged", "infeasible", "failed")
+
+Key = tuple[int, int]
+
+
+@dataclass
+class Run:
+    """One training and what is known of it.
+
+    state: "waiting" (asked, not started), "running" (or interrupted, when no process has the ledger open), or one of
+    `FINAL`. measurements: one an epoch, in order, each an event. test: the *tested* event.
+    """
+
+    asked: Event
+    attempt: int = 0
+    state: str = "waiting"
+    reason: str | None = None
+    measurements: list[Event] = field(default_factory=list)
+    checkpoint: str | None = None
+    retrained: Event | None = None
+    test: Event | None = None
+
+    @property
+    def key(self) -> Key:
+        """(trial, repeat)."""
+        return self.asked["trial"], self.asked["repeat"]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration as plain data."""
+        return self.asked["config"]
+
+    @property
+    def best(self) -> Event | None:
+        """The measurement with the highest validation accuracy, the earliest of equals."""
+        measured = [m for m in self.measurements if m.get("val_accuracy") is not None]
+        return max(measured, key=lambda m: m["val_accuracy"], default=None)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training and validation that count towards this run's curve."""
+        return sum(m["seconds"] or 0.0 for m in self.measurements)
+
+
+@dataclass
+class Session:
+    """One process at work on the search: from its opening to its closing, or to its last event when it was killed."""
+
+    opened: Event
+    last: float
+    reason: str = "killed"
+
+    @property
+    def seconds(self) -> float:
+        """Wall clock in seconds."""
+        return self.last - self.opened["time"]
+
+
+class Record:
+    """The fold over a ledger's events; apply them in order."""
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self.runs: dict[Key, Run] = {}
+        self.sessions: list[Session] = []
+        self.test_passes = 0
+        for event in events:
+            self.apply(event)
+
+    def apply(self, event: Event) -> None:
+        """Take one more event; lines of a superseded attempt change nothing."""
+        kind = event["event"]
+        if kind == "opened":
+            self.sessions.append(Session(event, event["time"]))
+            return
+        if self.sessions:
+            self.sessions[-1].last = event["time"]
+        if kind == "closed":
+            self.sessions[-1].reason = event["reason"]
+            return
+        key = (event["trial"], event["repeat"])
+        if kind == "asked":
+            self.runs[key] = Run(event)
+            return
+        run = self.runs[key]
+        if event.get("attempt", run.attempt) < run.attempt:
+            return
+        match kind:
+            case "started":
+                run.attempt, run.state, run.reason = event["attempt"], "running", None
+                # What the last attempt measured after the checkpoint is measured again.
+                run.measurements = [m for m in run.measurements if m["images"] <= event["images"]]
+                if not event["images"]:
+                    run.checkpoint = None
+            case "measured":
+                run.measurements.append(event)
+                run.checkpoint = event["checkpoint"] or run.checkpoint
+            case "ended":
+                run.state, run.reason = event["state"], event["reason"]
+            case "retrained":
+                run.retrained = event
+            case "tested":
+                run.test = event
+                self.test_passes += 1
+
+    @property
+    def trials(self) -> list[Run]:
+        """The search's own runs, by trial number."""
+        return [run for (_, repeat), run in sorted(self.runs.items()) if repeat == 0]
+
+    @property
+    def retrains(self) -> list[Run]:
+        """The retrains, by trial and repeat."""
+        return [run for (_, repeat), run in sorted(self.runs.items()) if repeat > 0]

@@ -1,0 +1,120 @@
+"""Searches on disk: a folder each, found by name, newest by default."""
+
+import json
+import re
+import shutil
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from trainables import checkpoint
+
+VERSION = 1
+
+
+class StoreError(ValueError):
+    """A search that is not there, exists already, or cannot be written: one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked; fixed for the life of a search, but for `samples`, which a resume may raise."""
+
+    space: str
+    samples: int
+    epochs: int = 30
+    dataset: str = "cifar100"
+    data_dir: str
+    limit_train: int | None = None
+    image_size: int | None = None
+    validation: float = 0.2
+    augment: str = "published"
+    sampler: str = "random"
+    scheduler: str = "asha"
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """A search's folder and its `search.json`."""
+
+    folder: Path
+    request: Request
+    created: float
+    facts: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def ledger(self) -> Path:
+        """Where its ledger is."""
+        return self.folder / "ledger.jsonl"
+
+
+def create(results: Path, name: str, request: Request, created: float, facts: dict[str, Any]) -> Search:
+    """Make the folder with its `search.json`; raises StoreError and leaves nothing when it cannot."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise StoreError(
+            f"a search's name is 1 to 100 letters, digits, '.', '_' and '-', beginning with a letter or digit; "
+            f"got '{name}'"
+        )
+    folder = results / name
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        raise StoreError(
+            f"the search '{name}' exists in {results}; choose another --name, or continue it: hpsearch resume {name}"
+        ) from error
+    except OSError as error:
+        raise StoreError(f"cannot write to the results folder {results}: {error.strerror}") from error
+    search = Search(folder=folder, request=request, created=created, facts=facts)
+    try:
+        data = {"v": VERSION, "created": created, "request": asdict(request), **facts}
+        checkpoint.write(folder / "search.json", json.dumps(data, indent=1).encode())
+    except OSError as error:
+        discard(search)
+        raise StoreError(f"cannot write to the results folder {results}: {error.strerror}") from error
+    return search
+
+
+def discard(search: Search) -> None:
+    """Remove a search that never began."""
+    shutil.rmtree(search.folder, ignore_errors=True)
+
+
+def find(results: Path, name: str | None = None) -> Search:
+    """The search of that name, or the newest by creation; raises StoreError when there is none."""
+    if name is None:
+        searches = find_all(results)
+        if not searches:
+            raise StoreError(f"there is no search in {results} yet; begin one with hpsearch launch")
+        return searches[-1]
+    if Path(name).name != name or not (results / name / "search.json").is_file():
+        known = [search.name for search in find_all(results)][-5:]
+        hint = f"the newest are {', '.join(known)}" if known else "begin one with hpsearch launch"
+        raise StoreError(f"there is no search '{name}' in {results}; {hint}")
+    return _read(results / name)
+
+
+def find_all(results: Path) -> list[Search]:
+    """All searches of a results folder, oldest first; folders that are none are passed over."""
+    return sorted((_read(path.parent) for path in results.glob("*/search.json")), key=lambda s: s.created)
+
+
+def _read(folder: Path) -> Search:
+    try:
+        data = json.loads((folder / "search.json").read_text())
+        if data["v"] > VERSION:
+            raise StoreError(
+                f"{folder.name} was made by a newer hpsearch (version {data['v']} of search.json; this one reads "
+                f"{VERSION}); update it"
+            )
+        known = {f.name for f in fields(Request)}
+        request = Request(**{k: v for k, v in data["request"].items() if k in known})
+        facts = {k: v for k, v in data.items() if k not in ("v", "created", "request")}
+        return Search(folder=folder, request=request, created=data["created"], facts=facts)
+    except (OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise StoreError(f"{folder / 'search.json'} is damaged ({type(error).__name__}: {error})") from error

@@ -1,0 +1,1 @@
+"""How one configuration is trained, checkpointed, retrained and tested. Only `trial` knows Ray."""

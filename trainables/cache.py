@@ -1,0 +1,141 @@
+"""Images as arrays, in memory and in the cache files that every process of a machine maps."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class DatasetError(ValueError):
+    """A dataset cannot be used as asked; one line with the rule, the value and what would be right."""
+
+
+# Arrays have no single truth value, so the comparison a dataclass would generate could only fail.
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images with labels: pixels uint8 (N, C, H, W), labels int64 (N,), class names.
+
+    Arrays that come from the cache are mapped from a file and cannot be written to.
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of one image: (C, H, W)."""
+        _, channels, height, width = self.pixels.shape
+        return channels, height, width
+
+    def take(self, indices: np.ndarray) -> "Images":
+        """Return a copy of the images at `indices`, in that order, with the same classes."""
+        return Images(self.pixels[indices], self.labels[indices], self.classes)
+
+
+def fingerprint(images: Images) -> str:
+    """Return 16 hex digits that depend on every pixel, label and class name, and on the shape."""
+    digest = hashlib.blake2b(json.dumps([images.pixels.shape, images.classes]).encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(images.pixels).data)
+    digest.update(np.ascontiguousarray(images.labels).data)
+    return digest.hexdigest()
+
+
+def cached(folder: Path, stem: str, build: Callable[[], Images]) -> Images:
+    """Return the images stored under `stem` in `folder`; where there are none that are whole, build and store them.
+
+    Safe for any number of processes: one builds, the others wait for it, and files appear under their names complete.
+    Warns before it builds anew what was damaged; raises DatasetError if the folder cannot be written.
+    """
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    stored = _open(folder, stem)
+    if stored is not None:
+        return stored
+    with _locked(folder):
+        stored = _open(folder, stem)  # by another process, while this one waited
+        if stored is not None:
+            return stored
+        images = build()
+        with _writing(folder):
+            _store(folder, stem, images)
+    return _open(folder, stem) or images
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(f"the cache folder {folder} must be writable, with room for the images: {error}") from error
+
+
+def _open(folder: Path, stem: str) -> Images | None:
+    """Map what is stored, after comparing its checksums; None if nothing is, or nothing whole."""
+    manifest = folder / f"{stem}.json"
+    if not manifest.exists():
+        return None
+    try:
+        described = json.loads(manifest.read_text())
+        pixels = _map(folder / f"{stem}.pixels.npy", described["pixels"])
+        labels = _map(folder / f"{stem}.labels.npy", described["labels"])
+        return Images(pixels, labels, tuple(described["classes"]))
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        warnings.warn(f"the image cache {manifest} is damaged and is built anew ({reason})", stacklevel=4)
+        with _writing(folder):
+            manifest.unlink(missing_ok=True)
+        return None
+
+
+def _map(path: Path, described: dict[str, Any]) -> np.ndarray:
+    # A plain array over the mapping: pickle protocol 5 hands it over without a copy, which it does not for a memmap.
+    array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    if _describe(array) != described:
+        raise ValueError(f"{path.name} is not what was stored")
+    return array
+
+
+def _describe(array: np.ndarray) -> dict[str, Any]:
+    return {"shape": list(array.shape), "dtype": str(array.dtype), "crc32": zlib.crc32(array.data)}
+
+
+def _store(folder: Path, stem: str, images: Images) -> None:
+    """Write under temporary names and rename, the manifest last: it vouches for the arrays."""
+    manifest: dict[str, Any] = {"classes": images.classes}
+    for name, array in (("pixels", images.pixels), ("labels", images.labels)):
+        array = np.ascontiguousarray(array)
+        manifest[name] = _describe(array)
+        temporary = folder / f"{stem}.{name}.{os.getpid()}.tmp"
+        with temporary.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+        temporary.rename(folder / f"{stem}.{name}.npy")
+    temporary = folder / f"{stem}.{os.getpid()}.tmp"
+    temporary.write_text(json.dumps(manifest))
+    temporary.rename(folder / f"{stem}.json")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; the system releases it when the process ends, however it ends."""
+    with contextlib.ExitStack() as stack:
+        with _writing(folder):
+            lock = stack.enter_context((folder / ".lock").open("w"))
+        # A file system without locks costs double work, not correctness: renaming is what keeps files whole.
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for leftover in folder.glob("*.tmp"):  # whoever holds the lock is the only writer, so these are dead
+                leftover.unlink()
+        yield

@@ -1,0 +1,154 @@
+"""A configuration: everything that decides a training run besides its data and its seed, as frozen dataclasses."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+from trainables.augment import PRESETS
+
+#: Each optimizer's own arguments, with torch's defaults.
+OPTIMIZERS: dict[str, dict[str, float]] = {
+    "adam": {"beta1": 0.9, "beta2": 0.999},
+    "rmsprop": {"alpha": 0.99, "momentum": 0.0},
+    "adagrad": {"initial_accumulator_value": 0.0, "lr_decay": 0.0},
+    "sgd": {"momentum": 0.0, "dampening": 0.0},
+}
+SCHEDULES = ("constant", "cosine")
+
+
+class ConfigError(ValueError):
+    """Not a configuration: one line with the rule, the value and what would be right."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """A family's name or `package.module:function`, and its hyperparameters (plain JSON values)."""
+
+    name: str
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """An optimizer's name, learning rate, weight decay, and its own arguments (`OPTIMIZERS` says which)."""
+
+    name: str
+    lr: float
+    weight_decay: float = 0.0
+    arguments: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.name not in OPTIMIZERS:
+            raise ConfigError(f"unknown optimizer '{self.name}'; known: {', '.join(OPTIMIZERS)}")
+        _check_number("lr", self.lr, above=0.0)
+        _check_number("weight_decay", self.weight_decay, least=0.0)
+        for key, value in self.arguments.items():
+            if key not in OPTIMIZERS[self.name]:
+                known = ", ".join(("lr", "weight_decay", *OPTIMIZERS[self.name]))
+                raise ConfigError(f"optimizer '{self.name}' has no argument '{key}'; known: {known}")
+            _check_number(key, value, least=0.0, below=None if key == "initial_accumulator_value" else 1.0 + 1e-9)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Batch size in images, epochs to the end, label smoothing, learning-rate schedule and augmentation preset.
+
+    `epochs` is the horizon of the cosine too; None until a search gives it its own.
+    """
+
+    batch_size: int = 128
+    epochs: int | None = None
+    label_smoothing: float = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    augment: str | None = None
+
+    def __post_init__(self) -> None:
+        for key in ("batch_size", "epochs"):
+            value = getattr(self, key)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise ConfigError(f"{key} must be a whole number of at least 1, got {value!r}")
+        _check_number("label_smoothing", self.label_smoothing, least=0.0, below=1.0)
+        if self.schedule not in SCHEDULES:
+            raise ConfigError(f"unknown schedule '{self.schedule}'; known: {', '.join(SCHEDULES)}")
+        if self.augment is not None and self.augment not in PRESETS:
+            raise ConfigError(f"unknown augmentation '{self.augment}'; known: {', '.join(PRESETS)}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One point of a space: network, optimizer, training. Equal configurations train alike."""
+
+    network: NetworkConfig
+    optimizer: OptimizerConfig
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def with_defaults(self, *, epochs: int, augment: str) -> "Config":
+        """The configuration with the search's epochs and augmentation where it has none of its own."""
+        return self.with_training(
+            epochs=self.training.epochs or epochs,
+            augment=self.training.augment if self.training.augment is not None else augment,
+        )
+
+    def with_training(self, **changes: Any) -> "Config":
+        """The configuration with these fields of its training changed."""
+        return replace(self, training=replace(self.training, **changes))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: three flat objects, `network`, `optimizer` and `training`."""
+        return {
+            "network": {"name": self.network.name, **self.network.hyperparameters},
+            "optimizer": {
+                "name": self.optimizer.name,
+                "lr": self.optimizer.lr,
+                "weight_decay": self.optimizer.weight_decay,
+                **self.optimizer.arguments,
+            },
+            "training": {f.name: getattr(self.training, f.name) for f in fields(TrainingConfig)},
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> "Config":
+        """The configuration that `to_json` wrote, or a person; raises ConfigError on anything else."""
+        parts = _object("a configuration", data, required=("network", "optimizer"), optional=("training",))
+        network = dict(_object("network", parts["network"], required=("name",)))
+        optimizer = dict(_object("optimizer", parts["optimizer"], required=("name", "lr")))
+        known = tuple(f.name for f in fields(TrainingConfig))
+        training = _object("training", parts.get("training", {}), optional=known)
+        for part in (network, optimizer):
+            if not isinstance(part["name"], str):
+                raise ConfigError(f"a name must be a string, got {part['name']!r}")
+        return cls(
+            network=NetworkConfig(network.pop("name"), network),
+            optimizer=OptimizerConfig(
+                optimizer.pop("name"), optimizer.pop("lr"), optimizer.pop("weight_decay", 0.0), optimizer
+            ),
+            training=TrainingConfig(**training),
+        )
+
+
+def _object(
+    what: str, data: Any, *, required: tuple[str, ...] = (), optional: tuple[str, ...] | None = None
+) -> Mapping[str, Any]:
+    """Check a JSON object's keys; with `optional` None further keys are allowed."""
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{what} must be an object, got {type(data).__name__}")
+    if missing := [key for key in required if key not in data]:
+        raise ConfigError(f"{what} lacks '{missing[0]}'; it needs {', '.join(required)}")
+    known = (*required, *(optional or ()))
+    if optional is not None and (unknown := [key for key in data if key not in known]):
+        raise ConfigError(f"{what} has no '{unknown[0]}'; known: {', '.join(known)}")
+    return data
+
+
+def _check_number(
+    name: str, value: Any, *, least: float | None = None, above: float | None = None, below: float | None = None
+) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ConfigError(f"{name} must be a finite number, got {value!r}")
+    if least is not None and value < least:
+        raise ConfigError(f"{name} must be at least {least:g}, got {value!r}")
+    if above is not None and value <= above:
+        raise ConfigError(f"{name} must be above {above:g}, got {value!r}")
+    if below is not None and value >= below:
+        raise ConfigError(f"{name} must be below {below:g}, got {value!r}")

@@ -1,0 +1,223 @@
+"""The plain training loop: one configuration, one process, no Ray.
+
+    training = Training(config, train, validation, seed=0)
+    while not training.finished:
+        print(training.run_epoch())
+
+Data stay on the device as uint8; a batch is an index into them, augmented as a batch; metrics stay there too and are
+read once an epoch. All randomness of an epoch derives from (seed, epoch), so a checkpoint at an epoch's end needs no
+generator: what follows is what would have followed.
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from architectures.build import build
+from architectures.families import make_network
+from trainables.augment import PRESETS, augment, normalise
+from trainables.config import Config
+from trainables.datasets import Images
+from trainables.optimizers import make_optimizer
+
+# Large enough to keep a device busy, small enough for the widest family's maps (under 1 GB in float32).
+EVALUATION_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Resident:
+    """Images on a device: pixels uint8 (N, C, H, W) and labels int64 (N,)."""
+
+    pixels: Tensor
+    labels: Tensor
+    num_classes: int
+
+    @classmethod
+    def of(cls, images: Images, device: str) -> "Resident":
+        """Put images on the device; on the CPU the arrays are shared, not copied."""
+        with warnings.catch_warnings():
+            # Arrays that other processes share are read-only, and nothing here writes to them.
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            pixels, labels = torch.from_numpy(images.pixels), torch.from_numpy(images.labels)
+        return cls(pixels.to(device), labels.to(device), len(images.classes))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """An epoch's end. Losses are nats an image (training's with label smoothing), accuracies fractions of one.
+
+    images: trained since the start. epoch: images over the training set's size. images_per_second: training alone.
+    seconds: training and validation of this epoch. Validation's fields are None in a retrain.
+    """
+
+    images: int
+    epoch: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether every loss is a number; a run whose loss is not has diverged."""
+        return math.isfinite(self.train_loss) and (self.val_loss is None or math.isfinite(self.val_loss))
+
+
+def default_precision(device: str) -> str:
+    """bfloat16 where the processor multiplies matrices of it: GPUs since Ampere, CPUs with AMX; else float32."""
+    if device.startswith("cuda"):
+        native = torch.cuda.get_device_capability(device)[0] >= 8
+    else:
+        native = torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if native else "float32"
+
+
+class Training:
+    """A configuration in training. Same configuration, data, seed and threads: same curve, to the bit on a CPU.
+
+    Raises SizeError when the network does not fit the images. Sets torch's global seed at each epoch's start.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        train: Resident,
+        validation: Resident | None,
+        *,
+        seed: int,
+        precision: str = "float32",
+    ) -> None:
+        if config.training.epochs is None:
+            raise ValueError("the configuration has no number of epochs; see Config.with_defaults")
+        self.config, self.seed, self.precision = config, seed, precision
+        self.train, self.validation = train, validation
+        self.device = train.pixels.device
+        self.images = 0
+        torch.manual_seed(seed)
+        shape = tuple(train.pixels.shape[1:])
+        network = make_network(config.network.name, config.network.hyperparameters, shape, train.num_classes)
+        self.model = build(network, shape, train.num_classes)
+        self.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = make_optimizer(config.optimizer, self.model.parameters())
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs trained."""
+        return self.images // len(self.train)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the configuration's epochs are done."""
+        return self.epoch >= (self.config.training.epochs or 0)
+
+    def run_epoch(self) -> Measurement:
+        """Train for one epoch and validate; the measurement at its end."""
+        began = time.perf_counter()
+        train_loss, train_accuracy = self._train_epoch()
+        trained = time.perf_counter()
+        val_loss, val_accuracy = self._validate() if self.validation is not None else (None, None)
+        return Measurement(
+            images=self.images,
+            epoch=self.images / len(self.train),
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            images_per_second=len(self.train) / (trained - began),
+            seconds=time.perf_counter() - began,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Everything that continuing needs beside configuration, data and seed; tensors and plain values."""
+        return {"images": self.images, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.images = state["images"]
+
+    def _train_epoch(self) -> tuple[float, float]:
+        settings = self.config.training
+        augmentation = PRESETS[settings.augment or "published"]
+        # One seed an epoch for shuffling, augmentation and dropout: see the module's docstring.
+        seed = int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0])
+        torch.manual_seed(seed)
+        generator = torch.Generator(self.device).manual_seed(seed)
+        order = torch.randperm(len(self.train), generator=generator, device=self.device)
+        totals = torch.zeros(2, dtype=torch.float64, device=self.device)
+        self.model.train()
+        for batch in _batches(order, settings.batch_size):
+            self._set_learning_rate()
+            labels = self.train.labels[batch]
+            inputs = augment(self.train.pixels[batch], augmentation, generator)
+            loss, logits = self._forward(inputs, labels, settings.label_smoothing)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+            totals += torch.stack((loss.detach() * len(batch), (logits.argmax(1) == labels).sum()))
+            self.images += len(batch)
+        loss_sum, correct = totals.tolist()
+        return loss_sum / len(order), correct / len(order)
+
+    def _validate(self) -> tuple[float, float]:
+        assert self.validation is not None
+        loss, correct = 0.0, 0
+        for logits, labels in evaluate(self.model, self.validation, self.precision):
+            loss += cross_entropy(logits, labels, reduction="sum").item()
+            correct += int((logits.argmax(1) == labels).sum())
+        return loss / len(self.validation), correct / len(self.validation)
+
+    def _forward(self, inputs: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        with _autocast(self.device, self.precision):
+            logits = self.model(inputs)
+        logits = logits.float()
+        return cross_entropy(logits, labels, label_smoothing=smoothing), logits
+
+    def _set_learning_rate(self) -> None:
+        settings = self.config.training
+        factor = 1.0
+        if settings.schedule == "cosine":
+            total = len(self.train) * (settings.epochs or 1)
+            factor = (1 + math.cos(math.pi * self.images / total)) / 2
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.optimizer.lr * factor
+
+
+def evaluate(model: nn.Module, images: Resident, precision: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits float32 (B, num_classes) and labels (B,) of every image in order, without augmentation."""
+    model.eval()
+    with torch.inference_mode(), _autocast(images.pixels.device, precision):
+        for pixels, labels in zip(
+            images.pixels.split(EVALUATION_BATCH), images.labels.split(EVALUATION_BATCH), strict=True
+        ):
+            inputs = normalise(pixels).contiguous(memory_format=torch.channels_last)
+            yield model(inputs).float(), labels
+
+
+def _autocast(device: torch.device, precision: str) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def _batches(order: Tensor, size: int) -> list[Tensor]:
+    """Split indices into batches; a lone last image joins the batch before, as batch norm needs two."""
+    batches = list(order.split(size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
