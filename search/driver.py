@@ -15,9 +15,6 @@ from search.scheduler import Scheduler
 from trainables import checkpoint
 from trainables.trial import Task
 
-#: What a worker answers beside the measurement; the rest goes into the *measured* event as it is.
-_NOT_MEASURED = ("state", "reason")
-
 
 class Driver:
     """One session of a search or of its retrains: hands out tasks, hears results, writes the ledger."""
@@ -41,6 +38,7 @@ class Driver:
         self._source = source(self)
         self.active: set[tuple[int, int]] = set()
         self.exhausted = False
+        self._sweep()
 
     @property
     def late(self) -> bool:
@@ -61,7 +59,7 @@ class Driver:
             self.exhausted = not self.late
             return None
         trial, repeat = run.key
-        resume_from = self._checkpoint_path(run.checkpoint)
+        resume_from = self._checkpoint_path(run.checkpoint) if run.checkpoint else None
         return Task(
             trial=trial,
             repeat=repeat,
@@ -84,31 +82,31 @@ class Driver:
         self.append("started", **_who(task), images=images)
 
     def measured(self, task: Task, result: dict[str, Any]) -> bool:
-        """Take a worker's answer; whether the run goes on now."""
+        """Take a worker's answer; whether the run goes on now. Measurement, decision and end are one line."""
         run = self.record.runs[task.trial, task.repeat]
         state = result["state"]
         reason = result.get("reason")
         if result.get("images") is not None:
             older = run.checkpoint
-            if state == "running":
-                state = self._judge(run, result)
-            decision = {"running": "continue", "late": "pause", "stopped": "stop"}.get(state, "end")
-            fields = {k: v for k, v in result.items() if k not in _NOT_MEASURED}
-            self.append("measured", **_who(task), **fields, decision=decision)
+            decision = "end" if state != "running" else self._judge(run, result)
+            if decision == "stop":
+                state, reason = "stopped", f"below the others at epoch {result['epoch']:g}"
+            self.append("measured", **_who(task), **{**result, "state": state, "reason": reason}, decision=decision)
             if result["checkpoint"] and older:
-                checkpoint.remove(self._checkpoint_path(older) or Path(older))
-            if state == "stopped":
-                reason = f"below the others at epoch {result['epoch']:g}"
-        if state == "running":
-            return True
-        if state != "late":
-            self._end(task, state, reason)
-        self.active.discard(run.key)
+                checkpoint.remove(self._checkpoint_path(older))
+            if decision == "continue":
+                return True
+        else:
+            self.append("ended", **_who(task), state=state, reason=reason)
+        self._release(run)
         return False
 
     def failed(self, task: Task, reason: str) -> None:
         """The worker died or raised, which was not the configuration's fault."""
-        self._end(task, "failed", reason)
+        run = self.record.runs[task.trial, task.repeat]
+        if run.state not in FINAL:
+            self.append("ended", **_who(task), state="failed", reason=reason)
+        self._release(run)
 
     def unfinished(self, runs: list[Run]) -> list[Run]:
         """The runs that still have to be trained, interrupted ones first."""
@@ -118,20 +116,24 @@ class Driver:
         if result["val_accuracy"] is not None and not self.scheduler.judge(
             run.asked["trial"], result["epoch"], result["val_accuracy"]
         ):
-            return "stopped"
-        return "late" if self.late else "running"
+            return "stop"
+        return "pause" if self.late else "continue"
 
-    def _end(self, task: Task, state: str, reason: str | None) -> None:
-        run = self.record.runs[task.trial, task.repeat]
-        if task.weights and state == "done":
-            self.append("retrained", **_who(task), weights=str(Path(task.weights).relative_to(self.folder)))
-        self.append("ended", **_who(task), state=state, reason=reason)
+    def _release(self, run: Run) -> None:
+        """A slot is free; what has ended needs its checkpoint no more."""
         self.active.discard(run.key)
-        if path := self._checkpoint_path(run.checkpoint):
-            checkpoint.remove(path)
+        if run.state in FINAL and run.checkpoint:
+            checkpoint.remove(self._checkpoint_path(run.checkpoint))
 
-    def _checkpoint_path(self, name: str | None) -> Path | None:
-        return self.folder / "checkpoints" / name if name else None
+    def _sweep(self) -> None:
+        """Remove what a killed session left: checkpoints that no unfinished run names, and half-written files."""
+        needed = {run.checkpoint for run in self.record.runs.values() if run.state not in FINAL}
+        for path in (self.folder / "checkpoints").glob("*"):
+            if path.name not in needed:
+                checkpoint.remove(path)
+
+    def _checkpoint_path(self, name: str) -> Path:
+        return self.folder / "checkpoints" / name
 
 
 def retrain_folder(folder: Path, run: Run) -> Path:

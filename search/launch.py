@@ -22,8 +22,8 @@ from search import store, tables, winners
 from search.driver import Driver, fill_rungs, retrain_folder
 from search.ledger import Ledger
 from search.progress import Progress, duration
-from search.record import Record, Run
-from search.sampler import derive_seed, history_json, make_sampler
+from search.record import FINAL, Record, Run
+from search.sampler import Sampler, derive_seed, history_json, make_sampler
 from search.scheduler import NoScheduler, make_scheduler
 from search.spaces import Space, find_space
 from search.store import Request, Search
@@ -182,12 +182,43 @@ def _search_session(
     if space.function is None:
         samples = min(samples, len(space.configs))
 
+    with Ledger(search.ledger) as ledger:
+        fill_rungs(scheduler, Record(ledger.events).trials)
+        with Progress("trial", lambda d: d.record.trials, samples, here.slots) as progress:
+
+            def listen(event: dict[str, Any]) -> None:
+                if event.get("state") in FINAL:
+                    sampler.tell(driver.record.runs[event["trial"], 0])
+                progress.hear(event)
+
+            driver = Driver(
+                ledger,
+                search.folder,
+                _search_source(sampler, images, request, samples),
+                scheduler,
+                deadline=time.time() + max_time if max_time else None,
+                listen=listen,
+            )
+            progress.say(
+                f"{search.name}: {samples} trials of {space.name} on {len(learn):,} images, "
+                f"{len(validate):,} for validation; {_describe(here)}"
+            )
+            _train(driver, search, progress, here, images.take(learn), images.take(validate), samples=samples)
+            return Outcome(search, driver.record.sessions[-1].reason)
+
+
+def _search_source(
+    sampler: Sampler, images: Images, request: Request, samples: int
+) -> Callable[[Driver], Iterator[Run]]:
+    """First what was asked and has not ended, then new draws up to `samples`."""
+
     def source(driver: Driver) -> Iterator[Run]:
         for run in driver.record.trials:
             sampler.tell(run)
         yield from driver.unfinished(driver.record.trials)
-        for trial in count(len(driver.record.trials)):
-            if trial >= samples or (drawn := sampler.draw(trial)) is None:
+        for trial in range(len(driver.record.trials), samples):
+            drawn = sampler.draw(trial)
+            if drawn is None:
                 return
             config = drawn.config.with_defaults(epochs=request.epochs, augment=request.augment)
             costs = cost_of(config, images.shape, len(images.classes))
@@ -203,29 +234,7 @@ def _search_session(
             sampler.tell(driver.record.runs[trial, 0])
             yield driver.record.runs[trial, 0]
 
-    with Ledger(search.ledger) as ledger:
-        fill_rungs(scheduler, Record(ledger.events).trials)
-        with Progress("trial", lambda d: d.record.trials, samples, here.slots) as progress:
-
-            def listen(event: dict[str, Any]) -> None:
-                if event["event"] == "ended":
-                    sampler.tell(driver.record.runs[event["trial"], 0])
-                progress.hear(event)
-
-            driver = Driver(
-                ledger,
-                search.folder,
-                source,
-                scheduler,
-                deadline=time.time() + max_time if max_time else None,
-                listen=listen,
-            )
-            progress.say(
-                f"{search.name}: {samples} trials of {space.name} on {len(learn):,} images, "
-                f"{len(validate):,} for validation; {_describe(here)}"
-            )
-            _train(driver, search, progress, here, images.take(learn), images.take(validate), samples=samples)
-            return Outcome(search, driver.record.sessions[-1].reason)
+    return source
 
 
 def _checker(images: Images) -> Callable[[Config], None]:
@@ -309,7 +318,7 @@ def _repeats(record: Record, winner: Run, epochs: int, repeats: int) -> list[int
 
 def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progress: Progress) -> None:
     """The test set is read here and nowhere else, once for each retrained network that has not been tested."""
-    waiting = [run for run in runs if run.retrained is not None and run.test is None]
+    waiting = [run for run in runs if run.retrained and run.test is None]
     if not waiting:
         return
     request = search.request

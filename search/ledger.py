@@ -22,7 +22,13 @@ Event = dict[str, Any]
 
 
 class LedgerError(ValueError):
-    """A ledger that cannot be read or written: one line with the file, the place and what to do."""
+    """A ledger that cannot be read or opened: one line with the file, the place and what to do."""
+
+
+class DiskError(LedgerError):
+    """The disk refused a line; what was recorded before is whole."""
+
+    exit_code = 1
 
 
 class Ledger:
@@ -34,7 +40,7 @@ class Ledger:
         Raises LedgerError when another process has it open, or when a line before the last is damaged.
         """
         self._path, self._clock = path, clock
-        self._file = path.open("a+b")
+        self._file = path.open("a+b", buffering=0)  # what a full disk refused must not wait in a buffer
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -50,16 +56,17 @@ class Ledger:
             self._file.truncate(good)
 
     def append(self, event: str, **fields: Any) -> Event:
-        """Record an event; it is on disk when this returns. Raises LedgerError when the disk refuses."""
+        """Record an event; it is on disk when this returns. Raises DiskError when the disk refuses."""
         entry = {"v": VERSION, "seq": len(self.events), "time": self._clock(), "event": event, **_plain(fields)}
         end = self._file.seek(0, os.SEEK_END)
         try:
-            self._file.write(_encode(entry))
-            self._file.flush()
+            line = _encode(entry)
+            while line:
+                line = line[self._file.write(line) :]
             os.fsync(self._file.fileno())
         except OSError as error:
             self._file.truncate(end)
-            raise LedgerError(f"cannot write {self._path}: {error.strerror}; nothing recorded is lost") from error
+            raise DiskError(f"cannot write {self._path}: {error.strerror}; nothing recorded is lost") from error
         self.events.append(entry)
         return entry
 

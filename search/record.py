@@ -29,7 +29,6 @@ class Run:
     reason: str | None = None
     measurements: list[Event] = field(default_factory=list)
     checkpoint: str | None = None
-    retrained: Event | None = None
     test: Event | None = None
 
     @property
@@ -41,6 +40,11 @@ class Run:
     def config(self) -> dict[str, Any]:
         """The configuration as plain data."""
         return self.asked["config"]
+
+    @property
+    def retrained(self) -> bool:
+        """Whether this is a retrain whose weights are on disk: they are written before its last line."""
+        return self.key[1] > 0 and self.state == "done"
 
     @property
     def best(self) -> Event | None:
@@ -106,10 +110,9 @@ class Record:
             case "measured":
                 run.measurements.append(event)
                 run.checkpoint = event["checkpoint"] or run.checkpoint
+                run.state, run.reason = event["state"], event["reason"]
             case "ended":
                 run.state, run.reason = event["state"], event["reason"]
-            case "retrained":
-                run.retrained = event
             case "tested":
                 run.test = event
                 self.test_passes += 1

@@ -196,7 +196,7 @@ def status(found: Loaded) -> dict[str, Any]:
         "training_seconds": training,
         "wall_clock_seconds": sum(session.seconds for session in record.sessions),
         "sessions": len(record.sessions),
-        "retrained": sum(run.retrained is not None for run in record.retrains),
+        "retrained": sum(run.retrained for run in record.retrains),
         "test_passes": record.test_passes,
         "rungs": rungs(found),
         "failures": [

@@ -1,0 +1,132 @@
+"""The builder: torch's modules are what the data say, for any images."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from architectures.build import build
+from architectures.families import FAMILIES
+from architectures.spec import ACTIVATIONS, CNN, Activation, Dense, Head, SizeError, Unit, layers
+
+COUNTS = {
+    "cnn1": 1_481_574,
+    "cnn2": 10_393_946,
+    "cnn3": 805_406,
+    "cnn4": 471_160,
+    "cnn5": 856_708,
+    "cnn6": 2_494_022,
+    "cnn7": 3_004_917,
+    "cnn8": 3_498_724,
+}
+TYPES = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_the_module_has_the_published_number_of_parameters(name: str) -> None:
+    with torch.device("meta"):
+        module = build(FAMILIES[name](), (3, 32, 32), 100)
+    assert sum(p.numel() for p in module.parameters()) == COUNTS[name]
+
+
+def test_a_unit_is_convolution_norm_activation_pool_dropout() -> None:
+    module = build(FAMILIES["cnn7"](width=0.1), (3, 32, 32), 100)
+    assert [type(m) for m in module][:5] == [nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU, nn.MaxPool2d, nn.Dropout]
+    assert module[2].negative_slope == 0.1
+    assert module[4].p == 0.25
+
+
+def test_a_unit_without_activation_goes_from_convolution_to_pooling() -> None:
+    module = build(FAMILIES["cnn1"](width=0.1), (3, 32, 32), 100)
+    fourth = [i for i, m in enumerate(module) if isinstance(m, nn.Conv2d)][3]
+    assert [type(m) for m in module][fourth : fourth + 3] == [nn.Conv2d, nn.MaxPool2d, nn.Conv2d]
+
+
+def test_a_convolution_has_the_units_settings() -> None:
+    conv = build(CNN(units=(Unit(channels=5, kernel=4, stride=2, padding=3, bias=False),)), (3, 9, 9), 2)[0]
+    assert (conv.in_channels, conv.out_channels) == (3, 5)
+    assert (conv.kernel_size, conv.stride, conv.padding, conv.bias) == ((4, 4), (2, 2), (3, 3), None)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_activation_is_torchs(name: str) -> None:
+    module = build(CNN(units=(Unit(channels=2, activation=Activation(name, 0.3)),)), (1, 8, 8), 2)
+    assert type(module[1]) is TYPES[name]
+    assert getattr(module[1], "negative_slope", 0.3) == 0.3
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("order", [("norm", "activation", "pool", "dropout"), ("pool", "dropout", "activation", "norm")])
+def test_activations_in_place_do_not_disturb_the_gradient(name: str, order: Any) -> None:
+    unit = Unit(channels=3, norm=True, activation=Activation(name), pool="average", dropout=0.2, order=order)
+    network = CNN(units=(unit, unit), head=Head(hidden=(Dense(width=4, norm=True, activation=Activation(name)),)))
+    module = build(network, (1, 8, 8), 2)
+    for part in module.modules():
+        if hasattr(part, "inplace"):
+            part.inplace = False
+    images = torch.rand(4, 1, 8, 8)
+    gradients = []
+    for inplace in (False, True):
+        for part in module:
+            if isinstance(part, nn.ReLU | nn.LeakyReLU | nn.ELU | nn.SELU):
+                part.inplace = inplace
+        torch.manual_seed(0)
+        gradients.append(torch.autograd.grad(module(images).square().sum(), list(module.parameters())))
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    name=st.sampled_from(sorted(COUNTS)),
+    height=st.integers(8, 40),
+    width=st.integers(8, 40),
+    channels=st.sampled_from([1, 3]),
+    num_classes=st.integers(2, 20),
+    head_widths=st.none() | st.lists(st.integers(1, 30), max_size=2),
+)
+def test_any_images_and_classes_build_and_every_layer_has_the_predicted_shape(
+    name: str, height: int, width: int, channels: int, num_classes: int, head_widths: list[int] | None
+) -> None:
+    network = FAMILIES[name](width=0.05, head_widths=head_widths)
+    shape = (channels, height, width)
+    try:
+        predicted = layers(network, shape, num_classes)
+    except SizeError as error:
+        # Where that is right is held in test_spec; here the builder must agree.
+        with pytest.raises(SizeError, match=r"^unit \d"):
+            build(network, shape, num_classes)
+        assert min(height, width) < 16, error
+        return
+    module = build(network, shape, num_classes)
+    images = torch.rand(2, *shape)
+    for layer, part in zip(predicted, module, strict=True):
+        assert tuple(images.shape[1:]) == layer.input_shape
+        images = part(images)
+        assert tuple(images.shape[1:]) == layer.output_shape
+        assert sum(p.numel() for p in part.parameters()) == layer.parameters
+    assert images.shape == (2, num_classes)
+
+
+def test_a_global_head_takes_maps_of_any_size() -> None:
+    module = build(CNN(units=(Unit(channels=4),), head=Head(pool="global", dropout=0.5)), (3, 9, 7), 5)
+    assert module(torch.rand(2, 3, 9, 7)).shape == (2, 5)
+
+
+def test_a_module_is_returned_as_it_is() -> None:
+    module = nn.Linear(2, 2)
+    assert build(module, (3, 8, 8), 2) is module
+
+
+def test_a_vanishing_map_raises_before_torch() -> None:
+    with pytest.raises(SizeError, match="unit 3 gets a 1×1 map"):
+        build(FAMILIES["cnn3"](), (3, 8, 8), 2)

@@ -1,0 +1,221 @@
+"""The installed command with a real Ray: a search, its winners, and what a kill does to it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import search
+from search import ledger
+from search.record import Record
+from trainables.retrain import load_network, read_predictions
+
+COMMAND = str(Path(sys.executable).with_name("hpsearch"))
+
+
+def hpsearch(*arguments, cwd, check=True):
+    return subprocess.run([COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=check, timeout=240)
+
+
+def small_search(name, *more):
+    return (
+        *("launch", "--dataset", "digits", "--data-dir", "data", "--limit-train", "300", "--space", "small:space"),
+        *("--samples", "8", "--epochs", "4", "--seed", "3", "--name", name, *more),
+    )
+
+
+SPACE = """
+from search.spaces import config_of
+
+def space(trial):
+    trial.suggest_categorical("network", ("cnn5",))
+    trial.suggest_categorical("cnn5/width", (0.25, 0.5))
+    trial.suggest_categorical("optimizer", ("sgd",))
+    trial.suggest_float("sgd/lr", 1e-4, 1e-1, log=True)
+    trial.suggest_float("sgd/momentum", 0.0, 0.4)
+    trial.suggest_categorical("batch_size", (16, 32))
+    return config_of(trial.params)
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with a user's own space and a finished search in it."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "small.py").write_text(SPACE)
+    done = hpsearch(*small_search("first"), cwd=folder)
+    assert "http://127.0.0.1:" in done.stderr
+    return folder
+
+
+def loaded(home, name):
+    return search.load(name, results=str(home / "results"))
+
+
+@pytest.mark.slow
+def test_a_search_judges_at_two_rungs_stops_the_worse_trials_and_finishes(home):
+    trials = loaded(home, "first").trials
+    assert len(trials) == 8
+    assert set(trials.state) == {"done", "stopped"}
+    assert trials.query("state == 'stopped'").epoch.isin([1, 2]).all()
+    assert (trials.query("state == 'done'").epoch == 4).all()
+    reached = loaded(home, "first").epochs.groupby("epoch").size()
+    assert reached[1] == 8
+    assert reached[1] > reached[2] >= reached[4]
+    assert trials.best_val_accuracy.max() > 0.2
+
+
+@pytest.mark.slow
+def test_workers_stay_warm(home):
+    assert loaded(home, "first").epochs.pid.nunique() == loaded(home, "first").search.facts["slots"]
+
+
+@pytest.mark.slow
+def test_the_tables_on_disk_are_typed_for_pandas_duckdb_and_polars(home):
+    import duckdb
+    import polars
+
+    path = home / "results" / "first" / "trials.parquet"
+    frame = pd.read_parquet(path)
+    assert frame.lr.dtype == np.float64
+    assert duckdb.sql(f"select max(best_val_accuracy) from '{path}'").fetchone()[0] == frame.best_val_accuracy.max()
+    assert polars.read_parquet(path)["trial"].to_list() == frame.trial.tolist() == list(range(8))
+    epochs = pd.read_parquet(path.with_name("epochs.parquet"))
+    assert epochs.groupby("trial").epoch.max().to_dict() == frame.set_index("trial").epoch.to_dict()
+
+
+@pytest.mark.slow
+def test_top_ranks_by_the_best_validation_accuracy(home):
+    rows = json.loads(hpsearch("top", "first", "--json", cwd=home).stdout)
+    accuracies = [row["best_val_accuracy"] for row in rows]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert len(rows) == 8
+    shown = hpsearch("top", cwd=home).stdout
+    assert "best validation accuracy" in shown
+    assert len(json.loads(hpsearch("top", "--distinct", "--json", cwd=home).stdout)) == 1
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_draws_and_curves(home):
+    hpsearch(*small_search("again", "--scheduler", "none", "--epochs", "2"), cwd=home)
+    hpsearch(*small_search("and-again", "--scheduler", "none", "--epochs", "2", "--parallel", "1"), cwd=home)
+    first, second = loaded(home, "again"), loaded(home, "and-again")
+    assert first.trials.config.tolist() == second.trials.config.tolist()
+    if first.search.facts["threads"] == second.search.facts["threads"]:
+        assert first.epochs.val_loss.tolist() == second.epochs.val_loss.tolist()
+
+
+@pytest.mark.slow
+def test_retrain_tests_the_winners_once_and_its_weights_rebuild_the_network(home):
+    shown = hpsearch("retrain", "first", "--top", "2", "--epochs", "3", cwd=home)
+    assert "ensemble of 2" in shown.stdout
+    report = json.loads(hpsearch("retrain", "first", "--top", "2", "--epochs", "3", "--json", cwd=home).stdout)
+    assert report["test_passes"] == 2, "asking again must not test again"
+    for row in report["winners"]:
+        assert row["test_low"] < row["test_accuracy"] < row["test_high"]
+        folder = home / "results" / "first" / "retrain" / f"{row['trial']}-{row['repeat']}"
+        labels, probabilities, classes = read_predictions(folder)
+        assert (probabilities.argmax(1) == labels).mean() == row["test_accuracy"]
+        assert probabilities.shape == (row["test_images"], len(classes))
+        assert sum(p.numel() for p in load_network(folder).model.parameters()) == row["parameters"]
+    assert sum(row["images"] for row in report["confusion"]) == 2 * report["winners"][0]["test_images"]
+
+
+@pytest.mark.slow
+def test_repeats_have_seeds_of_their_own_and_a_mean(home):
+    options = ("retrain", "first", "--top", "1", "--epochs", "2", "--repeats", "2", "--json")
+    report = json.loads(hpsearch(*options, cwd=home).stdout)
+    first, second = report["winners"]
+    assert first["test_loss"] != second["test_loss"]
+    assert report["repeats"][0]["count"] == 2
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.time() + seconds
+    while not condition():
+        assert time.time() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def measured(path):
+    return sum(e["event"] == "measured" for e in ledger.read(path)) if path.exists() else 0
+
+
+def start(home, *arguments):
+    log = (home / "log.txt").open("w")
+    return subprocess.Popen([COMMAND, *arguments], cwd=home, stderr=log, stdout=log, start_new_session=True)
+
+
+@pytest.mark.slow
+def test_a_kill_loses_nothing_and_resume_ends_where_the_undisturbed_search_does(home):
+    hpsearch(*small_search("undisturbed", "--parallel", "1"), cwd=home)
+    process = start(home, *small_search("killed", "--parallel", "1"))
+    path = home / "results" / "killed" / "ledger.jsonl"
+    wait_for(lambda: measured(path) >= 5)
+    busy = hpsearch("resume", "killed", cwd=home, check=False)
+    assert (busy.returncode, busy.stderr.count("\n")) == (2, 1)
+    assert json.loads(hpsearch("status", "killed", "--json", cwd=home).stdout)["state"] == "running"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = Record(ledger.read(path))
+    status = json.loads(hpsearch("status", "killed", "--json", cwd=home).stdout)
+    assert status["state"] == "killed"
+
+    hpsearch("resume", "killed", cwd=home)
+    after = Record(ledger.read(path))
+    for run in before.trials:
+        if run.state in ("done", "stopped"):
+            assert after.runs[run.key].attempt == run.attempt
+    may_differ = ["seconds", "images_per_second", "attempt", "host", "pid", "time"]
+    for table in ("trials", "epochs"):
+        ours, theirs = (getattr(loaded(home, name), table) for name in ("killed", "undisturbed"))
+        pd.testing.assert_frame_equal(
+            ours.drop(columns=may_differ, errors="ignore"), theirs.drop(columns=may_differ, errors="ignore")
+        )
+
+
+@pytest.mark.slow
+def test_ctrl_c_closes_the_record_and_resume_grows_the_search(home):
+    process = start(home, *small_search("stopped-by-hand"))
+    path = home / "results" / "stopped-by-hand" / "ledger.jsonl"
+    wait_for(lambda: measured(path) >= 3)
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    assert "hpsearch resume stopped-by-hand" in (home / "log.txt").read_text()
+    assert json.loads(hpsearch("status", "stopped-by-hand", "--json", cwd=home).stdout)["state"] == "interrupted"
+    hpsearch("resume", "stopped-by-hand", "--samples", "10", cwd=home)
+    trials = loaded(home, "stopped-by-hand").trials
+    assert len(trials) == 10
+    assert trials.state.isin(["done", "stopped"]).all()
+    assert trials.config[:8].tolist() == loaded(home, "first").trials.config.tolist()
+
+
+@pytest.mark.slow
+def test_max_time_pauses_and_resume_finishes(home):
+    done = hpsearch(*small_search("timed", "--epochs", "40", "--max-time", "0.15"), cwd=home)
+    assert "out of time" in done.stderr
+    states = loaded(home, "timed").trials.state
+    assert not states.isin(["running", "failed"]).any()
+    assert (states == "interrupted").any()
+    hpsearch("resume", "timed", "--samples", "8", cwd=home)
+    assert loaded(home, "timed").trials.state.isin(["done", "stopped"]).all()
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_recorded_and_the_others_go_on(home):
+    process = start(home, *small_search("bereaved", "--scheduler", "none", "--epochs", "12"))
+    path = home / "results" / "bereaved" / "ledger.jsonl"
+    wait_for(lambda: measured(path) >= 3)
+    os.kill(next(e["pid"] for e in reversed(ledger.read(path)) if e["event"] == "measured"), signal.SIGKILL)
+    assert process.wait(timeout=200) == 0
+    states = loaded(home, "bereaved").trials.state.tolist()
+    assert states.count("failed") == 1
+    assert states.count("done") == 7
+    assert loaded(home, "bereaved").trials.query("state == 'failed'").reason.item()

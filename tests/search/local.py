@@ -1,0 +1,66 @@
+"""A search in one process: the real driver, ledger, sampler and worker, without Ray between them."""
+
+from search import launch, store
+from search.driver import Driver, fill_rungs
+from search.ledger import Ledger
+from search.record import FINAL, Record
+from search.sampler import make_sampler
+from search.scheduler import make_scheduler
+from search.spaces import Space
+from trainables.datasets import load, split
+from trainables.trial import Worker
+
+
+class KilledError(Exception):
+    """Stands for a SIGKILL of the driver: nothing after it is written."""
+
+
+def make_images(data_dir, size=120):
+    images = load("digits", "train", data_dir=data_dir)
+    return images.take(range(0, size))
+
+
+class LocalWorker(Worker):
+    """The worker with its data given, as Ray would give them."""
+
+    def setup(self, config):
+        super().setup(config["run"], **config["parts"])
+
+
+def run(folder, function, images, *, samples=6, epochs=4, scheduler="asha", sampler="random", seed=0, kill_after=None):
+    """Run or resume a search one trial at a time; `kill_after` events of this session, raise KilledError."""
+    learn, validate = split(images.labels, 0.25, seed)
+    request = store.Request(space="test", samples=samples, epochs=epochs, data_dir="", seed=seed)
+    draws = make_sampler(Space("test", function), sampler, seed, launch._checker(images))
+    judge = make_scheduler(scheduler, epochs)
+    folder.mkdir(exist_ok=True)
+    with Ledger(folder / "ledger.jsonl") as ledger:
+        fill_rungs(judge, Record(ledger.events).trials)
+        written = 0
+
+        def listen(event):
+            nonlocal written
+            written += 1
+            if event.get("state") in FINAL:
+                draws.tell(driver.record.runs[event["trial"], 0])
+            if written == kill_after:
+                raise KilledError
+
+        source = launch._search_source(draws, images, request, samples)
+        driver = Driver(ledger, folder, source, judge, listen=listen)
+        driver.append("opened", samples=samples)
+        worker = None
+        while (task := driver.next_task()) is not None:
+            driver.started(task)
+            config = {"task": vars(task)}
+            if worker is None:
+                parts = {"train": images.take(learn), "validation": images.take(validate)}
+                parts |= {"threads": 1, "device": "cpu", "precision": "float32"}
+                worker = LocalWorker({"run": config, "parts": parts})
+            else:
+                worker.reset_config(config)
+            worker._checkpoint_is_due = lambda _seconds: True
+            while driver.measured(task, worker.step()):
+                pass
+        driver.append("closed", reason="finished")
+        return driver.record
