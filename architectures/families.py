@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from architectures.spec import CNN, Activation, Dense, Head, Shape, Unit
 
 POOLS = ("published", "max", "average")
 NORMS = ("published", "everywhere", "none")
+_MOST_WIDTH = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,11 @@ class Family:
         """
         _choose("pool", pool, POOLS)
         _choose("norm", norm, NORMS)
-        if not (isinstance(width, int | float) and 0 < width <= 64):
+        if not (_is_number(width) and 0 < width <= 64):
             raise ValueError(f"width must be a factor in (0, 64], got {width!r}")
+        for key, dropout in (("conv_dropout", conv_dropout), ("head_dropout", head_dropout)):
+            if dropout is not None and not (_is_number(dropout) and 0 <= dropout < 1):
+                raise ValueError(f"{key}: dropout must lie in [0, 1), got {dropout!r}")
         shared: dict[str, Any] = {}
         pooling: Any = pool
         if activation != "published":
@@ -100,11 +105,8 @@ def make_network(
     A user's function gets the hyperparameters, and `input_shape` (C, H, W) and `num_classes` when it names them.
     Raises ValueError for an unknown name, hyperparameter or result.
     """
+    check_name(name)
     if ":" not in name:
-        if name not in FAMILIES:
-            raise ValueError(
-                f"unknown network '{name}'; known: {', '.join(FAMILIES)}, or your own as package.module:function"
-            )
         function: Callable[..., Any] = FAMILIES[name]
         signature = inspect.signature(FAMILIES[name].__call__)
     else:
@@ -118,7 +120,7 @@ def make_network(
     for key, value in (("input_shape", input_shape), ("num_classes", num_classes)):
         if key in known:
             arguments[key] = value
-    network = function(**arguments)
+    network = function(**arguments) if name in FAMILIES else _call(name, function, arguments)
     if not isinstance(network, CNN | nn.Module):
         raise ValueError(
             f"network '{name}' must return architectures.spec.CNN or torch.nn.Module, got {type(network).__name__}"
@@ -126,13 +128,32 @@ def make_network(
     return network
 
 
+def check_name(name: str) -> None:
+    """Raise ValueError unless it is a family's name or looks like a user's `package.module:function`."""
+    if name not in FAMILIES and ":" not in name:
+        raise ValueError(
+            f"unknown network '{name}'; known: {', '.join(FAMILIES)}, or your own as package.module:function"
+        )
+
+
+def _call(name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """A user's network; what it raises becomes a ValueError, but for a lack of memory."""
+    try:
+        return function(**arguments)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(f"network '{name}' raised {type(error).__name__}: {error}") from error
+
+
 def import_function(name: str) -> Callable[..., Any]:
     """The function that `package.module:function` names; raises ValueError when it cannot be imported."""
     module, _, attribute = name.partition(":")
     try:
         function = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"cannot import '{name}' ({error}); give package.module:function") from error
+    except (Exception, SystemExit) as error:  # a module runs when it is imported, and may raise anything
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"cannot import '{name}' ({reason}); give package.module:function") from error
     if not callable(function):
         raise ValueError(f"'{name}' is a {type(function).__name__}, not a function")
     return function
@@ -143,12 +164,21 @@ def _choose(what: str, value: str, known: Sequence[str]) -> None:
         raise ValueError(f"unknown {what} '{value}'; known: {', '.join(known)}")
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _scale(count: int, width: float) -> int:
     return max(1, round(count * width))
 
 
 def _with_widths(hidden: tuple[Dense, ...], widths: Sequence[int]) -> tuple[Dense, ...]:
     """Hidden layers of these widths; each takes the rest from the published layer in its place, or the last one."""
+    if not isinstance(widths, list | tuple):
+        raise ValueError(f"head_widths must be a list of whole numbers, such as [256, 128], got {widths!r}")
+    for width in widths:
+        if isinstance(width, bool) or not isinstance(width, int) or width > _MOST_WIDTH:
+            raise ValueError(f"head_widths must be whole numbers up to {_MOST_WIDTH:,}, got {width!r}")
     models = hidden or (Dense(width=1),)
     return tuple(replace(models[min(i, len(models) - 1)], width=width) for i, width in enumerate(widths))
 

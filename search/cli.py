@@ -1,7 +1,8 @@
 """The command `hpsearch`: a verb, then options. Everything heavy is imported when its verb is called."""
 
 import json
-import os
+import math
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,50 @@ from typing import Any
 import click
 
 SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configurations, or package.module:function."
-DATA_DIR = Path(os.environ.get("HPSEARCH_DATA", "~/.cache/hpsearch")).expanduser()
+MOST_EPOCHS = 1_000_000
 
 
 class Mistake(click.ClickException):
     """A wrong request: one line on standard error and exit code 2."""
 
     exit_code = 2
+
+
+class Count(click.IntRange):
+    """A whole number within limits."""
+
+    name = "integer"
+
+
+class Real(click.FloatRange):
+    """A finite number within limits; click's own lets NaN pass every one of them."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; a usage error for anything else."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} is not a finite number.", param, ctx)
+        return number
+
+
+class Folder(click.ParamType):
+    """A folder's path, with ~ for the home folder also where no shell has replaced it."""
+
+    name = "directory"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; a usage error for an empty one, an unknown user's home, or a file."""
+        if not str(value):
+            self.fail("an empty path is no folder.", param, ctx)
+        try:
+            folder = Path(value).expanduser()
+            if folder.exists() and not folder.is_dir():
+                self.fail(f"'{folder}' is a file, not a folder.", param, ctx)
+        except (OSError, RuntimeError) as error:
+            self.fail(f"'{value}' is no folder: {error}.", param, ctx)
+        return folder
 
 
 class Verbs(click.Group):
@@ -29,7 +67,7 @@ class Verbs(click.Group):
 def _results(command: Any) -> Any:
     return click.option(
         "--results",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=Folder(),
         default="results",
         show_default=True,
         help="Folder that holds a folder for each search.",
@@ -41,15 +79,15 @@ def _search_argument(command: Any) -> Any:
 
 
 def _parallel(command: Any) -> Any:
-    return click.option(
-        "--parallel", type=click.IntRange(min=1), help="Trials at a time.  [default: one a core, or 16 a GPU]"
-    )(command)
+    return click.option("--parallel", type=Count(min=1), help="Trials at a time.  [default: one a core, or 16 a GPU]")(
+        command
+    )
 
 
 def _max_time(command: Any) -> Any:
     return click.option(
         "--max-time",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Real(min=0, min_open=True),
         help="Minutes after which trials pause at their epoch's end; resume goes on.",
     )(command)
 
@@ -72,17 +110,23 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--space", default="cnn_all", show_default=True, help=SPACE_HELP)
-@click.option("--samples", type=click.IntRange(min=1), help="Trials to draw.  [default: 60, or the whole list]")
-@click.option("--epochs", type=click.IntRange(min=1), default=30, show_default=True, help="ASHA's max_t.")
+@click.option("--samples", type=Count(min=1), help="Trials to draw.  [default: 60, or the whole list]")
+@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=30, show_default=True, help="ASHA's max_t.")
 @click.option("--dataset", default="cifar100", show_default=True, help="A known name, or the path of your own images.")
 @click.option(
-    "--data-dir", type=click.Path(path_type=Path), default=DATA_DIR, show_default=True, help="Downloads and cache."
+    "--data-dir",
+    type=Folder(),
+    default="~/.cache/hpsearch",
+    envvar="HPSEARCH_DATA",
+    show_default=True,
+    show_envvar=True,
+    help="Downloads and cache.",
 )
-@click.option("--limit-train", type=click.IntRange(min=2), help="Use a stratified subset of this many images.")
-@click.option("--image-size", type=click.IntRange(min=1), help="Resize every image to this many pixels a side.")
+@click.option("--limit-train", type=Count(min=2), help="Use a stratified subset of this many images.")
+@click.option("--image-size", type=Count(min=1), help="Resize every image to this many pixels a side.")
 @click.option(
     "--validation",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Real(0, 1, min_open=True, max_open=True),
     default=0.2,
     show_default=True,
     help="Share of the training images held out to compare trials.",
@@ -93,7 +137,7 @@ def cli() -> None:
 @click.option("--sampler", type=click.Choice(["random", "tpe"]), default="random", show_default=True)
 @click.option("--scheduler", type=click.Choice(["asha", "none"]), default="asha", show_default=True)
 @_parallel
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=Count(min=0), default=0, show_default=True)
 @_max_time
 @click.option("--name", help="The search's name.  [default: space, dataset and time]")
 @_results
@@ -115,25 +159,35 @@ def launch(
     """
     from search.launch import launch as begin
     from search.spaces import find_space
-    from search.store import Request
+    from search.store import Request, check_new
 
+    if name is not None:
+        check_new(results, name)  # before the images are read, which may take a download
     listed = len(find_space(options["space"]).configs)
-    request = Request(samples=samples or listed or 60, data_dir=str(data_dir.expanduser().absolute()), **options)
-    if not _is_known(request.dataset):
-        request = Request(**{**vars(request), "dataset": str(Path(request.dataset).expanduser().absolute())})
+    options["dataset"] = _dataset(options["dataset"])
+    request = Request(samples=samples or listed or 60, data_dir=str(data_dir.absolute()), **options)
     outcome = begin(request, results=results, name=name, parallel=parallel, max_time=_seconds(max_time))
     _finish(outcome, results)
 
 
-def _is_known(dataset: str) -> bool:
+def _dataset(name: str) -> str:
+    """A known name as it is, anything else as the absolute path of a folder."""
     from trainables.datasets import DATASETS
 
-    return dataset in DATASETS
+    if name in DATASETS:
+        return name
+    try:
+        path = Path(name).expanduser().absolute()
+        if name and path.is_dir():
+            return str(path)
+    except (OSError, RuntimeError):  # too long for a path; the home of a user who does not exist
+        pass
+    raise Mistake(f"a dataset is one of {', '.join(DATASETS)} or a folder that exists; '{name}' is neither")
 
 
 @cli.command()
 @_search_argument
-@click.option("--samples", type=click.IntRange(min=1), help="More trials than before.")
+@click.option("--samples", type=Count(min=1), help="More trials than before.")
 @_parallel
 @_max_time
 @_results
@@ -189,7 +243,7 @@ def list_searches(as_json: bool, results: Path) -> None:
 
 @cli.command()
 @_search_argument
-@click.option("--number", "-n", type=click.IntRange(min=1), default=10, show_default=True, help="Rows to show.")
+@click.option("--number", "-n", type=Count(min=1), default=10, show_default=True, help="Rows to show.")
 @click.option("--all", "everything", is_flag=True, help="Every trial, with its state and reason.")
 @click.option("--distinct", is_flag=True, help="Only the best of each network family.")
 @_json
@@ -214,10 +268,10 @@ def top(search: str | None, number: int, everything: bool, distinct: bool, as_js
 
 @cli.command()
 @_search_argument
-@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Winners to train.")
+@click.option("--top", type=Count(min=1), default=3, show_default=True, help="Winners to train.")
 @click.option("--distinct", is_flag=True, help="Winners of different network families.")
-@click.option("--epochs", type=click.IntRange(min=1), default=100, show_default=True)
-@click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds for each winner.")
+@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True)
+@click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
 @_parallel
 @_json
 @_results
@@ -272,7 +326,7 @@ def spaces(name: str | None, as_json: bool) -> None:
 @click.argument("name", required=False)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a hyperparameter: --set width=0.5")
 @click.option("--input", "input_shape", default="3x32x32", show_default=True, help="Image shape CxHxW.")
-@click.option("--classes", type=click.IntRange(min=2), default=100, show_default=True)
+@click.option("--classes", type=Count(min=2), default=100, show_default=True)
 @_json
 def networks(name: str | None, settings: tuple[str, ...], input_shape: str, classes: int, as_json: bool) -> None:
     """The network families, or one network layer by layer.
@@ -284,6 +338,8 @@ def networks(name: str | None, settings: tuple[str, ...], input_shape: str, clas
     from search import show
 
     shape = _shape(input_shape)
+    if settings and name is None:
+        raise Mistake(f"--set needs the network that it changes, such as hpsearch networks cnn6 --set {settings[0]}")
     try:
         if name is None:
             rows = show.networks(shape, classes)
@@ -295,10 +351,9 @@ def networks(name: str | None, settings: tuple[str, ...], input_shape: str, clas
 
 
 def _shape(text: str) -> tuple[int, ...]:
-    parts = text.lower().split("x")
-    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise Mistake(f"--input is CxHxW with three numbers of at least 1, such as 3x32x32; got '{text}'")
-    return tuple(int(part) for part in parts)
+    if not re.fullmatch(r"[1-9]\d{0,4}(x[1-9]\d{0,4}){2}", text.lower(), re.ASCII):
+        raise Mistake(f"--input is CxHxW with three numbers from 1 to 99999, such as 3x32x32; got '{text}'")
+    return tuple(int(part) for part in text.lower().split("x"))
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -307,7 +362,7 @@ def _setting(text: str) -> tuple[str, Any]:
         raise Mistake(f"--set takes KEY=VALUE, such as width=0.5; got '{text}'")
     try:
         return key, json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # not JSON, or too much of it: a plain word
         return key, value
 
 
@@ -341,12 +396,12 @@ def main() -> None:
     """The entry point: errors are one line, whoever raised them."""
     sys.path.append(str(Path.cwd()))  # a user's own space or network, as package.module:function
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="hpsearch", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
-        code = 2
+        code = 0
     except click.ClickException as error:
-        click.echo(f"hpsearch: {error.format_message()}", err=True)
+        _complain(error.format_message() + _hint(error))
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; nothing recorded is lost. Continue with: hpsearch resume", err=True)
@@ -354,9 +409,25 @@ def main() -> None:
     except ValueError as error:
         if not _is_ours(error):
             raise
-        click.echo(f"hpsearch: {error}", err=True)
+        _complain(str(error))
         code = 2
+    except OSError as error:  # a disk that is full, a file that may not be read
+        _complain(str(error))
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(message: str) -> None:
+    """One line, also when it quotes something that has several."""
+    click.echo(f"hpsearch: {' '.join(message.split())}", err=True)
+
+
+def _hint(error: click.ClickException) -> str:
+    """What click does not say itself: the verbs there are, or where the options are listed."""
+    if isinstance(error, click.exceptions.NoSuchCommand):
+        return f" The verbs are {', '.join(cli.commands)}."
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f" See {context.command_path} --help" if context else ""
 
 
 def _is_ours(error: ValueError) -> bool:

@@ -13,7 +13,7 @@ from search.ledger import Event, Ledger
 from search.record import FINAL, Record, Run
 from search.scheduler import Scheduler
 from trainables import checkpoint
-from trainables.trial import Task
+from trainables.task import Task
 
 
 class Driver:

@@ -12,6 +12,7 @@ from typing import Any
 
 # Read by Ray. The last one: workers in the middle of an epoch when a session ends are killed after a second.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # Tune's older reporter is the one that verbose=0 silences
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
@@ -29,19 +30,28 @@ from ray.tune.stopper import Stopper
 
 from search.driver import Driver
 from trainables.datasets import Images
-from trainables.trial import Task, Worker
+from trainables.task import Task
+from trainables.trial import Worker
 
 
 def start(slots: int, num_gpus: int) -> str:
-    """Start a local Ray, its dashboard on loopback; the dashboard's address."""
-    context = ray.init(
-        num_cpus=slots,
-        num_gpus=num_gpus,
-        include_dashboard=True,
-        dashboard_host="127.0.0.1",
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    """Start a local Ray, its dashboard on loopback behind Ray's token; the dashboard's address."""
+    umask = os.umask(0o077)  # what Ray writes, its token above all, is for this user alone
+    try:
+        context = ray.init(
+            address="local",  # whatever RAY_ADDRESS says
+            num_cpus=slots,
+            num_gpus=num_gpus,
+            include_dashboard=True,
+            dashboard_host="127.0.0.1",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    finally:
+        os.umask(umask)
+    token = Path("~/.ray/auth_token").expanduser()
+    if token.exists():
+        token.chmod(0o600)
     return f"http://{context.dashboard_url}"
 
 

@@ -360,7 +360,8 @@ def _train(
     )
     with _closing(driver, search):
         began = time.time()
-        progress.say(f"Ray's dashboard: {engine.start(here.slots, here.num_gpus)} (started in {_since(began)})")
+        address = engine.start(here.slots, here.num_gpus)
+        progress.say(f"Ray's dashboard: {address} (its token: ray get-auth-token); started in {_since(began)}")
         try:
             engine.train(
                 driver,

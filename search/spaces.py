@@ -107,20 +107,28 @@ def draw(function: Function, trial: optuna.Trial) -> Config:
 
 def _read_list(path: Path) -> tuple[Config, ...]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpaceError(f"cannot read the list {path}: {error}") from error
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise SpaceError(f"cannot read the list {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SpaceError(f"cannot read the list {path}: it is not UTF-8 text ({error})") from error
     configs = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            configs.append(Config.from_json(json.loads(line)))
-        except ValueError as error:
+            configs.append(Config.from_json(json.loads(line, parse_constant=_refuse)))
+        except json.JSONDecodeError as error:
+            raise SpaceError(f"{path}, line {number} is not JSON: {error.msg} at column {error.colno}") from error
+        except (ValueError, RecursionError) as error:
             raise SpaceError(f"{path}, line {number} is not a configuration: {error}") from error
     if not configs:
         raise SpaceError(f"{path} holds no configuration; give one JSON object a line")
     return tuple(configs)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"JSON has no {constant}")
 
 
 # ---- the built-in spaces
@@ -261,11 +269,13 @@ def parameters(function: Function, draws: int = 2000) -> list[Parameter]:
         present = [e.params for e in seen if name in e.params]
         conditions = []
         for other in categorical:
-            chosen = {p[other] for p in present if other in p}
-            everywhere = all(other in p for p in present)
+            if other == name or len(present) == draws or not all(other in p for p in present):
+                continue
+            chosen = [p[other] for p in present]  # no set: a choice may be a list
             all_choices = distributions[other].choices  # type: ignore[attr-defined]
-            if other != name and everywhere and len(present) < draws and len(chosen) < len(all_choices):
-                conditions.append((other, tuple(c for c in all_choices if c in chosen)))
+            kept = tuple(c for c in all_choices if c in chosen)
+            if len(kept) < len(all_choices):
+                conditions.append((other, kept))
         found.append(Parameter(name, distribution, tuple(conditions)))
     longest = max((list(e.params) for e in seen), key=len)
     order = {name: i for i, name in enumerate(longest)}

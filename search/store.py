@@ -10,6 +10,7 @@ from typing import Any
 from trainables import checkpoint
 
 VERSION = 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class StoreError(ValueError):
@@ -54,20 +55,25 @@ class Search:
         return self.folder / "ledger.jsonl"
 
 
-def create(results: Path, name: str, request: Request, created: float, facts: dict[str, Any]) -> Search:
-    """Make the folder with its `search.json`; raises StoreError and leaves nothing when it cannot."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+def check_new(results: Path, name: str) -> None:
+    """Raise StoreError unless a search of that name can be new in the results folder."""
+    if not _NAME.fullmatch(name):
         raise StoreError(
             f"a search's name is 1 to 100 letters, digits, '.', '_' and '-', beginning with a letter or digit; "
             f"got '{name}'"
         )
+    if (results / name).exists():
+        raise StoreError(
+            f"the search '{name}' exists in {results}; choose another --name, or continue it: hpsearch resume {name}"
+        )
+
+
+def create(results: Path, name: str, request: Request, created: float, facts: dict[str, Any]) -> Search:
+    """Make the folder with its `search.json`; raises StoreError and leaves nothing when it cannot."""
+    check_new(results, name)
     folder = results / name
     try:
         folder.mkdir(parents=True)
-    except FileExistsError as error:
-        raise StoreError(
-            f"the search '{name}' exists in {results}; choose another --name, or continue it: hpsearch resume {name}"
-        ) from error
     except OSError as error:
         raise StoreError(f"cannot write to the results folder {results}: {error.strerror}") from error
     search = Search(folder=folder, request=request, created=created, facts=facts)
@@ -92,7 +98,7 @@ def find(results: Path, name: str | None = None) -> Search:
         if not searches:
             raise StoreError(f"there is no search in {results} yet; begin one with hpsearch launch")
         return searches[-1]
-    if Path(name).name != name or not (results / name / "search.json").is_file():
+    if not _NAME.fullmatch(name) or not (results / name / "search.json").is_file():
         known = [search.name for search in find_all(results)][-5:]
         hint = f"the newest are {', '.join(known)}" if known else "begin one with hpsearch launch"
         raise StoreError(f"there is no search '{name}' in {results}; {hint}")
@@ -106,15 +112,18 @@ def find_all(results: Path) -> list[Search]:
 
 def _read(folder: Path) -> Search:
     try:
-        data = json.loads((folder / "search.json").read_text())
-        if data["v"] > VERSION:
-            raise StoreError(
-                f"{folder.name} was made by a newer hpsearch (version {data['v']} of search.json; this one reads "
-                f"{VERSION}); update it"
-            )
-        known = {f.name for f in fields(Request)}
-        request = Request(**{k: v for k, v in data["request"].items() if k in known})
-        facts = {k: v for k, v in data.items() if k not in ("v", "created", "request")}
-        return Search(folder=folder, request=request, created=data["created"], facts=facts)
-    except (OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise StoreError(f"{folder / 'search.json'} is damaged ({type(error).__name__}: {error})") from error
+        data = json.loads((folder / "search.json").read_text(encoding="utf-8"))
+        if data["v"] <= VERSION:
+            known = {f.name for f in fields(Request)}
+            request = Request(**{k: v for k, v in data["request"].items() if k in known})
+            facts = {k: v for k, v in data.items() if k not in ("v", "created", "request")}
+            return Search(folder=folder, request=request, created=float(data["created"]), facts=facts)
+    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise StoreError(
+            f"{folder / 'search.json'} is damaged ({type(error).__name__}: {error}); restore it, or move its folder "
+            f"out of {folder.parent}"
+        ) from error
+    raise StoreError(
+        f"{folder.name} was made by a newer hpsearch (version {data['v']} of search.json; this one reads {VERSION}); "
+        "update it"
+    )

@@ -1,10 +1,12 @@
 """A configuration: everything that decides a training run besides its data and its seed, as frozen dataclasses."""
 
-import math
+import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from architectures.families import check_name
 from trainables.augment import PRESETS
 
 #: Each optimizer's own arguments, with torch's defaults.
@@ -15,6 +17,8 @@ OPTIMIZERS: dict[str, dict[str, float]] = {
     "sgd": {"momentum": 0.0, "dampening": 0.0},
 }
 SCHEDULES = ("constant", "cosine")
+#: Images a batch, and epochs: more is a slip of the pen.
+MOST = 1_000_000
 
 
 class ConfigError(ValueError):
@@ -27,6 +31,17 @@ class NetworkConfig:
 
     name: str
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ConfigError(f"a network's name must be a string, got {self.name!r}")
+        try:
+            check_name(self.name)
+            json.dumps(dict(self.hyperparameters), allow_nan=False)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        except TypeError as error:
+            raise ConfigError(f"network '{self.name}' has a hyperparameter that is no plain JSON: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -66,12 +81,14 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for key in ("batch_size", "epochs"):
             value = getattr(self, key)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise ConfigError(f"{key} must be a whole number of at least 1, got {value!r}")
+            if value is None and key == "epochs":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
+                raise ConfigError(f"{key} must be a whole number from 1 to {MOST:,}, got {value!r}")
         _check_number("label_smoothing", self.label_smoothing, least=0.0, below=1.0)
         if self.schedule not in SCHEDULES:
             raise ConfigError(f"unknown schedule '{self.schedule}'; known: {', '.join(SCHEDULES)}")
-        if self.augment is not None and self.augment not in PRESETS:
+        if self.augment is not None and self.augment not in tuple(PRESETS):
             raise ConfigError(f"unknown augmentation '{self.augment}'; known: {', '.join(PRESETS)}")
 
 
@@ -144,7 +161,7 @@ def _object(
 def _check_number(
     name: str, value: Any, *, least: float | None = None, above: float | None = None, below: float | None = None
 ) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise ConfigError(f"{name} must be a finite number, got {value!r}")
     if least is not None and value < least:
         raise ConfigError(f"{name} must be at least {least:g}, got {value!r}")

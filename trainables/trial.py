@@ -7,7 +7,7 @@ the measurement, the checkpoint it wrote, and how the run stands. What follows f
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +19,10 @@ from trainables.config import Config
 from trainables.datasets import Images
 from trainables.loop import Resident, Training
 from trainables.retrain import Network, save_network
+from trainables.task import Task
 
 CHECKPOINT_SHARE = 0.02  # of training time, at most, goes into checkpoints
 _DISK_BYTES_PER_SECOND = 100e6  # a cautious first guess; the first checkpoint measures it
-
-
-@dataclass(frozen=True)
-class Task:
-    """One run for a worker: plain values, as it travels through Tune.
-
-    trial, repeat, attempt: who. config, seed: what. resume_from: a checkpoint's path, or None. checkpoints: the path
-    prefix for its own. weights: the folder for the trained network, or None in a search. deadline: Unix seconds
-    after which an epoch's end writes a checkpoint, or None.
-    """
-
-    trial: int
-    repeat: int
-    attempt: int
-    config: Mapping[str, Any]
-    seed: int
-    resume_from: str | None
-    checkpoints: str
-    weights: str | None = None
-    deadline: float | None = None
 
 
 class Worker(tune.Trainable):

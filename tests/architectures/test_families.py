@@ -38,7 +38,7 @@ PUBLISHED = {
     "cnn8": "c32k5 B relu | c64k4 B relu P | c128 B relu drop.1 | c256k2 B relu P drop.1 | flat | "
     "d256 leaky.05 drop.2 | d128 relu drop.2 | d100",
 }
-OWN = '''
+OWN = """
 from torch import nn
 from architectures.spec import CNN, Unit
 
@@ -55,7 +55,7 @@ def anything(**hyperparameters):
 
 def nothing():
     return "a network"
-'''
+"""
 
 
 def notation(layer: Layer) -> str:

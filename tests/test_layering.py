@@ -1,0 +1,71 @@
+"""Imports go up the table of the design only: search, trainables, architectures; held in a process of its own."""
+
+import ast
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import architectures
+import trainables
+
+ROOT = Path(architectures.__file__).parents[1]
+ARCHITECTURES = [f"architectures.{module.name}" for module in pkgutil.iter_modules(architectures.__path__)]
+TRAINABLES = [f"trainables.{module.name}" for module in pkgutil.iter_modules(trainables.__path__)]
+
+
+def loaded_by(modules: list[str]) -> set[str]:
+    """Top-level names that a fresh process has loaded after importing these."""
+    code = "import importlib, json, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
+    code += "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", code, *modules], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def imported_in(file: Path) -> set[str]:
+    """Top-level names that a file imports, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def importers(package: str, *names: str) -> set[str]:
+    files = (ROOT / package).rglob("*.py")
+    return {file.relative_to(ROOT).as_posix() for file in files if imported_in(file) & set(names)}
+
+
+def test_architectures_load_torch_and_nothing_of_ours_above_them() -> None:
+    found = loaded_by(ARCHITECTURES)
+    assert {"architectures", "torch"} <= found
+    assert not found & {"trainables", "search", "ray", "optuna", "click", "pandas"}
+
+
+def test_trainables_without_the_trial_load_neither_ray_nor_the_search() -> None:
+    found = loaded_by([name for name in TRAINABLES if name != "trainables.trial"])
+    assert {"architectures", "trainables", "torch"} <= found
+    assert not found & {"search", "ray", "optuna", "click"}
+
+
+def test_only_the_trial_knows_ray() -> None:
+    assert importers("trainables", "ray") == {"trainables/trial.py"}
+    assert importers("architectures", "ray") == set()
+
+
+def test_no_package_imports_one_above_it() -> None:
+    assert importers("architectures", "trainables", "search", "optuna", "click") == set()
+    assert importers("trainables", "search", "optuna", "click") == set()
+
+
+@pytest.mark.parametrize("module", ["search", "search.cli"])
+def test_the_command_is_quick_to_import(module: str) -> None:
+    found = loaded_by([module])
+    assert "search" in found
+    assert not found & {"torch", "ray", "optuna", "pandas"}

@@ -1,0 +1,88 @@
+"""What predictions say, against published figures, scikit-learn and torch."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import confusion_matrix
+
+from trainables.metrics import class_accuracies, confusion, cross_entropy, ensemble, wilson
+
+labelled = st.integers(2, 6).flatmap(
+    lambda classes: st.tuples(
+        st.just(classes),
+        st.lists(st.tuples(*[st.integers(0, classes - 1)] * 2), min_size=1, max_size=60),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("correct", "interval"),
+    # Report 5; its intervals are the normal approximation's, which differ by less than half a unit in the last digit.
+    [(5352, (0.5254, 0.5450)), (4460, (0.4363, 0.4557)), (10_000 - 1197, (1 - 0.1262, 1 - 0.1134))],
+)
+def test_the_interval_is_the_published_one_at_ten_thousand_images(correct: int, interval: tuple[float, float]) -> None:
+    assert wilson(correct, 10_000) == pytest.approx(interval, abs=1.5e-4)
+
+
+def test_the_published_interval_of_an_error_is_that_of_its_accuracy_mirrored() -> None:
+    low, high = wilson(8803, 10_000)
+    assert (round(1 - high, 3), round(1 - low, 3)) == (0.113, 0.126)
+    assert wilson(1197, 10_000) == pytest.approx((1 - high, 1 - low))
+
+
+@pytest.mark.parametrize(
+    ("correct", "total", "interval"),
+    # z² / (n + z²) at the edges; 8 of 10 from Wilson's formula by hand.
+    [(0, 10, (0.0, 0.2775)), (10, 10, (0.7225, 1.0)), (0, 1, (0.0, 0.7935)), (8, 10, (0.4902, 0.9433))],
+)
+def test_the_interval_holds_at_the_edges_and_for_few_images(
+    correct: int, total: int, interval: tuple[float, float]
+) -> None:
+    assert wilson(correct, total) == pytest.approx(interval, abs=1e-4)
+
+
+@given(data=st.integers(1, 10**6).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_lies_in_zero_to_one_around_the_share(data: tuple[int, int]) -> None:
+    correct, total = data
+    low, high = wilson(correct, total)
+    assert 0 <= low <= correct / total <= high <= 1
+    assert low < high
+
+
+@pytest.mark.parametrize(("correct", "total"), [(0, 0), (-1, 5), (6, 5)])
+def test_an_impossible_count_is_refused_with_its_value(correct: int, total: int) -> None:
+    with pytest.raises(ValueError, match=f"got {correct} of {total}"):
+        wilson(correct, total)
+
+
+@given(data=labelled)
+def test_confusion_is_scikit_learns_with_the_label_in_the_row(data: tuple[int, list[tuple[int, int]]]) -> None:
+    classes, pairs = data
+    labels, predicted = np.array(pairs, dtype=np.int64).T
+    matrix = confusion(labels, predicted, classes)
+    assert np.array_equal(matrix, confusion_matrix(labels, predicted, labels=range(classes)))
+
+
+def test_class_accuracies_are_shares_of_each_class_and_nan_without_images() -> None:
+    matrix = np.array([[3, 1, 0], [0, 0, 0], [2, 0, 0]])
+    assert class_accuracies(matrix) == pytest.approx([0.75, np.nan, 0.0], nan_ok=True)
+
+
+def test_an_ensemble_is_the_mean_of_probabilities() -> None:
+    first, second = np.array([[0.9, 0.1], [0.5, 0.5]]), np.array([[0.2, 0.8], [0.5, 0.5]])
+    assert ensemble([first, second]) == pytest.approx(np.array([[0.55, 0.45], [0.5, 0.5]]))
+    assert np.array_equal(ensemble([first]), first)
+
+
+@given(seed=st.integers(0, 99))
+def test_cross_entropy_is_torchs(seed: int) -> None:
+    logits = torch.randn(20, 7, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 5
+    labels = torch.arange(20) % 7
+    expected = torch.nn.functional.cross_entropy(logits, labels).item()
+    assert cross_entropy(logits.softmax(1).numpy(), labels.numpy()) == pytest.approx(expected)
+
+
+def test_cross_entropy_of_an_impossible_label_is_large_and_finite() -> None:
+    assert 80 < cross_entropy(np.array([[1.0, 0.0]], dtype=np.float32), np.array([1])) < 100

@@ -1,0 +1,102 @@
+"""A retrained network on disk rebuilds itself, and its test pass says what it predicts."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from trainables import retrain
+from trainables.cache import Images
+from trainables.config import Config
+from trainables.loop import Resident, Training, evaluate
+
+CONFIG = Config.from_json(
+    {
+        "network": {"name": "cnn5", "width": 0.25, "norm": "everywhere", "head_widths": [32]},
+        "optimizer": {"name": "adam", "lr": 0.01},
+        "training": {"batch_size": 32, "epochs": 1, "augment": "none"},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def resident(digits: Images) -> Resident:
+    return Resident.of(digits, "cpu")
+
+
+@pytest.fixture(scope="module")
+def network(digits: Images, resident: Resident) -> retrain.Network:
+    training = Training(CONFIG, resident, None, seed=0)
+    training.run_epoch()
+    return retrain.Network(training.model, CONFIG, digits.shape, digits.classes)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, network: retrain.Network) -> Path:
+    retrain.save_network(tmp_path / "0-0", network)
+    return tmp_path / "0-0"
+
+
+def test_a_saved_network_rebuilds_the_same_logits(folder: Path, network: retrain.Network, resident: Resident) -> None:
+    loaded = retrain.load_network(folder)
+    assert (loaded.config, loaded.shape, loaded.classes) == (network.config, network.shape, network.classes)
+    ours, theirs = (
+        torch.cat([logits for logits, _ in evaluate(model, resident, "float32")])
+        for model in (network.model, loaded.model)
+    )
+    assert torch.equal(ours, theirs)
+
+
+def test_what_rebuilds_a_network_is_plain_json(folder: Path, digits: Images) -> None:
+    settings = json.loads((folder / "config.json").read_text())
+    assert settings["config"] == CONFIG.to_json()
+    assert settings["input_shape"] == [1, 16, 16]
+    assert settings["classes"] == list(digits.classes)
+    assert sorted(p.name for p in folder.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_a_test_pass_writes_every_prediction(folder: Path, digits: Images, resident: Resident) -> None:
+    correct = retrain.test_pass(folder, resident, "float32")
+    table = pq.read_table(folder / "predictions.parquet")
+    assert table.column_names == ["index", "label", "probabilities"]
+    assert table["index"].to_pylist() == list(range(len(digits)))
+    assert table["label"].to_pylist() == digits.labels.tolist()
+    probabilities = np.array(table["probabilities"].to_pylist())
+    assert probabilities.shape == (len(digits), len(digits.classes))
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (probabilities.argmax(axis=1) == digits.labels).sum() == correct
+    assert correct > len(digits) / 5  # guessing would be a tenth
+
+
+def test_predictions_are_read_back_with_their_classes(
+    folder: Path, digits: Images, resident: Resident, network: retrain.Network
+) -> None:
+    correct = retrain.test_pass(folder, resident, "float32")
+    labels, probabilities, classes = retrain.read_predictions(folder)
+    expected = torch.cat([logits.softmax(1) for logits, _ in evaluate(network.model, resident, "float32")])
+    assert np.array_equal(labels, digits.labels)
+    assert np.array_equal(probabilities, expected.numpy())
+    assert classes == digits.classes
+    assert (probabilities.argmax(axis=1) == labels).sum() == correct
+
+
+def test_a_users_own_module_is_saved_and_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"own_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(
+        "from torch import nn\n"
+        "def make(input_shape, num_classes, *, hidden):\n"
+        "    return nn.Sequential(\n"
+        "        nn.Flatten(), nn.Linear(input_shape[1] ** 2, hidden), nn.Linear(hidden, num_classes)\n"
+        "    )\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    config = Config.from_json(CONFIG.to_json() | {"network": {"name": f"{name}:make", "hidden": 5}})
+    images = Resident(torch.zeros(4, 1, 6, 6, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64), 3)
+    training = Training(config, images, None, seed=0)
+    retrain.save_network(tmp_path / "saved", retrain.Network(training.model, config, (1, 6, 6), ("a", "b", "c")))
+    loaded = retrain.load_network(tmp_path / "saved").model
+    x = torch.rand(2, 1, 6, 6)
+    assert torch.equal(loaded(x), training.model(x))
