@@ -11,6 +11,8 @@ import click
 
 SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configurations, or package.module:function."
 MOST_EPOCHS = 1_000_000
+MOST_PIXELS = 1024  # a side; a dataset is held in memory as it is trained on
+MOST_SLOTS = 1024
 
 
 class Mistake(click.ClickException):
@@ -79,9 +81,9 @@ def _search_argument(command: Any) -> Any:
 
 
 def _parallel(command: Any) -> Any:
-    return click.option("--parallel", type=Count(min=1), help="Trials at a time.  [default: one a core, or 16 a GPU]")(
-        command
-    )
+    return click.option(
+        "--parallel", type=Count(1, MOST_SLOTS), help="Trials at a time.  [default: one a core, or 16 a GPU]"
+    )(command)
 
 
 def _max_time(command: Any) -> Any:
@@ -123,7 +125,7 @@ def cli() -> None:
     help="Downloads and cache.",
 )
 @click.option("--limit-train", type=Count(min=2), help="Use a stratified subset of this many images.")
-@click.option("--image-size", type=Count(min=1), help="Resize every image to this many pixels a side.")
+@click.option("--image-size", type=Count(1, MOST_PIXELS), help="Resize every image to this many pixels a side.")
 @click.option(
     "--validation",
     type=Real(0, 1, min_open=True, max_open=True),

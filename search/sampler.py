@@ -5,6 +5,7 @@ a resumed search draws what it would have drawn and repeats nothing.
 """
 
 import json
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -114,7 +115,9 @@ class OptunaSampler:
         if self._kind == "random":
             return optuna.samplers.RandomSampler(seed=seed)
         # Optuna's TPE is multivariate; without groups it would draw conditional parameters one by one.
-        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
 
 
 def _frozen(run: Run) -> FrozenTrial:

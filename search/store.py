@@ -98,11 +98,12 @@ def find(results: Path, name: str | None = None) -> Search:
         if not searches:
             raise StoreError(f"there is no search in {results} yet; begin one with hpsearch launch")
         return searches[-1]
-    if not _NAME.fullmatch(name) or not (results / name / "search.json").is_file():
+    folders = {path.parent.name: path.parent for path in results.glob("*/search.json")}
+    if name not in folders:
         known = [search.name for search in find_all(results)][-5:]
         hint = f"the newest are {', '.join(known)}" if known else "begin one with hpsearch launch"
         raise StoreError(f"there is no search '{name}' in {results}; {hint}")
-    return _read(results / name)
+    return _read(folders[name])
 
 
 def find_all(results: Path) -> list[Search]:

@@ -83,33 +83,29 @@ EPOCHS = pa.schema(
 
 def trials(record: Record, running: bool) -> pd.DataFrame:
     """A row a trial, by number; `running`: whether a process has the ledger open."""
-    return _frame([_trial_row(run, running) for run in record.trials], TRIALS)
+    return _trials(record, running).to_pandas()
 
 
 def epochs(record: Record) -> pd.DataFrame:
     """A row a measurement, by trial, repeat and epoch."""
-    rows = [
-        {"trial": run.key[0], "repeat": run.key[1], **m, "time": int(m["time"] * 1000)}
-        for _, run in sorted(record.runs.items())
-        for m in run.measurements
-    ]
-    return _frame(rows, EPOCHS)
+    return _epochs(record).to_pandas()
 
 
 def write(folder: Path, record: Record) -> None:
     """Write `trials.parquet` and `epochs.parquet`, whole or not at all."""
-    for name, frame, schema in (
-        ("trials", trials(record, running=False), TRIALS),
-        ("epochs", epochs(record), EPOCHS),
-    ):
+    for name, table in (("trials", _trials(record, running=False)), ("epochs", _epochs(record))):
         sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False), sink)
+        pq.write_table(table, sink)
         checkpoint.write(folder / f"{name}.parquet", memoryview(sink.getvalue()))
 
 
 def state_of(run: Run, running: bool) -> str:
     """A run's state in the words for people: a run that no process trains is interrupted."""
     return run.state if running or run.state != "running" else "interrupted"
+
+
+def _trials(record: Record, running: bool) -> pa.Table:
+    return _table([_trial_row(run, running) for run in record.trials], TRIALS)
 
 
 def _trial_row(run: Run, running: bool) -> dict[str, Any]:
@@ -144,7 +140,14 @@ def _trial_row(run: Run, running: bool) -> dict[str, Any]:
     }
 
 
-def _frame(rows: list[dict[str, Any]], schema: pa.Schema) -> pd.DataFrame:
-    table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
-    # Arrow's own types keep integers integers where a value is missing.
-    return table.to_pandas(types_mapper=pd.ArrowDtype)
+def _epochs(record: Record) -> pa.Table:
+    rows = [
+        {"trial": run.key[0], "repeat": run.key[1], **m, "time": int(m["time"] * 1000)}
+        for _, run in sorted(record.runs.items())
+        for m in run.measurements
+    ]
+    return _table(rows, EPOCHS)
+
+
+def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)

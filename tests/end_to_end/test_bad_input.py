@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from search import cli, ledger, store
+from search import cli, ledger, show, store
 from trainables.datasets import fingerprint, load
 
 COMMAND = str(Path(sys.executable).with_name("hpsearch"))
 VERBS = list(cli.cli.commands)
 GOOD = {"network": {"name": "cnn5"}, "optimizer": {"name": "sgd", "lr": 0.1}}
-OWN = '''
+OWN = """
 import torch
 from torch import nn
 from search.spaces import config_of
@@ -66,7 +66,7 @@ def misfit(num_classes):
 
 def short():
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(3))
-'''
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("search.engine.start", begin)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    for module in ("own", "broken", "exits", "syntax"):
+    for module in ("own", "broken", "exits", "syntax", "lists"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     Path("own.py").write_text(OWN)
     Path("broken.py").write_text("1 / 0\n")
@@ -151,7 +151,9 @@ def write_list(*lines: object, name: str = "list.jsonl") -> str:
 
 
 def merged(**parts: Any) -> dict[str, Any]:
-    return {key: GOOD.get(key, {}) | value if isinstance(value, dict) else value for key, value in (GOOD | parts).items()}
+    return {
+        key: GOOD.get(key, {}) | value if isinstance(value, dict) else value for key, value in (GOOD | parts).items()
+    }
 
 
 # ---- options
@@ -161,7 +163,8 @@ NUMBERS = [
     *(("launch", option, value) for option in ("--samples", "--epochs", "--parallel") for value in ("0", "-1", "two")),
     *(("launch", "--limit-train", value) for value in ("0", "1.5", "all")),
     *(("launch", "--seed", value) for value in ("-1", "x", "1e3")),
-    *(("launch", "--image-size", value) for value in ("0", "32x32")),
+    *(("launch", "--image-size", value) for value in ("0", "32x32", "9" * 12)),
+    ("launch", "--parallel", "1000000"),
     *(("launch", "--validation", value) for value in ("0", "1", "-0.1", "1.5", "half", "nan")),
     *(("launch", "--max-time", value) for value in ("0", "-1", "1h", "nan", "inf", "1e400")),
     *(("launch", "--epochs", value) for value in ("1e3", "9" * 30)),
@@ -259,19 +262,18 @@ def test_what_is_no_space_cannot_be_shown(refused: Refused, space: str):
     refused("spaces", space)
 
 
-def test_a_space_whose_choices_are_lists_can_be_shown(run: Run):
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
+def test_a_space_whose_choices_are_lists_can_be_shown(place: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(place)
     Path("lists.py").write_text(
         "from search.spaces import config_of\n"
         "def space(trial):\n"
-        "    trial.suggest_categorical('network', ('cnn5', 'cnn6'))\n"
+        "    trial.suggest_categorical('network', ('cnn5',))\n"
         "    if trial.suggest_categorical('cnn5/head_widths', ([8], [16])) == [8]:\n"
         "        trial.suggest_float('cnn5/head_dropout', 0, 0.5)\n"
         "    return config_of({**trial.params, 'optimizer': 'sgd', 'sgd/lr': 0.1})\n"
     )
-    with warnings.catch_warnings():
-        code, out, _ = run("spaces", "lists:space", "--json")
-    assert code == 0
-    assert json.loads(out)[2]["when"] == "cnn5/head_widths is [8]"
+    assert [row["when"] for row in show.space("lists:space")] == ["always", "always", "cnn5/head_widths is [8]"]
 
 
 # ---- lists of configurations
@@ -353,7 +355,7 @@ def test_an_impossible_network_is_named_by_its_number(launch: Refused, network: 
 
 def test_a_network_that_is_too_deep_for_the_images_names_unit_size_and_rule(launch: Refused):
     space = write_list(GOOD, merged(network={"name": "cnn4"}))
-    says(launch("--space", space, "--image-size", "4"), "2", "list.jsonl", "unit 3", "1×1", "at least 2×2")
+    says(launch("--space", space, "--image-size", "4"), "2", "list.jsonl", "unit 2", "1×1", "at least 2×2")
 
 
 @pytest.mark.parametrize("name", ["own:misfit", "own:short"])
@@ -405,8 +407,8 @@ def empty() -> Path:
 
 def unreadable() -> Path:
     root = folder_of_images("cat", "dog")
-    (root / "cat" / "0.png").write_text("a cat")
-    (root / "dog" / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    for file in (root / "cat").iterdir():
+        file.write_text("a cat")
     return root
 
 
@@ -434,7 +436,7 @@ DATASETS = [
     (lambda: folder_of_images("cat", "dog", sizes=()), ("every class folder must hold images", "2 of 2", "cat")),
     (lambda: folder_of_images("cat", "dog", sizes=(8,)), ("at least two images",)),
     (lambda: folder_of_images("cat", "dog", sizes=(8, 9, 8, 9)), ("one size", "8×8", "9×9", "--image-size")),
-    (unreadable, ("every image must be readable", "2 of", "the first is", "cat/0.png", "PNG")),
+    (unreadable, ("every image must be readable", "3 of 6", "the first is", "my images/cat/", "PNG")),
     (lambda: parquet(label=[0, 1]), ("train.parquet", "column of encoded images", "label (int64)")),
     (lambda: parquet(image=[b""] * 2), ("train.parquet", "labels", "image (binary)")),
     (lambda: parquet(image=[b"", None] * 9, label=[0, 1] * 9), ("label must have an image", "have none")),
@@ -461,7 +463,7 @@ def test_without_network_and_data_the_line_says_what_to_fetch_and_what_works_wit
     says(line, "cifar100", str(Path("data").resolve()), "https://", "cifar-100-python.tar.gz", "--dataset digits")
 
 
-@pytest.mark.parametrize(("size", "parts"), [("100000", ("100000", "1437")), ("5", ("5", "10"))])
+@pytest.mark.parametrize(("size", "parts"), [("100000", ("100000", "1438")), ("5", ("5", "10"))])
 def test_a_subset_larger_than_the_dataset_or_smaller_than_its_classes_is_refused(
     launch: Refused, size: str, parts: tuple[str, ...]
 ):
@@ -531,6 +533,12 @@ def test_a_retrain_needs_a_finished_trial(refused: Refused, mine: store.Search):
     says(refused("retrain"), "mine", "no finished trial", "hpsearch status")
 
 
+@pytest.mark.parametrize("verb", ["resume", "retrain"])
+def test_a_search_that_another_process_runs_is_left_alone(refused: Refused, mine: store.Search, verb: str):
+    with ledger.Ledger(mine.ledger):
+        says(refused(verb), "mine", "running in another process", "hpsearch status")
+
+
 def test_samples_only_grow(refused: Refused, mine: store.Search):
     says(refused("resume", "--samples", "7"), "8", "7", "grow")
 
@@ -581,7 +589,11 @@ def test_a_ledger_of_a_newer_version_is_refused(
 )
 @pytest.mark.parametrize("arguments", [("status",), ("resume", "mine"), ("list",)])
 def test_a_search_json_that_is_damaged_or_newer_is_refused(
-    refused: Refused, mine: store.Search, change: Callable[[Any], Any], parts: tuple[str, ...], arguments: tuple[str, ...]
+    refused: Refused,
+    mine: store.Search,
+    change: Callable[[Any], Any],
+    parts: tuple[str, ...],
+    arguments: tuple[str, ...],
 ):
     path = mine.folder / "search.json"
     changed = change(json.loads(path.read_text()))
@@ -634,14 +646,14 @@ def test_a_setting_without_a_network_is_refused(refused: Refused):
         ("own:nothing", ("own:nothing", "NoneType", "architectures.spec.CNN")),
         ("own:a_dict", ("own:a_dict", "dict", "architectures.spec.CNN")),
         ("own:hungry", ("own:hungry", "depth")),
-        ("builtins:dict", ("builtins:dict",)),
+        ("builtins:dict", ("signature", "dict")),
     ],
 )
 def test_what_is_no_network_is_refused(refused: Refused, name: str, parts: tuple[str, ...]):
     says(refused("networks", name), *parts)
 
 
-@pytest.mark.parametrize("arguments", [("cnn4", "--input", "3x8x8"), ("--input", "3x1x8")])
+@pytest.mark.parametrize("arguments", [("cnn4", "--input", "3x4x4"), ("--input", "3x1x8")])
 def test_images_too_small_for_a_network_name_unit_size_and_rule(refused: Refused, arguments: tuple[str, ...]):
     line = refused("networks", *arguments)
     says(line, "unit", "map", "at least 2×2", "larger images")
@@ -707,6 +719,19 @@ def test_a_torn_last_line_hides_nothing_before_it(run: Run, mine: store.Search):
     code, out, err = run("status", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out)["trials"] == {"waiting": 1}
+
+
+def test_a_search_whose_folder_was_renamed_is_found(run: Run, mine: store.Search):
+    mine.folder.rename("results/the best one")
+    assert json.loads(run("status", "the best one", "--json")[1])["name"] == "the best one"
+
+
+def test_a_file_that_cannot_be_read_is_one_line_too(run: Run, mine: store.Search):
+    mine.ledger.unlink()
+    mine.ledger.mkdir()
+    code, _, err = run("status")
+    assert code == 1
+    assert re.fullmatch(r"hpsearch: [^\n]*ledger.jsonl[^\n]*\n", err)
 
 
 def test_a_folder_that_is_no_search_is_passed_over(run: Run, mine: store.Search):
