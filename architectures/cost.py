@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from architectures.spec import CNN, Shape, layers
+from architectures.spec import CNN, Shape, SizeError, layers
 
 # Bytes that autograd keeps for each element of a layer's output (float32), as torch's saved tensors show:
 # a convolution's output is kept by what follows it, max pooling keeps an int64 index, dropout a byte mask.
@@ -37,10 +37,11 @@ class Cost:
 def cost(network: CNN | Callable[[], nn.Module], input_shape: Shape, num_classes: int) -> Cost:
     """The cost of a network for images (C, H, W); a function that makes a module is measured on the meta device.
 
-    Activations of a module are counted as what each of its leaves returns. Raises SizeError as `layers` does.
+    Activations of a module are counted as what each of its leaves returns. Raises SizeError as `layers` does,
+    or when a module does not take such images or does not return a logit a class.
     """
     if not isinstance(network, CNN):
-        return _module_cost(network, input_shape)
+        return _module_cost(network, input_shape, num_classes)
     found = layers(network, input_shape, num_classes)
     kept = 4 * prod(input_shape)
     for layer in found:
@@ -53,7 +54,7 @@ def cost(network: CNN | Callable[[], nn.Module], input_shape: Shape, num_classes
     return Cost(sum(layer.parameters for layer in found), sum(layer.flops for layer in found), kept)
 
 
-def _module_cost(make: Callable[[], nn.Module], input_shape: Shape) -> Cost:
+def _module_cost(make: Callable[[], nn.Module], input_shape: Shape, num_classes: int) -> Cost:
     with torch.device("meta"):
         module = make()
     kept = 0
@@ -67,5 +68,12 @@ def _module_cost(make: Callable[[], nn.Module], input_shape: Shape) -> Cost:
         if not list(leaf.children()):
             leaf.register_forward_hook(count)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        module.eval()(torch.empty(1, *input_shape, device="meta"))
+        try:
+            logits = module.eval()(torch.empty(1, *input_shape, device="meta"))
+        except RuntimeError as error:
+            shape = "×".join(map(str, input_shape))
+            raise SizeError(f"{type(module).__name__} does not take {shape} images: {error}") from error
+    if not isinstance(logits, torch.Tensor) or logits.shape != (1, num_classes):
+        returned = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise SizeError(f"{type(module).__name__} must return (N, {num_classes}) logits, returns {returned} for N = 1")
     return Cost(sum(p.numel() for p in module.parameters()), counter.get_total_flops(), kept)

@@ -41,7 +41,7 @@ class Family:
         """The family's network, varied; the defaults change nothing.
 
         width: factor on every channel count and hidden width, rounded, at least one.
-        activation: one of `spec.ACTIVATIONS` in place of every published one.
+        activation: one of `spec.ACTIVATIONS` in place of every published one; where there is none it stays so.
         pool: "max" or "average" in place of every published pooling; where a network pools stays as it is.
         norm: batch norm after every convolution and hidden layer ("everywhere") or after none ("none").
         conv_dropout: dropout after every unit. head_dropout: after every hidden layer, or before the classifier where
@@ -54,18 +54,16 @@ class Family:
         for key, dropout in (("conv_dropout", conv_dropout), ("head_dropout", head_dropout)):
             if dropout is not None and not (_is_number(dropout) and 0 <= dropout < 1):
                 raise ValueError(f"{key}: dropout must lie in [0, 1), got {dropout!r}")
-        shared: dict[str, Any] = {}
+        chosen = None if activation == "published" else Activation(activation)
         pooling: Any = pool
-        if activation != "published":
-            shared["activation"] = Activation(activation)
-        if norm != "published":
-            shared["norm"] = norm == "everywhere"
+        shared: dict[str, Any] = {} if norm == "published" else {"norm": norm == "everywhere"}
         units = tuple(
             replace(
                 unit,
                 channels=_scale(unit.channels, width),
                 pool=unit.pool if pool == "published" or not unit.pool else pooling,
                 dropout=unit.dropout if conv_dropout is None else conv_dropout,
+                activation=chosen if chosen and unit.activation else unit.activation,
                 **shared,
             )
             for unit in self.published.units
@@ -77,6 +75,7 @@ class Family:
                 dense,
                 width=_scale(dense.width, width),
                 dropout=dense.dropout if head_dropout is None else head_dropout,
+                activation=chosen or dense.activation,
                 **shared,
             )
             for dense in hidden

@@ -406,7 +406,7 @@ def main() -> None:
         _complain(error.format_message() + _hint(error))
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; nothing recorded is lost. Continue with: hpsearch resume", err=True)
+        click.echo("interrupted; nothing recorded is lost", err=True)
         code = 130
     except ValueError as error:
         if not _is_ours(error):

@@ -17,7 +17,7 @@ import torch
 
 from architectures.cost import Cost, cost
 from architectures.families import make_network
-from architectures.spec import CNN, Shape
+from architectures.spec import CNN, Shape, SizeError
 from search import store, tables, winners
 from search.driver import Driver, fill_rungs, retrain_folder
 from search.ledger import Ledger
@@ -25,14 +25,16 @@ from search.progress import Progress, duration
 from search.record import FINAL, Record, Run
 from search.sampler import Sampler, derive_seed, history_json, make_sampler
 from search.scheduler import NoScheduler, make_scheduler
-from search.spaces import Space, find_space
+from search.spaces import Space, find_space, write_list
 from search.store import Request, Search
+from trainables import checkpoint
 from trainables.config import Config
 from trainables.datasets import DatasetError, Images, fingerprint, load, split, subset
 from trainables.loop import Resident, default_precision
 from trainables.retrain import test_pass
 
 SLOTS_PER_GPU = 16
+LIST = "space.jsonl"
 
 
 class RequestError(ValueError):
@@ -93,16 +95,19 @@ def cost_of(config: Config, shape: Shape, num_classes: int) -> Cost:
             return make_network(config.network.name, config.network.hyperparameters, shape, num_classes)
 
     network = make()
-    return cost(network if isinstance(network, CNN) else make, shape, num_classes)
+    try:
+        return cost(network if isinstance(network, CNN) else make, shape, num_classes)
+    except SizeError as error:
+        raise SizeError(f"network '{config.network.name}': {error}") from error
 
 
 def check_space(space: Space, shape: Shape, num_classes: int) -> None:
     """Raise RequestError for a line of a list that these images cannot be trained with."""
-    for number, config in enumerate(space.configs, 1):
+    for number, config in zip(space.lines, space.configs, strict=True):
         try:
             cost_of(config, shape, num_classes)
         except ValueError as error:
-            raise RequestError(f"configuration {number} of {space.name} is impossible: {error}") from error
+            raise RequestError(f"{space.name}, line {number} is impossible for these images: {error}") from error
 
 
 # ---- launch and resume
@@ -141,6 +146,9 @@ def launch(
     }
     search = store.create(results, name or _default_name(request, created), request, created, facts)
     try:
+        if space.configs:
+            # A copy: the search does not change when the list does, and resumes from any folder.
+            checkpoint.write(search.folder / LIST, write_list(space))
         return _search_session(search, space, images, here, request.samples, max_time)
     except BaseException:
         if not search.ledger.exists() or not search.ledger.stat().st_size:
@@ -151,7 +159,8 @@ def launch(
 def resume(search: Search, *, samples: int | None, parallel: int | None, max_time: float | None) -> Outcome:
     """Continue a search from its ledger, perhaps with more samples."""
     request = search.request
-    space = find_space(request.space)
+    listed = search.folder / LIST
+    space = find_space(str(listed) if listed.exists() else request.space)
     images = unchanged_images(search)
     with Ledger(search.ledger) as ledger:
         asked = [e["samples"] for e in ledger.events if e["event"] == "opened" and e.get("samples")]
@@ -411,4 +420,4 @@ def _default_name(request: Request, created: float) -> str:
         Path(request.space).stem if request.space.endswith(".jsonl") else request.space,
         Path(request.dataset).name,
     )
-    return "-".join((*(re.sub(r"[^A-Za-z0-9]+", "-", part).strip("-") or "search" for part in parts), stamp))
+    return "-".join((*(re.sub(r"[^A-Za-z0-9]+", "-", part).strip("-")[:40] or "search" for part in parts), stamp))

@@ -1,6 +1,5 @@
 """What is going on: a live view on a terminal, and in a log one line an epoch at most."""
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +22,7 @@ class Progress:
         self._began = time.time()
         self._driver: Driver | None = None
         self._epochs_ended = 0
-        self._console = Console(file=sys.stderr, stderr=True)
+        self._console = Console(stderr=True, markup=False)
         self._live = (
             Live(console=self._console, auto_refresh=False, transient=True) if self._console.is_terminal else None
         )

@@ -23,9 +23,9 @@ Rows = list[dict[str, Any]]
 
 # A table keeps a line a row: a pipe gets it at full width, a narrow terminal wraps it as it would any long line.
 _LEAST_WIDTH = 120
-console = Console(highlight=False)
+console = Console(highlight=False, markup=False)
 if not console.is_terminal or console.width < _LEAST_WIDTH:
-    console = Console(highlight=False, width=_LEAST_WIDTH)
+    console = Console(highlight=False, markup=False, width=_LEAST_WIDTH)
 
 
 _WHOLE = (
@@ -220,7 +220,7 @@ def rungs(found: Loaded) -> Rows:
 def print_status(data: dict[str, Any]) -> None:
     """The status for people."""
     states = ", ".join(f"{count} {state}" for state, count in sorted(data["trials"].items())) or "none yet"
-    console.print(f"[bold]{data['name']}[/bold]: {data['state']}")
+    console.print(f"{data['name']}: {data['state']}", style="bold")
     console.print(f"trials     {states}; {data['samples']} asked for")
     if data["best_trial"] is not None:
         console.print(f"best       {_percent(data['best_val_accuracy'])} on validation, trial {data['best_trial']}")

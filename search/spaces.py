@@ -27,11 +27,12 @@ class SpaceError(ValueError):
 
 @dataclass(frozen=True)
 class Space:
-    """A named space: either `function` or the finite list `configs`."""
+    """A named space: either `function`, or the finite list `configs` with the `lines` on which they stand."""
 
     name: str
     function: Function | None = None
     configs: tuple[Config, ...] = ()
+    lines: tuple[int, ...] = ()
 
 
 SPACES: dict[str, Function] = {}
@@ -53,7 +54,7 @@ def find_space(name: str) -> Space:
     if name in SPACES:
         return Space(name, SPACES[name])
     if name.endswith(".jsonl"):
-        return Space(name, configs=_read_list(Path(name)))
+        return _read_list(Path(name))
     if ":" in name:
         try:
             return Space(name, import_function(name))
@@ -105,26 +106,31 @@ def draw(function: Function, trial: optuna.Trial) -> Config:
     return config
 
 
-def _read_list(path: Path) -> tuple[Config, ...]:
+def write_list(space: Space) -> bytes:
+    """A finite list as the JSON lines that `find_space` reads."""
+    return "".join(json.dumps(config.to_json()) + "\n" for config in space.configs).encode()
+
+
+def _read_list(path: Path) -> Space:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise SpaceError(f"cannot read the list {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SpaceError(f"cannot read the list {path}: it is not UTF-8 text ({error})") from error
-    configs = []
+    configs: dict[int, Config] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            configs.append(Config.from_json(json.loads(line, parse_constant=_refuse)))
+            configs[number] = Config.from_json(json.loads(line, parse_constant=_refuse))
         except json.JSONDecodeError as error:
             raise SpaceError(f"{path}, line {number} is not JSON: {error.msg} at column {error.colno}") from error
         except (ValueError, RecursionError) as error:
             raise SpaceError(f"{path}, line {number} is not a configuration: {error}") from error
     if not configs:
         raise SpaceError(f"{path} holds no configuration; give one JSON object a line")
-    return tuple(configs)
+    return Space(str(path), configs=tuple(configs.values()), lines=tuple(configs))
 
 
 def _refuse(constant: str) -> None:

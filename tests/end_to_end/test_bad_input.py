@@ -359,12 +359,10 @@ def test_a_network_that_is_too_deep_for_the_images_names_unit_size_and_rule(laun
 
 
 @pytest.mark.parametrize("name", ["own:misfit", "own:short"])
-@pytest.mark.xfail(strict=True, reason="search.launch.cost_of looks at neither the error nor the result of a module")
 def test_a_users_module_that_does_not_fit_images_or_classes_is_refused(launch: Refused, name: str):
     says(launch("--space", write_list(GOOD, merged(network={"name": name}))), "2", name)
 
 
-@pytest.mark.xfail(strict=True, reason="search.launch.check_space counts configurations, not lines")
 def test_an_impossible_network_after_an_empty_line_is_named_by_its_line(launch: Refused):
     says(launch("--space", write_list(GOOD, "", merged(network={"width": 0}))), "3")
 
@@ -739,7 +737,6 @@ def test_a_folder_that_is_no_search_is_passed_over(run: Run, mine: store.Search)
     assert [row["name"] for row in json.loads(run("list", "--json")[1])] == ["mine"]
 
 
-@pytest.mark.xfail(strict=True, reason="search.show prints paths and reasons as rich's markup")
 def test_a_path_with_brackets_is_shown_as_it_is(run: Run):
     code, out, _ = run("list", "--results", "[bold]/[/x]")
     assert code == 0
