@@ -44,9 +44,11 @@ def cost(network: CNN | Callable[[], nn.Module], input_shape: Shape, num_classes
         return _module_cost(network, input_shape, num_classes)
     found = layers(network, input_shape, num_classes)
     kept = 4 * prod(input_shape)
-    for layer in found:
+    for layer, following in zip(found, [*found[1:], None], strict=True):
         if layer.op == "activation" and layer.settings["name"] in _IN_PLACE:
             continue
+        if following and following.op == "activation" and following.settings["name"] == "tanh":
+            continue  # tanh's gradient needs its output alone
         size = _KEPT_BYTES[layer.op]
         if layer.op == "pool" and layer.settings["kind"] == "average":
             size = 4

@@ -34,6 +34,16 @@ class Activation:
 RELU = Activation("relu")
 
 
+def _check_count(what: str, value: int, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
+
+
+def _check_order(order: tuple[str, ...], steps: tuple[str, ...]) -> None:
+    if sorted(order) != sorted(steps):
+        raise ValueError(f"an order holds each of {', '.join(steps)} once, got {order}")
+
+
 def _check_dropout(value: float) -> None:
     if not 0 <= value < 1:
         raise ValueError(f"dropout must lie in [0, 1), got {value}")
@@ -56,8 +66,8 @@ class Unit:
 
     def __post_init__(self) -> None:
         for name, least in (("channels", 1), ("kernel", 1), ("stride", 1), ("padding", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"a unit's {name} must be at least {least}, got {getattr(self, name)}")
+            _check_count(f"a unit's {name}", getattr(self, name), least)
+        _check_order(self.order, ("norm", "activation", "pool", "dropout"))
         if self.pool not in (None, "max", "average"):
             raise ValueError(f"unknown pool '{self.pool}'; known: max, average")
         _check_dropout(self.dropout)
@@ -74,8 +84,8 @@ class Dense:
     order: tuple[Step, ...] = ("norm", "activation", "dropout")
 
     def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ValueError(f"a dense layer's width must be at least 1, got {self.width}")
+        _check_count("a dense layer's width", self.width, 1)
+        _check_order(self.order, ("norm", "activation", "dropout"))
         _check_dropout(self.dropout)
 
 
@@ -100,25 +110,6 @@ class CNN:
     units: tuple[Unit, ...]
     head: Head = Head()
     kind: Literal["cnn"] = "cnn"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data that `from_json` reads back."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "CNN":
-        """The network that `to_json` wrote; raises ValueError or TypeError on anything else."""
-        if data.get("kind") != "cnn":
-            raise ValueError(f"unknown kind of network {data.get('kind')!r}; known: cnn")
-
-        def part(kind: type, fields: dict[str, Any]) -> Any:
-            activation = fields["activation"]
-            return kind(
-                **fields | {"order": tuple(fields["order"]), "activation": activation and Activation(**activation)}
-            )
-
-        head = data["head"] | {"hidden": tuple(part(Dense, layer) for layer in data["head"]["hidden"])}
-        return cls(units=tuple(part(Unit, unit) for unit in data["units"]), head=Head(**head))
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ class Driver:
         """source: yields the runs to train, in order. deadline: Unix seconds, after which runs pause at an epoch's end.
         listen: called with every new event, for display.
         """
-        self.ledger, self.folder, self.scheduler = ledger, folder, scheduler
+        self.ledger, self.scheduler = ledger, scheduler
+        self.folder = folder.absolute()  # workers stand elsewhere
         self.record = Record(ledger.events)
         self.deadline, self._listen = deadline, listen
         self._source = source(self)

@@ -35,6 +35,10 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
             raise ConfigError(f"a network's name must be a string, got {self.name!r}")
+        if "name" in self.hyperparameters:
+            raise ConfigError(
+                f"network '{self.name}' has a hyperparameter 'name', which is the network's own; rename it"
+            )
         try:
             check_name(self.name)
             json.dumps(dict(self.hyperparameters), allow_nan=False)
@@ -62,7 +66,9 @@ class OptimizerConfig:
             if key not in OPTIMIZERS[self.name]:
                 known = ", ".join(("lr", "weight_decay", *OPTIMIZERS[self.name]))
                 raise ConfigError(f"optimizer '{self.name}' has no argument '{key}'; known: {known}")
-            _check_number(key, value, least=0.0, below=None if key == "initial_accumulator_value" else 1.0 + 1e-9)
+            # torch wants Adam's betas below one; the published ranges of the others reach one.
+            most = {"initial_accumulator_value": None, "beta1": 1.0, "beta2": 1.0}.get(key, 1.0 + 1e-9)
+            _check_number(key, value, least=0.0, below=most)
 
 
 @dataclass(frozen=True)

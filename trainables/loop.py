@@ -13,6 +13,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,7 +150,7 @@ class Training:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # torch would keep the given tensors
         self.images = state["images"]
 
     def _train_epoch(self) -> tuple[float, float]:
@@ -184,7 +185,6 @@ class Training:
         return loss / len(self.validation), correct / len(self.validation)
 
     def _forward(self, inputs: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
         with _autocast(self.device, self.precision):
             logits = self.model(inputs)
         logits = logits.float()
@@ -203,12 +203,12 @@ class Training:
 def evaluate(model: nn.Module, images: Resident, precision: str) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits float32 (B, num_classes) and labels (B,) of every image in order, without augmentation."""
     model.eval()
-    with torch.inference_mode(), _autocast(images.pixels.device, precision):
-        for pixels, labels in zip(
-            images.pixels.split(EVALUATION_BATCH), images.labels.split(EVALUATION_BATCH), strict=True
-        ):
-            inputs = normalise(pixels).contiguous(memory_format=torch.channels_last)
-            yield model(inputs).float(), labels
+    for pixels, labels in zip(
+        images.pixels.split(EVALUATION_BATCH), images.labels.split(EVALUATION_BATCH), strict=True
+    ):
+        with torch.inference_mode(), _autocast(images.pixels.device, precision):
+            logits = model(normalise(pixels)).float()
+        yield logits, labels
 
 
 def _autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -40,7 +40,8 @@ def save_network(folder: Path, network: Network) -> None:
         "classes": list(network.classes),
         "normalise": {"mean": 0.5, "std": 0.5},
     }
-    state = {name: value.cpu().contiguous() for name, value in network.model.state_dict().items()}
+    # Cloned, as safetensors refuses tensors that share memory (tied weights).
+    state = {name: value.cpu().contiguous().clone() for name, value in network.model.state_dict().items()}
     checkpoint.write(folder / WEIGHTS, to_safetensors(state))
     checkpoint.write(folder / SETTINGS, json.dumps(settings, indent=1).encode())
 

@@ -1,13 +1,11 @@
 """The eight families: the published facts to the digit, what each hyperparameter does, and a user's own network."""
 
-import json
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -196,7 +194,7 @@ def test_further_hidden_layers_are_like_the_last_published_one() -> None:
         ({"width": "wide"}, r"width must be a factor in \(0, 64\], got 'wide'"),
         ({"conv_dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1"),
         ({"head_dropout": -0.1}, r"dropout must lie in \[0, 1\), got -0.1"),
-        ({"head_widths": [0]}, r"width must be at least 1, got 0"),
+        ({"head_widths": [0]}, r"width must be a whole number of at least 1, got 0"),
         ({"depth": 3}, r"network 'cnn2' has no hyperparameter 'depth'; known: width, activation, pool, norm"),
     ],
 )
@@ -208,13 +206,6 @@ def test_an_unknown_value_names_the_known_ones(hyperparameters: Mapping[str, Any
 def test_an_unknown_network_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"unknown network 'cnn9'; known: cnn1, cnn2, .*package.module:function"):
         make_network("cnn9", {}, (3, 32, 32), 100)
-
-
-@settings(deadline=None, max_examples=100)
-@given(name=st.sampled_from(sorted(COUNTS)), variation=variations)
-def test_any_variation_survives_json(name: str, variation: dict[str, Any]) -> None:
-    network = FAMILIES[name](**variation)
-    assert CNN.from_json(json.loads(json.dumps(network.to_json()))) == network
 
 
 def test_registering_a_network_makes_it_a_family_and_a_second_of_its_name_raises(

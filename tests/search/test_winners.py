@@ -16,7 +16,15 @@ def run(trial, accuracies, state="done", network="cnn5"):
     asked = {"trial": trial, "repeat": 0, "parameters": 10, "flops": 20, "redrawn": 0, "seed": trial}
     made = Run(asked | {"config": CONFIG | {"network": {"name": network}}}, state=state, attempt=1)
     made.measurements = [
-        {"images": 10 * e, "epoch": float(e), "val_accuracy": a, "val_loss": 1.0, "train_loss": 1.0, "seconds": 2.0, "time": 3.0}
+        {
+            "images": 10 * e,
+            "epoch": float(e),
+            "val_accuracy": a,
+            "val_loss": 1.0,
+            "train_loss": 1.0,
+            "seconds": 2.0,
+            "time": 3.0,
+        }
         for e, a in enumerate(accuracies, 1)
     ]
     return made
