@@ -1,18 +1,17 @@
 """The command `hpsearch`: a verb, then options. Everything heavy is imported when its verb is called."""
 
 import json
-import math
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from search import options
+
 SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configurations, or package.module:function."
-MOST_EPOCHS = 1_000_000
-MOST_PIXELS = 1024  # a side; a dataset is held in memory as it is trained on
-MOST_SLOTS = 1024
 
 
 class Mistake(click.ClickException):
@@ -21,81 +20,12 @@ class Mistake(click.ClickException):
     exit_code = 2
 
 
-class Count(click.IntRange):
-    """A whole number within limits."""
-
-    name = "integer"
-
-
-class Real(click.FloatRange):
-    """A finite number within limits; click's own lets NaN pass every one of them."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number; a usage error for anything else."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{number} is not a finite number.", param, ctx)
-        return number
-
-
-class Folder(click.ParamType):
-    """A folder's path, with ~ for the home folder also where no shell has replaced it."""
-
-    name = "directory"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The path; a usage error for an empty one, an unknown user's home, or a file."""
-        if not str(value):
-            self.fail("an empty path is no folder.", param, ctx)
-        try:
-            folder = Path(value).expanduser()
-            if folder.exists() and not folder.is_dir():
-                self.fail(f"'{folder}' is a file, not a folder.", param, ctx)
-        except (OSError, RuntimeError) as error:
-            self.fail(f"'{value}' is no folder: {error}.", param, ctx)
-        return folder
-
-
 class Verbs(click.Group):
     """Verbs in the order in which they are used, not of the alphabet."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names in order of definition."""
         return list(self.commands)
-
-
-def _results(command: Any) -> Any:
-    return click.option(
-        "--results",
-        type=Folder(),
-        default="results",
-        show_default=True,
-        help="Folder that holds a folder for each search.",
-    )(command)
-
-
-def _search_argument(command: Any) -> Any:
-    return click.argument("search", required=False)(command)
-
-
-def _parallel(command: Any) -> Any:
-    return click.option(
-        "--parallel", type=Count(1, MOST_SLOTS), help="Trials at a time.  [default: one a core, or 16 a GPU]"
-    )(command)
-
-
-def _max_time(command: Any) -> Any:
-    return click.option(
-        "--max-time",
-        type=Real(min=0, min_open=True),
-        help="Minutes after which trials pause at their epoch's end; resume goes on.",
-    )(command)
-
-
-def _json(command: Any) -> Any:
-    return click.option("--json", "as_json", is_flag=True, help="For programs: JSON on standard output.")(command)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -112,23 +42,27 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--space", default="cnn_all", show_default=True, help=SPACE_HELP)
-@click.option("--samples", type=Count(min=1), help="Trials to draw.  [default: 60, or the whole list]")
-@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=30, show_default=True, help="ASHA's max_t.")
+@click.option("--samples", type=options.Count(min=1), help="Trials to draw.  [default: 60, or the whole list]")
+@click.option(
+    "--epochs", type=options.Count(1, options.MOST_EPOCHS), default=30, show_default=True, help="ASHA's max_t."
+)
 @click.option("--dataset", default="cifar100", show_default=True, help="A known name, or the path of your own images.")
 @click.option(
     "--data-dir",
-    type=Folder(),
+    type=options.Folder(),
     default="~/.cache/hpsearch",
     envvar="HPSEARCH_DATA",
     show_default=True,
     show_envvar=True,
     help="Downloads and cache.",
 )
-@click.option("--limit-train", type=Count(min=2), help="Use a stratified subset of this many images.")
-@click.option("--image-size", type=Count(1, MOST_PIXELS), help="Resize every image to this many pixels a side.")
+@click.option("--limit-train", type=options.Count(min=2), help="Use a stratified subset of this many images.")
+@click.option(
+    "--image-size", type=options.Count(1, options.MOST_PIXELS), help="Resize every image to this many pixels a side."
+)
 @click.option(
     "--validation",
-    type=Real(0, 1, min_open=True, max_open=True),
+    type=options.Real(0, 1, min_open=True, max_open=True),
     default=0.2,
     show_default=True,
     help="Share of the training images held out to compare trials.",
@@ -138,11 +72,11 @@ def cli() -> None:
 )
 @click.option("--sampler", type=click.Choice(["random", "tpe"]), default="random", show_default=True)
 @click.option("--scheduler", type=click.Choice(["asha", "none"]), default="asha", show_default=True)
-@_parallel
-@click.option("--seed", type=Count(min=0), default=0, show_default=True)
-@_max_time
+@options.parallel
+@click.option("--seed", type=options.Count(min=0), default=0, show_default=True)
+@options.max_time
 @click.option("--name", help="The search's name.  [default: space, dataset and time]")
-@_results
+@options.results
 def launch(
     samples: int | None,
     data_dir: Path,
@@ -150,7 +84,7 @@ def launch(
     max_time: float | None,
     name: str | None,
     results: Path,
-    **options: Any,
+    **asked: Any,
 ) -> None:
     """Begin a search: draw configurations, train them, stop the worse ones early.
 
@@ -165,9 +99,9 @@ def launch(
 
     if name is not None:
         check_new(results, name)  # before the images are read, which may take a download
-    listed = len(find_space(options["space"]).configs)
-    options["dataset"] = _dataset(options["dataset"])
-    request = Request(samples=samples or listed or 60, data_dir=str(data_dir.absolute()), **options)
+    listed = len(find_space(asked["space"]).configs)
+    asked["dataset"] = _dataset(asked["dataset"])
+    request = Request(samples=samples or listed or 60, data_dir=str(data_dir.absolute()), **asked)
     outcome = begin(request, results=results, name=name, parallel=parallel, max_time=_seconds(max_time))
     _finish(outcome, results)
 
@@ -188,11 +122,11 @@ def _dataset(name: str) -> str:
 
 
 @cli.command()
-@_search_argument
-@click.option("--samples", type=Count(min=1), help="More trials than before.")
-@_parallel
-@_max_time
-@_results
+@options.search_argument
+@click.option("--samples", type=options.Count(min=1), help="More trials than before.")
+@options.parallel
+@options.max_time
+@options.results
 def resume(
     search: str | None, samples: int | None, parallel: int | None, max_time: float | None, results: Path
 ) -> None:
@@ -210,9 +144,9 @@ def resume(
 
 
 @cli.command()
-@_search_argument
-@_json
-@_results
+@options.search_argument
+@options.as_json
+@options.results
 def status(search: str | None, as_json: bool, results: Path) -> None:
     """How far a search is, also while it runs.
 
@@ -228,8 +162,8 @@ def status(search: str | None, as_json: bool, results: Path) -> None:
 
 
 @cli.command("list")
-@_json
-@_results
+@options.as_json
+@options.results
 def list_searches(as_json: bool, results: Path) -> None:
     """All searches, oldest first.
 
@@ -244,12 +178,12 @@ def list_searches(as_json: bool, results: Path) -> None:
 
 
 @cli.command()
-@_search_argument
-@click.option("--number", "-n", type=Count(min=1), default=10, show_default=True, help="Rows to show.")
+@options.search_argument
+@click.option("--number", "-n", type=options.Count(min=1), default=10, show_default=True, help="Rows to show.")
 @click.option("--all", "everything", is_flag=True, help="Every trial, with its state and reason.")
 @click.option("--distinct", is_flag=True, help="Only the best of each network family.")
-@_json
-@_results
+@options.as_json
+@options.results
 def top(search: str | None, number: int, everything: bool, distinct: bool, as_json: bool, results: Path) -> None:
     """The best trials, by the best validation accuracy of each.
 
@@ -269,14 +203,14 @@ def top(search: str | None, number: int, everything: bool, distinct: bool, as_js
 
 
 @cli.command()
-@_search_argument
-@click.option("--top", type=Count(min=1), default=3, show_default=True, help="Winners to train.")
+@options.search_argument
+@click.option("--top", type=options.Count(min=1), default=3, show_default=True, help="Winners to train.")
 @click.option("--distinct", is_flag=True, help="Winners of different network families.")
-@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True)
-@click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
-@_parallel
-@_json
-@_results
+@click.option("--epochs", type=options.Count(1, options.MOST_EPOCHS), default=100, show_default=True)
+@click.option("--repeats", type=options.Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
+@options.parallel
+@options.as_json
+@options.results
 def retrain(
     search: str | None,
     top: int,
@@ -296,13 +230,13 @@ def retrain(
     hpsearch retrain my-search --top 1 --epochs 200 --repeats 5
     """
     from search import show, store
-    from search.launch import retrain as train_winners
     from search.reading import read_search
+    from search.retraining import retrain as train_winners
 
     found = store.find(results, search)
     outcome, runs = train_winners(found, top=top, distinct=distinct, epochs=epochs, repeats=repeats, parallel=parallel)
     if outcome.reason != "finished":
-        _finish(outcome, results, verb=f"retrain {found.name} --top {top} --epochs {epochs}")
+        _finish(outcome, results)
     loaded = read_search(results, found.name)
     keys = [run.key for run in runs]
     _emit(show.retrain_report(loaded, keys)) if as_json else show.print_retrains(loaded, keys)
@@ -310,7 +244,7 @@ def retrain(
 
 @cli.command()
 @click.argument("name", required=False)
-@_json
+@options.as_json
 def spaces(name: str | None, as_json: bool) -> None:
     """The spaces, or one space's parameters with their conditions and ranges.
 
@@ -328,8 +262,8 @@ def spaces(name: str | None, as_json: bool) -> None:
 @click.argument("name", required=False)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a hyperparameter: --set width=0.5")
 @click.option("--input", "input_shape", default="3x32x32", show_default=True, help="Image shape CxHxW.")
-@click.option("--classes", type=Count(min=2), default=100, show_default=True)
-@_json
+@click.option("--classes", type=options.Count(min=2), default=100, show_default=True)
+@options.as_json
 def networks(name: str | None, settings: tuple[str, ...], input_shape: str, classes: int, as_json: bool) -> None:
     """The network families, or one network layer by layer.
 
@@ -376,13 +310,12 @@ def _emit(data: Any) -> None:
     click.echo(json.dumps(data, indent=1, default=str))
 
 
-def _finish(outcome: Any, results: Path, verb: str | None = None) -> None:
+def _finish(outcome: Any, results: Path) -> None:
     """The closing words of a session, and its exit code."""
     from search import show
     from search.reading import read_search
 
     name = outcome.search.name
-    again = f"hpsearch {verb or f'resume {name}'}" + ("" if str(results) == "results" else f" --results {results}")
     if outcome.reason == "finished":
         loaded = read_search(results, name)
         show.print_top(loaded, show.top(loaded, 3))
@@ -390,7 +323,12 @@ def _finish(outcome: Any, results: Path, verb: str | None = None) -> None:
         if all(run.state == "failed" for run in loaded.record.trials):
             sys.exit(1)
         return
-    click.echo(f"{outcome.reason}; nothing recorded is lost. Continue with: {again}", err=True)
+    words = sys.argv[1:]
+    if words[0] == "launch":
+        words = ["resume", name] + (["--results", str(results)] if str(results) != "results" else [])
+    click.echo(
+        f"{outcome.reason}; nothing recorded is lost. Continue with: {shlex.join(['hpsearch', *words])}", err=True
+    )
     sys.exit(130 if outcome.reason == "interrupted" else 0)
 
 
@@ -412,7 +350,7 @@ def main() -> None:
         if not _is_ours(error):
             raise
         _complain(str(error))
-        code = 2
+        code = getattr(error, "exit_code", 2)
     except OSError as error:  # a disk that is full, a file that may not be read
         _complain(str(error))
         code = 1

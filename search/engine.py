@@ -29,19 +29,20 @@ from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
 from search.driver import Driver
+from search.machine import Machine
 from trainables.datasets import Images
 from trainables.task import Task
 from trainables.trial import Worker
 
 
-def start(slots: int, num_gpus: int) -> str:
+def start(here: Machine) -> str:
     """Start a local Ray, its dashboard on loopback behind Ray's token; the dashboard's address."""
     umask = os.umask(0o077)  # what Ray writes, its token above all, is for this user alone
     try:
         context = ray.init(
             address="local",  # whatever RAY_ADDRESS says
-            num_cpus=slots,
-            num_gpus=num_gpus,
+            num_cpus=here.slots,
+            num_gpus=here.num_gpus,
             include_dashboard=True,
             dashboard_host="127.0.0.1",
             log_to_driver=False,
@@ -62,14 +63,10 @@ def stop() -> None:
 
 def train(
     driver: Driver,
+    here: Machine,
     *,
     train: Images,
     validation: Images | None,
-    slots: int,
-    num_gpus: int,
-    threads: int,
-    device: str,
-    precision: str,
     on_step: Callable[[], None],
 ) -> None:
     """Train everything that the driver hands out; returns when there is nothing more, or when interrupted.
@@ -77,12 +74,17 @@ def train(
     Raises what the driver raised: an unwritable ledger, a space that fails.
     """
     # As many trials staged as there are slots: Tune keeps an actor warm only for a trial that is staged already.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(here.slots)
     worker = tune.with_resources(
         tune.with_parameters(
-            Worker, train=train, validation=validation, threads=threads, device=device, precision=precision
+            Worker,
+            train=train,
+            validation=validation,
+            threads=here.threads,
+            device=here.device,
+            precision=here.precision,
         ),
-        {"CPU": 1, "GPU": num_gpus / slots},
+        {"CPU": 1, "GPU": here.num_gpus / here.slots},
     )
     judge = _Judge(driver)
     with tempfile.TemporaryDirectory(prefix="hpsearch-tune-") as scratch:

@@ -1,4 +1,4 @@
-"""Launch, resume and retrain: each is a session of a driver over the ledger."""
+"""Launch and resume: a search from its request, or from its ledger."""
 
 import os
 import platform
@@ -6,111 +6,29 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from architectures.cost import Cost, cost
-from architectures.families import make_network
-from architectures.spec import CNN, Shape, SizeError
-from search import store, tables, winners
-from search.driver import Driver, fill_rungs, retrain_folder
+from architectures.spec import Shape
+from search import store
+from search.driver import Driver, fill_rungs
 from search.ledger import Ledger
-from search.progress import Progress, duration
+from search.machine import Machine, describe, find_machine
+from search.progress import Progress
 from search.record import FINAL, Record, Run
 from search.sampler import Sampler, derive_seed, history_json, make_sampler
-from search.scheduler import NoScheduler, make_scheduler
+from search.scheduler import make_scheduler
+from search.session import Outcome, RequestError, cost_of, train, training_images, unchanged_images
 from search.spaces import Space, find_space, write_list
 from search.store import Request, Search
 from trainables import checkpoint
 from trainables.config import Config
-from trainables.datasets import DatasetError, Images, fingerprint, load, split, subset
-from trainables.loop import Resident, default_precision
-from trainables.retrain import test_pass
+from trainables.datasets import Images, fingerprint, split
 
-SLOTS_PER_GPU = 16
 LIST = "space.jsonl"
-
-
-class RequestError(ValueError):
-    """A wrong request: one line with the rule, the value and what would be right."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What a session computes on. threads: of each slot on the CPU."""
-
-    slots: int
-    threads: int
-    num_gpus: int
-    device: str
-    precision: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a session ended: "finished", "interrupted" or "out of time"."""
-
-    search: Search
-    reason: str
-
-
-# ---- what a session needs
-
-
-def machine(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
-    """The machine at hand with this many slots; threads and precision of an earlier session are kept."""
-    facts = facts or {}
-    gpus = torch.cuda.device_count()
-    device = "cuda" if gpus else "cpu"
-    cores = len(os.sched_getaffinity(0))
-    slots = parallel or facts.get("slots") or (gpus * SLOTS_PER_GPU if gpus else cores)
-    return Machine(
-        slots=slots,
-        threads=facts.get("threads") or max(1, cores // slots),
-        num_gpus=gpus,
-        device=device,
-        precision=facts.get("precision") or default_precision(device),
-    )
-
-
-def training_images(request: Request) -> Images:
-    """Every image the search may train or validate on, in the dataset's order; the test set is not read."""
-    images = load(request.dataset, "train", data_dir=Path(request.data_dir), image_size=request.image_size)
-    if request.limit_train is not None:
-        images = images.take(subset(images.labels, request.limit_train, request.seed))
-    return images
-
-
-def cost_of(config: Config, shape: Shape, num_classes: int) -> Cost:
-    """A configuration's cost; raises ValueError when its network cannot take such images."""
-
-    def make() -> Any:
-        with torch.device("meta"):
-            return make_network(config.network.name, config.network.hyperparameters, shape, num_classes)
-
-    network = make()
-    try:
-        return cost(network if isinstance(network, CNN) else make, shape, num_classes)
-    except SizeError as error:
-        raise SizeError(f"network '{config.network.name}': {error}") from error
-
-
-def check_space(space: Space, shape: Shape, num_classes: int) -> None:
-    """Raise RequestError for a line of a list that these images cannot be trained with."""
-    for number, config in zip(space.lines, space.configs, strict=True):
-        try:
-            cost_of(config, shape, num_classes)
-        except ValueError as error:
-            raise RequestError(f"{space.name}, line {number} is impossible for these images: {error}") from error
-
-
-# ---- launch and resume
 
 
 def launch(
@@ -122,8 +40,8 @@ def launch(
     learn, validate = split(images.labels, request.validation, request.seed)
     check_space(space, images.shape, len(images.classes))
     # One draw, thrown away: a space that fails shall fail before there is a search.
-    make_sampler(space, request.sampler, request.seed, _checker(images)).draw(0)
-    here = machine(parallel)
+    make_sampler(space, request.sampler, request.seed, checker(images)).draw(0)
+    here = find_machine(parallel)
     created = time.time()
     facts = {
         "data": {
@@ -167,18 +85,7 @@ def resume(search: Search, *, samples: int | None, parallel: int | None, max_tim
     before = asked[-1] if asked else request.samples
     if samples is not None and samples < before:
         raise RequestError(f"--samples can only grow: the search has {before}, got {samples}")
-    return _search_session(search, space, images, machine(parallel, search.facts), samples or before, max_time)
-
-
-def unchanged_images(search: Search) -> Images:
-    """The search's images; raises DatasetError when they are not those it began with."""
-    images = training_images(search.request)
-    if fingerprint(images) != search.facts["data"]["fingerprint"]:
-        raise DatasetError(
-            f"the dataset {search.request.dataset} has changed since {search.name} began (its fingerprint differs); "
-            "restore it, or launch a new search"
-        )
-    return images
+    return _search_session(search, space, images, find_machine(parallel, search.facts), samples or before, max_time)
 
 
 def _search_session(
@@ -187,7 +94,7 @@ def _search_session(
     request = search.request
     learn, validate = split(images.labels, request.validation, request.seed)
     scheduler = make_scheduler(request.scheduler, request.epochs)
-    sampler = make_sampler(space, request.sampler, request.seed, _checker(images))
+    sampler = make_sampler(space, request.sampler, request.seed, checker(images))
     if space.function is None:
         samples = min(samples, len(space.configs))
 
@@ -203,20 +110,28 @@ def _search_session(
             driver = Driver(
                 ledger,
                 search.folder,
-                _search_source(sampler, images, request, samples),
+                search_source(sampler, images, request, samples),
                 scheduler,
                 deadline=time.time() + max_time if max_time else None,
                 listen=listen,
             )
             progress.say(
                 f"{search.name}: {samples} trials of {space.name} on {len(learn):,} images, "
-                f"{len(validate):,} for validation; {_describe(here)}"
+                f"{len(validate):,} for validation; {describe(here)}"
             )
-            _train(driver, search, progress, here, images.take(learn), images.take(validate), samples=samples)
+            train(
+                driver,
+                search,
+                progress,
+                here,
+                train=images.take(learn),
+                validation=images.take(validate),
+                samples=samples,
+            )
             return Outcome(search, driver.record.sessions[-1].reason)
 
 
-def _search_source(
+def search_source(
     sampler: Sampler, images: Images, request: Request, samples: int
 ) -> Callable[[Driver], Iterator[Run]]:
     """First what was asked and has not ended, then new draws up to `samples`."""
@@ -246,172 +161,22 @@ def _search_source(
     return source
 
 
-def _checker(images: Images) -> Callable[[Config], None]:
+def checker(images: Images) -> Callable[[Config], None]:
+    """What raises ValueError for a configuration that these images cannot be trained with."""
+
     def check(config: Config) -> None:
         cost_of(config, images.shape, len(images.classes))
 
     return check
 
 
-# ---- retrain
-
-
-def retrain(
-    search: Search, *, top: int, distinct: bool, epochs: int, repeats: int, parallel: int | None
-) -> tuple[Outcome, list[Run]]:
-    """Train the best trials on all their images from scratch, then test each once. Returns the runs asked for.
-
-    What an earlier retrain of the same trials and epochs has done is not done again.
-    """
-    images = unchanged_images(search)
-    here = machine(parallel, search.facts)
-    with Ledger(search.ledger) as ledger:
-        record = Record(ledger.events)
-        best = winners.rank(record, distinct=distinct)[:top]
-        if not any(run.state in ("done", "stopped") for run in best):
-            raise RequestError(
-                f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is"
-            )
-        wanted: list[tuple[int, int]] = []
-
-        def source(driver: Driver) -> Iterator[Run]:
-            # All are asked before the first is trained, so that a resumed retrain knows them.
-            for winner in best:
-                for repeat in _repeats(driver.record, winner, epochs, repeats):
-                    wanted.append((winner.key[0], repeat))
-                    if (winner.key[0], repeat) not in driver.record.runs:
-                        config = Config.from_json(winner.config).with_training(epochs=epochs)
-                        driver.append(
-                            "asked",
-                            trial=winner.key[0],
-                            repeat=repeat,
-                            config=config.to_json(),
-                            params={},
-                            distributions={},
-                            redrawn=0,
-                            parameters=winner.asked["parameters"],
-                            flops=winner.asked["flops"],
-                            seed=derive_seed(search.request.seed, winner.key[0], repeat),
-                        )
-            yield from driver.unfinished([driver.record.runs[key] for key in wanted])
-
-        def runs(driver: Driver) -> list[Run]:
-            return [driver.record.runs[key] for key in wanted]
-
-        with Progress("retrain", runs, len(best) * repeats, here.slots) as progress:
-            driver = Driver(ledger, search.folder, source, NoScheduler(epochs), listen=progress.hear)
-            progress.say(
-                f"{search.name}: {len(best)} winners × {repeats} for {epochs} epochs on all {len(images):,} images; "
-                f"{_describe(here)}"
-            )
-            _train(
-                driver,
-                search,
-                progress,
-                here,
-                images,
-                None,
-                after=lambda: _test(driver, search, runs(driver), here, progress),
-            )
-        return Outcome(search, driver.record.sessions[-1].reason), runs(driver)
-
-
-def _repeats(record: Record, winner: Run, epochs: int, repeats: int) -> list[int]:
-    """Repeat numbers for a winner: those it has with as many epochs, then the next free ones."""
-    trial = winner.key[0]
-    mine = [run for run in record.retrains if run.key[0] == trial]
-    same = [run.key[1] for run in mine if run.config["training"]["epochs"] == epochs and run.state != "failed"]
-    free = count(max((run.key[1] for run in mine), default=0) + 1)
-    return (same + [next(free) for _ in range(repeats - len(same))])[:repeats]
-
-
-def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progress: Progress) -> None:
-    """The test set is read here and nowhere else, once for each retrained network that has not been tested."""
-    waiting = [run for run in runs if run.retrained and run.test is None]
-    if not waiting:
-        return
-    request = search.request
-    test = load(request.dataset, "test", data_dir=Path(request.data_dir), image_size=request.image_size)
-    torch.set_num_threads(here.threads * here.slots)
-    resident = Resident.of(test, here.device)
-    for run in waiting:
-        progress.say(f"testing {run.key[0]}-{run.key[1]} on {len(test):,} test images")
-        correct = test_pass(retrain_folder(search.folder, run), resident, here.precision)
-        driver.append("tested", trial=run.key[0], repeat=run.key[1], correct=correct, images=len(test))
-
-
-# ---- a session
-
-
-def _train(
-    driver: Driver,
-    search: Search,
-    progress: Progress,
-    here: Machine,
-    train: Images,
-    validation: Images | None,
-    *,
-    samples: int | None = None,
-    after: Callable[[], None] = lambda: None,
-) -> None:
-    """Open a session, train under Ray, and close it in whatever way it ends."""
-    from search import engine  # imported late: Ray takes seconds, and a wrong request shall not wait for it
-
-    progress.attach(driver)
-    driver.append(
-        "opened",
-        samples=samples,
-        slots=here.slots,
-        threads=here.threads,
-        device=here.device,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-    )
-    with _closing(driver, search):
-        began = time.time()
-        address = engine.start(here.slots, here.num_gpus)
-        progress.say(f"Ray's dashboard: {address} (its token: ray get-auth-token); started in {_since(began)}")
+def check_space(space: Space, shape: Shape, num_classes: int) -> None:
+    """Raise RequestError for a line of a list that these images cannot be trained with."""
+    for number, config in zip(space.lines, space.configs, strict=True):
         try:
-            engine.train(
-                driver,
-                train=train,
-                validation=validation,
-                slots=here.slots,
-                num_gpus=here.num_gpus,
-                threads=here.threads,
-                device=here.device,
-                precision=here.precision,
-                on_step=progress.refresh,
-            )
-        finally:
-            engine.stop()
-        if driver.exhausted and not driver.active:
-            after()
-
-
-@contextmanager
-def _closing(driver: Driver, search: Search) -> Iterator[None]:
-    reason = "failed"
-    try:
-        yield
-        if driver.exhausted and not driver.active:
-            reason = "finished"
-        else:
-            reason = "out of time" if driver.late else "interrupted"
-    except KeyboardInterrupt:
-        reason = "interrupted"
-    finally:
-        driver.append("closed", reason=reason)
-        tables.write(search.folder, driver.record)
-
-
-def _since(began: float) -> str:
-    return duration(time.time() - began)
-
-
-def _describe(here: Machine) -> str:
-    device = f"{here.num_gpus} GPU" if here.num_gpus else f"{here.threads} thread{'s' * (here.threads > 1)} each"
-    return f"{here.slots} slots, {device}, {here.precision}"
+            cost_of(config, shape, num_classes)
+        except ValueError as error:
+            raise RequestError(f"{space.name}, line {number} is impossible for these images: {error}") from error
 
 
 def _default_name(request: Request, created: float) -> str:

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import strategies as st
 from torch import nn
 
-from architectures.families import FAMILIES, NORMS, POOLS, Family, family, import_function, make_network
-from architectures.spec import ACTIVATIONS, CNN, Activation, Layer, Unit, layers
+from architectures.families import FAMILIES, Family, family, import_function, make_network
+from architectures.spec import CNN, Activation, Layer, Unit, layers
 
 COUNTS = {
     "cnn1": 1_481_574,
@@ -85,20 +84,6 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / f"{name}.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     return name
-
-
-variations: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {},
-    optional={
-        "width": st.floats(0.01, 4),
-        "activation": st.sampled_from(("published", *ACTIVATIONS)),
-        "pool": st.sampled_from(POOLS),
-        "norm": st.sampled_from(NORMS),
-        "conv_dropout": st.none() | st.floats(0, 0.9),
-        "head_dropout": st.none() | st.floats(0, 0.9),
-        "head_widths": st.none() | st.lists(st.integers(1, 600), max_size=3),
-    },
-)
 
 
 def test_there_are_the_eight_published_families() -> None:

@@ -31,7 +31,7 @@ def run(folder, function, images, *, samples=6, epochs=4, scheduler="asha", samp
     """Run or resume a search one trial at a time; `kill_after` events of this session, raise KilledError."""
     learn, validate = split(images.labels, 0.25, seed)
     request = store.Request(space="test", samples=samples, epochs=epochs, data_dir="", seed=seed)
-    draws = make_sampler(Space("test", function), sampler, seed, launch._checker(images))
+    draws = make_sampler(Space("test", function), sampler, seed, launch.checker(images))
     judge = make_scheduler(scheduler, epochs)
     folder.mkdir(exist_ok=True)
     with Ledger(folder / "ledger.jsonl") as ledger:
@@ -46,7 +46,7 @@ def run(folder, function, images, *, samples=6, epochs=4, scheduler="asha", samp
             if written == kill_after:
                 raise KilledError
 
-        source = launch._search_source(draws, images, request, samples)
+        source = launch.search_source(draws, images, request, samples)
         driver = Driver(ledger, folder, source, judge, listen=listen)
         driver.append("opened", samples=samples)
         worker = None

@@ -1,0 +1,85 @@
+"""Options that several verbs share, and the types that check their values."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+MOST_EPOCHS = 1_000_000
+MOST_PIXELS = 1024  # a side; a dataset is held in memory as it is trained on
+MOST_SLOTS = 1024
+
+
+class Count(click.IntRange):
+    """A whole number within limits."""
+
+    name = "integer"
+
+
+class Real(click.FloatRange):
+    """A finite number within limits; click's own lets NaN pass every one of them."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; a usage error for anything else."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} is not a finite number.", param, ctx)
+        return number
+
+
+class Folder(click.ParamType):
+    """A folder's path, with ~ for the home folder also where no shell has replaced it."""
+
+    name = "directory"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; a usage error for an empty one, an unknown user's home, or a file."""
+        if not str(value):
+            self.fail("an empty path is no folder.", param, ctx)
+        try:
+            folder = Path(value).expanduser()
+            if folder.exists() and not folder.is_dir():
+                self.fail(f"'{folder}' is a file, not a folder.", param, ctx)
+        except (OSError, RuntimeError) as error:
+            self.fail(f"'{value}' is no folder: {error}.", param, ctx)
+        return folder
+
+
+def results(command: Any) -> Any:
+    """--results: where searches lie."""
+    return click.option(
+        "--results",
+        type=Folder(),
+        default="results",
+        show_default=True,
+        help="Folder that holds a folder for each search.",
+    )(command)
+
+
+def search_argument(command: Any) -> Any:
+    """The search, by default the newest."""
+    return click.argument("search", required=False)(command)
+
+
+def parallel(command: Any) -> Any:
+    """--parallel: the slots."""
+    return click.option(
+        "--parallel", type=Count(1, MOST_SLOTS), help="Trials at a time.  [default: one a core, or 16 a GPU]"
+    )(command)
+
+
+def max_time(command: Any) -> Any:
+    """--max-time, in minutes."""
+    return click.option(
+        "--max-time",
+        type=Real(min=0, min_open=True),
+        help="Minutes after which trials pause at their epoch's end; resume goes on.",
+    )(command)
+
+
+def as_json(command: Any) -> Any:
+    """--json."""
+    return click.option("--json", "as_json", is_flag=True, help="For programs: JSON on standard output.")(command)

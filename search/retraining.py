@@ -1,0 +1,106 @@
+"""Retrain: the winners on all their images from scratch, and one test pass each."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import torch
+
+from search import winners
+from search.driver import Driver, retrain_folder
+from search.ledger import Ledger
+from search.machine import Machine, describe, find_machine
+from search.progress import Progress
+from search.record import Record, Run
+from search.sampler import derive_seed
+from search.scheduler import NoScheduler
+from search.session import Outcome, RequestError, train, unchanged_images
+from search.store import Search
+from trainables.config import Config
+from trainables.datasets import load
+from trainables.loop import Resident
+from trainables.retrain import test_pass
+
+
+def retrain(
+    search: Search, *, top: int, distinct: bool, epochs: int, repeats: int, parallel: int | None
+) -> tuple[Outcome, list[Run]]:
+    """Train the best trials on all their images from scratch, then test each once. Returns the runs asked for.
+
+    What an earlier retrain of the same trials and epochs has done is not done again.
+    """
+    images = unchanged_images(search)
+    here = find_machine(parallel, search.facts)
+    with Ledger(search.ledger) as ledger:
+        record = Record(ledger.events)
+        best = winners.rank(record, distinct=distinct)[:top]
+        if not any(run.state in ("done", "stopped") for run in best):
+            raise RequestError(
+                f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is"
+            )
+        wanted: list[tuple[int, int]] = []
+
+        def source(driver: Driver) -> Iterator[Run]:
+            # All are asked before the first is trained, so that a resumed retrain knows them.
+            for winner in best:
+                for repeat in _repeats(driver.record, winner, epochs, repeats):
+                    wanted.append((winner.key[0], repeat))
+                    if (winner.key[0], repeat) not in driver.record.runs:
+                        config = Config.from_json(winner.config).with_training(epochs=epochs)
+                        driver.append(
+                            "asked",
+                            trial=winner.key[0],
+                            repeat=repeat,
+                            config=config.to_json(),
+                            params={},
+                            distributions={},
+                            redrawn=0,
+                            parameters=winner.asked["parameters"],
+                            flops=winner.asked["flops"],
+                            seed=derive_seed(search.request.seed, winner.key[0], repeat),
+                        )
+            yield from driver.unfinished([driver.record.runs[key] for key in wanted])
+
+        def runs(driver: Driver) -> list[Run]:
+            return [driver.record.runs[key] for key in wanted]
+
+        with Progress("retrain", runs, len(best) * repeats, here.slots) as progress:
+            driver = Driver(ledger, search.folder, source, NoScheduler(epochs), listen=progress.hear)
+            progress.say(
+                f"{search.name}: {len(best)} winners × {repeats} for {epochs} epochs on all {len(images):,} images; "
+                f"{describe(here)}"
+            )
+            train(
+                driver,
+                search,
+                progress,
+                here,
+                train=images,
+                validation=None,
+                after=lambda: _test(driver, search, runs(driver), here, progress),
+            )
+        return Outcome(search, driver.record.sessions[-1].reason), runs(driver)
+
+
+def _repeats(record: Record, winner: Run, epochs: int, repeats: int) -> list[int]:
+    """Repeat numbers for a winner: those it has with as many epochs, then the next free ones."""
+    trial = winner.key[0]
+    mine = [run for run in record.retrains if run.key[0] == trial]
+    same = [run.key[1] for run in mine if run.config["training"]["epochs"] == epochs and run.state != "failed"]
+    free = count(max((run.key[1] for run in mine), default=0) + 1)
+    return (same + [next(free) for _ in range(repeats - len(same))])[:repeats]
+
+
+def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progress: Progress) -> None:
+    """The test set is read here and nowhere else, once for each retrained network that has not been tested."""
+    waiting = [run for run in runs if run.retrained and run.test is None]
+    if not waiting:
+        return
+    request = search.request
+    test = load(request.dataset, "test", data_dir=Path(request.data_dir), image_size=request.image_size)
+    torch.set_num_threads(here.threads * here.slots)
+    resident = Resident.of(test, here.device)
+    for run in waiting:
+        progress.say(f"testing {run.key[0]}-{run.key[1]} on {len(test):,} test images")
+        correct = test_pass(retrain_folder(search.folder, run), resident, here.precision)
+        driver.append("tested", trial=run.key[0], repeat=run.key[1], correct=correct, images=len(test))
