@@ -17,7 +17,7 @@ from PIL import Image
 
 from trainables import readers
 from trainables.cache import DatasetError, Images, cached, fingerprint
-from trainables.readers import Progress
+from trainables.decode import Progress, resize
 from trainables.split import split, subset
 
 __all__ = ["DATASETS", "DatasetError", "Images", "fingerprint", "load", "split", "subset"]
@@ -131,7 +131,7 @@ def _read_known(name: str, part: str, data_dir: Path, image_size: int | None) ->
 
 def _resize(pixels: np.ndarray, side: int) -> np.ndarray:
     """Resize uint8 (C, H, W) to (C, side, side)."""
-    return np.stack([np.asarray(readers.resize(Image.fromarray(channel), side)) for channel in pixels])
+    return np.stack([np.asarray(resize(Image.fromarray(channel), side)) for channel in pixels])
 
 
 def _read_digits(part: str) -> Images:

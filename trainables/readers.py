@@ -1,34 +1,25 @@
 """Images from a folder: class folders of image files, or Parquet files in the usual image layout."""
 
 import contextlib
-import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from trainables.cache import DatasetError, Images
+from trainables.decode import Encoded, Progress, decode, look
 from trainables.split import split
-
-Progress = Callable[[int, int], None]
-# Where an image lies, for messages, and its encoded content, which a row of a Parquet file may lack.
-Encoded = tuple[str, Path | bytes | None]
 
 # The test share of a dataset that has no test part of its own. A constant, and not the search's seed, so that no
 # search ever trains on what another one is tested on.
 TEST_SHARE = 0.2
 TEST_SEED = 20
 
-# Nothing else is decoded, whatever a file calls itself: Pillow hands some formats to external programs.
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
-GREY = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"})
 LABEL_COLUMNS = ("label", "labels", "fine_label")
-IMAGES_PER_REPORT = 500
 
 
 @dataclass(frozen=True)
@@ -89,15 +80,9 @@ def read(layout: Layout, part: Literal["train", "test"], image_size: int | None,
         labels = np.array([index[label] for label in asked.labels], dtype=np.int64)
         asked_rows = np.arange(len(labels))
     # Only headers: the same colour and size for both parts, without a look at the other one's pixels.
-    mode, size = _look(train.images(train_rows), len(train_rows), layout.root)
-    pixels = _decode(asked.images(asked_rows), len(asked_rows), layout.root, mode, size, image_size, progress)
+    mode, size = look(train.images(train_rows), len(train_rows), layout.root)
+    pixels = decode(asked.images(asked_rows), len(asked_rows), layout.root, mode, size, image_size, progress)
     return Images(pixels, labels[asked_rows], train.names or tuple(str(label) for label in index))
-
-
-def resize(image: Image.Image, image_size: int) -> Image.Image:
-    """Return the image at image_size × image_size, bilinear."""
-    side = (image_size, image_size)
-    return image if image.size == side else image.resize(side, Image.Resampling.BILINEAR)
 
 
 def _folders(root: Path) -> list[Path]:
@@ -277,98 +262,3 @@ def _check_test_labels(test: _Table, train: _Table, root: Path) -> None:
         raise DatasetError(
             f"every test class must occur in train: {len(unknown)} in {root} do not, the first is {name}"
         )
-
-
-def _look(images: Iterable[Encoded], total: int, root: Path) -> tuple[str, tuple[int, int]]:
-    """Read headers for the mode, L if all images are grey and RGB otherwise, and (width, height) of the first image."""
-    size = None
-    faults = _Faults()
-    for where, data in images:
-        with faults.noted(where, data), _opened(data) as image:
-            size = size or image.size
-            if image.mode not in GREY:
-                return "RGB", size
-    if size is None:
-        faults.refuse(total, root)
-    assert size is not None, "every part has an image"
-    return "L", size
-
-
-def _decode(
-    images: Iterable[Encoded],
-    total: int,
-    root: Path,
-    mode: str,
-    size: tuple[int, int],
-    image_size: int | None,
-    progress: Progress | None,
-) -> np.ndarray:
-    """Decode to uint8 (total, C, H, W), one image after the other.
-
-    Threads were measured: they win nothing on images of 32×32, where most of the time goes to the interpreter.
-    """
-    width, height = (image_size, image_size) if image_size else size
-    pixels = np.empty((total, 1 if mode == "L" else 3, height, width), np.uint8)
-    sizes = {size}
-    faults = _Faults()
-    for row, (where, data) in enumerate(images):
-        with faults.noted(where, data), _opened(data) as image:
-            sizes.add(image.size)
-            if image_size or image.size == size:
-                array = np.asarray(_convert(image, mode, image_size))
-                pixels[row] = array if mode == "L" else array.transpose(2, 0, 1)
-        if progress and ((row + 1) % IMAGES_PER_REPORT == 0 or row + 1 == total):
-            progress(row + 1, total)
-    faults.refuse(total, root)
-    if len(sizes) > 1 and not image_size:
-        shown = ", ".join(f"{width}×{height}" for width, height in sorted(sizes)[:5])
-        raise DatasetError(
-            f"all images must have one size; {root} has {len(sizes)} ({shown}{', …' if len(sizes) > 5 else ''}): "
-            f"use --image-size N to resize all of them to N×N"
-        )
-    return pixels
-
-
-class _Faults:
-    """Images that cannot be used, collected so that one message says how many there are."""
-
-    def __init__(self) -> None:
-        self.absent: list[str] = []
-        self.unreadable: list[str] = []
-
-    @contextlib.contextmanager
-    def noted(self, where: str, data: Path | bytes | None) -> Iterator[None]:
-        """Note what goes wrong in the block instead of raising it."""
-        try:
-            yield
-        except Exception as error:  # each of Pillow's decoders has its own ways to fail on damaged data
-            if data is None:
-                self.absent.append(where)
-            else:
-                self.unreadable.append(f"{where}: {_reason(error)}")
-
-    def refuse(self, total: int, root: Path) -> None:
-        """Raise DatasetError if anything was noted among `total` images."""
-        for faults, rule, fail in (
-            (self.absent, "label must have an image", "have none"),
-            (self.unreadable, "image must be readable", "are not"),
-        ):
-            if faults:
-                raise DatasetError(f"every {rule}: {len(faults)} of {total} in {root} {fail}, the first is {faults[0]}")
-
-
-def _opened(data: Path | bytes | None) -> Image.Image:
-    return Image.open(data if isinstance(data, Path) else io.BytesIO(data or b""), formats=FORMATS)
-
-
-def _convert(image: Image.Image, mode: str, image_size: int | None) -> Image.Image:
-    if image.mode.startswith("I;16"):  # Pillow would clip 16 bits at 255 instead of scaling them
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    image = image.convert(mode)
-    return resize(image, image_size) if image_size else image
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):  # its text holds a memory address
-        return f"not a {', '.join(FORMATS)} image"
-    return " ".join(str(error).split()) or type(error).__name__

@@ -32,11 +32,15 @@ def small_search(name, *more):
 
 
 SPACE = """
+from torch import nn
 from search.spaces import config_of
 
+def linear(input_shape, num_classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(input_shape[0] * input_shape[1] * input_shape[2], num_classes))
+
 def space(trial):
-    trial.suggest_categorical("network", ("cnn5",))
-    trial.suggest_categorical("cnn5/width", (0.25, 0.5))
+    if trial.suggest_categorical("network", ("cnn5", "small:linear")) == "cnn5":
+        trial.suggest_categorical("cnn5/width", (0.25, 0.5))
     trial.suggest_categorical("optimizer", ("sgd",))
     trial.suggest_float("sgd/lr", 1e-4, 1e-1, log=True)
     trial.suggest_float("sgd/momentum", 0.0, 0.4)
@@ -47,9 +51,10 @@ def space(trial):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A folder with a user's own space and a finished search in it."""
+    """A folder with a user's own space and network and a finished search in it."""
     folder = tmp_path_factory.mktemp("home")
     (folder / "small.py").write_text(SPACE)
+    sys.path.append(str(folder))  # load_network rebuilds a user's own network by running its code
     done = hpsearch(*small_search("first"), cwd=folder)
     assert "http://127.0.0.1:" in done.stderr
     return folder
@@ -99,7 +104,8 @@ def test_top_ranks_by_the_best_validation_accuracy(home):
     assert len(rows) == 8
     shown = hpsearch("top", cwd=home).stdout
     assert "best validation accuracy" in shown
-    assert len(json.loads(hpsearch("top", "--distinct", "--json", cwd=home).stdout)) == 1
+    families = [row["network"] for row in json.loads(hpsearch("top", "--distinct", "--json", cwd=home).stdout)]
+    assert sorted(families) == ["cnn5", "small:linear"]
 
 
 @pytest.mark.slow
@@ -125,6 +131,7 @@ def test_retrain_tests_the_winners_once_and_its_weights_rebuild_the_network(home
         assert (probabilities.argmax(1) == labels).mean() == row["test_accuracy"]
         assert probabilities.shape == (row["test_images"], len(classes))
         assert sum(p.numel() for p in load_network(folder).model.parameters()) == row["parameters"]
+        assert load_network(folder).classes == classes
     assert sum(row["images"] for row in report["confusion"]) == 2 * report["winners"][0]["test_images"]
 
 
