@@ -76,6 +76,7 @@ def cli() -> None:
 @click.option("--seed", type=options.Count(min=0), default=0, show_default=True)
 @options.max_time
 @click.option("--name", help="The search's name.  [default: space, dataset and time]")
+@click.option("--dry-run", is_flag=True, help="Only say what the search would be and cost.")
 @options.results
 def launch(
     samples: int | None,
@@ -83,6 +84,7 @@ def launch(
     parallel: int | None,
     max_time: float | None,
     name: str | None,
+    dry_run: bool,
     results: Path,
     **asked: Any,
 ) -> None:
@@ -92,7 +94,10 @@ def launch(
     hpsearch launch --space cnn_all --samples 60                  CIFAR-100, downloaded once
     hpsearch launch --samples 60 --dataset ~/pictures             a folder of class folders, or of Parquet files
     hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
+    hpsearch launch --samples 60 --dry-run                        what that would be and cost
     """
+    from search import show
+    from search.launch import dry_run as calculate
     from search.launch import launch as begin
     from search.spaces import find_space
     from search.store import Request, check_new
@@ -102,6 +107,9 @@ def launch(
     listed = len(find_space(asked["space"]).configs)
     asked["dataset"] = _dataset(asked["dataset"])
     request = Request(samples=samples or listed or 60, data_dir=str(data_dir.absolute()), **asked)
+    if dry_run:
+        show.print_forecast(request, calculate(request, results=results, parallel=parallel))
+        return
     outcome = begin(request, results=results, name=name, parallel=parallel, max_time=_seconds(max_time))
     _finish(outcome, results)
 

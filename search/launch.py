@@ -15,6 +15,7 @@ import torch
 from architectures.spec import Shape
 from search import store
 from search.driver import Driver, fill_rungs
+from search.forecast import Forecast, forecast
 from search.ledger import Ledger
 from search.machine import Machine, describe, find_machine
 from search.progress import Progress
@@ -72,6 +73,20 @@ def launch(
         if not search.ledger.exists() or not search.ledger.stat().st_size:
             store.discard(search)
         raise
+
+
+def dry_run(request: Request, *, results: Path, parallel: int | None) -> Forecast:
+    """What the search would be; nothing is left on disk but the dataset's cache. TPE's draws are its first ones."""
+    space = find_space(request.space)
+    images = training_images(request)
+    learn, _ = split(images.labels, request.validation, request.seed)
+    check_space(space, images.shape, len(images.classes))
+    sampler = make_sampler(space, request.sampler, request.seed, checker(images))
+    draws = [drawn for trial in range(request.samples) if (drawn := sampler.draw(trial)) is not None]
+    configs = [drawn.config.with_defaults(epochs=request.epochs, augment=request.augment) for drawn in draws]
+    costs = [cost_of(config, images.shape, len(images.classes)) for config in configs]
+    here = find_machine(parallel)
+    return forecast(draws, configs, costs, images, len(learn), request.scheduler, request.epochs, here, results)
 
 
 def resume(search: Search, *, samples: int | None, parallel: int | None, max_time: float | None) -> Outcome:

@@ -35,13 +35,13 @@ def derive_seed(seed: int, trial: int, repeat: int = 0, purpose: Literal["train"
 class Draw:
     """A drawn configuration; for the history also Optuna's flat parameters and their distributions (JSON).
 
-    redrawn: how many impossible draws came before it.
+    impossible: why each impossible draw before it was one.
     """
 
     config: Config
     params: dict[str, Any]
     distributions: dict[str, str]
-    redrawn: int = 0
+    impossible: tuple[str, ...] = ()
 
 
 class Sampler(Protocol):
@@ -87,19 +87,19 @@ class OptunaSampler:
         """A configuration that fits; impossible ones are drawn again from the same stream and counted."""
         self._study = self._history()
         self._study.sampler = self._make(derive_seed(self._seed, trial, purpose="draw"))
-        last = ""
-        for redrawn in range(MAX_REDRAWS):
+        impossible: list[str] = []
+        while len(impossible) < MAX_REDRAWS:
             asked = self._study.ask()
             config = draw(self._function, asked)
             try:
                 self._check(config)
             except ValueError as error:
-                last = str(error)
+                impossible.append(str(error))
                 self._study.tell(asked, state=TrialState.FAIL)
                 continue
             distributions = {name: distribution_to_json(d) for name, d in asked.distributions.items()}
-            return Draw(config, asked.params, distributions, redrawn)
-        raise SpaceError(f"{MAX_REDRAWS} draws in a row are impossible; the last one: {last}")
+            return Draw(config, asked.params, distributions, tuple(impossible))
+        raise SpaceError(f"{MAX_REDRAWS} draws in a row are impossible; the last one: {impossible[-1]}")
 
     def tell(self, run: Run) -> None:
         """Keep what Optuna shall know of a run; a later word replaces an earlier one."""
@@ -153,5 +153,5 @@ def history_json(draw: Draw) -> dict[str, Any]:
         "config": draw.config.to_json(),
         "params": json.loads(json.dumps(draw.params)),
         "distributions": draw.distributions,
-        "redrawn": draw.redrawn,
+        "redrawn": len(draw.impossible),
     }

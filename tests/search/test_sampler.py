@@ -42,8 +42,9 @@ def test_impossible_draws_are_drawn_again_from_the_same_stream_and_counted():
 
     drawn = [sampler(check=only_cnn6).draw(n) for n in range(10)]
     assert {d.config.network.name for d in drawn} == {"cnn6"}
-    assert sum(d.redrawn for d in drawn) > 10
-    assert [d.redrawn for d in drawn] == [sampler(check=only_cnn6).draw(n).redrawn for n in range(10)]
+    assert sum(len(d.impossible) for d in drawn) > 10
+    assert {reason for d in drawn for reason in d.impossible} == {"not cnn6"}
+    assert drawn == [sampler(check=only_cnn6).draw(n) for n in range(10)]
 
 
 def test_a_space_without_a_possible_draw_is_an_error_that_says_why():
