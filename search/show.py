@@ -185,6 +185,7 @@ def status(found: Loaded) -> dict[str, Any]:
         states[state] = states.get(state, 0) + 1
     best = winners.rank(record)[:1]
     training = sum(run.seconds for run in record.runs.values())
+    slots = sum(session.seconds * session.opened["slots"] for session in record.sessions)
     return {
         "name": found.search.name,
         "state": _search_state(found),
@@ -197,6 +198,7 @@ def status(found: Loaded) -> dict[str, Any]:
         "epochs_trained": sum(len(run.measurements) for run in record.trials),
         "training_seconds": training,
         "wall_clock_seconds": sum(session.seconds for session in record.sessions),
+        "training_share": training / slots if slots else None,
         "sessions": len(record.sessions),
         "retrained": sum(run.retrained for run in record.retrains),
         "test_passes": record.test_passes,
@@ -232,6 +234,10 @@ def print_status(data: dict[str, Any]) -> None:
         f"cost       {data['epochs_trained']} epochs, {duration(data['training_seconds'])} of training in slots, "
         f"{duration(data['wall_clock_seconds'])} of wall clock; sessions: {data['sessions']}"
     )
+    if data["training_share"] is not None:
+        console.print(
+            f"           {_percent(data['training_share'])} of slots × wall clock was training, Ray's start included"
+        )
     for rung in data["rungs"]:
         console.print(f"epoch {rung['epoch']:<4g} {rung['reached']} reached it, {rung['stopped']} stopped there")
     if data["retrained"] or data["test_passes"]:
