@@ -38,8 +38,14 @@ class Driver:
         self.deadline, self._listen = deadline, listen
         self._source = source(self)
         self.active: set[tuple[int, int]] = set()
-        self.exhausted = False
+        self._exhausted = False
+        self._paused = 0
         self._sweep()
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything that the source had to train has ended."""
+        return self._exhausted and not self.active and not self._paused
 
     @property
     def late(self) -> bool:
@@ -57,7 +63,7 @@ class Driver:
         """The next run as a task for a worker, or None when there is nothing more to train."""
         run = None if self.late else next(self._source, None)
         if run is None:
-            self.exhausted = not self.late
+            self._exhausted = not self.late
             return None
         trial, repeat = run.key
         resume_from = self._checkpoint_path(run.checkpoint) if run.checkpoint else None
@@ -95,6 +101,7 @@ class Driver:
             self.append("measured", **_who(task), **{**result, "state": state, "reason": reason}, decision=decision)
             if result["checkpoint"] and older:
                 checkpoint.remove(self._checkpoint_path(older))
+            self._paused += decision == "pause"
             if decision == "continue":
                 return True
         else:

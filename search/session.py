@@ -106,7 +106,7 @@ def train(
             )
         finally:
             engine.stop()
-        if driver.exhausted and not driver.active:
+        if driver.finished:
             after()
 
 
@@ -115,7 +115,7 @@ def _closing(driver: Driver, search: Search) -> Iterator[None]:
     reason = "failed"
     try:
         yield
-        if driver.exhausted and not driver.active:
+        if driver.finished:
             reason = "finished"
         else:
             reason = "out of time" if driver.late else "interrupted"

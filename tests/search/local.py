@@ -27,12 +27,24 @@ class LocalWorker(Worker):
         super().setup(config["run"], **config["parts"])
 
 
-def run(folder, function, images, *, samples=6, epochs=4, scheduler="asha", sampler="random", seed=0, kill_after=None):
+def run(
+    folder,
+    function,
+    images,
+    *,
+    samples=6,
+    epochs=4,
+    scheduler="asha",
+    sampler="random",
+    seed=0,
+    kill_after=None,
+    deadline=None,
+):
     """Run or resume a search one trial at a time; `kill_after` events of this session, raise KilledError."""
     learn, validate = split(images.labels, 0.25, seed)
     request = store.Request(space="test", samples=samples, epochs=epochs, data_dir="", seed=seed)
-    draws = make_sampler(Space("test", function), sampler, seed, launch.checker(images))
-    judge = make_scheduler(scheduler, epochs)
+    draws = make_sampler(Space("test", function), "random", seed, launch.checker(images))
+    judge = make_scheduler("asha", epochs)
     folder.mkdir(exist_ok=True)
     with Ledger(folder / "ledger.jsonl") as ledger:
         fill_rungs(judge, Record(ledger.events).trials)
@@ -47,7 +59,7 @@ def run(folder, function, images, *, samples=6, epochs=4, scheduler="asha", samp
                 raise KilledError
 
         source = launch.search_source(draws, images, request, samples)
-        driver = Driver(ledger, folder, source, judge, listen=listen)
+        driver = Driver(ledger, folder, source, judge, listen=listen, deadline=deadline)
         driver.append("opened", samples=samples)
         worker = None
         while (task := driver.next_task()) is not None:

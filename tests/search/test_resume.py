@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -99,6 +100,19 @@ def test_a_lost_checkpoint_costs_time_and_nothing_else(tmp_path, images, undistu
     local.run(folder, small, images)
     for ours, theirs in zip(final_tables(folder), final_tables(undisturbed), strict=True):
         pd.testing.assert_frame_equal(ours, theirs)
+
+
+def test_at_the_deadline_a_trial_pauses_with_a_checkpoint_and_continues_from_it(tmp_path, images):
+    folder = tmp_path / "paused"
+    record = local.run(folder, small, images, samples=1, epochs=500, deadline=time.time() + 0.5)
+    (run,) = record.trials
+    reached = run.measurements[-1]["images"]
+    assert run.measurements[-1]["decision"] == "pause"
+    assert (folder / "checkpoints" / run.checkpoint).exists()
+    assert 0 < reached < 500 * 90
+    local.run(folder, small, images, samples=1, epochs=500)
+    starts = [e["images"] for e in ledger.read(folder / "ledger.jsonl") if e["event"] == "started"]
+    assert starts == [0, reached]
 
 
 def test_more_samples_continue_the_same_stream_of_draws(tmp_path, images):
