@@ -115,10 +115,7 @@ def _closing(driver: Driver, search: Search) -> Iterator[None]:
     reason = "failed"
     try:
         yield
-        if driver.finished:
-            reason = "finished"
-        else:
-            reason = "out of time" if driver.late else "interrupted"
+        reason = "finished" if driver.finished else "out of time" if driver.late else "interrupted"
     except KeyboardInterrupt:
         reason = "interrupted"
     finally:

@@ -366,7 +366,7 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
         rows.append(
             {
                 "trial": f"{row['trial']}-{row['repeat']}",
-                "network": row["network"],
+                "network": row["network"] + _width(row["width"]),
                 "optimizer": row["optimizer"],
                 "parameters": row["parameters"],
                 "epochs": row["epochs"],

@@ -44,6 +44,7 @@ def table(folder: Path, record: Record) -> pd.DataFrame:
                 "trial": run.key[0],
                 "repeat": run.key[1],
                 "network": run.config["network"]["name"],
+                "width": run.config["network"].get("width"),
                 "optimizer": run.config["optimizer"]["name"],
                 "parameters": run.asked["parameters"],
                 "epochs": run.config["training"]["epochs"],
