@@ -57,7 +57,19 @@ def cost(network: CNN | Callable[[], nn.Module], input_shape: Shape, num_classes
 
 
 def _module_cost(make: Callable[[], nn.Module], input_shape: Shape, num_classes: int) -> Cost:
-    with torch.device("meta"):
+    try:
+        found, logits = _forward(make, input_shape, "meta")
+    except Exception:
+        # A network may look at values, which the meta device has none of; then it is built for once.
+        found, logits = _forward(make, input_shape, "cpu")
+    if not isinstance(logits, torch.Tensor) or logits.shape != (1, num_classes):
+        returned = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise SizeError(f"it must return (N, {num_classes}) logits, returns {returned} for N = 1")
+    return found
+
+
+def _forward(make: Callable[[], nn.Module], input_shape: Shape, device: str) -> tuple[Cost, object]:
+    with torch.device(device):
         module = make()
     kept = 0
 
@@ -69,13 +81,12 @@ def _module_cost(make: Callable[[], nn.Module], input_shape: Shape, num_classes:
     for leaf in module.modules():
         if not list(leaf.children()):
             leaf.register_forward_hook(count)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        try:
-            logits = module.eval()(torch.empty(1, *input_shape, device="meta"))
-        except RuntimeError as error:
-            shape = "×".join(map(str, input_shape))
-            raise SizeError(f"{type(module).__name__} does not take {shape} images: {error}") from error
-    if not isinstance(logits, torch.Tensor) or logits.shape != (1, num_classes):
-        returned = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise SizeError(f"{type(module).__name__} must return (N, {num_classes}) logits, returns {returned} for N = 1")
-    return Cost(sum(p.numel() for p in module.parameters()), counter.get_total_flops(), kept)
+    shape = "×".join(map(str, input_shape))
+    try:
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            logits = module.eval()(torch.rand(1, *input_shape, device=device))
+    except RuntimeError as error:
+        raise SizeError(f"it does not take {shape} images: {error}") from error
+    except Exception as error:
+        raise ValueError(f"its forward raised {type(error).__name__}: {error}") from error
+    return Cost(sum(p.numel() for p in module.parameters()), counter.get_total_flops(), kept), logits

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -187,12 +188,12 @@ def list_searches(as_json: bool, results: Path) -> None:
 
 @cli.command()
 @options.search_argument
-@click.option("--number", "-n", type=options.Count(min=1), default=10, show_default=True, help="Rows to show.")
+@click.option("--number", "-n", type=options.Count(min=1), help="Rows to show.  [default: 10, or all with --json]")
 @click.option("--all", "everything", is_flag=True, help="Every trial, with its state and reason.")
 @click.option("--distinct", is_flag=True, help="Only the best of each network family.")
 @options.as_json
 @options.results
-def top(search: str | None, number: int, everything: bool, distinct: bool, as_json: bool, results: Path) -> None:
+def top(search: str | None, number: int | None, everything: bool, distinct: bool, as_json: bool, results: Path) -> None:
     """The best trials, by the best validation accuracy of each.
 
     \b
@@ -203,7 +204,9 @@ def top(search: str | None, number: int, everything: bool, distinct: bool, as_js
     from search.reading import read_search
 
     found = read_search(results, search)
-    frame = show.top(found, None if everything or as_json else number, distinct=distinct, everything=everything)
+    if number is None and not as_json:
+        number = 10
+    frame = show.top(found, None if everything else number, distinct=distinct, everything=everything)
     if as_json:
         click.echo(frame.to_json(orient="records"))
     else:
@@ -248,6 +251,8 @@ def retrain(
     loaded = read_search(results, found.name)
     keys = [run.key for run in runs]
     _emit(show.retrain_report(loaded, keys)) if as_json else show.print_retrains(loaded, keys)
+    if any(run.test is None for run in runs):
+        sys.exit(1)
 
 
 @cli.command()
@@ -327,21 +332,29 @@ def _finish(outcome: Any, results: Path) -> None:
     if outcome.reason == "finished":
         loaded = read_search(results, name)
         show.print_top(loaded, show.top(loaded, 3))
-        click.echo(f"next: hpsearch top {name}, hpsearch retrain {name} --top 3")
-        if all(run.state == "failed" for run in loaded.record.trials):
+        click.echo(f"next: {_command('top', name, results)}, {_command('retrain', name, results)} --top 3")
+        if failed := sum(run.state == "failed" for run in loaded.record.trials):
+            click.echo(
+                f"{failed} of {len(loaded.record.trials)} trials failed: {_command('status', name, results)}", err=True
+            )
             sys.exit(1)
         return
     words = sys.argv[1:]
     if words[0] == "launch":
-        words = ["resume", name] + (["--results", str(results)] if str(results) != "results" else [])
+        words = shlex.split(_command("resume", name, results))[1:]
     click.echo(
         f"{outcome.reason}; nothing recorded is lost. Continue with: {shlex.join(['hpsearch', *words])}", err=True
     )
     sys.exit(130 if outcome.reason == "interrupted" else 0)
 
 
+def _command(verb: str, name: str, results: Path) -> str:
+    return shlex.join(["hpsearch", verb, name, *(["--results", str(results)] if str(results) != "results" else [])])
+
+
 def main() -> None:
     """The entry point: errors are one line, whoever raised them."""
+    warnings.showwarning = lambda message, *_: click.echo(f"hpsearch: warning: {message}", err=True)
     sys.path.append(str(Path.cwd()))  # a user's own space or network, as package.module:function
     try:
         code = cli.main(prog_name="hpsearch", standalone_mode=False)

@@ -63,7 +63,7 @@ class Driver:
         """The next run as a task for a worker, or None when there is nothing more to train."""
         run = None if self.late else next(self._source, None)
         if run is None:
-            self._exhausted = not self.late
+            self._exhausted = self._exhausted or not self.late
             return None
         trial, repeat = run.key
         resume_from = self._checkpoint_path(run.checkpoint) if run.checkpoint else None
@@ -117,8 +117,9 @@ class Driver:
         self._release(run)
 
     def unfinished(self, runs: list[Run]) -> list[Run]:
-        """The runs that still have to be trained, interrupted ones first."""
-        return sorted((r for r in runs if r.state not in FINAL), key=lambda r: (r.state == "waiting", r.key))
+        """The runs that still have to be trained, interrupted ones first; what failed before gets another attempt."""
+        left = (run for run in runs if run.state not in FINAL or run.state == "failed")
+        return sorted(left, key=lambda run: (run.state == "waiting", run.key))
 
     def _judge(self, run: Run, result: dict[str, Any]) -> str:
         if result["val_accuracy"] is not None and not self.scheduler.judge(
@@ -151,10 +152,10 @@ def retrain_folder(folder: Path, run: Run) -> Path:
 
 
 def fill_rungs(scheduler: Scheduler, trials: list[Run]) -> None:
-    """Give a scheduler what earlier sessions measured; a diverged value never entered a rung."""
+    """Give a scheduler what it judged in earlier sessions."""
     for run in trials:
         for measurement in run.measurements:
-            if measurement["val_accuracy"] is not None and measurement["val_loss"] is not None:
+            if measurement["decision"] != "end":
                 scheduler.judge(run.asked["trial"], measurement["epoch"], measurement["val_accuracy"])
 
 

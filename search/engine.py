@@ -4,7 +4,10 @@ Tune's own snapshots, loggers, checkpoints and restore are off: the ledger is th
 """
 
 import logging
+import math
 import os
+import re
+import signal
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -50,6 +53,8 @@ def start(here: Machine) -> str:
         )
     finally:
         os.umask(umask)
+    # A polite kill (a container or a batch system that stops) is a Ctrl-C; Ray's own handler would abort.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     token = Path("~/.ray/auth_token").expanduser()
     if token.exists():
         token.chmod(0o600)
@@ -84,7 +89,7 @@ def train(
             device=here.device,
             precision=here.precision,
         ),
-        {"CPU": 1, "GPU": here.num_gpus / here.slots},
+        {"CPU": 1, "GPU": 1 / math.ceil(here.slots / here.num_gpus) if here.num_gpus else 0},
     )
     judge = _Judge(driver)
     with tempfile.TemporaryDirectory(prefix="hpsearch-tune-") as scratch:
@@ -232,7 +237,8 @@ def _answer(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reason(trial: Trial) -> str:
-    """One line on why a worker failed: the last line of Tune's error file, which names the error."""
+    """One line on why a worker failed: Tune's error file from the last line on that names an error."""
     file = Path(trial.local_path or "") / (trial.run_metadata.error_filename or "")
     lines = [line.strip() for line in file.read_text().splitlines() if line.strip()] if file.is_file() else []
-    return lines[-1] if lines else "the worker failed without an error"
+    named = [i for i, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exception|Interrupt|Exit)\b", line)]
+    return " ".join(lines[named[-1] if named else -1 :]) or "the worker failed without an error"

@@ -37,6 +37,10 @@ GAMES = 40  # random searches that are played
 _OPTIMIZER_STATES = {"adam": 2, "rmsprop": 2, "adagrad": 1, "sgd": 1}
 
 
+class ForecastError(ValueError):
+    """A search that cannot be forecast, as a step of it failed."""
+
+
 @dataclass(frozen=True)
 class Spread:
     """A figure's low end, middle and high end: minimum, median, maximum, or the 10th, 50th and 90th per cent."""
@@ -127,7 +131,10 @@ def calibrate(configs: Sequence[Config], costs: Sequence[Cost], images: Images, 
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         asked = [pool.submit(_measure, [configs[i] for i in share], sample, here) for share in shares]
         for share, answer in zip(shares, asked, strict=True):
-            found |= dict(zip(share, answer.result(), strict=True))
+            try:
+                found |= dict(zip(share, answer.result(), strict=True))
+            except Exception as error:
+                raise ForecastError(f"a step of training failed: {type(error).__name__}: {error}") from error
     rates: dict[str, list[float]] = {}
     for i, each in found.items():
         rates.setdefault(configs[i].network.name, []).append(each / max(1, costs[i].flops))

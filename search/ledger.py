@@ -41,11 +41,9 @@ class Ledger:
         """
         self._path, self._clock = path, clock
         self._file = path.open("a+b", buffering=0)  # what a full disk refused must not wait in a buffer
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not self._lock():
             self._file.close()
-            raise LedgerError(f"{path.parent.name} is running in another process; see hpsearch status") from error
+            raise LedgerError(f"{path.parent.name} is running in another process; see hpsearch status")
         try:
             self.events, good = _parse(path)
         except LedgerError:
@@ -69,6 +67,15 @@ class Ledger:
             raise DiskError(f"cannot write {self._path}: {error.strerror}; nothing recorded is lost") from error
         self.events.append(entry)
         return entry
+
+    def _lock(self) -> bool:
+        for _ in range(10):
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except OSError:
+                time.sleep(0.1)  # a reader that asks whether it is open holds it for a moment
+        return False
 
     def close(self) -> None:
         """Let another process write."""

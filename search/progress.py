@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from search import winners
 from search.driver import Driver
 from search.ledger import Event
 from search.record import FINAL, Run
@@ -46,19 +47,21 @@ class Progress:
         self._console.print(line, highlight=False, soft_wrap=True)
 
     def hear(self, event: Event) -> None:
-        """A new event: in a log, a line for each measurement."""
-        if self._live or event["event"] != "measured" or not self._driver:
+        """A new event: a line for each trial that fails or diverges, and in a log one for each measurement."""
+        if not self._driver or event["event"] not in ("measured", "ended"):
             return
         run = self._driver.record.runs[event["trial"], event["repeat"]]
+        name = f"{self._what} {'-'.join(map(str, run.key)) if run.key[1] else run.key[0]}: {describe(run)}"
+        if run.state in ("failed", "diverged", "infeasible"):
+            self.say(f"{name}, {run.state}: {run.reason}")
+            return
+        if self._live:
+            return
         accuracy = event["val_accuracy"] if event["val_accuracy"] is not None else event["train_accuracy"]
         kind = "val" if event["val_accuracy"] is not None else "train"
         stop = {"stop": ", stopped", "pause": ", paused"}.get(event["decision"], "")
-        number = f"{run.key[0]}-{run.key[1]}" if run.key[1] else run.key[0]
-        accuracy_text = "no number" if accuracy is None else f"{accuracy:.1%}"
-        self.say(
-            f"{self._what} {number}: {describe(run)}, epoch {event['epoch']:g}/{run.config['training']['epochs']}, "
-            f"{kind} {accuracy_text}{stop}"
-        )
+        epochs = f"{event['epoch']:g}/{run.config['training']['epochs']}"
+        self.say(f"{name}, epoch {epochs}, {kind} {percent(accuracy)}{stop}")
 
     def refresh(self) -> None:
         """Redraw, at most four times a second."""
@@ -87,8 +90,8 @@ class Progress:
             )
         counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         summary = f"{ended}/{self._total if self._total is not None else '?'} ended: {counts}"
-        best = max((run for run in runs if run.best), key=lambda r: r.best["val_accuracy"], default=None)  # type: ignore[index]
-        if best and best.best:
+        best = next(iter(winners.rank(driver.record)), None)
+        if best and best.best and self._what == "trial":
             summary += f"; best {percent(best.best['val_accuracy'])} (trial {best.key[0]}, {describe(best)})"
         elapsed = time.time() - self._began
         times = f"{duration(elapsed)} gone"
@@ -108,9 +111,8 @@ class Progress:
 
 def describe(run: Run) -> str:
     """A configuration in a few words."""
-    network, optimizer = run.config["network"], run.config["optimizer"]
-    width = f" ×{network['width']:g}" if network.get("width", 1.0) != 1.0 else ""
-    return f"{network['name']}{width}, {optimizer['name']} {optimizer['lr']:.2g}"
+    optimizer = run.config["optimizer"]
+    return f"{run.network}, {optimizer['name']} {optimizer['lr']:.2g}"
 
 
 def percent(value: float | None) -> str:

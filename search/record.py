@@ -9,10 +9,15 @@ from typing import Any
 
 from search.ledger import Event
 
-#: A run that has ended in one of these is never trained again.
+#: A run ends in one of these; only a failed one is trained again, by the next resume.
 FINAL = ("done", "stopped", "diverged", "infeasible", "failed")
 
 Key = tuple[int, int]
+
+
+def is_family(network: str) -> bool:
+    """Whether a network is a built-in family, whose hyperparameters have known names and types."""
+    return ":" not in network
 
 
 @dataclass
@@ -40,6 +45,13 @@ class Run:
     def config(self) -> dict[str, Any]:
         """The configuration as plain data."""
         return self.asked["config"]
+
+    @property
+    def network(self) -> str:
+        """The network's name, with a family's width where it is not 1."""
+        network = self.config["network"]
+        width = network.get("width", 1.0) if is_family(network["name"]) else 1.0
+        return network["name"] + (f" ×{width:g}" if width != 1.0 else "")
 
     @property
     def retrained(self) -> bool:

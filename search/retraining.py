@@ -17,7 +17,7 @@ from search.scheduler import NoScheduler
 from search.session import Outcome, RequestError, train, unchanged_images
 from search.store import Search
 from trainables.config import Config
-from trainables.datasets import load
+from trainables.datasets import fingerprint, load
 from trainables.loop import Resident
 from trainables.retrain import test_pass
 
@@ -86,7 +86,7 @@ def _repeats(record: Record, winner: Run, epochs: int, repeats: int) -> list[int
     """Repeat numbers for a winner: those it has with as many epochs, then the next free ones."""
     trial = winner.key[0]
     mine = [run for run in record.retrains if run.key[0] == trial]
-    same = [run.key[1] for run in mine if run.config["training"]["epochs"] == epochs and run.state != "failed"]
+    same = [run.key[1] for run in mine if run.config["training"]["epochs"] == epochs]
     free = count(max((run.key[1] for run in mine), default=0) + 1)
     return (same + [next(free) for _ in range(repeats - len(same))])[:repeats]
 
@@ -99,8 +99,10 @@ def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progre
     request = search.request
     test = load(request.dataset, "test", data_dir=Path(request.data_dir), image_size=request.image_size)
     torch.set_num_threads(here.threads * here.slots)
-    resident = Resident.of(test, here.device)
+    resident, digest = Resident.of(test, here.device), fingerprint(test)
     for run in waiting:
         progress.say(f"testing {run.key[0]}-{run.key[1]} on {len(test):,} test images")
         correct = test_pass(retrain_folder(search.folder, run), resident, here.precision)
-        driver.append("tested", trial=run.key[0], repeat=run.key[1], correct=correct, images=len(test))
+        driver.append(
+            "tested", trial=run.key[0], repeat=run.key[1], correct=correct, images=len(test), fingerprint=digest
+        )

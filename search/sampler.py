@@ -15,6 +15,7 @@ import optuna
 from optuna.distributions import distribution_to_json, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from architectures.spec import SizeError
 from search.record import Run
 from search.spaces import Function, Space, SpaceError, draw
 from trainables.config import Config
@@ -55,7 +56,7 @@ class Sampler(Protocol):
 
 
 def make_sampler(space: Space, kind: str, seed: int, check: Callable[[Config], None]) -> Sampler:
-    """The sampler of a space; `check` raises ValueError for an impossible configuration."""
+    """The sampler of a space; `check` raises SizeError for a network that the images do not fit."""
     if space.function is None:
         return ListSampler(space.configs)
     return OptunaSampler(space.function, kind, seed, check)
@@ -93,7 +94,7 @@ class OptunaSampler:
             config = draw(self._function, asked)
             try:
                 self._check(config)
-            except ValueError as error:
+            except SizeError as error:
                 impossible.append(str(error))
                 self._study.tell(asked, state=TrialState.FAIL)
                 continue

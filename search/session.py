@@ -44,17 +44,19 @@ def training_images(request: Request) -> Images:
 
 
 def cost_of(config: Config, shape: Shape, num_classes: int) -> Cost:
-    """A configuration's cost; raises ValueError when its network cannot take such images."""
+    """A configuration's cost; raises SizeError when its network cannot take such images, else RequestError."""
 
     def make() -> Any:
-        with torch.device("meta"):
-            return make_network(config.network.name, config.network.hyperparameters, shape, num_classes)
+        return make_network(config.network.name, config.network.hyperparameters, shape, num_classes)
 
-    network = make()
     try:
+        with torch.device("meta"):
+            network = make()
         return cost(network if isinstance(network, CNN) else make, shape, num_classes)
     except SizeError as error:
         raise SizeError(f"network '{config.network.name}': {error}") from error
+    except ValueError as error:
+        raise RequestError(f"network '{config.network.name}': {error}") from error
 
 
 def unchanged_images(search: Search) -> Images:
@@ -94,6 +96,7 @@ def train(
     )
     with _closing(driver, search):
         began = time.time()
+        progress.say(f"starting Ray and {here.slots} worker{'s' * (here.slots > 1)} …")
         address = engine.start(here)
         progress.say(f"Ray's dashboard: {address} (its token: ray get-auth-token); started in {_since(began)}")
         try:

@@ -195,7 +195,7 @@ def status(found: Loaded) -> dict[str, Any]:
         "redrawn": sum(run.asked["redrawn"] for run in record.trials),
         "best_trial": best[0].key[0] if best else None,
         "best_val_accuracy": best[0].best["val_accuracy"] if best and best[0].best else None,
-        "epochs_trained": sum(len(run.measurements) for run in record.trials),
+        "epochs_trained": sum(len(run.measurements) for run in record.runs.values()),
         "training_seconds": training,
         "wall_clock_seconds": sum(session.seconds for session in record.sessions),
         "training_share": training / slots if slots else None,
@@ -262,7 +262,7 @@ def print_forecast(request: Request, found: Forecast) -> None:
     console.print(
         f"time        about {duration(wall.middle)} ({duration(wall.low)} to {duration(wall.high)}) in the slots"
     )
-    console.print(f"memory      up to {found.memory / 2**30:.1f} GiB in all slots, beside torch and the images")
+    console.print(f"memory      up to {found.memory / 2**20:,.0f} MiB in all slots, beside torch and the images")
     console.print(f"disk        up to {found.disk / 2**20:,.0f} MiB of checkpoints")
     for warning in found.warnings:
         console.print(f"warning     {warning}", style="yellow")
@@ -298,7 +298,7 @@ def print_top(found: Loaded, frame: pd.DataFrame, *, everything: bool = False) -
         shown = {
             "": place,
             "trial": row["trial"],
-            "network": row["network"] + _width(row["width"]),
+            "network": found.record.runs[row["trial"], 0].network,
             "optimizer": row["optimizer"],
             "lr": f"{row['lr']:.2g}",
             "batch": row["batch_size"],
@@ -318,11 +318,6 @@ def _interval(accuracy: Any, images: int) -> str:
         return ""
     low, high = wilson(round(accuracy * images), images)
     return f"{accuracy:.1%} ({low:.1%}–{high:.1%})"
-
-
-def _width(value: Any) -> str:
-    value = _blank(value)
-    return "" if value in (None, 1.0) else f" ×{value:g}"
 
 
 def _blank(value: Any) -> Any:
@@ -362,11 +357,12 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
     """The winners' table for people."""
     report = retrain_report(found, keys)
     rows: Rows = []
-    for row in sorted(report["winners"], key=lambda r: -r["test_accuracy"]):
+    # By validation, as they were chosen: the test set ranks nothing.
+    for row in sorted(report["winners"], key=lambda r: (-r["val_accuracy"], r["trial"], r["repeat"])):
         rows.append(
             {
                 "trial": f"{row['trial']}-{row['repeat']}",
-                "network": row["network"] + _width(row["width"]),
+                "network": row["network"],
                 "optimizer": row["optimizer"],
                 "parameters": row["parameters"],
                 "epochs": row["epochs"],
@@ -392,10 +388,13 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
         "no retrain has been tested",
         f"{found.search.name}: winners on {images} test images, with 95 % intervals",
     )
+    for run in (found.record.runs[key] for key in keys):
+        if run.test is None:
+            console.print(f"trial {run.key[0]}-{run.key[1]} is not tested: {run.state}, {run.reason}")
     for row in report["repeats"]:
         console.print(f"trial {row['trial']}: {row['mean']:.1%} ± {row['std']:.1%} over {row['count']} seeds")
     hardest = sorted(report["classes"], key=lambda row: row["accuracy"])[:3]
     for row in hardest:
         mistake = f", most often taken for {row['mistaken_for']}" if row["mistaken_for"] else ""
-        console.print(f"hardest: {row['class']} {row['accuracy']:.1%} ({row['trial']}-{row['repeat']}){mistake}")
+        console.print(f"hardest class: {row['class']} {row['accuracy']:.1%} ({row['trial']}-{row['repeat']}){mistake}")
     console.print(f"The test set of this search was read {report['test_passes']} times.")

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from search.record import Record, Run
+from search.record import Record, Run, is_family
 from trainables import checkpoint
 
 _FLOATS = (
@@ -113,7 +113,9 @@ def _trial_row(run: Run, running: bool) -> dict[str, Any]:
     network, optimizer, training = config["network"], config["optimizer"], config["training"]
     last = run.measurements[-1] if run.measurements else {}
     best = run.best or {}
-    known = {k: v for part in (network, optimizer, training) for k, v in part.items() if k in (*_FLOATS, *_TEXTS)}
+    # A user's own network may call its hyperparameters what it likes: they stay in `config`.
+    parts = (network, optimizer, training) if is_family(network["name"]) else (optimizer, training)
+    known = {k: v for part in parts for k, v in part.items() if k in (*_FLOATS, *_TEXTS)}
     widths = known.get("head_widths")
     return {
         **known,

@@ -18,7 +18,7 @@ def rank(record: Record, *, distinct: bool = False) -> list[Run]:
 
     distinct: only the best of each network family. Runs without a measurement are left out.
     """
-    ranked = [run for run in record.trials if run.best is not None and run.state != "diverged"]
+    ranked = [run for run in record.trials if run.best is not None and run.state not in ("diverged", "infeasible")]
     ranked.sort(key=lambda run: (-run.best["val_accuracy"], run.key))  # type: ignore[index]
     if not distinct:
         return ranked
@@ -43,8 +43,7 @@ def table(folder: Path, record: Record) -> pd.DataFrame:
             {
                 "trial": run.key[0],
                 "repeat": run.key[1],
-                "network": run.config["network"]["name"],
-                "width": run.config["network"].get("width"),
+                "network": run.network,
                 "optimizer": run.config["optimizer"]["name"],
                 "parameters": run.asked["parameters"],
                 "epochs": run.config["training"]["epochs"],

@@ -90,7 +90,6 @@ class Worker(tune.Trainable):
         )
         if self._task.resume_from:
             training.restore(checkpoint.load(Path(self._task.resume_from)))
-        self._checkpoint_bytes = _size(training.state())
         return training
 
     def _answer(self, began: float, *, written: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -101,7 +100,9 @@ class Worker(tune.Trainable):
         self._since_checkpoint += seconds
         if self._task.deadline is not None and time.time() > self._task.deadline:
             return True
-        return self._checkpoint_bytes / self._bytes_per_second <= CHECKPOINT_SHARE * self._since_checkpoint
+        assert self._training is not None
+        cost = _size(self._training.state()) / self._bytes_per_second
+        return cost <= CHECKPOINT_SHARE * self._since_checkpoint
 
     def _save_checkpoint(self) -> str:
         """Write the state beside the older checkpoint, which the driver deletes once the new one is recorded."""

@@ -498,7 +498,7 @@ def mine(data_dir: Path) -> store.Search:
     """A search in which one trial was asked for and nothing more."""
     search = make_search(data_dir)
     with ledger.Ledger(search.ledger) as book:
-        book.append("opened", samples=8)
+        book.append("opened", samples=8, slots=2)
         config = GOOD | {"training": {"batch_size": 32, "epochs": 4}}
         facts = {"parameters": 1, "flops": 1, "redrawn": 0, "seed": 1, "params": {}, "distributions": {}}
         book.append("asked", trial=0, repeat=0, config=config, **facts)
@@ -566,7 +566,7 @@ def test_a_ledger_of_a_newer_version_is_refused(
 ):
     with monkeypatch.context() as newer, ledger.Ledger(mine.ledger) as book:
         newer.setattr("search.ledger.VERSION", 2)
-        book.append("opened", samples=8)
+        book.append("opened", samples=8, slots=2)
     says(refused(verb), "ledger.jsonl", "version 2", "update")
 
 

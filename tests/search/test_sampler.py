@@ -1,10 +1,11 @@
 import optuna
 import pytest
 
+from architectures.spec import SizeError
 from search.record import Run
 from search.sampler import OptunaSampler, _frozen, derive_seed, history_json, make_sampler
 from search.spaces import SPACES, Space, SpaceError, find_space
-from trainables.config import Config, ConfigError
+from trainables.config import Config
 
 
 def anything(_config: Config) -> None:
@@ -38,7 +39,7 @@ def test_seeds_of_trials_repeats_and_purposes_are_all_different():
 def test_impossible_draws_are_drawn_again_from_the_same_stream_and_counted():
     def only_cnn6(config: Config) -> None:
         if config.network.name != "cnn6":
-            raise ConfigError("not cnn6")
+            raise SizeError("not cnn6")
 
     drawn = [sampler(check=only_cnn6).draw(n) for n in range(10)]
     assert {d.config.network.name for d in drawn} == {"cnn6"}
@@ -49,7 +50,7 @@ def test_impossible_draws_are_drawn_again_from_the_same_stream_and_counted():
 
 def test_a_space_without_a_possible_draw_is_an_error_that_says_why():
     def never(_config: Config) -> None:
-        raise ConfigError("too small")
+        raise SizeError("too small")
 
     with pytest.raises(SpaceError, match="1000 draws.*too small"):
         sampler(check=never).draw(0)
