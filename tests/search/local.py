@@ -34,11 +34,10 @@ def run(
     *,
     samples=6,
     epochs=4,
-    scheduler="asha",
-    sampler="random",
     seed=0,
     kill_after=None,
     deadline=None,
+    observe=None,
 ):
     """Run or resume a search one trial at a time; `kill_after` events of this session, raise KilledError."""
     learn, validate = split(images.labels, 0.25, seed)
@@ -53,6 +52,8 @@ def run(
         def listen(event):
             nonlocal written
             written += 1
+            if observe:
+                observe(event)
             if event.get("state") in FINAL:
                 draws.tell(driver.record.runs[event["trial"], 0])
             if written == kill_after:

@@ -78,6 +78,24 @@ def test_a_kill_after_any_event_changes_nothing_in_the_end(tmp_path, images, und
         assert list((folder / "checkpoints").glob("*")) == []
 
 
+def test_a_checkpoint_is_there_before_its_line_and_the_older_one_until_after_it(tmp_path, images):
+    checkpoints = tmp_path / "search" / "checkpoints"
+    seen = []
+
+    def observe(event):
+        if event["event"] == "measured" and event["checkpoint"]:
+            older = seen[-1] if seen and seen[-1].split("-")[0] == str(event["trial"]) else None
+            present = {path.name for path in checkpoints.iterdir()}
+            assert {event["checkpoint"]} <= present
+            assert older is None or older in present, "a kill now would find neither"
+            assert ledger.read(tmp_path / "search" / "ledger.jsonl")[-1] == event, "the line is on disk"
+            seen.append(event["checkpoint"])
+
+    local.run(tmp_path / "search", small, images, observe=observe)
+    assert len(seen) >= 6
+    assert list(checkpoints.iterdir()) == []
+
+
 def test_many_kills_in_a_row_change_nothing_either(tmp_path, images, undisturbed):
     folder = tmp_path / "search"
     for _ in range(30):
