@@ -96,8 +96,7 @@ def resume(search: Search, *, samples: int | None, parallel: int | None, max_tim
     space = find_space(str(listed) if listed.exists() else request.space)
     images = unchanged_images(search)
     with Ledger(search.ledger) as ledger:
-        asked = [e["samples"] for e in ledger.events if e["event"] == "opened" and e.get("samples")]
-    before = asked[-1] if asked else request.samples
+        before = Record(ledger.events).samples or request.samples
     if samples is not None and samples < before:
         raise RequestError(f"--samples can only grow: the search has {before}, got {samples}")
     return _search_session(search, space, images, find_machine(parallel, search.facts), samples or before, max_time)
@@ -113,37 +112,39 @@ def _search_session(
     if space.function is None:
         samples = min(samples, len(space.configs))
 
-    with Ledger(search.ledger) as ledger:
-        fill_rungs(scheduler, Record(ledger.events).trials)
-        with Progress("trial", lambda d: d.record.trials, samples, here.slots) as progress:
+    with (
+        Ledger(search.ledger) as ledger,
+        Progress("trial", lambda d: d.record.trials, samples, here.slots) as progress,
+    ):
 
-            def listen(event: dict[str, Any]) -> None:
-                if event.get("state") in FINAL:
-                    sampler.tell(driver.record.runs[event["trial"], 0])
-                progress.hear(event)
+        def listen(event: dict[str, Any]) -> None:
+            if event.get("state") in FINAL:
+                sampler.tell(driver.record.runs[event["trial"], 0])
+            progress.hear(event)
 
-            driver = Driver(
-                ledger,
-                search.folder,
-                search_source(sampler, images, request, samples),
-                scheduler,
-                deadline=time.time() + max_time if max_time else None,
-                listen=listen,
-            )
-            progress.say(
-                f"{search.name}: {samples} trials of {space.name} on {len(learn):,} images, "
-                f"{len(validate):,} for validation; {describe(here)}"
-            )
-            train(
-                driver,
-                search,
-                progress,
-                here,
-                train=images.take(learn),
-                validation=images.take(validate),
-                samples=samples,
-            )
-            return Outcome(search, driver.record.sessions[-1].reason)
+        driver = Driver(
+            ledger,
+            search.folder,
+            search_source(sampler, images, request, samples),
+            scheduler,
+            deadline=time.time() + max_time if max_time else None,
+            listen=listen,
+        )
+        fill_rungs(scheduler, driver.record.trials)
+        progress.say(
+            f"{search.name}: {samples} trials of {space.name} on {len(learn):,} images, "
+            f"{len(validate):,} for validation; {describe(here)}"
+        )
+        train(
+            driver,
+            search,
+            progress,
+            here,
+            train=images.take(learn),
+            validation=images.take(validate),
+            samples=samples,
+        )
+        return Outcome(search, driver.record.sessions[-1].reason)
 
 
 def search_source(

@@ -35,8 +35,7 @@ class Loaded:
     @property
     def samples(self) -> int:
         """How many trials were asked for, by the latest session."""
-        asked = [s.opened["samples"] for s in self.record.sessions if s.opened.get("samples")]
-        return asked[-1] if asked else self.search.request.samples
+        return self.record.samples or self.search.request.samples
 
 
 def read_search(results: Path, name: str | None) -> Loaded:

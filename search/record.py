@@ -130,6 +130,12 @@ class Record:
                 self.test_passes += 1
 
     @property
+    def samples(self) -> int | None:
+        """How many trials the latest search session asked for; None before the first."""
+        asked = [session.opened["samples"] for session in self.sessions if session.opened.get("samples")]
+        return asked[-1] if asked else None
+
+    @property
     def trials(self) -> list[Run]:
         """The search's own runs, by trial number."""
         return [run for (_, repeat), run in sorted(self.runs.items()) if repeat == 0]

@@ -81,22 +81,21 @@ class OptunaSampler:
 
     def __init__(self, function: Function, kind: str, seed: int, check: Callable[[Config], None]) -> None:
         self._function, self._kind, self._seed, self._check = function, kind, seed, check
-        self._study = optuna.create_study(direction="maximize")
         self._told: dict[int, FrozenTrial] = {}
 
     def draw(self, trial: int) -> Draw | None:
         """A configuration that fits; impossible ones are drawn again from the same stream and counted."""
-        self._study = self._history()
-        self._study.sampler = self._make(derive_seed(self._seed, trial, purpose="draw"))
+        study = self._history()
+        study.sampler = self._make(derive_seed(self._seed, trial, purpose="draw"))
         impossible: list[str] = []
         while len(impossible) < MAX_REDRAWS:
-            asked = self._study.ask()
+            asked = study.ask()
             config = draw(self._function, asked)
             try:
                 self._check(config)
             except SizeError as error:
                 impossible.append(str(error))
-                self._study.tell(asked, state=TrialState.FAIL)
+                study.tell(asked, state=TrialState.FAIL)
                 continue
             distributions = {name: distribution_to_json(d) for name, d in asked.distributions.items()}
             return Draw(config, asked.params, distributions, tuple(impossible))
