@@ -9,9 +9,8 @@ import statistics
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from sklearn.datasets import load_sample_images
+from common import header, photograph_tiles
 from torch import Tensor
 from torchvision import transforms as v1
 from torchvision.transforms import v2
@@ -19,12 +18,6 @@ from torchvision.transforms import v2
 from trainables.augment import PRESETS, augment
 
 PUBLISHED = PRESETS["published"]
-
-
-def photograph_tiles() -> Tensor:
-    """32×32 tiles (N, 3, 32, 32) of scikit-learn's two photographs, uint8."""
-    photographs = [torch.from_numpy(np.array(image)).permute(2, 0, 1) for image in load_sample_images().images]
-    return torch.cat([p.unfold(1, 32, 32).unfold(2, 32, 32).permute(1, 2, 0, 3, 4).flatten(0, 1) for p in photographs])
 
 
 def batched(images: Tensor) -> Callable[[Tensor], Tensor]:
@@ -83,8 +76,9 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    images = photograph_tiles()
+    images = torch.from_numpy(photograph_tiles())
     ways = {name: make(images) for name, make in WAYS.items()}
+    print(header("torchvision"), end="\n\n")
     print("| batch | way | images/s, median | min–max | batched is faster by |")
     print("| ---: | --- | ---: | ---: | ---: |")
     for batch in (64, 128, 512):
