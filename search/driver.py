@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from search.calibration import Calibration
 from search.ledger import Event, Ledger
 from search.record import FINAL, Record, Run
 from search.scheduler import Scheduler
 from trainables import checkpoint
+from trainables.speed import Speed
 from trainables.task import Task
 
 
@@ -28,14 +30,15 @@ class Driver:
         *,
         deadline: float | None = None,
         listen: Callable[[Event], None] = lambda _: None,
+        calibration: Calibration | None = None,
     ) -> None:
         """source: yields the runs to train, in order. deadline: Unix seconds, after which runs pause at an epoch's end.
-        listen: called with every new event, for display.
+        listen: called with every new event, for display. calibration: what the first workers measure first.
         """
         self.ledger, self.scheduler = ledger, scheduler
         self.folder = folder.absolute()  # workers stand elsewhere
         self.record = Record(ledger.events)
-        self.deadline, self._listen = deadline, listen
+        self.deadline, self._listen, self._calibration = deadline, listen, calibration
         self._source = source(self)
         self.active: set[tuple[int, int]] = set()
         self._exhausted = False
@@ -77,6 +80,7 @@ class Driver:
             checkpoints=str(self.folder / "checkpoints" / f"{trial}-{repeat}"),
             weights=str(retrain_folder(self.folder, run)) if repeat else None,
             deadline=self.deadline,
+            calibrate=self._calibration.share(trial) if self._calibration else (),
         )
 
     def started(self, task: Task) -> None:
@@ -90,6 +94,10 @@ class Driver:
 
     def measured(self, task: Task, result: dict[str, Any]) -> bool:
         """Take a worker's answer; whether the run goes on now. Measurement, decision and end are one line."""
+        if result["state"] == "calibrated":
+            assert self._calibration is not None
+            self._calibration.hear(task.trial, [each and Speed(**each) for each in result["speeds"]])
+            return True
         run = self.record.runs[task.trial, task.repeat]
         state = result["state"]
         reason = result.get("reason")
@@ -111,6 +119,8 @@ class Driver:
 
     def failed(self, task: Task, reason: str) -> None:
         """The worker died or raised, which was not the configuration's fault."""
+        if self._calibration:
+            self._calibration.hear(task.trial)
         run = self.record.runs[task.trial, task.repeat]
         if run.state not in FINAL:
             self.append("ended", **_who(task), state="failed", reason=reason)

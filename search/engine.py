@@ -73,16 +73,19 @@ def train(
     train: Images,
     validation: Images | None,
     on_step: Callable[[], None],
+    worker: type[Worker] = Worker,
+    warm: bool = True,
 ) -> None:
     """Train everything that the driver hands out; returns when there is nothing more, or when interrupted.
 
-    Raises what the driver raised: an unwritable ledger, a space that fails.
+    worker: the class of the workers. warm: whether one goes from trial to trial; else each trial has a process of its
+    own. Raises what the driver raised: an unwritable ledger, a space that fails.
     """
     # As many trials staged as there are slots: Tune keeps an actor warm only for a trial that is staged already.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(here.slots)
-    worker = tune.with_resources(
+    trainable = tune.with_resources(
         tune.with_parameters(
-            Worker,
+            worker,
             train=train,
             validation=validation,
             threads=here.threads,
@@ -94,9 +97,9 @@ def train(
     judge = _Judge(driver)
     with tempfile.TemporaryDirectory(prefix="hpsearch-tune-") as scratch:
         tuner = tune.Tuner(
-            worker,
+            trainable,
             tune_config=tune.TuneConfig(
-                search_alg=_Feed(driver, judge), scheduler=judge, num_samples=-1, reuse_actors=True
+                search_alg=_Feed(driver, judge), scheduler=judge, num_samples=-1, reuse_actors=warm
             ),
             run_config=tune.RunConfig(
                 name="hpsearch",

@@ -1,20 +1,16 @@
 """What a search will cost, before it is paid: draws, sizes, seconds an epoch on this machine, epochs under ASHA, time.
 
-Seconds come from real training steps of some of the drawn configurations, in as many processes as there are slots, so
-that they slow each other down as they will in the search. The rest of a family is scaled by its FLOPs. Epochs and wall
-clock come from playing the search with random accuracies, many times.
+Epochs and wall clock come from playing the search with random accuracies, many times. ASHA's luck is part of the
+answer: which trials come first decides how many go on, and so 60 trials train 200 epochs or 600.
 """
 
 import heapq
-import multiprocessing
 import os
 import shutil
-import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import islice, zip_longest
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +18,23 @@ import numpy as np
 import torch
 
 from architectures.cost import Cost
+from search.calibration import Speeds, Times, times
 from search.machine import Machine
 from search.sampler import Draw
 from search.scheduler import make_scheduler
 from trainables.config import Config
-from trainables.datasets import Images
-from trainables.loop import Resident, Training
 
-MOST_MEASURED = 24  # configurations that are calibrated; more cost more than they tell
-STEPS = 3  # timed steps of each, after one that is not
-GAMES = 40  # random searches that are played
+GAMES = 100  # random searches that are played
+MOST_DRAWS = 200  # of which a forecast is made; a longer search is taken to repeat them
+_GAP = 0.05  # seconds between two trials in a warm worker
+
+# What the random accuracies are like, from the committed searches (see benchmarks/README.md): so many trials never
+# learn and stay at chance together; the others keep their rank from rung to rung but for this much noise.
+_NEVER_LEARN = 0.2
+_NOISE = 0.25
 
 #: Tensors as large as the weights that an optimizer keeps, with the settings that the published ranges have.
 _OPTIMIZER_STATES = {"adam": 2, "rmsprop": 2, "adagrad": 1, "sgd": 1}
-
-
-class ForecastError(ValueError):
-    """A search that cannot be forecast, as a step of it failed."""
 
 
 @dataclass(frozen=True)
@@ -63,31 +59,35 @@ class Forecast:
     warnings: list[str]
 
 
-def forecast(
-    draws: Sequence[Draw],
-    configs: Sequence[Config],
-    costs: Sequence[Cost],
-    images: Images,
-    num_train: int,
-    scheduler: str,
-    max_t: int,
-    here: Machine,
-    folder: Path,
-) -> Forecast:
-    """The forecast of a search of these draws; `configs` are theirs with epochs and augmentation filled in."""
-    per_image = calibrate(configs, costs, images, here)
-    # A validation image costs the forward third of a training image.
-    seconds = [each * (num_train + (len(images) - num_train) / 3) for each in per_image]
-    games = [
-        play(seconds, [c.training.epochs or max_t for c in configs], scheduler, max_t, here.slots, seed)
-        for seed in range(GAMES)
-    ]
+@dataclass(frozen=True)
+class Plan:
+    """What is known of a search before anything is measured.
+
+    configs: with epochs and augmentation filled in. order: the trials as they begin.
+    """
+
+    draws: Sequence[Draw]
+    configs: Sequence[Config]
+    costs: Sequence[Cost]
+    order: Sequence[int]
+    num_train: int
+    num_validation: int
+    scheduler: str
+    max_t: int
+
+
+def forecast(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecast:
+    """The forecast of a search, given some of its configurations' speeds; raises CalibrationError without any."""
+    configs, costs = plan.configs, plan.costs
+    found = times(configs, costs, speeds, plan.num_train, plan.num_validation)
+    epochs = [config.training.epochs or plan.max_t for config in configs]
+    games = [play(found, epochs, plan.order, plan.scheduler, plan.max_t, here.slots, seed) for seed in range(GAMES)]
     memory = sorted((memory_of(config, cost) for config, cost in zip(configs, costs, strict=True)), reverse=True)
     checkpoints = sorted((_state_bytes(c, k) for c, k in zip(configs, costs, strict=True)), reverse=True)
     needed, disk = sum(memory[: here.slots]), sum(checkpoints[: here.slots])
     return Forecast(
-        families=_families(configs, costs, seconds, memory_of),
-        impossible=dict(Counter(reason for draw in draws for reason in draw.impossible).most_common()),
+        families=_families(configs, costs, found.epochs),
+        impossible=dict(Counter(reason for draw in plan.draws for reason in draw.impossible).most_common()),
         epochs=_quantiles([epochs for epochs, _ in games]),
         seconds=_quantiles([wall for _, wall in games]),
         memory=needed,
@@ -97,51 +97,34 @@ def forecast(
 
 
 def play(
-    seconds: Sequence[float], epochs: Sequence[int], scheduler: str, max_t: int, slots: int, seed: int
+    found: Times, epochs: Sequence[int], order: Sequence[int], scheduler: str, max_t: int, slots: int, seed: int
 ) -> tuple[int, float]:
     """One search with random accuracies: epochs trained in all, and seconds until the last slot is free.
 
-    seconds: of an epoch, for each trial in the order of drawing. epochs: to each trial's end. Better trials tend to
-    stay better from rung to rung, as they do.
+    found: times of each configuration; epochs: to its end; order: of the trials. Trial n is configuration n, and
+    after the last one come the same again.
     """
     rng = np.random.default_rng(seed)
-    quality = rng.normal(size=len(seconds))
+    learns = rng.random(len(order)) >= _NEVER_LEARN
+    quality = np.where(learns, rng.normal(size=len(order)), -10.0)
     judge = make_scheduler(scheduler, max_t)
-    waiting = iter(range(len(seconds)))
-    busy = [(seconds[trial], trial, 1) for trial in islice(waiting, slots)]  # (an epoch's end, trial, epoch)
+
+    def first_epoch(trial: int) -> float:
+        return _GAP + found.starts[trial % len(epochs)] + found.epochs[trial % len(epochs)]
+
+    waiting = iter(order)
+    busy = [(first_epoch(trial), trial, 1) for trial in islice(waiting, slots)]  # (an epoch's end, trial, epoch)
     heapq.heapify(busy)
     trained, now = 0, 0.0
     while busy:
         now, trial, epoch = heapq.heappop(busy)
         trained += 1
-        goes_on = epoch < epochs[trial] and judge.judge(trial, epoch, quality[trial] + 0.5 * rng.normal())
-        following: int | None = trial if goes_on else next(waiting, None)
-        if following is not None:
-            heapq.heappush(busy, (now + seconds[following], following, epoch + 1 if goes_on else 1))
+        value = quality[trial] + _NOISE * rng.normal() * learns[trial]
+        if epoch < epochs[trial % len(epochs)] and judge.judge(trial, epoch, value):
+            heapq.heappush(busy, (now + found.epochs[trial % len(epochs)], trial, epoch + 1))
+        elif (following := next(waiting, None)) is not None:
+            heapq.heappush(busy, (now + first_epoch(following), following, 1))
     return trained, now
-
-
-def calibrate(configs: Sequence[Config], costs: Sequence[Cost], images: Images, here: Machine) -> list[float]:
-    """Seconds of training for an image of each configuration, from real steps of up to `MOST_MEASURED` of them."""
-    chosen = _spread_over_families(configs)[:MOST_MEASURED]
-    sample = images.take(np.arange(min(len(images), max(configs[i].training.batch_size for i in chosen))))
-    workers = min(here.slots, os.cpu_count() or 1, len(chosen))
-    shares = [chosen[worker::workers] for worker in range(workers)]
-    found: dict[int, float] = {}
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        asked = [pool.submit(_measure, [configs[i] for i in share], sample, here) for share in shares]
-        for share, answer in zip(shares, asked, strict=True):
-            try:
-                found |= dict(zip(share, answer.result(), strict=True))
-            except Exception as error:
-                raise ForecastError(f"a step of training failed: {type(error).__name__}: {error}") from error
-    rates: dict[str, list[float]] = {}
-    for i, each in found.items():
-        rates.setdefault(configs[i].network.name, []).append(each / max(1, costs[i].flops))
-    return [
-        found[i] if i in found else float(np.median(rates[config.network.name])) * costs[i].flops
-        for i, config in enumerate(configs)
-    ]
 
 
 def memory_of(config: Config, cost: Cost) -> int:
@@ -154,35 +137,7 @@ def _state_bytes(config: Config, cost: Cost) -> int:
     return 4 * cost.parameters * (1 + _OPTIMIZER_STATES[config.optimizer.name])
 
 
-def _measure(configs: list[Config], images: Images, here: Machine) -> list[float]:
-    """Seconds an image of each configuration; runs in a process of its own."""
-    torch.set_num_threads(here.threads)
-    resident = Resident.of(images, here.device)
-    return [_seconds_an_image(config, resident, here) for config in configs]
-
-
-def _seconds_an_image(config: Config, images: Resident, here: Machine) -> float:
-    size = min(config.training.batch_size, len(images))
-    batch = Resident(images.pixels[:size], images.labels[:size], images.num_classes)
-    training = Training(config.with_training(epochs=STEPS + 1), batch, None, seed=0, precision=here.precision)
-    training.run_epoch()  # the first step allocates and chooses kernels
-    began = time.perf_counter()
-    for _ in range(STEPS):
-        training.run_epoch()  # an epoch of a batch is a step, and reading its metrics waits for the device
-    return (time.perf_counter() - began) / STEPS / size
-
-
-def _spread_over_families(configs: Sequence[Config]) -> list[int]:
-    """Indices, a family's first before any family's second, so that few of them still know every family."""
-    by_family: dict[str, list[int]] = {}
-    for i, config in enumerate(configs):
-        by_family.setdefault(config.network.name, []).append(i)
-    return [i for turn in zip_longest(*by_family.values()) for i in turn if i is not None]
-
-
-def _families(
-    configs: Sequence[Config], costs: Sequence[Cost], seconds: Sequence[float], memory: Any
-) -> list[dict[str, Any]]:
+def _families(configs: Sequence[Config], costs: Sequence[Cost], seconds: Sequence[float]) -> list[dict[str, Any]]:
     rows = []
     for family in sorted({config.network.name for config in configs}):
         mine = [i for i, config in enumerate(configs) if config.network.name == family]
@@ -192,7 +147,7 @@ def _families(
                 "trials": len(mine),
                 "parameters": _range([costs[i].parameters for i in mine]),
                 "forward_mflop": _range([costs[i].flops / 1e6 for i in mine]),
-                "memory_mib": _range([memory(configs[i], costs[i]) / 2**20 for i in mine]),
+                "memory_mib": _range([memory_of(configs[i], costs[i]) / 2**20 for i in mine]),
                 "seconds_an_epoch": _range([seconds[i] for i in mine]),
             }
         )

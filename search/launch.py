@@ -5,7 +5,8 @@ import platform
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import torch
 
 from architectures.spec import Shape
 from search import store
+from search.calibration import Calibration, Speeds, calibrate
 from search.driver import Driver, fill_rungs
-from search.forecast import Forecast, forecast
+from search.forecast import MOST_DRAWS, Forecast, Plan, forecast
 from search.ledger import Ledger
 from search.machine import Machine, describe, find_machine
-from search.progress import Progress
+from search.progress import Progress, headlines
 from search.record import FINAL, Record, Run
 from search.sampler import Sampler, derive_seed, history_json, make_sampler
 from search.scheduler import make_scheduler
@@ -40,8 +42,8 @@ def launch(
     images = training_images(request)
     learn, validate = split(images.labels, request.validation, request.seed)
     check_space(space, images.shape, len(images.classes))
-    # One draw, thrown away: a space that fails shall fail before there is a search.
-    make_sampler(space, request.sampler, request.seed, checker(images)).draw(0)
+    # Drawn once for the forecast: a space that fails shall fail before there is a search.
+    plan = _plan(request, space, images, len(learn))
     here = find_machine(parallel)
     created = time.time()
     facts = {
@@ -68,7 +70,7 @@ def launch(
         if space.configs:
             # A copy: the search does not change when the list does, and resumes from any folder.
             checkpoint.write(search.folder / LIST, write_list(space))
-        return _search_session(search, space, images, here, request.samples, max_time)
+        return _search_session(search, space, images, here, request.samples, max_time, plan)
     except BaseException:
         if not search.ledger.exists() or not search.ledger.stat().st_size:
             store.discard(search)
@@ -81,12 +83,27 @@ def dry_run(request: Request, *, results: Path, parallel: int | None) -> Forecas
     images = training_images(request)
     learn, _ = split(images.labels, request.validation, request.seed)
     check_space(space, images.shape, len(images.classes))
-    sampler = make_sampler(space, request.sampler, request.seed, checker(images))
-    draws = [drawn for trial in range(request.samples) if (drawn := sampler.draw(trial)) is not None]
-    configs = [drawn.config.with_defaults(epochs=request.epochs, augment=request.augment) for drawn in draws]
-    costs = [cost_of(config, images.shape, len(images.classes)) for config in configs]
     here = find_machine(parallel)
-    return forecast(draws, configs, costs, images, len(learn), request.scheduler, request.epochs, here, results)
+    plan = _plan(request, space, images, len(learn))
+    return forecast(plan, calibrate(plan.configs, images, here), here, results)
+
+
+def _plan(request: Request, space: Space, images: Images, num_train: int) -> Plan:
+    """The search's first draws and what they cost. TPE, which has no history yet, draws as it begins."""
+    sampler = make_sampler(space, request.sampler, request.seed, checker(images))
+    drawn = (sampler.draw(trial) for trial in range(min(request.samples, MOST_DRAWS)))
+    draws = [each for each in drawn if each is not None]
+    configs = [each.config.with_defaults(epochs=request.epochs, augment=request.augment) for each in draws]
+    return Plan(
+        draws=draws,
+        configs=configs,
+        costs=[cost_of(config, images.shape, len(images.classes)) for config in configs],
+        order=trial_order(space, request, images, min(request.samples, len(space.configs) or request.samples)),
+        num_train=num_train,
+        num_validation=len(images) - num_train,
+        scheduler=request.scheduler,
+        max_t=request.epochs,
+    )
 
 
 def resume(search: Search, *, samples: int | None, parallel: int | None, max_time: float | None) -> Outcome:
@@ -103,8 +120,15 @@ def resume(search: Search, *, samples: int | None, parallel: int | None, max_tim
 
 
 def _search_session(
-    search: Search, space: Space, images: Images, here: Machine, samples: int, max_time: float | None
+    search: Search,
+    space: Space,
+    images: Images,
+    here: Machine,
+    samples: int,
+    max_time: float | None,
+    plan: Plan | None = None,
 ) -> Outcome:
+    """One session of a search; with a plan its forecast is made first."""
     request = search.request
     learn, validate = split(images.labels, request.validation, request.seed)
     scheduler = make_scheduler(request.scheduler, request.epochs)
@@ -122,13 +146,22 @@ def _search_session(
                 sampler.tell(driver.record.runs[event["trial"], 0])
             progress.hear(event)
 
+        def foresee(speeds: Speeds) -> None:
+            if plan is None or not speeds:
+                return
+            found = forecast(plan, speeds, here, search.folder)
+            store.record(search, forecast=asdict(found))
+            for line in headlines(found):
+                progress.say(line)
+
         driver = Driver(
             ledger,
             search.folder,
-            search_source(sampler, images, request, samples),
+            search_source(sampler, images, request, trial_order(space, request, images, samples)),
             scheduler,
             deadline=time.time() + max_time if max_time else None,
             listen=listen,
+            calibration=Calibration(plan.configs, here.slots, foresee) if plan else None,
         )
         fill_rungs(scheduler, driver.record.trials)
         progress.say(
@@ -148,15 +181,16 @@ def _search_session(
 
 
 def search_source(
-    sampler: Sampler, images: Images, request: Request, samples: int
+    sampler: Sampler, images: Images, request: Request, order: Sequence[int]
 ) -> Callable[[Driver], Iterator[Run]]:
-    """First what was asked and has not ended, then new draws up to `samples`."""
+    """First what was asked and has not ended, then new draws of the trials in `order`."""
 
     def source(driver: Driver) -> Iterator[Run]:
         for run in driver.record.trials:
             sampler.tell(run)
         yield from driver.unfinished(driver.record.trials)
-        for trial in range(len(driver.record.trials), samples):
+        asked = {run.asked["trial"] for run in driver.record.trials}
+        for trial in (trial for trial in order if trial not in asked):
             drawn = sampler.draw(trial)
             if drawn is None:
                 return
@@ -175,6 +209,22 @@ def search_source(
             yield driver.record.runs[trial, 0]
 
     return source
+
+
+def trial_order(space: Space, request: Request, images: Images, samples: int) -> Sequence[int]:
+    """Trial numbers as they begin: the longest first where all is known, a list of which nothing is stopped.
+
+    Then no long trial is left alone with one slot at the end (Graham 1969). Otherwise in the order of drawing.
+    """
+    if not space.configs or request.scheduler != "none":
+        return range(samples)
+
+    def work(trial: int) -> int:
+        config = space.configs[trial]
+        flops = cost_of(config, images.shape, len(images.classes)).flops
+        return flops * (config.training.epochs or request.epochs)
+
+    return sorted(range(samples), key=work, reverse=True)
 
 
 def checker(images: Images) -> Callable[[Config], None]:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from search import winners
 from search.driver import Driver
+from search.forecast import Forecast
 from search.ledger import Event
 from search.record import FINAL, Run
 
@@ -107,6 +108,19 @@ class Progress:
         spent = sum(run.seconds for run in runs if run.state not in FINAL)
         remaining = (self._total - len(ended)) * sum(ended) / len(ended)
         return max(0.0, remaining - spent) / self._slots
+
+
+def headlines(found: Forecast) -> tuple[str, str]:
+    """A forecast in two lines, with its 10 to 90 % range."""
+    epochs, wall = found.epochs, found.seconds
+    slowest = max(found.families, key=lambda row: row["seconds_an_epoch"].middle)
+    return (
+        f"forecast: about {epochs.middle:.0f} epochs ({epochs.low:.0f} to {epochs.high:.0f}) "
+        f"in {duration(wall.middle)} ({duration(wall.low)} to {duration(wall.high)})",
+        f"          slowest {slowest['network']}, {slowest['seconds_an_epoch'].middle:.2g} s an epoch; "
+        f"memory up to {found.memory / 2**20:,.0f} MiB, checkpoints {found.disk / 2**20:,.0f} MiB"
+        + "".join(f"; {warning}" for warning in found.warnings),
+    )
 
 
 def describe(run: Run) -> str:

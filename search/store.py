@@ -86,6 +86,12 @@ def create(results: Path, name: str, request: Request, created: float, facts: di
     return search
 
 
+def record(search: Search, **facts: Any) -> None:
+    """Add facts to a search's `search.json`; the whole file is replaced, or nothing."""
+    path = search.folder / "search.json"
+    checkpoint.write(path, json.dumps(json.loads(path.read_text(encoding="utf-8")) | facts, indent=1).encode())
+
+
 def discard(search: Search) -> None:
     """Remove a search that never began."""
     shutil.rmtree(search.folder, ignore_errors=True)

@@ -178,11 +178,12 @@ class Training:
 
     def _validate(self) -> tuple[float, float]:
         assert self.validation is not None
-        loss, correct = 0.0, 0
+        totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         for logits, labels in evaluate(self.model, self.validation, self.precision):
-            loss += cross_entropy(logits, labels, reduction="sum").item()
-            correct += int((logits.argmax(1) == labels).sum())
-        return loss / len(self.validation), correct / len(self.validation)
+            loss = cross_entropy(logits, labels, reduction="sum")
+            totals += torch.stack((loss, (logits.argmax(1) == labels).sum()))
+        loss_sum, correct = totals.tolist()
+        return loss_sum / len(self.validation), correct / len(self.validation)
 
     def _forward(self, inputs: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
         with _autocast(self.device, self.precision):

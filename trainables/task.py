@@ -11,7 +11,7 @@ class Task:
 
     trial, repeat, attempt: who. config, seed: what. resume_from: a checkpoint's path, or None. checkpoints: the path
     prefix for its own. weights: the folder for the trained network, or None in a search. deadline: Unix seconds
-    after which an epoch's end writes a checkpoint, or None.
+    after which an epoch's end writes a checkpoint, or None. calibrate: configurations whose speed is measured first.
     """
 
     trial: int
@@ -23,3 +23,4 @@ class Task:
     checkpoints: str
     weights: str | None = None
     deadline: float | None = None
+    calibrate: tuple[Mapping[str, Any], ...] = ()

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from ray import tune
 
-from trainables import checkpoint
+from trainables import checkpoint, speed
 from trainables.config import Config
 from trainables.datasets import Images
 from trainables.loop import Resident, Training
@@ -56,10 +56,18 @@ class Worker(tune.Trainable):
         self._task = Task(**config["task"])
         self._training: Training | None = None
         self._since_checkpoint = 0.0
+        self._calibrate = self._task.calibrate
 
     def step(self) -> dict[str, Any]:
-        """Train one epoch: the measurement's fields, `state`, `checkpoint`, `host` and `pid`."""
+        """Train one epoch: the measurement's fields, `state`, `checkpoint`, its seconds, `host` and `pid`.
+
+        A task with something to calibrate has that as its first step, which answers with `speeds` alone.
+        """
         began = time.time()
+        if self._calibrate:
+            configs, self._calibrate = [Config.from_json(each) for each in self._calibrate], ()
+            speeds = speed.measure(configs, self._train, precision=self._precision, budget=speed.SECONDS)
+            return self._answer(began, state="calibrated", speeds=[each and asdict(each) for each in speeds])
         try:
             training = self._training or self._make_training()
             self._training = training
@@ -70,7 +78,7 @@ class Worker(tune.Trainable):
             return self._answer(began, state="infeasible", reason=str(error).splitlines()[0])
         if not measurement.finite:
             return self._answer(began, state="diverged", reason="the loss is not finite", **asdict(measurement))
-        written = None
+        written, saved = None, time.perf_counter()
         if training.finished:
             if self._task.weights:
                 shape = tuple(self._train.pixels.shape[1:])
@@ -78,7 +86,8 @@ class Worker(tune.Trainable):
         elif self._checkpoint_is_due(measurement.seconds):
             written = self._save_checkpoint()
         state = "done" if training.finished else "running"
-        return self._answer(began, state=state, written=written, **asdict(measurement))
+        cost = time.perf_counter() - saved
+        return self._answer(began, state=state, written=written, checkpoint_seconds=cost, **asdict(measurement))
 
     def _make_training(self) -> Training:
         training = Training(

@@ -59,7 +59,7 @@ def run(
             if written == kill_after:
                 raise KilledError
 
-        source = launch.search_source(draws, images, request, samples)
+        source = launch.search_source(draws, images, request, range(samples))
         driver = Driver(ledger, folder, source, judge, listen=listen, deadline=deadline)
         driver.append("opened", samples=samples)
         worker = None
