@@ -4,7 +4,6 @@ Tune's own snapshots, loggers, checkpoints and restore are off: the ledger is th
 """
 
 import logging
-import math
 import os
 import re
 import signal
@@ -32,7 +31,7 @@ from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
 from search.driver import Driver
-from search.machine import Machine
+from search.machine import Machine, slots_per_gpu
 from trainables.datasets import Images
 from trainables.task import Task
 from trainables.trial import Worker
@@ -82,6 +81,7 @@ def train(
     own. Raises what the driver raised: an unwritable ledger, a space that fails.
     """
     # As many trials staged as there are slots: Tune keeps an actor warm only for a trial that is staged already.
+    sharers = slots_per_gpu(here)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(here.slots)
     trainable = tune.with_resources(
         tune.with_parameters(
@@ -91,8 +91,9 @@ def train(
             threads=here.threads,
             device=here.device,
             precision=here.precision,
+            sharers=sharers,
         ),
-        {"CPU": 1, "GPU": 1 / math.ceil(here.slots / here.num_gpus) if here.num_gpus else 0},
+        {"CPU": 1, "GPU": 1 / sharers if sharers else 0},
     )
     judge = _Judge(driver)
     with tempfile.TemporaryDirectory(prefix="hpsearch-tune-") as scratch:

@@ -101,6 +101,7 @@ def _plan(request: Request, space: Space, images: Images, num_train: int) -> Pla
         order=trial_order(space, request, images, min(request.samples, len(space.configs) or request.samples)),
         num_train=num_train,
         num_validation=len(images) - num_train,
+        sampler=request.sampler,
         scheduler=request.scheduler,
         max_t=request.epochs,
     )

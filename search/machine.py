@@ -1,5 +1,6 @@
 """The machine at hand: how many trials it trains at a time, on what."""
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,11 @@ class Machine:
     num_gpus: int
     device: str
     precision: str
+
+
+def slots_per_gpu(here: Machine) -> int:
+    """How many workers share a GPU; 0 without one."""
+    return math.ceil(here.slots / here.num_gpus) if here.num_gpus else 0
 
 
 def find_machine(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:

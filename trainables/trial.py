@@ -22,6 +22,7 @@ from trainables.retrain import Network, save_network
 from trainables.task import Task
 
 CHECKPOINT_SHARE = 0.02  # of training time, at most, goes into checkpoints
+_CONTEXT_BYTES = 600e6  # of GPU memory, that a process takes before its first tensor
 _DISK_BYTES_PER_SECOND = 100e6  # a cautious first guess; the first checkpoint measures it
 
 
@@ -37,9 +38,15 @@ class Worker(tune.Trainable):
         threads: int,
         device: str,
         precision: str,
+        sharers: int = 0,
     ) -> None:
-        """Prepare the process once, then the first run. Images come from Ray's object store, shared by all workers."""
+        """Prepare the process once, then the first run. Images come from Ray's object store, shared by all workers.
+
+        sharers: workers on this one's GPU, each of which gets an equal part of its memory and no more.
+        """
         torch.set_num_threads(threads)
+        if sharers:
+            _fence_memory(sharers)
         self._precision = precision
         self._classes = train.classes
         self._train = Resident.of(train, device)
@@ -125,6 +132,15 @@ class Worker(tune.Trainable):
 
     def __repr__(self) -> str:
         return "hpsearch worker"
+
+
+def _fence_memory(sharers: int) -> None:
+    """Keep this process within its part of the GPU's memory, so that no trial takes what another needs.
+
+    Ray's fraction of a GPU is a matter of scheduling alone. A CUDA context lies outside of what torch counts.
+    """
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(max(0.0, 1 / sharers - _CONTEXT_BYTES / total))
 
 
 def _size(state: Any) -> int:

@@ -58,6 +58,7 @@ def home(tmp_path_factory):
     sys.path.append(str(folder))  # load_network rebuilds a user's own network by running its code
     done = hpsearch(*small_search("first"), cwd=folder)
     assert "http://127.0.0.1:" in done.stderr
+    assert done.stderr.index("forecast: about") < done.stderr.index("trial 0: ")
     return folder
 
 
@@ -76,6 +77,15 @@ def test_a_search_judges_at_two_rungs_stops_the_worse_trials_and_finishes(home):
     assert reached[1] == 8
     assert reached[1] > reached[2] >= reached[4]
     assert trials.best_val_accuracy.max() > 0.2
+
+
+@pytest.mark.slow
+def test_the_forecast_was_made_in_the_workers_before_the_first_measurement(home):
+    found = json.loads((home / "results" / "first" / "search.json").read_text())["forecast"]
+    assert 8 <= found["epochs"]["low"] <= found["epochs"]["middle"] <= found["epochs"]["high"] <= 32
+    assert 0 < found["seconds"]["low"] <= found["seconds"]["middle"]
+    assert {row["network"] for row in found["families"]} == {"cnn5", "small:linear"}
+    assert sum(row["trials"] for row in found["families"]) == 8
 
 
 @pytest.mark.slow

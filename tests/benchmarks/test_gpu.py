@@ -1,0 +1,79 @@
+"""The GPU benchmark runs without a GPU and without Ray, and the step that it captures is the loop's."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+OPTIONS = "--families cnn5 --optimizers adam adagrad --batches 8 --steps 2 --epochs 1 --processes 2 --seconds 0.1"
+
+
+def tables_of(printed: str) -> list[list[dict[str, str]]]:
+    """Every Markdown table, its rows by column."""
+    found = []
+    for block in re.findall(r"(?:^\|.*\n?)+", printed, flags=re.MULTILINE):
+        names, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines())
+        found.append([dict(zip(names, row, strict=True)) for row in rows])
+    return found
+
+
+def number(cell: str) -> float:
+    """The figure that a cell begins with."""
+    return float(re.split(r"[ ×%]", cell)[0].replace(",", ""))
+
+
+@pytest.mark.slow
+def test_without_a_gpu_all_but_the_captured_columns_is_measured_and_ray_is_not_imported() -> None:
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    # Processes that it spawns inherit -X importtime.
+    command = [sys.executable, "-X", "importtime", "benchmarks/gpu.py", *OPTIONS.split()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    imported = set(re.findall(r"^import time:.*\| +([\w.]+)$", done.stderr, flags=re.MULTILINE))
+    assert "torch" in imported
+    assert not {name for name in imported if name.partition(".")[0] in ("ray", "search")}
+
+    steps, loader, processes = tables_of(done.stdout)
+    assert [(row["network"], row["optimizer"], row["batch"]) for row in steps] == [
+        ("cnn5", "adam", "8"),
+        ("cnn5", "adagrad", "8"),
+    ]
+    for row in steps:
+        assert all(row[f"captured {what}"] == "unmeasured" for what in ("steps/s", "images/s", "of copy", "of product"))
+        assert number(row["eager images/s"]) == pytest.approx(8 * number(row["eager steps/s"]), rel=0.1)
+        assert number(row["eager steps/s"]) > 0
+    assert [(row["network"], row["batch"], row["captured is faster by"]) for row in loader] == [
+        ("cnn5", "8", "unmeasured")
+    ]
+    assert number(loader[0]["loop images/s"]) > 0
+    assert [(row["network"], row["batch"]) for row in processes] == [("cnn5", "8")]
+    assert number(processes[0]["2 processes"]) > 0
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])
+def test_the_step_to_capture_is_that_of_the_loop(optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import gpu
+
+    case, setup = gpu.Case("cnn3", optimizer, 8), gpu.Setup(2, "cpu", "float32")
+    looped = gpu.make_training(case, setup)
+    measured = looped.run_epoch()
+
+    step = gpu.StaticStep(gpu.make_training(case, setup))
+    # As `Training` draws: one seed for dropout, shuffling and augmentation.
+    seed = int(np.random.SeedSequence([0, 0]).generate_state(1)[0])
+    torch.manual_seed(seed)
+    step.generator.manual_seed(seed)
+    for index in torch.randperm(16, generator=step.generator).split(8):
+        step.load(index)
+        step()
+
+    assert (step.totals / 16).tolist() == [measured.train_loss, measured.train_accuracy]
+    for name, value in step.training.model.state_dict().items():
+        assert torch.equal(value, looped.model.state_dict()[name]), name
