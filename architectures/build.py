@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from architectures.spec import CNN, Layer, Shape, layers
 
@@ -15,6 +15,18 @@ def build(network: CNN | nn.Module, input_shape: Shape, num_classes: int) -> nn.
     if isinstance(network, nn.Module):
         return network
     return nn.Sequential(*(_module(layer) for layer in layers(network, input_shape, num_classes)))
+
+
+class Flatten(nn.Module):
+    """(N, C, H, W) to (N, H·W·C), the order in which channels-last maps lie in memory.
+
+    The published (C, H, W) order is the same function of other weights, and costs a transposition of the maps forward
+    and of their gradients backward: 2 to 18 % of a training step on a CPU.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Flatten, without a copy where the maps are channels-last."""
+        return maps.permute(0, 2, 3, 1).reshape(len(maps), -1)
 
 
 def _module(layer: Layer) -> nn.Module:
@@ -41,7 +53,7 @@ def _module(layer: Layer) -> nn.Module:
         case "dropout":
             return nn.Dropout(settings["p"])
         case "flatten":
-            return nn.Flatten()
+            return Flatten()
         case "dense":
             return nn.Linear(layer.input_shape[0], layer.output_shape[0])
 

@@ -5,10 +5,12 @@ profiler, and the same step with one thing done otherwise. Ratios are of medians
 """
 
 import argparse
+import multiprocessing
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 
 import torch
 from common import header, photograph_tiles, table
@@ -19,6 +21,7 @@ from architectures.families import FAMILIES, make_network
 from trainables.augment import PRESETS, augment
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.loop import Resident, Training, default_precision
+from trainables.memory import keep_freed_memory
 
 CLASSES = 10
 
@@ -158,6 +161,24 @@ def ratios(make: Callable[[], Training], repeats: int, with_compile: bool) -> di
     return {n: statistics.median(v) / usual for n, v in times.items() if n != "as it is"} | found
 
 
+def in_a_process(keep: bool, configs: list[Config], images: Resident, threads: int) -> list[float]:
+    """Seconds of each configuration's step in a new process that keeps freed memory or gives it back."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_all_steps, keep, configs, images, threads).result()
+
+
+def _all_steps(keep: bool, configs: list[Config], images: Resident, threads: int) -> list[float]:
+    torch.set_num_threads(threads)
+    if keep:
+        keep_freed_memory()
+    found = []
+    for settings in configs:
+        made = Training(settings, images, None, seed=0, precision=default_precision("cpu"))
+        steps(made)
+        found.append(statistics.median(steps(made) for _ in range(5)))
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--families", nargs="*", default=list(FAMILIES))
@@ -169,6 +190,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="torch.compile too; takes minutes and a C++ compiler")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
+    keep_freed_memory()
     precision = default_precision("cpu")
     limits = ceilings()
     print(header(), end="\n\n")
@@ -203,6 +225,10 @@ def main() -> None:
         tricks.append({"family": family} | {name: f"{value:.2f}" for name, value in found.items()})
         print(family, flush=True, file=sys.stderr)
     print(f"\nA step of {asked.batch} images of {asked.size}×{asked.size}, width {asked.width:g}, {precision}:\n")
+    settings = [config(family, asked.width, asked.batch) for family in asked.families]
+    runs = {keep: [in_a_process(keep, settings, images, asked.threads) for _ in range(2)] for keep in (True, False)}
+    for i, row in enumerate(tricks):
+        row["freed memory given back"] = f"{min(r[i] for r in runs[False]) / min(r[i] for r in runs[True]):.2f}"
     print(table(speeds), table(breakdown), f"Time over that as it is:\n\n{table(tricks)}", sep="\n\n")
 
 

@@ -21,6 +21,7 @@ from trainables import speed
 from trainables.config import Config
 from trainables.datasets import Images
 from trainables.loop import Resident
+from trainables.memory import keep_freed_memory
 from trainables.speed import Speed
 
 #: Of a training image's time, what a validation image takes: the forward third, unaugmented, in larger batches.
@@ -131,5 +132,6 @@ def _ready(_: int) -> None:
 
 
 def _measure(configs: list[Config], images: Images, here: Machine) -> list[Speed | None]:
+    keep_freed_memory()
     torch.set_num_threads(here.threads)
     return speed.measure(configs, Resident.of(images, here.device), precision=here.precision, budget=speed.SECONDS)

@@ -18,6 +18,7 @@ from trainables import checkpoint, speed
 from trainables.config import Config
 from trainables.datasets import Images
 from trainables.loop import Resident, Training
+from trainables.memory import keep_freed_memory
 from trainables.retrain import Network, save_network
 from trainables.task import Task
 
@@ -44,6 +45,7 @@ class Worker(tune.Trainable):
 
         sharers: workers on this one's GPU, each of which gets an equal part of its memory and no more.
         """
+        keep_freed_memory()
         torch.set_num_threads(threads)
         if sharers:
             _fence_memory(sharers)

@@ -1,0 +1,341 @@
+"""Measures a whole search against plain scripts that train the same configurations, in the same run.
+
+`overhead`: small images and short trials, where what surrounds the steps counts; against a plain Ray Tune script and
+Optuna's loop. `compute`: images of 32 pixels and long trials, where steps count; against the Tune script and the floor,
+the bare steps on tensors in memory. Every way is a command of its own that trains the same configurations for the same
+epochs on the same images on the CPU, validating after each epoch. Images are decoded before anything is timed.
+`python benchmarks/end_to_end.py overhead` prints Markdown tables, and its progress to standard error.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from common import header, spread, table
+
+import search
+from search.session import training_images
+from search.spaces import Space, find_space, write_list
+from search.store import Request
+from trainables.datasets import split
+from trainables.loop import default_precision
+
+HERE = Path(__file__).parent
+CORES = len(os.sched_getaffinity(0))
+IMAGE_SIZE = {"overhead": 16, "compute": 32}  # pixels a side
+VALIDATION, SEED = 0.2, 0
+#: The scripts' settings, and what a sweep tries of each.
+TUNE = {"CPUs a trial": (1, CORES), "workers": (0, 1, 2), "threads": (1, CORES)}
+OPTUNA = {"workers": (0, 1, 2), "threads": (1, CORES)}
+LEAST_CONFIGS = 6  # of the quarter of a list that a sweep trains
+#: No GPU for any way, and no way waits for Ray's usage report.
+ENVIRONMENT = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A way's command once from start to end, in Unix times, with an object for each epoch (see baselines/plain.py)."""
+
+    launched: float
+    ended: float
+    slots: int
+    epochs: list[dict[str, Any]]
+
+    @property
+    def wall(self) -> float:
+        """Seconds of the whole command."""
+        return self.ended - self.launched
+
+    @property
+    def first(self) -> float:
+        """When the first step began."""
+        return min(epoch["began"] for epoch in self.epochs)
+
+    @property
+    def last(self) -> float:
+        """When the last step had ended."""
+        return max(epoch["ended"] for epoch in self.epochs)
+
+    @property
+    def span(self) -> float:
+        """Seconds from the first step's begin to the last one's end."""
+        return self.last - self.first
+
+    @property
+    def none_waits(self) -> float:
+        """When the last trial began, and no slot had anything to wait for but the end."""
+        return max(epoch["began"] for epoch in self.epochs if epoch["epoch"] == 1)
+
+    @property
+    def busy(self) -> float:
+        """Seconds of training and validation, summed over slots."""
+        return sum(epoch["seconds"] for epoch in self.epochs)
+
+    @property
+    def share(self) -> float:
+        """Training and validation over slots × wall clock, from the first step until no trial waits."""
+        until = self.none_waits
+        within = sum(max(0.0, min(epoch["seconds"], until - epoch["began"])) for epoch in self.epochs)
+        return within / (self.slots * (until - self.first)) if until > self.first else 1.0
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over trials of the best validation accuracy."""
+        best: dict[int, float] = defaultdict(float)
+        for epoch in self.epochs:
+            best[epoch["trial"]] = max(best[epoch["trial"]], epoch["val_accuracy"])
+        return statistics.mean(best.values())
+
+
+Way = Callable[[Path], Run]
+
+
+def main() -> None:
+    options = parse()
+    if options.short:
+        options.repeats, options.sweep = 1, False
+    with TemporaryDirectory(prefix="end-to-end-") as name:
+        folder = Path(name)
+        configs = folder / "list.jsonl"
+        space = checked(find_space(str(options.list or HERE / f"lists/{options.mode}.jsonl")))
+        configs.write_bytes(write_list(quarter(space) if options.short else space))
+        few = folder / "quarter.jsonl"
+        few.write_bytes(write_list(quarter(space)))
+        data = folder / "images.npz"
+        print(header("ray", "optuna", "torchvision"), end="\n\n")
+        print(prepare(options, data, configs), end="\n\n")
+        if options.sweep:
+            options.tune_best = sweep("Tune script", tune_script, TUNE, few, data)
+            if options.mode == "overhead":
+                options.optuna_best = sweep("Optuna loop", optuna_loop, OPTUNA, few, data)
+        print(f"Tune script: {said(TUNE, options.tune_best)}.", end=" " if options.mode == "overhead" else "\n\n")
+        if options.mode == "overhead":
+            print(f"Optuna loop: {said(OPTUNA, options.optuna_best)}.", end="\n\n")
+        ways = make_ways(options, configs, data)
+        runs: dict[str, list[Run]] = {way: [] for way in ways}
+        for repeat in range(options.repeats):  # interleaved: what else happens on the machine meets all of them
+            for number, (way, go) in enumerate(ways.items()):
+                runs[way].append(go(folder / f"{repeat}-{number}"))
+                progress(f"{way}, {repeat + 1} of {options.repeats}", runs[way][-1])
+    print(whole_commands({way: done for way, done in runs.items() if way != "floor"}), end="\n\n")
+    print(steps(runs))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("mode", choices=tuple(IMAGE_SIZE))
+    parser.add_argument("--dataset", default="cifar10", help="a known name, or a folder of colour images")
+    parser.add_argument("--data-dir", default="~/.cache/hpsearch", help="downloads and cache")
+    parser.add_argument("--limit-train", type=int, default=4000, help="images, of which a fifth validates")
+    parser.add_argument("--list", type=Path, help="configurations as JSON lines  [default: lists/MODE.jsonl]")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--sweep", action="store_true", help="find the best settings of the scripts first")
+    parser.add_argument("--tune-best", type=numbers, default=(1, 0, 1), help="CPUs a trial,workers,threads")
+    parser.add_argument("--optuna-best", type=numbers, default=(2, 1), help="workers,threads")
+    parser.add_argument("--short", action="store_true", help="a quarter of the list, once, without a sweep")
+    return parser.parse_args()
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def checked(space: Space) -> Space:
+    for line, config in zip(space.lines, space.configs, strict=True):
+        if config.training.epochs is None or config.training.augment not in (None, "published"):
+            raise SystemExit(
+                f"{space.name}, line {line}: a configuration here has epochs, and 'published' augmentation"
+            )
+    return space
+
+
+def quarter(space: Space) -> Space:
+    """The list's first quarter, but not too few."""
+    return Space(space.name, configs=space.configs[: max(LEAST_CONFIGS, len(space.configs) // 4)])
+
+
+def prepare(options: argparse.Namespace, data: Path, configs: Path) -> str:
+    """Write the images that hpsearch will train and validate on, for the scripts; what they and the list are."""
+    options.data_dir = str(Path(options.data_dir).expanduser().absolute())
+    request = Request(
+        space=str(configs),
+        samples=1,
+        dataset=options.dataset,
+        data_dir=options.data_dir,
+        limit_train=options.limit_train,
+        image_size=IMAGE_SIZE[options.mode],
+        validation=VALIDATION,
+        seed=SEED,
+    )
+    images = training_images(request)
+    arrays: dict[str, Any] = {"num_classes": len(images.classes)}
+    for part, indices in zip(("train", "val"), split(images.labels, VALIDATION, SEED), strict=True):
+        arrays[f"{part}_pixels"] = np.ascontiguousarray(images.pixels[indices].transpose(0, 2, 3, 1))
+        arrays[f"{part}_labels"] = images.labels[indices]
+    np.savez(data, **arrays)
+    epochs = [config.training.epochs for config in find_space(str(configs)).configs]
+    return (
+        f"{len(epochs)} configurations, {sum(epochs)} epochs; {len(arrays['train_labels']):,} images to train and "
+        f"{len(arrays['val_labels']):,} to validate, {'×'.join(map(str, images.shape))}."
+    )
+
+
+def make_ways(options: argparse.Namespace, configs: Path, data: Path) -> dict[str, Way]:
+    """The ways by name, hpsearch first."""
+    native = default_precision("cpu")
+    ways: dict[str, Way] = {f"hpsearch, {native}": lambda out: hpsearch(options, configs, out)}
+    for precision in dict.fromkeys(("float32", native)):
+        ways[f"Tune script, {precision}"] = tune_script(options.tune_best, configs, data, precision)
+        if options.mode == "overhead":
+            ways[f"Optuna loop, {precision}"] = optuna_loop(options.optuna_best, configs, data, precision)
+    if options.mode == "compute":
+        ways["floor"] = baseline("floor.py", configs, data, native, {"slots": CORES}, CORES)
+    return ways
+
+
+def hpsearch(options: argparse.Namespace, configs: Path, out: Path) -> Run:
+    """The installed command; its epochs come from its ledger."""
+    asked = {
+        "space": configs,
+        "scheduler": "none",
+        "dataset": options.dataset,
+        "data-dir": options.data_dir,
+        "image-size": IMAGE_SIZE[options.mode],
+        "limit-train": options.limit_train,
+        "validation": VALIDATION,
+        "seed": SEED,
+        "results": out.parent,
+        "name": out.name,
+    }
+    launched, ended = timed([Path(sys.executable).with_name("hpsearch"), "launch", *flags(asked)], out)
+    found = search.load(out.name, results=str(out.parent))
+    measured = [event for run in found.record.trials for event in run.measurements]
+    epochs = [{**event, "epoch": round(event["epoch"]), "ended": event["time"]} for event in measured]
+    return Run(launched, ended, found.search.facts["slots"], epochs)
+
+
+def tune_script(settings: Sequence[int], configs: Path, data: Path, precision: str = "float32") -> Way:
+    """The plain Ray Tune script with these CPUs a trial, loader processes and threads."""
+    named = dict(zip(("cpus-per-trial", "workers", "threads"), settings, strict=True))
+    return baseline("tune_script.py", configs, data, precision, named, CORES // settings[0])
+
+
+def optuna_loop(settings: Sequence[int], configs: Path, data: Path, precision: str = "float32") -> Way:
+    """Optuna's loop with these loader processes and threads."""
+    named = dict(zip(("workers", "threads"), settings, strict=True))
+    return baseline("optuna_loop.py", configs, data, precision, named, 1)
+
+
+def baseline(script: str, configs: Path, data: Path, precision: str, settings: dict[str, int], slots: int) -> Way:
+    def go(out: Path) -> Run:
+        epochs = out.with_suffix(".json")
+        asked = {"configs": configs, "data": data, "precision": precision, "out": epochs, **settings}
+        launched, ended = timed([sys.executable, HERE / "baselines" / script, *flags(asked)], out)
+        return Run(launched, ended, slots, json.loads(epochs.read_text()))
+
+    return go
+
+
+def flags(asked: dict[str, Any]) -> list[str]:
+    return [word for name, value in asked.items() for word in (f"--{name}", str(value))]
+
+
+def timed(command: Sequence[str | Path], out: Path) -> tuple[float, float]:
+    """Run a command with its output in a log; when it began and ended, in Unix times."""
+    log = out.with_suffix(".log")
+    with log.open("w") as file:
+        began = time.time()
+        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=ENVIRONMENT)
+        ended = time.time()
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{log.read_text()[-4000:]}")
+    return began, ended
+
+
+def progress(what: str, run: Run) -> None:
+    print(f"{what}: {run.wall:.1f} s", file=sys.stderr, flush=True)
+
+
+def sweep(
+    name: str, make: Callable[..., Way], choices: dict[str, tuple[int, ...]], configs: Path, data: Path
+) -> tuple[int, ...]:
+    """Run a script once for each combination of settings, float32, print what it took, and return the fastest."""
+    walls: dict[tuple[int, ...], float] = {}
+    for settings in product(*map(dict.fromkeys, choices.values())):
+        run = make(settings, configs, data)(configs.with_name(f"sweep-{len(walls)}"))
+        progress(f"{name}, {said(choices, settings)}", run)
+        walls[settings] = run.wall
+    best = min(walls, key=lambda settings: walls[settings])
+    print(f"{name}, first {len(find_space(str(configs)).configs)} configurations, once each:\n")
+    print(
+        table(
+            [
+                {**dict(zip(choices, settings, strict=True)), "wall, s": f"{wall:.1f}" + " (best)" * (settings == best)}
+                for settings, wall in walls.items()
+            ]
+        ),
+        end="\n\n",
+    )
+    return best
+
+
+def said(names: Iterable[str], settings: Sequence[int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in zip(names, settings, strict=True))
+
+
+def whole_commands(runs: dict[str, list[Run]]) -> str:
+    """The table of whole commands, start to end."""
+    ours = next(iter(runs.values()))
+    return table(
+        [
+            {
+                "way": way,
+                "whole command, s": spread([run.wall for run in done], ".1f"),
+                "× hpsearch": f"{median(done, 'wall') / median(ours, 'wall'):.2f}",
+                "epochs": len(done[0].epochs),
+                "mean best validation accuracy": spread([100 * run.accuracy for run in done], ".1f") + " %",
+            }
+            for way, done in runs.items()
+        ]
+    )
+
+
+def steps(runs: dict[str, list[Run]]) -> str:
+    """The table from the first step to the last, in which no way's start counts."""
+    reference = list(runs)[-1 if "floor" in runs else 0]
+    return table(
+        [
+            {
+                "way": way,
+                "first to last step, s": spread([run.span for run in done], ".1f"),
+                f"× {reference.partition(',')[0]}": f"{median(done, 'span') / median(runs[reference], 'span'):.3f}",
+                "before, s": spread([run.first - run.launched for run in done], ".1f"),
+                "after, s": spread([run.ended - run.last for run in done], ".1f"),
+                "in epochs, s × slots": spread([run.busy for run in done], ".1f"),
+                "slots": done[0].slots,
+                "busy until no trial waits": spread([100 * run.share for run in done], ".1f") + " %",
+                "tail after that, s": spread([run.last - run.none_waits for run in done], ".1f"),
+            }
+            for way, done in runs.items()
+        ]
+    )
+
+
+def median(runs: Sequence[Run], figure: str) -> float:
+    return statistics.median(getattr(run, figure) for run in runs)
+
+
+if __name__ == "__main__":
+    main()
