@@ -1,0 +1,278 @@
+"""Measures what a trial costs that trains nothing: this project's engine against Ray Tune alone with its own loggers.
+
+Each run is a process of its own, so that its memory is that of one search. Ours draws from `cnn_all`, checks every draw
+against the images and writes every event to the ledger, as `hpsearch launch` does; only the worker answers at once.
+Tune's trials are drawn by its random search from as many hyperparameters, its loggers, snapshots and reporter are those
+it comes with. Without `reuse_actors`, Tune's default, a trial takes seconds: fewer are measured.
+
+`python benchmarks/trials.py` prints a Markdown table.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import header, spread, table
+
+from search.driver import Driver
+from search.launch import checker, search_source
+from search.ledger import Event, Ledger
+from search.machine import Machine, find_machine
+from search.progress import Progress
+from search.record import FINAL, Record
+from search.sampler import make_sampler
+from search.scheduler import make_scheduler
+from search.spaces import Space, find_space
+from search.store import Request
+from trainables.datasets import Images
+from trainables.loop import Measurement
+
+EVERY = 100  # trials between two readings of the memory, and in the mean at the beginning and at the end
+
+
+def run_search(
+    worker: type,
+    space: Space,
+    train: Images,
+    validation: Images,
+    here: Machine,
+    *,
+    samples: int,
+    epochs: int,
+    scheduler: str,
+    warm: bool = True,
+    listen: Callable[[Driver, Event], None] = lambda *_: None,
+) -> Record:
+    """A search as `hpsearch launch` runs it, in a folder that is thrown away."""
+    from search import engine  # sets what Ray reads from the environment, which Tune alone shall not see
+
+    request = Request(space=space.name, samples=samples, epochs=epochs, data_dir="", augment="none")
+    sampler = make_sampler(space, request.sampler, request.seed, checker(train))
+    with (
+        tempfile.TemporaryDirectory(prefix="hpsearch-benchmark-") as folder,
+        Ledger(Path(folder) / "ledger.jsonl") as ledger,
+        Progress("trial", lambda d: d.record.trials, samples, here.slots) as progress,
+    ):
+
+        def hear(event: Event) -> None:
+            if event.get("state") in FINAL:
+                sampler.tell(driver.record.runs[event["trial"], 0])
+            progress.hear(event)
+            listen(driver, event)
+
+        source = search_source(sampler, train, request, range(samples))
+        driver = Driver(ledger, Path(folder), source, make_scheduler(scheduler, epochs), listen=hear)
+        progress.attach(driver)
+        driver.append("opened", samples=samples)
+        engine.start(here)
+        try:
+            engine.train(
+                driver, here, train=train, validation=validation, on_step=progress.refresh, worker=worker, warm=warm
+            )
+        finally:
+            engine.stop()
+        return driver.record
+
+
+def noise(count: int, shape: tuple[int, int, int] = (3, 32, 32), classes: int = 100) -> Images:
+    """Images of random pixels and labels."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (count, *shape), dtype=np.uint8)
+    return Images(pixels, rng.integers(0, classes, count), tuple(str(name) for name in range(classes)))
+
+
+def pretended(epoch: float, val_accuracy: float | None) -> dict[str, Any]:
+    """The fields of an epoch that nobody trained."""
+    return asdict(
+        Measurement(
+            images=round(100 * epoch),
+            epoch=epoch,
+            train_loss=1.0,
+            train_accuracy=0.5,
+            val_loss=1.0,
+            val_accuracy=val_accuracy,
+            learning_rate=1e-3,
+            images_per_second=1.0,
+            seconds=0.0,
+        )
+    )
+
+
+def resident() -> float:
+    """MiB of memory that this process has (VmRSS)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
+class Clock:
+    """Notes when each trial ends (Unix seconds) and the memory (MiB) at every hundredth."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.memory: list[float] = []
+
+    def tick(self) -> None:
+        """A trial has ended."""
+        self.times.append(time.time())
+        if len(self.times) % EVERY == 0:
+            self.memory.append(resident())
+
+
+def ours(trials: int, clock: Clock) -> None:
+    """This project's engine with a worker that answers at once, as if it had trained its last epoch."""
+    from search import engine
+
+    class Idle(engine.Worker):
+        def step(self) -> dict[str, Any]:
+            epochs = self._task.config["training"]["epochs"]
+            return self._answer(time.time(), state="done", **pretended(epochs, val_accuracy=0.5))
+
+    def listen(driver: Driver, event: Event) -> None:
+        if event.get("state") in FINAL:
+            clock.tick()
+
+    run_search(
+        Idle,
+        find_space("cnn_all"),
+        noise(100),
+        noise(20),
+        find_machine(None),
+        samples=trials,
+        epochs=30,
+        scheduler="asha",
+        listen=listen,
+    )
+
+
+def tune_alone(trials: int, clock: Clock, **options: Any) -> None:
+    """Ray Tune as it comes."""
+    import ray
+    from ray import tune
+
+    class Idle(tune.Trainable):
+        def setup(self, config: dict[str, Any]) -> None:
+            pass
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            return True
+
+        def step(self) -> dict[str, Any]:
+            return {"score": self.config["lr"], "done": True}
+
+    class Ends(tune.Callback):
+        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+            clock.tick()
+
+    names = ("network", "optimizer", "width", "activation", "pool", "norm", "batch_size", "label_smoothing", "schedule")
+    space = {name: tune.choice(["a", "b", "c", "d"]) for name in names}
+    space |= {name: tune.uniform(0, 1) for name in ("conv_dropout", "head_dropout", "momentum", "dampening")}
+    space |= {name: tune.loguniform(1e-6, 1) for name in ("lr", "weight_decay")}
+    ray.init(num_cpus=find_machine(None).slots)
+    with tempfile.TemporaryDirectory() as folder:
+        tune.Tuner(
+            tune.with_resources(Idle, {"CPU": 1}),
+            param_space=space,
+            tune_config=tune.TuneConfig(metric="score", mode="max", num_samples=trials, **options),
+            run_config=tune.RunConfig(
+                storage_path=folder,
+                callbacks=[Ends()],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # there is nothing to save
+            ),
+        ).fit()
+    ray.shutdown()
+
+
+WAYS: dict[str, Callable[[int, Clock], None]] = {
+    "hpsearch": ours,
+    "Tune, `reuse_actors`": lambda trials, clock: tune_alone(trials, clock, reuse_actors=True),
+    "Tune, its default": tune_alone,
+}
+
+
+def measure(way: str, trials: int) -> dict[str, float]:
+    """A run in a process of its own: ms a trial over all, at the hundredth and at the end; the driver's MiB then."""
+    print(f"{way}, {trials} trials …", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        to, output = Path(folder) / "clock.json", Path(folder) / "output"
+        command = [sys.executable, __file__, "--way", way, "--trials", str(trials), "--to", str(to)]
+        environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+        with output.open("w") as file:
+            failed = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environment, check=False)
+        if failed.returncode:
+            sys.exit(f"{way} failed:\n{output.read_text()[-4000:]}")
+        clock = json.loads(to.read_text())
+    times, memory = clock["times"], clock["memory"]
+    assert len(times) == trials, f"{len(times)} of {trials} trials ended"
+    found = {"ms": 1000 * (times[-1] - times[0]) / (trials - 1)}
+    if trials >= 2 * EVERY:
+        half = EVERY // 2
+        found["early"] = 1000 * (times[EVERY + half - 1] - times[half - 1]) / EVERY
+        found["late"] = 1000 * (times[-1] - times[-1 - EVERY]) / EVERY
+        found["early MiB"], found["late MiB"] = memory[0], memory[-1]
+        found["growth"] = found["late"] / found["early"]
+    return found
+
+
+def report(runs: dict[str, list[dict[str, float]]], trials: dict[str, int]) -> str:
+    """A row a way: medians and spreads over the runs."""
+    base = [run["ms"] for run in runs["Tune, `reuse_actors`"]]
+
+    def cell(way: str, name: str, form: str) -> str:
+        values = [run[name] for run in runs[way] if name in run]
+        return spread(values, form) if values else ""
+
+    return table(
+        [
+            {
+                "way": way,
+                "trials": trials[way],
+                "ms a trial": cell(way, "ms", ".1f"),
+                "to Tune's": f"{statistics.median(run['ms'] for run in runs[way]) / statistics.median(base):.2f}×",
+                "ms at the 100th": cell(way, "early", ".1f"),
+                "ms in the last 100": cell(way, "late", ".1f"),
+                "last to 100th": cell(way, "growth", ".2f"),
+                "driver at the 100th, MiB": cell(way, "early MiB", ".0f"),
+                "driver at the last, MiB": cell(way, "late MiB", ".0f"),
+            }
+            for way in runs
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=2000, help="of a run, at least 200")
+    parser.add_argument("--cold", type=int, default=40, help="trials of a run of Tune's default")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each way, interleaved")
+    parser.add_argument("--short", action="store_true", help="200 trials, 6 of Tune's default, one run")
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)  # the run itself, in its own process
+    parser.add_argument("--to", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.way:
+        clock = Clock()
+        WAYS[asked.way](asked.trials, clock)
+        asked.to.write_text(json.dumps(vars(clock)))
+        return
+    if asked.short:
+        asked.trials, asked.cold, asked.repeats = 200, 6, 1
+    trials = {way: asked.cold if way == "Tune, its default" else asked.trials for way in WAYS}
+    runs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+    for _ in range(asked.repeats):
+        for way in WAYS:
+            runs[way].append(measure(way, trials[way]))
+    print(header("ray", "optuna"), end="\n\n")
+    print(report(runs, trials))
+
+
+if __name__ == "__main__":
+    main()
