@@ -1,12 +1,13 @@
 # make demo    set up, then search, rank and retrain on images that come with the install
 # make test    set up, then linters, types and every test
+# make bench   set up, then the short form of every benchmark, each against the alternative in the same run
 
 PYTHON ?= python3
 UV     := $(or $(shell command -v uv),.tools/bin/uv)
 BIN    := .venv/bin
 DEMO   ?= demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: demo test lint format lock clean
+.PHONY: demo test bench lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/hpsearch launch --dataset digits --space cnn_all --samples 20 --epochs 8 --augment none --seed 1 --name $(DEMO)
@@ -15,6 +16,18 @@ demo: .venv/ready
 
 test: lint
 	$(BIN)/pytest
+
+# Where CIFAR-10 is on disk already: make bench IMAGES="--dataset FOLDER".
+bench: .venv/ready
+	$(BIN)/python benchmarks/startup.py --short
+	$(BIN)/python benchmarks/augment.py --repeats 3
+	$(BIN)/python benchmarks/step.py --families cnn1 cnn5 --repeats 2
+	$(BIN)/python benchmarks/gpu.py --quick
+	$(BIN)/python benchmarks/data.py --short
+	$(BIN)/python benchmarks/gap.py --short
+	$(BIN)/python benchmarks/trials.py --short
+	$(BIN)/python benchmarks/end_to_end.py overhead --short $(IMAGES)
+	$(BIN)/python benchmarks/end_to_end.py compute --short $(IMAGES)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

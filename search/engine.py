@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-# Read by Ray. The last one: workers in the middle of an epoch when a session ends are killed after a second.
+# Read by Ray.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # Tune's older reporter is the one that verbose=0 silences
@@ -20,7 +20,6 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1e9")
 os.environ.setdefault("TUNE_WARN_THRESHOLD_S", "5")
-os.environ.setdefault("TUNE_FORCE_TRIAL_CLEANUP_S", "1")
 
 import ray
 from ray import tune
@@ -178,6 +177,11 @@ class _Judge(_Local, FIFOScheduler):
     def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict) -> str:
         goes_on = self.guard(self._driver.measured, _task(trial), _answer(result))
         return self.CONTINUE if goes_on else self.STOP
+
+    def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: dict) -> None:
+        # Two queues for each field of an answer, kept for ever, were half of what a trial left in the driver.
+        trial.run_metadata.metric_analysis.clear()
+        trial.run_metadata.metric_n_steps.clear()
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
         self.guard(self._driver.failed, _task(trial), _reason(trial))

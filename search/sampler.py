@@ -103,12 +103,12 @@ class OptunaSampler:
 
     def tell(self, run: Run) -> None:
         """Keep what Optuna shall know of a run; a later word replaces an earlier one."""
-        self._told[run.asked["trial"]] = _frozen(run)
+        if self._kind == "tpe":  # random search needs no history
+            self._told[run.asked["trial"]] = _frozen(run)
 
     def _history(self) -> optuna.Study:
         study = optuna.create_study(direction="maximize")
-        if self._kind == "tpe":  # random search needs no history
-            study.add_trials(trial for _, trial in sorted(self._told.items()))
+        study.add_trials(trial for _, trial in sorted(self._told.items()))
         return study
 
     def _make(self, seed: int) -> optuna.samplers.BaseSampler:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from architectures.build import build
+from architectures.build import Flatten, build
 from architectures.families import FAMILIES
 from architectures.spec import ACTIVATIONS, CNN, Activation, Dense, Head, SizeError, Unit, layers
 
@@ -132,3 +132,11 @@ def test_a_module_is_returned_as_it_is() -> None:
 def test_a_vanishing_map_raises_before_torch() -> None:
     with pytest.raises(SizeError, match="unit 3 gets a 1×1 map"):
         build(FAMILIES["cnn3"](), (3, 8, 8), 2)
+
+
+def test_maps_are_flattened_as_they_lie_without_a_copy():
+    maps = torch.rand(2, 3, 4, 5).contiguous(memory_format=torch.channels_last)
+    flat = Flatten()(maps)
+    assert flat.shape == (2, 60) and flat.data_ptr() == maps.data_ptr()
+    assert torch.equal(flat, Flatten()(maps.contiguous()))
+    assert torch.equal(flat[1, :3], maps[1, :, 0, 0])
