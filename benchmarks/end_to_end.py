@@ -35,7 +35,6 @@ from trainables.loop import default_precision
 HERE = Path(__file__).parent
 CORES = len(os.sched_getaffinity(0))
 IMAGE_SIZE = {"overhead": 16, "compute": 32}  # pixels a side
-LIMIT_TRAIN = {"overhead": 2000, "compute": 4000}  # images
 VALIDATION, SEED = 0.2, 0
 #: The scripts' settings by name, and what a sweep tries. CPUs a trial say how many trials there are at a time.
 TUNE = ("CPUs a trial", "workers", "threads")
@@ -112,7 +111,6 @@ Way = Callable[[Path], Run]
 
 def main() -> None:
     options = parse()
-    options.limit_train = options.limit_train or LIMIT_TRAIN[options.mode]
     if options.short:
         options.repeats, options.sweep = 1, False
     with TemporaryDirectory(prefix="end-to-end-") as name:
@@ -148,7 +146,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("mode", choices=tuple(IMAGE_SIZE))
     parser.add_argument("--dataset", default="cifar10", help="a known name, or a folder of colour images")
     parser.add_argument("--data-dir", default="~/.cache/hpsearch", help="downloads and cache")
-    parser.add_argument("--limit-train", type=int, help="images, of which a fifth validates  [default: 2,000 or 4,000]")
+    parser.add_argument("--limit-train", type=int, default=4000, help="images, of which a fifth validates")
     parser.add_argument("--list", type=Path, help="configurations as JSON lines  [default: lists/MODE.jsonl]")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--sweep", action="store_true", help="find the best settings of the scripts first")

@@ -21,7 +21,7 @@ from common import header, table
 import search
 from search import ledger
 from search.ledger import Event
-from search.progress import duration
+from search.terminal import duration
 
 
 @dataclass(frozen=True)

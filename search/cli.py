@@ -97,7 +97,6 @@ def launch(
     hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
     hpsearch launch --samples 60 --dry-run                        what that would be and cost
     """
-    from search import show
     from search.launch import dry_run as calculate
     from search.launch import launch as begin
     from search.spaces import find_space
@@ -109,7 +108,9 @@ def launch(
     asked["dataset"] = _dataset(asked["dataset"])
     request = Request(samples=samples or listed or 60, data_dir=str(data_dir.absolute()), **asked)
     if dry_run:
-        show.print_forecast(request, calculate(request, results=results, parallel=parallel))
+        from search.catalogue import print_forecast
+
+        print_forecast(request, calculate(request, results=results, parallel=parallel))
         return
     outcome = begin(request, results=results, name=name, parallel=parallel, max_time=_seconds(max_time))
     _finish(outcome, results)
@@ -181,9 +182,10 @@ def list_searches(as_json: bool, results: Path) -> None:
     """
     from search import show, store
     from search.reading import read_search
+    from search.terminal import print_rows
 
     rows = [show.summary(read_search(results, found.name)) for found in store.find_all(results)]
-    _emit(rows) if as_json else show.print_rows(rows, f"no search in {results} yet; begin one with hpsearch launch")
+    _emit(rows) if as_json else print_rows(rows, f"no search in {results} yet; begin one with hpsearch launch")
 
 
 @cli.command()
@@ -265,10 +267,11 @@ def spaces(name: str | None, as_json: bool) -> None:
     hpsearch spaces
     hpsearch spaces cnn_all
     """
-    from search import show
+    from search import catalogue
+    from search.terminal import print_rows
 
-    rows = show.spaces() if name is None else show.space(name)
-    _emit(rows) if as_json else show.print_rows(rows, "")
+    rows = catalogue.spaces() if name is None else catalogue.space(name)
+    _emit(rows) if as_json else print_rows(rows, "")
 
 
 @cli.command()
@@ -284,19 +287,20 @@ def networks(name: str | None, settings: tuple[str, ...], input_shape: str, clas
     hpsearch networks
     hpsearch networks cnn6 --set width=0.5 --input 1x16x16 --classes 10
     """
-    from search import show
+    from search import catalogue
+    from search.terminal import print_rows
 
     shape = _shape(input_shape)
     if settings and name is None:
         raise Mistake(f"--set needs the network that it changes, such as hpsearch networks cnn6 --set {settings[0]}")
     try:
         if name is None:
-            rows = show.networks(shape, classes)
+            rows = catalogue.networks(shape, classes)
         else:
-            rows = show.network(name, dict(_setting(s) for s in settings), shape, classes)
+            rows = catalogue.network(name, dict(_setting(s) for s in settings), shape, classes)
     except (ValueError, TypeError) as error:
         raise Mistake(str(error)) from error
-    _emit(rows) if as_json else show.print_rows(rows, "")
+    _emit(rows) if as_json else print_rows(rows, "")
 
 
 def _shape(text: str) -> tuple[int, ...]:

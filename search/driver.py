@@ -13,7 +13,8 @@ from search.calibration import Calibration
 from search.ledger import Event, Ledger
 from search.record import FINAL, Record, Run
 from search.scheduler import Scheduler
-from trainables import checkpoint
+from search.store import retrain_folder
+from trainables import files
 from trainables.speed import Speed
 from trainables.task import Task
 
@@ -108,7 +109,7 @@ class Driver:
                 state, reason = "stopped", f"below the others at epoch {result['epoch']:g}"
             self.append("measured", **_who(task), **{**result, "state": state, "reason": reason}, decision=decision)
             if result["checkpoint"] and older:
-                checkpoint.remove(self._checkpoint_path(older))
+                files.remove(self._checkpoint_path(older))
             self._paused += decision == "pause"
             if decision == "continue":
                 return True
@@ -142,23 +143,17 @@ class Driver:
         """A slot is free; what has ended needs its checkpoint no more."""
         self.active.discard(run.key)
         if run.state in FINAL and run.checkpoint:
-            checkpoint.remove(self._checkpoint_path(run.checkpoint))
+            files.remove(self._checkpoint_path(run.checkpoint))
 
     def _sweep(self) -> None:
         """Remove what a killed session left: checkpoints that no unfinished run names, and half-written files."""
         needed = {run.checkpoint for run in self.record.runs.values() if run.state not in FINAL}
         for path in (self.folder / "checkpoints").glob("*"):
             if path.name not in needed:
-                checkpoint.remove(path)
+                files.remove(path)
 
     def _checkpoint_path(self, name: str) -> Path:
         return self.folder / "checkpoints" / name
-
-
-def retrain_folder(folder: Path, run: Run) -> Path:
-    """Where a retrain's weights and predictions lie."""
-    trial, repeat = run.key
-    return folder / "retrain" / f"{trial}-{repeat}"
 
 
 def fill_rungs(scheduler: Scheduler, trials: list[Run]) -> None:

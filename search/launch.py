@@ -27,7 +27,7 @@ from search.scheduler import make_scheduler
 from search.session import Outcome, RequestError, cost_of, train, training_images, unchanged_images
 from search.spaces import Space, find_space, write_list
 from search.store import Request, Search
-from trainables import checkpoint
+from trainables import files
 from trainables.config import Config
 from trainables.datasets import Images, fingerprint, split
 
@@ -69,7 +69,7 @@ def launch(
     try:
         if space.configs:
             # A copy: the search does not change when the list does, and resumes from any folder.
-            checkpoint.write(search.folder / LIST, write_list(space))
+            files.write(search.folder / LIST, write_list(space))
         return _search_session(search, space, images, here, request.samples, max_time, plan)
     except BaseException:
         if not search.ledger.exists() or not search.ledger.stat().st_size:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from search import winners
-from search.driver import Driver, retrain_folder
+from search.driver import Driver
 from search.ledger import Ledger
 from search.machine import Machine, describe, find_machine
 from search.progress import Progress
@@ -15,7 +15,7 @@ from search.record import Record, Run
 from search.sampler import derive_seed
 from search.scheduler import NoScheduler
 from search.session import Outcome, RequestError, train, unchanged_images
-from search.store import Search
+from search.store import Search, retrain_folder
 from trainables.config import Config
 from trainables.datasets import fingerprint, load
 from trainables.loop import Resident

@@ -17,8 +17,9 @@ from architectures.spec import CNN, Shape, SizeError
 from search import tables
 from search.driver import Driver
 from search.machine import Machine
-from search.progress import Progress, duration
+from search.progress import Progress
 from search.store import Request, Search
+from search.terminal import duration
 from trainables.config import Config
 from trainables.datasets import DatasetError, Images, fingerprint, load, subset
 

@@ -1,159 +1,15 @@
-"""What people see: rows for the terminal, and the same as plain data for programs."""
+"""A search as people see it: rows for the terminal, and the same as plain data for programs."""
 
 from typing import Any
 
 import pandas as pd
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
-from architectures.build import build
-from architectures.cost import cost
-from architectures.families import FAMILIES, make_network
-from architectures.spec import CNN, Shape, layers
 from search import winners
-from search.forecast import Forecast, Spread
-from search.progress import duration
 from search.reading import Loaded
 from search.record import Run
-from search.spaces import SPACES, find_space, parameters
-from search.store import Request
 from search.tables import state_of
+from search.terminal import Rows, console, duration, percent, print_rows
 from trainables.metrics import wilson
-
-Rows = list[dict[str, Any]]
-
-# A table keeps a line a row: a pipe gets it at full width, a narrow terminal wraps it as it would any long line.
-_LEAST_WIDTH = 120
-console = Console(highlight=False, markup=False)
-if not console.is_terminal or console.width < _LEAST_WIDTH:
-    console = Console(highlight=False, markup=False, width=_LEAST_WIDTH)
-
-
-_WHOLE = (
-    "trial",
-    "network",
-    "optimizer",
-    "parameters",
-    "val accuracy",
-    "test accuracy",
-    "state",
-    "time",
-    "lr",
-    "batch",
-    "epoch",
-    "",
-)
-
-
-def print_rows(rows: Rows, empty: str, title: str | None = None) -> None:
-    """A table whose columns are the rows' keys; numbers stand to the right."""
-    if not rows:
-        console.print(empty)
-        return
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
-    for name in rows[0]:
-        numeric = all(isinstance(row[name], int | float) or row[name] is None for row in rows)
-        table.add_column(
-            name.replace("_", " "), justify="right" if numeric else "left", overflow="fold", no_wrap=name in _WHOLE
-        )
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    console.print(table)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-# ---- networks and spaces
-
-
-def networks(shape: Shape, num_classes: int) -> Rows:
-    """A row a family, at its published size."""
-    rows = []
-    for name, family in FAMILIES.items():
-        network = family()
-        costs = cost(network, shape, num_classes)
-        rows.append(
-            {
-                "name": name,
-                "units": len(network.units),
-                "hidden": len(network.head.hidden),
-                "parameters": costs.parameters,
-                "forward_mflop": round(costs.flops / 1e6, 1),
-                "activation_kib": round(costs.activation_bytes / 1024),
-            }
-        )
-    return rows
-
-
-def network(name: str, hyperparameters: dict[str, Any], shape: Shape, num_classes: int) -> Rows:
-    """A row a layer with its output shape and counts, and their sums."""
-    made = make_network(name, hyperparameters, shape, num_classes)
-    if not isinstance(made, CNN):
-        module = build(made, shape, num_classes)
-        return [
-            {
-                "layer": layer,
-                "operation": type(child).__name__,
-                "parameters": sum(p.numel() for p in child.parameters()),
-            }
-            for layer, child in module.named_children()
-        ] + [{"layer": "all", "operation": "", "parameters": sum(p.numel() for p in module.parameters())}]
-    rows: Rows = [
-        {
-            "layer": layer.unit,
-            "operation": " ".join([layer.op, *(f"{k}={v}" for k, v in layer.settings.items())]),
-            "output": "×".join(map(str, layer.output_shape)),
-            "parameters": layer.parameters,
-            "flops": layer.flops,
-        }
-        for layer in layers(made, shape, num_classes)
-    ]
-    total = {key: sum(row[key] for row in rows) for key in ("parameters", "flops")}
-    return [*rows, {"layer": "all", "operation": "", "output": "", **total}]
-
-
-def spaces() -> Rows:
-    """A row a built-in space."""
-    return [{"name": name, "what": (function.__doc__ or "").splitlines()[0]} for name, function in SPACES.items()]
-
-
-def space(name: str) -> Rows:
-    """A row a parameter of a space, or a configuration of a list."""
-    found = find_space(name)
-    if found.function is None:
-        return [
-            {"trial": n, "network": c.network.name, "optimizer": c.optimizer.name, "lr": c.optimizer.lr,
-             "batch_size": c.training.batch_size, "epochs": c.training.epochs}
-            for n, c in enumerate(found.configs)
-        ]  # fmt: skip
-    return [
-        {
-            "parameter": p.name,
-            "values": _values(p.distribution),
-            "when": " and ".join(f"{k} is {' or '.join(map(str, v))}" for k, v in p.conditions) or "always",
-        }
-        for p in parameters(found.function)
-    ]
-
-
-def _values(distribution: Any) -> str:
-    if hasattr(distribution, "choices"):
-        return ", ".join(map(str, distribution.choices))
-    scale = "log scale" if distribution.log else "uniform"
-    step = f", step {distribution.step:g}" if distribution.step not in (None, 1) else ""
-    return f"{distribution.low:g} to {distribution.high:.10g}, {scale}{step}"
-
-
-# ---- searches
 
 
 def summary(found: Loaded) -> dict[str, Any]:
@@ -165,7 +21,7 @@ def summary(found: Loaded) -> dict[str, Any]:
         "space": found.search.request.space,
         "dataset": found.search.request.dataset,
         "trials": f"{len(found.record.trials)}/{found.samples}",
-        "best_val_accuracy": _percent(best[0].best["val_accuracy"]) if best and best[0].best else None,
+        "best_val_accuracy": percent(best[0].best["val_accuracy"]) if best and best[0].best else None,
         "tested": found.record.test_passes,
     }
 
@@ -185,6 +41,7 @@ def status(found: Loaded) -> dict[str, Any]:
         states[state] = states.get(state, 0) + 1
     best = winners.rank(record)[:1]
     training = sum(run.seconds for run in record.runs.values())
+    forecast = found.search.facts.get("forecast")
     slots = sum(session.seconds * session.opened["slots"] for session in record.sessions)
     return {
         "name": found.search.name,
@@ -195,6 +52,7 @@ def status(found: Loaded) -> dict[str, Any]:
         "redrawn": sum(run.asked["redrawn"] for run in record.trials),
         "best_trial": best[0].key[0] if best else None,
         "best_val_accuracy": best[0].best["val_accuracy"] if best and best[0].best else None,
+        "forecast": {key: forecast[key] for key in ("epochs", "seconds")} if forecast else None,
         "epochs_trained": sum(len(run.measurements) for run in record.runs.values()),
         "training_seconds": training,
         "wall_clock_seconds": sum(session.seconds for session in record.sessions),
@@ -227,16 +85,22 @@ def print_status(data: dict[str, Any]) -> None:
     console.print(f"{data['name']}: {data['state']}", style="bold")
     console.print(f"trials     {states}; {data['samples']} asked for")
     if data["best_trial"] is not None:
-        console.print(f"best       {_percent(data['best_val_accuracy'])} on validation, trial {data['best_trial']}")
+        console.print(f"best       {percent(data['best_val_accuracy'])} on validation, trial {data['best_trial']}")
     if data["redrawn"]:
         console.print(f"redrawn    {data['redrawn']} impossible draws")
+    if forecast := data["forecast"]:
+        epochs, wall = forecast["epochs"], forecast["seconds"]
+        console.print(
+            f"forecast   about {epochs['middle']:.0f} epochs ({epochs['low']:.0f} to {epochs['high']:.0f}) in "
+            f"{duration(wall['middle'])} ({duration(wall['low'])} to {duration(wall['high'])}), Ray's start aside"
+        )
     console.print(
         f"cost       {data['epochs_trained']} epochs, {duration(data['training_seconds'])} of training in slots, "
         f"{duration(data['wall_clock_seconds'])} of wall clock; sessions: {data['sessions']}"
     )
     if data["training_share"] is not None:
         console.print(
-            f"           {_percent(data['training_share'])} of slots × wall clock was training, Ray's start included"
+            f"           {percent(data['training_share'])} of slots × wall clock was training, Ray's start included"
         )
     for rung in data["rungs"]:
         console.print(f"epoch {rung['epoch']:<4g} {rung['reached']} reached it, {rung['stopped']} stopped there")
@@ -245,36 +109,6 @@ def print_status(data: dict[str, Any]) -> None:
     for failure in data["failures"]:
         console.print(f"trial {failure['trial']}: {failure['state']}, {failure['reason']}")
     console.print(f"folder     {data['folder']}")
-
-
-def print_forecast(request: Request, found: Forecast) -> None:
-    """The forecast for people."""
-    rows = [
-        {name: _spread(value) if isinstance(value, Spread) else value for name, value in row.items()}
-        for row in found.families
-    ]
-    print_rows(rows, "", f"{request.samples} trials of {request.space} on {request.dataset}: median (least to most)")
-    for reason, times in found.impossible.items():
-        console.print(f"impossible  {times} draws: {reason}")
-    epochs = found.epochs
-    console.print(f"epochs      about {epochs.middle:.0f} ({epochs.low:.0f} to {epochs.high:.0f}), {request.scheduler}")
-    wall = found.seconds
-    console.print(
-        f"time        about {duration(wall.middle)} ({duration(wall.low)} to {duration(wall.high)}) in the slots"
-    )
-    console.print(f"memory      up to {found.memory / 2**20:,.0f} MiB in all slots, beside torch and the images")
-    console.print(f"disk        up to {found.disk / 2**20:,.0f} MiB of checkpoints")
-    for warning in found.warnings:
-        console.print(f"warning     {warning}", style="yellow")
-
-
-def _spread(value: Spread) -> str:
-    def shown(number: float) -> str:
-        return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
-
-    if value.low == value.high:
-        return shown(value.middle)
-    return f"{shown(value.middle)} ({shown(value.low)} to {shown(value.high)})"
 
 
 # ---- trials
@@ -325,10 +159,6 @@ def _blank(value: Any) -> Any:
     return None if pd.isna(value) else value
 
 
-def _percent(value: float) -> str:
-    return f"{value:.1%}"
-
-
 # ---- retrains
 
 
@@ -366,7 +196,7 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
                 "optimizer": row["optimizer"],
                 "parameters": row["parameters"],
                 "epochs": row["epochs"],
-                "val accuracy": _percent(row["val_accuracy"]),
+                "val accuracy": percent(row["val_accuracy"]),
                 "test accuracy": f"{row['test_accuracy']:.1%} ({row['test_low']:.1%}–{row['test_high']:.1%})",
                 "test loss": f"{row['test_loss']:.3f}",
                 "time": duration(row["seconds"]),

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from trainables import checkpoint
+from search.record import Run
+from trainables import files
 
 VERSION = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -79,7 +80,7 @@ def create(results: Path, name: str, request: Request, created: float, facts: di
     search = Search(folder=folder, request=request, created=created, facts=facts)
     try:
         data = {"v": VERSION, "created": created, "request": asdict(request), **facts}
-        checkpoint.write(folder / "search.json", json.dumps(data, indent=1).encode())
+        files.write(folder / "search.json", json.dumps(data, indent=1).encode())
     except OSError as error:
         discard(search)
         raise StoreError(f"cannot write to the results folder {results}: {error.strerror}") from error
@@ -89,7 +90,13 @@ def create(results: Path, name: str, request: Request, created: float, facts: di
 def record(search: Search, **facts: Any) -> None:
     """Add facts to a search's `search.json`; the whole file is replaced, or nothing."""
     path = search.folder / "search.json"
-    checkpoint.write(path, json.dumps(json.loads(path.read_text(encoding="utf-8")) | facts, indent=1).encode())
+    files.write(path, json.dumps(json.loads(path.read_text(encoding="utf-8")) | facts, indent=1).encode())
+
+
+def retrain_folder(folder: Path, run: Run) -> Path:
+    """Where a retrain's weights and predictions lie."""
+    trial, repeat = run.key
+    return folder / "retrain" / f"{trial}-{repeat}"
 
 
 def discard(search: Search) -> None:

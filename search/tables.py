@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from search.record import Record, Run, is_family
-from trainables import checkpoint
+from trainables import files
 
 _FLOATS = (
     "lr",
@@ -96,7 +96,7 @@ def write(folder: Path, record: Record) -> None:
     for name, table in (("trials", _trials(record, running=False)), ("epochs", _epochs(record))):
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink)
-        checkpoint.write(folder / f"{name}.parquet", memoryview(sink.getvalue()))
+        files.write(folder / f"{name}.parquet", memoryview(sink.getvalue()))
 
 
 def state_of(run: Run, running: bool) -> str:

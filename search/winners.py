@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from search.driver import retrain_folder
 from search.record import Record, Run
+from search.store import retrain_folder
 from trainables import metrics
-from trainables.retrain import read_predictions
+from trainables.predictions import read_predictions
 
 
 def rank(record: Record, *, distinct: bool = False) -> list[Run]:

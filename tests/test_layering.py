@@ -69,3 +69,13 @@ def test_the_command_is_quick_to_import(module: str) -> None:
     found = loaded_by([module])
     assert "search" in found
     assert not found & {"torch", "ray", "optuna", "pandas"}
+
+
+def test_help_loads_nothing_heavy() -> None:
+    assert not loaded_by(["search.cli"]) & {"torch", "ray", "optuna", "pandas", "numpy", "pyarrow", "rich"}
+
+
+def test_showing_a_search_loads_neither_torch_nor_what_draws_and_trains() -> None:
+    found = loaded_by(["search.show", "search.reading"])
+    assert {"search", "pandas"} <= found
+    assert not found & {"torch", "ray", "optuna", "scipy"}

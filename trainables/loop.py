@@ -31,6 +31,7 @@ from trainables.optimizers import make_optimizer
 
 # Large enough to keep a device busy, small enough for the widest family's maps (under 1 GB in float32).
 EVALUATION_BATCH = 512
+AUGMENTED_TOGETHER = 512  # images, over batches; what each image meets does not depend on it
 
 
 @dataclass(frozen=True)
@@ -163,16 +164,17 @@ class Training:
         order = torch.randperm(len(self.train), generator=generator, device=self.device)
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         self.model.train()
-        for batch in _batches(order, settings.batch_size):
-            self._set_learning_rate()
-            labels = self.train.labels[batch]
-            inputs = augment(self.train.pixels[batch], augmentation, generator)
-            loss, logits = self._forward(inputs, labels, settings.label_smoothing)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self.optimizer.step()
-            totals += torch.stack((loss.detach() * len(batch), (logits.argmax(1) == labels).sum()))
-            self.images += len(batch)
+        for block in _blocks(_batches(order, settings.batch_size)):
+            index, sizes = torch.cat(block), [len(batch) for batch in block]
+            pixels = augment(self.train.pixels[index], augmentation, generator)
+            for inputs, labels in zip(pixels.split(sizes), self.train.labels[index].split(sizes), strict=True):
+                self._set_learning_rate()
+                loss, logits = self._forward(inputs, labels, settings.label_smoothing)
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                self.optimizer.step()
+                totals += torch.stack((loss.detach() * len(labels), (logits.argmax(1) == labels).sum()))
+                self.images += len(labels)
         loss_sum, correct = totals.tolist()
         return loss_sum / len(order), correct / len(order)
 
@@ -199,6 +201,12 @@ class Training:
             factor = (1 + math.cos(math.pi * self.images / total)) / 2
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.optimizer.lr * factor
+
+
+def _blocks(batches: list[Tensor]) -> Iterator[list[Tensor]]:
+    """Batches that are augmented together: small ones would spend more on calling operators than in them."""
+    together = max(1, AUGMENTED_TOGETHER // len(batches[0]))
+    return (batches[i : i + together] for i in range(0, len(batches), together))
 
 
 def evaluate(model: nn.Module, images: Resident, precision: str) -> Iterator[tuple[Tensor, Tensor]]:

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
@@ -15,11 +12,12 @@ from torch import nn
 
 from architectures.build import build
 from architectures.families import make_network
-from trainables import checkpoint
+from trainables import files
 from trainables.config import Config
 from trainables.loop import Resident, evaluate
+from trainables.predictions import write_predictions
 
-WEIGHTS, SETTINGS, PREDICTIONS = "model.safetensors", "config.json", "predictions.parquet"
+WEIGHTS, SETTINGS = "model.safetensors", "config.json"
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,8 @@ def save_network(folder: Path, network: Network) -> None:
     }
     # Cloned, as safetensors refuses tensors that share memory (tied weights).
     state = {name: value.cpu().contiguous().clone() for name, value in network.model.state_dict().items()}
-    checkpoint.write(folder / WEIGHTS, to_safetensors(state))
-    checkpoint.write(folder / SETTINGS, json.dumps(settings, indent=1).encode())
+    files.write(folder / WEIGHTS, to_safetensors(state))
+    files.write(folder / SETTINGS, json.dumps(settings, indent=1).encode())
 
 
 def load_network(folder: Path, device: str = "cpu") -> Network:
@@ -58,31 +56,10 @@ def load_network(folder: Path, device: str = "cpu") -> Network:
 
 
 def test_pass(folder: Path, test: Resident, precision: str) -> int:
-    """Predict every test image with the folder's network and write `predictions.parquet`.
-
-    A row an image: `index` in the test set, `label`, `probabilities` (one a class). Returns how many were right.
-    """
+    """Predict every test image with the folder's network and write the predictions; how many were right."""
     network = load_network(folder, str(test.pixels.device))
     found = [(logits.softmax(1), labels) for logits, labels in evaluate(network.model, test, precision)]
     probabilities = torch.cat([p for p, _ in found]).cpu().numpy()
     labels = torch.cat([label for _, label in found]).cpu().numpy()
-    table = pa.table(
-        {
-            "index": np.arange(len(labels), dtype=np.int64),
-            "label": labels,
-            "probabilities": pa.FixedSizeListArray.from_arrays(probabilities.ravel(), probabilities.shape[1]),
-        },
-        metadata={"classes": json.dumps(network.classes)},
-    )
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    checkpoint.write(folder / PREDICTIONS, memoryview(sink.getvalue()))
+    write_predictions(folder, labels, probabilities, network.classes)
     return int((probabilities.argmax(1) == labels).sum())
-
-
-def read_predictions(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Labels (N,), probabilities (N, classes) and class names of a test pass."""
-    table = pq.read_table(folder / PREDICTIONS)
-    classes = tuple(json.loads(table.schema.metadata[b"classes"]))
-    flat = table["probabilities"].combine_chunks().flatten().to_numpy()
-    return table["label"].to_numpy(), flat.reshape(len(table), len(classes)), classes

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from search import cli, ledger, show, store
+from search import catalogue, cli, ledger, store
 from trainables.datasets import fingerprint, load
 
 COMMAND = str(Path(sys.executable).with_name("hpsearch"))
@@ -273,7 +273,7 @@ def test_a_space_whose_choices_are_lists_can_be_shown(place: Path, monkeypatch: 
         "        trial.suggest_float('cnn5/head_dropout', 0, 0.5)\n"
         "    return config_of({**trial.params, 'optimizer': 'sgd', 'sgd/lr': 0.1})\n"
     )
-    assert [row["when"] for row in show.space("lists:space")] == ["always", "always", "cnn5/head_widths is [8]"]
+    assert [row["when"] for row in catalogue.space("lists:space")] == ["always", "always", "cnn5/head_widths is [8]"]
 
 
 # ---- lists of configurations

@@ -16,7 +16,8 @@ import search
 from search import ledger
 from search.ledger import LedgerError
 from search.record import Record
-from trainables.retrain import load_network, read_predictions
+from trainables.predictions import read_predictions
+from trainables.retrain import load_network
 
 COMMAND = str(Path(sys.executable).with_name("hpsearch"))
 
@@ -86,6 +87,9 @@ def test_the_forecast_was_made_in_the_workers_before_the_first_measurement(home)
     assert 0 < found["seconds"]["low"] <= found["seconds"]["middle"]
     assert {row["network"] for row in found["families"]} == {"cnn5", "small:linear"}
     assert sum(row["trials"] for row in found["families"]) == 8
+    status = hpsearch("status", "first", "--json", cwd=home)
+    assert json.loads(status.stdout)["forecast"]["epochs"] == found["epochs"]
+    assert "forecast   about" in hpsearch("status", "first", cwd=home).stdout
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from trainables import retrain
 from trainables.cache import Images
 from trainables.config import Config
 from trainables.loop import Resident, Training, evaluate
+from trainables.predictions import read_predictions
 
 CONFIG = Config.from_json(
     {
@@ -75,7 +76,7 @@ def test_predictions_are_read_back_with_their_classes(
     folder: Path, digits: Images, resident: Resident, network: retrain.Network
 ) -> None:
     correct = retrain.test_pass(folder, resident, "float32")
-    labels, probabilities, classes = retrain.read_predictions(folder)
+    labels, probabilities, classes = read_predictions(folder)
     expected = torch.cat([logits.softmax(1) for logits, _ in evaluate(network.model, resident, "float32")])
     assert np.array_equal(labels, digits.labels)
     assert np.array_equal(probabilities, expected.numpy())
