@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from architectures.spec import CNN, Layer, Shape, layers
@@ -29,6 +30,24 @@ class Flatten(nn.Module):
         return maps.permute(0, 2, 3, 1).reshape(len(maps), -1)
 
 
+class Dropout(nn.Dropout):
+    """`nn.Dropout` in half its time on a CPU: a random number makes four decisions, each to 1/65,536.
+
+    torch draws a number for each element, and dropout after every convolution was a tenth of a training step and more.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zero each element with probability p, and divide the others by 1 - p."""
+        if not self.training or not 0 < self.p < 1 or x.device.type != "cpu":
+            return super().forward(x)
+        drawn = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        kept = drawn.view(torch.int16)[: x.numel()] >= round(self.p * 2**16) - 2**15
+        mask = torch.empty_like(x)
+        # In the order in which x lies in memory, whatever its format.
+        torch.mul(kept.to(x.dtype), 1 / (1 - self.p), out=mask.as_strided(kept.shape, (1,)))
+        return x * mask
+
+
 def _module(layer: Layer) -> nn.Module:
     settings = layer.settings
     match layer.op:
@@ -51,7 +70,7 @@ def _module(layer: Layer) -> nn.Module:
         case "global_pool":
             return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         case "dropout":
-            return nn.Dropout(settings["p"])
+            return Dropout(settings["p"])
         case "flatten":
             return Flatten()
         case "dense":

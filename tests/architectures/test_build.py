@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from architectures.build import Flatten, build
+from architectures.build import Dropout, Flatten, build
 from architectures.families import FAMILIES
 from architectures.spec import ACTIVATIONS, CNN, Activation, Dense, Head, SizeError, Unit, layers
 
@@ -41,7 +41,7 @@ def test_the_module_has_the_published_number_of_parameters(name: str) -> None:
 
 def test_a_unit_is_convolution_norm_activation_pool_dropout() -> None:
     module = build(FAMILIES["cnn7"](width=0.1), (3, 32, 32), 100)
-    assert [type(m) for m in module][:5] == [nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU, nn.MaxPool2d, nn.Dropout]
+    assert [type(m) for m in module][:5] == [nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU, nn.MaxPool2d, Dropout]
     assert module[2].negative_slope == 0.1
     assert module[4].p == 0.25
 
@@ -140,3 +140,33 @@ def test_maps_are_flattened_as_they_lie_without_a_copy():
     assert flat.shape == (2, 60) and flat.data_ptr() == maps.data_ptr()
     assert torch.equal(flat, Flatten()(maps.contiguous()))
     assert torch.equal(flat[1, :3], maps[1, :, 0, 0])
+
+
+@pytest.mark.parametrize("shape", [(7, 5, 3, 3), (64, 33)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dropout_keeps_what_it_says_and_scales_it(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    x = torch.ones(shape, dtype=dtype, requires_grad=True)
+    torch.manual_seed(0)
+    y = Dropout(0.25)(x)
+    assert set(y.detach().float().unique().tolist()) == {0.0, torch.tensor(1 / 0.75, dtype=dtype).item()}
+    y.sum().backward()
+    assert x.grad is not None and torch.equal(x.grad, y.detach())
+    torch.manual_seed(0)
+    assert torch.equal(Dropout(0.25)(x), y)
+
+
+def test_dropouts_share_is_its_probability() -> None:
+    torch.manual_seed(0)
+    for p in (0.01, 0.3, 0.5, 0.9):
+        dropped = (Dropout(p)(torch.ones(1_000_003)) == 0).float().mean().item()
+        assert dropped == pytest.approx(p, abs=5 * (p * (1 - p) / 1e6) ** 0.5)
+
+
+def test_dropout_decides_in_each_format_and_not_at_all_in_evaluation() -> None:
+    x = torch.rand(4, 3, 5, 5).contiguous(memory_format=torch.channels_last)
+    y = Dropout(0.5)(x)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(y[y != 0], 2 * x[y != 0])
+    assert torch.equal(Dropout(0.5).eval()(x), x)
+    assert torch.equal(Dropout(0.0)(x), x)
+    assert not Dropout(1.0)(x).any()
