@@ -38,12 +38,7 @@ IMAGE_SIZE = {"overhead": 16, "compute": 32}  # pixels a side
 VALIDATION, SEED = 0.2, 0
 #: The scripts' settings by name, and what a sweep tries. CPUs a trial say how many trials there are at a time.
 TUNE = ("CPUs a trial", "workers", "threads")
-TUNE_TRIES = [
-    *((1, workers, 1) for workers in (0, 1, 2)),
-    *((CORES, workers, CORES) for workers in (0, 1, 2)),
-    (1, 0, CORES),
-    (CORES, 1, 1),
-]
+TUNE_TRIES = [(cpus, workers, cpus) for cpus in (1, CORES) for workers in (0, 1, 2)]
 OPTUNA = ("workers", "threads")
 OPTUNA_TRIES = list(product((0, 1, 2), (1, CORES)))
 LEAST_CONFIGS = 6  # of a list's quarter; a sweep trains as many, for an epoch each

@@ -1,5 +1,7 @@
 """The four optimizers are torch's, with the configuration's arguments."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -31,7 +33,7 @@ def test_an_optimizer_is_torchs_with_the_arguments_given(
     name: str, kind: type, arguments: dict[str, float], expected: dict[str, Any]
 ) -> None:
     made = make_optimizer(OptimizerConfig(name, 0.02, 0.001, arguments), nn.Linear(3, 2).parameters())
-    assert type(made) is kind
+    assert isinstance(made, kind)
     (group,) = made.param_groups
     assert {key: group[key] for key in expected} == expected
     assert (group["lr"], group["weight_decay"], len(group["params"])) == (0.02, 0.001, 2)
@@ -74,3 +76,38 @@ def test_steps_are_those_of_torchs_plain_implementation(
             weight.grad = (weight.detach() - step) * torch.arange(1.0, 6.0)
             optimizer.step()
     torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize(("name", "kind", "arguments", "expected"), CASES)
+def test_its_steps_are_torchs_to_the_bit(
+    name: str, kind: Any, arguments: dict[str, float], expected: dict[str, Any]
+) -> None:
+    ours, theirs = (nn.Parameter(torch.linspace(-1, 1, 100)) for _ in range(2))
+    made = make_optimizer(OptimizerConfig(name, 0.02, 0.001, arguments), [ours])
+    carried_out = {key: made.param_groups[0].get(key) for key in ("fused", "foreach")}
+    reference = kind([theirs], lr=0.02, weight_decay=0.001, **expected, **carried_out)
+    for _ in range(4):
+        for weight, optimizer in ((ours, made), (theirs, reference)):
+            optimizer.zero_grad()
+            (weight**3).sum().backward()
+            optimizer.step()
+        made.load_state_dict(made.state_dict())
+    assert torch.equal(ours, theirs)
+
+
+def test_training_does_not_import_the_compiler() -> None:
+    code = """
+import sys, torch
+from trainables.config import OPTIMIZERS, OptimizerConfig
+from trainables.optimizers import make_optimizer
+for name in OPTIMIZERS:
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = make_optimizer(OptimizerConfig(name, 0.1), [weight])
+    weight.sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    optimizer.load_state_dict(optimizer.state_dict())
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
