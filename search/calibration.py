@@ -84,7 +84,10 @@ def order(configs: Sequence[Config]) -> list[int]:
 
 
 class Calibration:
-    """Shares the configurations out to the warm workers of a launch; calls `done` when all have answered."""
+    """Shares the configurations out to the warm workers of a launch.
+
+    Calls `done` once: when all have answered, or with what is known when the first trial has been measured before.
+    """
 
     def __init__(self, configs: Sequence[Config], workers: int, done: Callable[[Speeds], None]) -> None:
         chosen = order(configs)[:MOST]
@@ -92,6 +95,7 @@ class Calibration:
         self._unasked = [chosen[worker::workers] for worker in range(min(workers, len(chosen)))]
         self._asked: dict[int, list[int]] = {}
         self._found: Speeds = {}
+        self._concluded = False
 
     def share(self, trial: int) -> tuple[Mapping[str, object], ...]:
         """What the worker of this trial shall measure, as plain data; nothing when all is shared out."""
@@ -107,7 +111,14 @@ class Calibration:
         share = self._asked.pop(trial)
         self._found |= {i: each for i, each in zip(share, speeds, strict=False) if each is not None}
         if not self._asked and not self._unasked:
-            self._done(self._found)
+            self.conclude()
+
+    def conclude(self) -> None:
+        """No speed that comes later counts."""
+        if not self._concluded:
+            self._concluded = True
+            self._unasked = []
+            self._done(dict(self._found))
 
 
 def calibrate(configs: Sequence[Config], images: Images, here: Machine) -> Speeds:

@@ -99,6 +99,8 @@ class Driver:
             assert self._calibration is not None
             self._calibration.hear(task.trial, [each and Speed(**each) for each in result["speeds"]])
             return True
+        if self._calibration:
+            self._calibration.conclude()
         run = self.record.runs[task.trial, task.repeat]
         state = result["state"]
         reason = result.get("reason")

@@ -127,6 +127,19 @@ def test_workers_share_the_configurations_and_are_heard_when_all_have_answered()
     assert heard == [{0: speed}]
 
 
+def test_what_is_known_at_the_first_measurement_counts():
+    heard = []
+    calibration = Calibration([config(w) for w in (0.25, 0.5, 1.0)], 2, heard.append)
+    calibration.share(0), calibration.share(1)
+    speed = Speed(32, 0.1, 0.0)
+    calibration.hear(0, [speed, speed])
+    calibration.conclude()
+    calibration.hear(1, [speed])
+    calibration.conclude()
+    assert heard == [{0: speed, 2: speed}]
+    assert calibration.share(2) == ()
+
+
 @pytest.mark.parametrize("optimizer, copies", [("sgd", 3), ("adam", 4)])
 def test_memory_counts_weights_gradients_and_the_optimizers_state(optimizer, copies):
     found = config(1.0, optimizer, batch_size=1)
