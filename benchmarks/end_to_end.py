@@ -203,9 +203,8 @@ def make_ways(options: argparse.Namespace, configs: Path, data: Path) -> dict[st
     if options.mode == "overhead":
         ways["Optuna loop, float32"] = optuna_loop(options.optuna_best, configs, data, "float32")
     else:
-        if (
-            native != "float32" and not options.short
-        ):  # not what the documentation teaches, but then the arithmetic is the same
+        # Not what the documentation teaches, but then the arithmetic is the same.
+        if native != "float32" and not options.short:
             ways[f"Tune script, {native}"] = tune_script(options.tune_best, configs, data, native)
         ways["floor"] = baseline("floor.py", configs, data, native, {"slots": CORES}, CORES)
     return ways

@@ -45,7 +45,7 @@ def test_what_may_be_stopped_begins_in_its_order(tmp_path):
     assert list(trial_order(LIST, request("asha"), images, 4)) == [0, 1, 2, 3]
 
 
-def test_the_first_trials_of_a_session_calibrate_and_then_train(tmp_path):
+def test_the_first_trial_calibrates_and_then_trains(tmp_path):
     images, heard = make_images(tmp_path), []
     asked = request("none")
     calibration = Calibration(CONFIGS, 2, heard.append)
@@ -69,8 +69,8 @@ def test_the_first_trials_of_a_session_calibrate_and_then_train(tmp_path):
             while driver.measured(task, answer):
                 answer = worker.step()
         runs = driver.record.trials
-    assert calibrated == [2, 0]
+    assert calibrated == [2]  # this one worker has measured an epoch before it could begin with another trial
     assert [run.state for run in runs] == ["done"] * 4
     assert [len(run.measurements) for run in runs] == [2, 1, 1, 3]
     (speeds,) = heard
-    assert set(speeds) == {0, 1, 2, 3} and all(each.step > 0 for each in speeds.values())
+    assert set(speeds) == {0, 2} and all(each.step > 0 for each in speeds.values())
