@@ -1,8 +1,8 @@
 """Memory of a training process on the CPU.
 
 glibc returns large blocks to the system as soon as they are free, and the next step's tensors then fault their pages
-in anew, 4 KiB at a time. Kept instead, a step takes up to a quarter less time (`benchmarks/step.py`) and no result changes.
-What a process holds stays at its peak, which it reaches once an epoch anyway.
+in anew, 4 KiB at a time. Kept instead, a step takes up to a quarter less time (`benchmarks/step.py`) and no result
+changes. What a process holds stays at its peak, which it reaches once an epoch anyway.
 """
 
 import ctypes
