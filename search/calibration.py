@@ -83,6 +83,12 @@ def order(configs: Sequence[Config]) -> list[int]:
     return [i for turn in zip_longest(*by_family.values()) for i in turn if i is not None]
 
 
+def shares_of(configs: Sequence[Config], workers: int) -> list[list[int]]:
+    """What is measured, as a share of indices for each of at most so many workers."""
+    chosen = order(configs)[:MOST]
+    return [chosen[worker::workers] for worker in range(min(workers, len(chosen)))]
+
+
 class Calibration:
     """Shares the configurations out to the warm workers of a launch.
 
@@ -90,9 +96,8 @@ class Calibration:
     """
 
     def __init__(self, configs: Sequence[Config], workers: int, done: Callable[[Speeds], None]) -> None:
-        chosen = order(configs)[:MOST]
         self._configs, self._done = configs, done
-        self._unasked = [chosen[worker::workers] for worker in range(min(workers, len(chosen)))]
+        self._unasked = shares_of(configs, workers)
         self._asked: dict[int, list[int]] = {}
         self._found: Speeds = {}
         self._concluded = False
@@ -123,10 +128,9 @@ class Calibration:
 
 def calibrate(configs: Sequence[Config], images: Images, here: Machine) -> Speeds:
     """Measure in processes of their own, as many as slots; raises CalibrationError when one dies."""
-    chosen = order(configs)[:MOST]
-    workers = min(here.slots, len(chosen))
-    shares = [chosen[worker::workers] for worker in range(workers)]
-    most = max(min(configs[i].training.batch_size, speed.LARGEST_BATCH) for i in chosen)
+    shares = shares_of(configs, here.slots)
+    workers = len(shares)
+    most = max(min(configs[i].training.batch_size, speed.LARGEST_BATCH) for share in shares for i in share)
     sample = images.take(np.arange(min(len(images), speed.STEPS * most)))
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         list(pool.map(_ready, range(workers)))

@@ -30,16 +30,17 @@ def measure(configs: Sequence[Config], images: Resident, *, precision: str, budg
         # The first training of a process imports and allocates what no later one does.
         _measure(configs[0], Resident(images.pixels[:2], images.labels[:2], images.num_classes), precision)
     ends = time.perf_counter() + budget
-    found: list[Speed | None] = []
-    for config in configs:
-        try:
-            found.append(_measure(config, images, precision) if time.perf_counter() < ends else None)
-        except (RuntimeError, ValueError):  # memory, or a network of the user's
-            found.append(None)
-    return found
+    return [_measure(config, images, precision) if time.perf_counter() < ends else None for config in configs]
 
 
-def _measure(config: Config, images: Resident, precision: str) -> Speed:
+def _measure(config: Config, images: Resident, precision: str) -> Speed | None:
+    try:
+        return _speed(config, images, precision)
+    except Exception:  # memory, or whatever a network of the user's raises
+        return None
+
+
+def _speed(config: Config, images: Resident, precision: str) -> Speed:
     batch = min(config.training.batch_size, LARGEST_BATCH, len(images))
     some = Resident(images.pixels[: STEPS * batch], images.labels[: STEPS * batch], images.num_classes)
     steps = -(-len(some) // batch)

@@ -74,6 +74,7 @@ def test_a_failing_configuration_has_no_speed_and_harms_no_other(tmp_path):
     found = measure([config(), broken, config()], images, precision="float32", budget=60)
     assert found[1] is None
     assert found[0].step > 0 and found[2].step > 0
+    assert measure([broken], images, precision="float32", budget=60) == [None]
 
 
 def test_a_budget_ends_the_calibration(tmp_path):

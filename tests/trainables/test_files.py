@@ -66,3 +66,22 @@ def test_removing_twice_is_removing_once(tmp_path: Path) -> None:
     files.remove(tmp_path / "file")
     files.remove(tmp_path / "file")
     assert names_in(tmp_path) == []
+
+
+def test_a_folder_lists_what_is_below_it_and_nothing_where_there_is_none(tmp_path: Path) -> None:
+    folder = files.Folder(str(tmp_path / "a ?b"))
+    assert folder.names() == []
+    folder.write("one", b"1")
+    folder.below("sub").write("two", b"2")
+    assert folder.names() == ["one", "sub/two"]
+    assert folder.read("sub/two") == b"2"
+    folder.remove("one")
+    folder.remove("one")
+    assert folder.names() == ["sub/two"]
+
+
+def test_a_place_that_is_no_place_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError):
+        files.Folder("nowhere://bucket/path").write("one", b"1")
+    with pytest.raises(FileNotFoundError):
+        files.Folder(str(tmp_path)).read("none")
