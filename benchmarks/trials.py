@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 from common import header, spread, table
 
+from search import machine
 from search.driver import Driver
 from search.launch import checker, search_source
 from search.ledger import Event, Ledger
-from search.machine import Machine, find_machine
+from search.machine import Machine
 from search.progress import Progress
 from search.record import FINAL, Record
 from search.sampler import make_sampler
@@ -146,7 +147,7 @@ def ours(trials: int, clock: Clock) -> None:
         find_space("cnn_all"),
         noise(100),
         noise(20),
-        find_machine(None),
+        machine.find(None),
         samples=trials,
         epochs=30,
         scheduler="asha",
@@ -177,7 +178,7 @@ def tune_alone(trials: int, clock: Clock, **options: Any) -> None:
     space = {name: tune.choice(["a", "b", "c", "d"]) for name in names}
     space |= {name: tune.uniform(0, 1) for name in ("conv_dropout", "head_dropout", "momentum", "dampening")}
     space |= {name: tune.loguniform(1e-6, 1) for name in ("lr", "weight_decay")}
-    ray.init(num_cpus=find_machine(None).slots)
+    ray.init(num_cpus=machine.find(None).slots)
     with tempfile.TemporaryDirectory() as folder:
         tune.Tuner(
             tune.with_resources(Idle, {"CPU": 1}),

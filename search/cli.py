@@ -73,20 +73,22 @@ def cli() -> None:
 )
 @click.option("--sampler", type=click.Choice(["random", "tpe"]), default="random", show_default=True)
 @click.option("--scheduler", type=click.Choice(["asha", "none"]), default="asha", show_default=True)
-@options.parallel
 @click.option("--seed", type=options.Count(min=0), default=0, show_default=True)
-@options.max_time
+@options.session
 @click.option("--name", help="The search's name.  [default: space, dataset and time]")
 @click.option("--dry-run", is_flag=True, help="Only say what the search would be and cost.")
 @options.results
 def launch(
     samples: int | None,
     data_dir: Path,
-    parallel: int | None,
-    max_time: float | None,
     name: str | None,
     dry_run: bool,
     results: Path,
+    parallel: int | None,
+    max_time: float | None,
+    retries: int,
+    trial_timeout: float,
+    address: str | None,
     **asked: Any,
 ) -> None:
     """Begin a search: draw configurations, train them, stop the worse ones early.
@@ -112,8 +114,8 @@ def launch(
 
         print_forecast(request, calculate(request, results=results, parallel=parallel))
         return
-    outcome = begin(request, results=results, name=name, parallel=parallel, max_time=_seconds(max_time))
-    _finish(outcome, results)
+    how = options.session_options(parallel, max_time, retries, trial_timeout, address)
+    _finish(begin(request, how, results=results, name=name), results)
 
 
 def _dataset(name: str) -> str:
@@ -134,12 +136,12 @@ def _dataset(name: str) -> str:
 @cli.command()
 @options.search_argument
 @click.option("--samples", type=options.Count(min=1), help="More trials than before.")
-@options.parallel
-@options.max_time
+@click.option(
+    "--until", type=options.Count(min=2), metavar="LINE", help="Go on from before this line of a damaged ledger."
+)
+@options.session
 @options.results
-def resume(
-    search: str | None, samples: int | None, parallel: int | None, max_time: float | None, results: Path
-) -> None:
+def resume(search: str | None, samples: int | None, until: int | None, results: Path, **how: Any) -> None:
     """Continue a search where it was: after a kill, after Ctrl-C, or with more samples.
 
     \b
@@ -150,7 +152,7 @@ def resume(
     from search.launch import resume as go_on
 
     found = store.find(results, search)
-    _finish(go_on(found, samples=samples, parallel=parallel, max_time=_seconds(max_time)), results)
+    _finish(go_on(found, options.session_options(**how), samples=samples, until=until), results)
 
 
 @cli.command()
@@ -221,7 +223,7 @@ def top(search: str | None, number: int | None, everything: bool, distinct: bool
 @click.option("--distinct", is_flag=True, help="Winners of different network families.")
 @click.option("--epochs", type=options.Count(1, options.MOST_EPOCHS), default=100, show_default=True)
 @click.option("--repeats", type=options.Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
-@options.parallel
+@options.session
 @options.as_json
 @options.results
 def retrain(
@@ -230,9 +232,9 @@ def retrain(
     distinct: bool,
     epochs: int,
     repeats: int,
-    parallel: int | None,
     as_json: bool,
     results: Path,
+    **how: Any,
 ) -> None:
     """Train the winners from scratch on training and validation images, then test each once.
 
@@ -247,7 +249,9 @@ def retrain(
     from search.retraining import retrain as train_winners
 
     found = store.find(results, search)
-    outcome, runs = train_winners(found, top=top, distinct=distinct, epochs=epochs, repeats=repeats, parallel=parallel)
+    outcome, runs = train_winners(
+        found, options.session_options(**how), top=top, distinct=distinct, epochs=epochs, repeats=repeats
+    )
     if outcome.reason != "finished":
         _finish(outcome, results)
     loaded = read_search(results, found.name)
@@ -319,10 +323,6 @@ def _setting(text: str) -> tuple[str, Any]:
         return key, value
 
 
-def _seconds(minutes: float | None) -> float | None:
-    return minutes * 60 if minutes is not None else None
-
-
 def _emit(data: Any) -> None:
     click.echo(json.dumps(data, indent=1, default=str))
 
@@ -343,13 +343,12 @@ def _finish(outcome: Any, results: Path) -> None:
             )
             sys.exit(1)
         return
-    words = sys.argv[1:]
-    if words[0] == "launch":
-        words = shlex.split(_command("resume", name, results))[1:]
-    click.echo(
-        f"{outcome.reason}; nothing recorded is lost. Continue with: {shlex.join(['hpsearch', *words])}", err=True
-    )
-    sys.exit(130 if outcome.reason == "interrupted" else 0)
+    again = shlex.join(["hpsearch", *sys.argv[1:]])
+    if sys.argv[1] in ("launch", "resume"):
+        again = _command("resume", name, results) + (f" --address {outcome.address}" if outcome.address else "")
+    reason = outcome.reason if outcome.reason != "disk full" else f"paused, as a disk is full ({outcome.detail})"
+    click.echo(f"{reason}; nothing recorded is lost. Continue with: {again}", err=True)
+    sys.exit({"interrupted": 130, "out of time": 0}.get(outcome.reason, 1))
 
 
 def _command(verb: str, name: str, results: Path) -> str:

@@ -5,18 +5,23 @@ before Tune hears the decision; the older checkpoint goes last.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from search.calibration import Calibration
 from search.ledger import Event, Ledger
-from search.record import FINAL, Record, Run
+from search.record import FINAL, Key, Record, Run
 from search.scheduler import Scheduler
 from search.store import retrain_folder
 from trainables import files
+from trainables.files import Folder
 from trainables.speed import Speed
 from trainables.task import Task
+
+RETRIES = 2
+SMALLEST_PART = 8  # of a batch that memory is too small for: a half, a quarter and an eighth are tried
 
 
 class Driver:
@@ -29,19 +34,30 @@ class Driver:
         source: Callable[["Driver"], Iterator[Run]],
         scheduler: Scheduler,
         *,
+        checkpoints: Folder | None = None,
+        retries: int = RETRIES,
         deadline: float | None = None,
         listen: Callable[[Event], None] = lambda _: None,
         calibration: Calibration | None = None,
     ) -> None:
-        """source: yields the runs to train, in order. deadline: Unix seconds, after which runs pause at an epoch's end.
-        listen: called with every new event, for display. calibration: what the first workers measure first.
+        """source: yields the runs to train, in order. checkpoints: a place that all machines share, by default the
+        search's folder on this one. retries: further attempts for a run whose worker fails. deadline: Unix seconds,
+        after which runs pause at an epoch's end. listen: called with every new event, for display. calibration: what
+        the first workers measure first.
         """
-        self.ledger, self.scheduler = ledger, scheduler
+        self.ledger, self.scheduler, self.retries = ledger, scheduler, retries
         self.folder = folder.absolute()  # workers stand elsewhere
+        self.checkpoints = checkpoints or Folder(str(self.folder / "checkpoints"))
+        self.shared = checkpoints is not None  # by all machines
         self.record = Record(ledger.events)
         self.deadline, self._listen, self._calibration = deadline, listen, calibration
         self._source = source(self)
-        self.active: set[tuple[int, int]] = set()
+        self.active: set[Key] = set()
+        self.full: str | None = None
+        self._handed_out: set[Key] = set()
+        self._again: list[Run] = []
+        self._failures: Counter[Key] = Counter()
+        self._unreadable: set[str] = set()
         self._exhausted = False
         self._paused = 0
         self._sweep()
@@ -49,12 +65,24 @@ class Driver:
     @property
     def finished(self) -> bool:
         """Whether everything that the source had to train has ended."""
-        return self._exhausted and not self.active and not self._paused
+        return self._exhausted and not self._handed_out and not self._again and not self._paused
 
     @property
-    def late(self) -> bool:
-        """Whether the deadline has passed."""
-        return self.deadline is not None and time.time() > self.deadline
+    def pausing(self) -> str | None:
+        """Why no run goes beyond its epoch's end any more; None while all go on."""
+        if self.full is not None:
+            return "disk full"
+        return "out of time" if self.deadline is not None and time.time() > self.deadline else None
+
+    @property
+    def num_handed_out(self) -> int:
+        """Tasks that have not ended."""
+        return len(self._handed_out)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is nothing to hand out now but may be later, when a run at work fails."""
+        return self.pausing is None and bool(self._handed_out)
 
     def append(self, event: str, **fields: Any) -> Event:
         """Record an event in the ledger and in the fold."""
@@ -64,98 +92,150 @@ class Driver:
         return entry
 
     def next_task(self) -> Task | None:
-        """The next run as a task for a worker, or None when there is nothing more to train."""
-        run = None if self.late else next(self._source, None)
+        """The next run as a task for a worker, or None when there is none now; see `waiting`."""
+        if self.pausing:
+            return None
+        run = self._again.pop(0) if self._again else next(self._source, None)
         if run is None:
-            self._exhausted = self._exhausted or not self.late
+            self._exhausted = True
             return None
         trial, repeat = run.key
-        resume_from = self._checkpoint_path(run.checkpoint) if run.checkpoint else None
+        self._handed_out.add(run.key)
         return Task(
             trial=trial,
             repeat=repeat,
             attempt=run.attempt + 1,
             config=run.config,
             seed=run.asked["seed"],
-            resume_from=str(resume_from) if resume_from and resume_from.exists() else None,
-            checkpoints=str(self.folder / "checkpoints" / f"{trial}-{repeat}"),
-            weights=str(retrain_folder(self.folder, run)) if repeat else None,
+            resume_from=self._usable_checkpoint(run),
+            weights=repeat > 0,
             deadline=self.deadline,
+            micro_batch=run.micro_batch,
             calibrate=self._calibration.share(trial) if self._calibration else (),
         )
 
     def started(self, task: Task) -> None:
         """A worker has begun the task."""
         run = self.record.runs[task.trial, task.repeat]
-        images = 0
-        if task.resume_from:
-            images = int(Path(task.resume_from).stem.rpartition("-")[2])
+        images = _images_of(task.resume_from) if task.resume_from else 0
         self.active.add(run.key)
         self.append("started", **_who(task), images=images)
+        # What this trial reached beyond its checkpoint is judged afresh.
+        self.scheduler.forget(task.trial, max((m["epoch"] for m in run.measurements), default=0.0))
 
     def measured(self, task: Task, result: dict[str, Any]) -> bool:
         """Take a worker's answer; whether the run goes on now. Measurement, decision and end are one line."""
-        if result["state"] == "calibrated":
+        state = result["state"]
+        if state == "calibrated":
             assert self._calibration is not None
             self._calibration.hear(task.trial, [each and Speed(**each) for each in result["speeds"]])
             return True
+        run = self.record.runs[task.trial, task.repeat]
+        if self._is_superseded(task, run):
+            return False
         if self._calibration:
             self._calibration.conclude()
-        run = self.record.runs[task.trial, task.repeat]
-        state = result["state"]
+        self.full = result.get("full") or self.full
+        if result.get("images") is None:
+            self._end(task, run, state, result["reason"])
+            return False
+        older = run.checkpoint
+        decision = "end" if state != "running" else self._judge(run, result)
         reason = result.get("reason")
-        if result.get("images") is not None:
-            older = run.checkpoint
-            decision = "end" if state != "running" else self._judge(run, result)
-            if decision == "stop":
-                state, reason = "stopped", f"below the others at epoch {result['epoch']:g}"
-            self.append("measured", **_who(task), **{**result, "state": state, "reason": reason}, decision=decision)
-            if result["checkpoint"] and older:
-                files.remove(self._checkpoint_path(older))
-            self._paused += decision == "pause"
-            if decision == "continue":
-                return True
-        else:
-            self.append("ended", **_who(task), state=state, reason=reason)
+        if decision == "stop":
+            state, reason = "stopped", f"below the others at epoch {result['epoch']:g}"
+        if state == "done" and task.weights:
+            self._collect(task, run)
+        self.append("measured", **_who(task), **{**result, "state": state, "reason": reason}, decision=decision)
+        if result["checkpoint"] and older:
+            self.checkpoints.remove(older)
+        if decision == "continue":
+            return True
+        self._paused += decision == "pause"
         self._release(run)
         return False
 
     def failed(self, task: Task, reason: str) -> None:
-        """The worker died or raised, which was not the configuration's fault."""
+        """The worker died or raised, which was not the configuration's fault; it is tried again where that can help."""
         if self._calibration:
             self._calibration.hear(task.trial)
         run = self.record.runs[task.trial, task.repeat]
-        if run.state not in FINAL:
-            self.append("ended", **_who(task), state="failed", reason=reason)
-        self._release(run)
+        if self._is_superseded(task, run) or (run.state in FINAL and run.attempt == task.attempt):
+            return
+        self._failures[run.key] += 1
+        again = self._failures[run.key] <= self.retries
+        self._end(task, run, "interrupted" if again else "failed", self._note(task) or reason)
 
     def unfinished(self, runs: list[Run]) -> list[Run]:
         """The runs that still have to be trained, interrupted ones first; what failed before gets another attempt."""
         left = (run for run in runs if run.state not in FINAL or run.state == "failed")
         return sorted(left, key=lambda run: (run.state == "waiting", run.key))
 
+    def _is_superseded(self, task: Task, run: Run) -> bool:
+        """Whether another attempt has replaced this one: what it says then changes nothing."""
+        return task.attempt < run.attempt
+
     def _judge(self, run: Run, result: dict[str, Any]) -> str:
         if result["val_accuracy"] is not None and not self.scheduler.judge(
             run.asked["trial"], result["epoch"], result["val_accuracy"]
         ):
             return "stop"
-        return "pause" if self.late else "continue"
+        return "pause" if self.pausing else "continue"
+
+    def _end(self, task: Task, run: Run, state: str, reason: str) -> None:
+        """Record an end without a measurement; an interrupted run is handed out again."""
+        fields: dict[str, Any] = {}
+        if state == "unreadable":
+            assert task.resume_from is not None
+            self._unreadable.add(task.resume_from)
+            state, reason = "interrupted", f"{reason}; begins anew from its seed"
+        if state == "out of memory":
+            batch = run.config["training"]["batch_size"]
+            part = (run.micro_batch or batch) // 2
+            state = "interrupted" if part >= max(2, batch // SMALLEST_PART) else "infeasible"
+            if state == "interrupted":
+                fields["micro_batch"] = part
+                reason = f"{reason}; goes on {part} images at a time"
+        self.append("ended", **_who(task), state=state, reason=reason, **fields)
+        if state == "interrupted":
+            self._again.append(run)
+        self._release(run)
+
+    def _collect(self, task: Task, run: Run) -> None:
+        """Put a trained network, which a worker wrote under its attempt's name, in its place."""
+        for name in _names_of(self.checkpoints, f"{task.prefix}+"):
+            files.write(retrain_folder(self.folder, run) / name.partition("+")[2], self.checkpoints.read(name))
 
     def _release(self, run: Run) -> None:
-        """A slot is free; what has ended needs its checkpoint no more."""
+        """A slot is free; what has ended needs its files no more, nor those that older attempts may have left."""
         self.active.discard(run.key)
-        if run.state in FINAL and run.checkpoint:
-            files.remove(self._checkpoint_path(run.checkpoint))
+        self._handed_out.discard(run.key)
+        if run.state not in FINAL:
+            return
+        if run.checkpoint:
+            self.checkpoints.remove(run.checkpoint)
+        if run.attempt > 1 or run.key[1]:
+            trial, repeat = run.key
+            for name in _names_of(self.checkpoints, f"{trial}-{repeat}-"):
+                self.checkpoints.remove(name)
+
+    def _usable_checkpoint(self, run: Run) -> str | None:
+        name = run.checkpoint
+        return name if name and name not in self._unreadable and self.checkpoints.has(name) else None
+
+    def _note(self, task: Task) -> str | None:
+        """What a worker wrote down before it ended itself."""
+        try:
+            return self.checkpoints.read(f"{task.prefix}.reason").decode()
+        except OSError:
+            return None
 
     def _sweep(self) -> None:
         """Remove what a killed session left: checkpoints that no unfinished run names, and half-written files."""
         needed = {run.checkpoint for run in self.record.runs.values() if run.state not in FINAL}
-        for path in (self.folder / "checkpoints").glob("*"):
-            if path.name not in needed:
-                files.remove(path)
-
-    def _checkpoint_path(self, name: str) -> Path:
-        return self.folder / "checkpoints" / name
+        for name in self.checkpoints.names():
+            if name not in needed:
+                self.checkpoints.remove(name)
 
 
 def fill_rungs(scheduler: Scheduler, trials: list[Run]) -> None:
@@ -168,3 +248,12 @@ def fill_rungs(scheduler: Scheduler, trials: list[Run]) -> None:
 
 def _who(task: Task) -> dict[str, int]:
     return {"trial": task.trial, "repeat": task.repeat, "attempt": task.attempt}
+
+
+def _images_of(checkpoint: str) -> int:
+    """The images that a checkpoint's training has seen, which its name ends with."""
+    return int(Path(checkpoint).stem.rpartition("-")[2])
+
+
+def _names_of(folder: Folder, prefix: str) -> list[str]:
+    return [name for name in folder.names() if name.startswith(prefix)]

@@ -20,6 +20,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1e9")
 os.environ.setdefault("TUNE_WARN_THRESHOLD_S", "5")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C is the session's matter
 
 import ray
 from ray import tune
@@ -28,21 +29,32 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.driver import Driver
 from search.machine import Machine, slots_per_gpu
 from trainables.datasets import Images
+from trainables.files import Folder
 from trainables.task import Task
-from trainables.trial import Worker
+from trainables.trial import Place, Worker, versions
 
 
 def start(here: Machine) -> str:
-    """Start a local Ray, its dashboard on loopback behind Ray's token; the dashboard's address."""
+    """Start a local Ray, or use the cluster that this process is connected to; the dashboard's address."""
+    # Called again where this process is connected already, Ray only says to what.
+    context = _start_local(here) if here.address is None else ray.init(ignore_reinit_error=True)
+    # A polite kill (a container or a batch system that stops) is a Ctrl-C; Ray's own handler would abort.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    return f"http://{context.dashboard_url}"
+
+
+def _start_local(here: Machine) -> Any:
+    """A Ray for this session alone, its dashboard on loopback behind Ray's token."""
     umask = os.umask(0o077)  # what Ray writes, its token above all, is for this user alone
     try:
         context = ray.init(
             address="local",  # whatever RAY_ADDRESS says
-            num_cpus=here.slots,
+            num_cpus=here.slots * here.threads,
             num_gpus=here.num_gpus,
             include_dashboard=True,
             dashboard_host="127.0.0.1",
@@ -51,16 +63,14 @@ def start(here: Machine) -> str:
         )
     finally:
         os.umask(umask)
-    # A polite kill (a container or a batch system that stops) is a Ctrl-C; Ray's own handler would abort.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     token = Path("~/.ray/auth_token").expanduser()
     if token.exists():
         token.chmod(0o600)
-    return f"http://{context.dashboard_url}"
+    return context
 
 
 def stop() -> None:
-    """Stop the local Ray and its workers."""
+    """Stop the local Ray and its workers, or leave the cluster."""
     ray.shutdown()
 
 
@@ -71,13 +81,15 @@ def train(
     train: Images,
     validation: Images | None,
     on_step: Callable[[], None],
+    timeout: float | None = None,
     worker: type[Worker] = Worker,
     warm: bool = True,
 ) -> None:
-    """Train everything that the driver hands out; returns when there is nothing more, or when interrupted.
+    """Train everything that the driver hands out; returns when there is nothing more, or when it pauses.
 
-    worker: the class of the workers. warm: whether one goes from trial to trial; else each trial has a process of its
-    own. Raises what the driver raised: an unwritable ledger, a space that fails.
+    timeout: seconds without progress after which a worker gives up. worker: the class of the workers. warm: whether
+    one goes from trial to trial; else each trial has a process of its own. Raises what the driver raised: an
+    unwritable ledger, a space that fails.
     """
     # As many trials staged as there are slots: Tune keeps an actor warm only for a trial that is staged already.
     sharers = slots_per_gpu(here)
@@ -87,19 +99,22 @@ def train(
             worker,
             train=train,
             validation=validation,
+            place=_place(driver, here),
             threads=here.threads,
             device=here.device,
             precision=here.precision,
             sharers=sharers,
+            timeout=timeout,
+            versions=versions(),
         ),
-        {"CPU": 1, "GPU": 1 / sharers if sharers else 0},
+        {"GPU": 1 / sharers} if sharers else {"CPU": here.threads},
     )
     judge = _Judge(driver)
     with tempfile.TemporaryDirectory(prefix="hpsearch-tune-") as scratch:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=_Feed(driver, judge), scheduler=judge, num_samples=-1, reuse_actors=warm
+                search_alg=_Feed(driver, judge, here.limit), scheduler=judge, num_samples=-1, reuse_actors=warm
             ),
             run_config=tune.RunConfig(
                 name="hpsearch",
@@ -117,6 +132,17 @@ def train(
         raise judge.fatal
 
 
+def _place(driver: Driver, here: Machine) -> Place:
+    """Where workers write checkpoints: straight to a place that all share, else through an actor on this node."""
+    folder = driver.checkpoints
+    if here.address is None or driver.shared:
+        return Place(folder)
+    node = ray.get_runtime_context().get_node_id()
+    here_alone = NodeAffinitySchedulingStrategy(node, soft=False)
+    keeper = ray.remote(Folder).options(num_cpus=0, scheduling_strategy=here_alone).remote(folder.location)
+    return Place(folder, node, keeper)
+
+
 def _task(trial: Trial) -> Task:
     return Task(**trial.config["task"])
 
@@ -132,15 +158,20 @@ class _Local:
 
 
 class _Feed(_Local, Searcher):
-    """Tune's searcher: asks the driver."""
+    """Tune's searcher: asks the driver. limit: tasks at a time where Ray has room for more, or None."""
 
-    def __init__(self, driver: Driver, judge: "_Judge") -> None:
+    def __init__(self, driver: Driver, judge: "_Judge", limit: int | None) -> None:
         super().__init__()
-        self._driver, self._judge = driver, judge
+        self._driver, self._judge, self._limit = driver, judge, limit
 
     def suggest(self, trial_id: str) -> Any:
+        if self._limit is not None and self._driver.num_handed_out >= self._limit:
+            return None
         task = self._judge.guard(self._driver.next_task)
-        return {"task": vars(task)} if task is not None else Searcher.FINISHED
+        if task is not None:
+            return {"task": vars(task)}
+        # Tune never asks again once it has heard the end, and a run at work may fail and be due again.
+        return None if self._driver.waiting and self._judge.fatal is None else Searcher.FINISHED
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
         """The driver has heard it from the scheduler."""
@@ -187,13 +218,13 @@ class _Judge(_Local, FIFOScheduler):
         self.guard(self._driver.failed, _task(trial), _reason(trial))
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
-        if self._driver.late or self.fatal is not None:
+        if self._driver.pausing or self.fatal is not None:
             return None
         return super().choose_trial_to_run(tune_controller)
 
 
 class _End(_Local, Stopper):
-    """Ends the session early: at once on a failure of the driver, after the last pause at the deadline."""
+    """Ends the session early: at once on a failure of the driver, after the last pause when it pauses."""
 
     def __init__(self, driver: Driver, judge: _Judge) -> None:
         self._driver, self._judge = driver, judge
@@ -202,7 +233,7 @@ class _End(_Local, Stopper):
         return False
 
     def stop_all(self) -> bool:
-        return self._judge.fatal is not None or (self._driver.late and not self._driver.active)
+        return self._judge.fatal is not None or (self._driver.pausing is not None and not self._driver.active)
 
 
 class _Starts(_Local, tune.Callback):
@@ -244,9 +275,21 @@ def _answer(result: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in result.items() if k not in _TUNES and "/" not in k}
 
 
+#: What Ray says of a worker that is no more, and what that means.
+_DEATHS = {
+    "node running low on memory": "its machine ran out of memory",
+    "its node has died": "its machine died or was cut off",
+    "node was terminated": "its machine died or was cut off",
+    "ActorDiedError": "the worker's process died: killed, perhaps for memory",
+    "ActorUnavailableError": "the worker's process cannot be reached",
+}
+
+
 def _reason(trial: Trial) -> str:
     """One line on why a worker failed: Tune's error file from the last line on that names an error."""
     file = Path(trial.local_path or "") / (trial.run_metadata.error_filename or "")
-    lines = [line.strip() for line in file.read_text().splitlines() if line.strip()] if file.is_file() else []
+    text = file.read_text() if file.is_file() else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     named = [i for i, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exception|Interrupt|Exit)\b", line)]
-    return " ".join(lines[named[-1] if named else -1 :]) or "the worker failed without an error"
+    found = " ".join(lines[named[-1] if named else -1 :]) or "the worker failed without an error"
+    return next((meaning for sign, meaning in _DEATHS.items() if sign in text), found)

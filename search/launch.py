@@ -14,17 +14,26 @@ from typing import Any
 import torch
 
 from architectures.spec import Shape
-from search import store
+from search import ledger, machine, store
 from search.calibration import Calibration, Speeds, calibrate
 from search.driver import Driver, fill_rungs
 from search.forecast import MOST_DRAWS, Forecast, Plan, forecast
 from search.ledger import Ledger
-from search.machine import Machine, describe, find_machine
+from search.machine import Machine, describe
 from search.progress import Progress, headlines
 from search.record import FINAL, Record, Run
 from search.sampler import Sampler, derive_seed, history_json, make_sampler
 from search.scheduler import make_scheduler
-from search.session import Outcome, RequestError, cost_of, train, training_images, unchanged_images
+from search.session import (
+    Options,
+    Outcome,
+    RequestError,
+    cost_of,
+    find_machine,
+    train,
+    training_images,
+    unchanged_images,
+)
 from search.spaces import Space, find_space, write_list
 from search.store import Request, Search
 from trainables import files
@@ -34,9 +43,7 @@ from trainables.datasets import Images, fingerprint, split
 LIST = "space.jsonl"
 
 
-def launch(
-    request: Request, *, results: Path, name: str | None, parallel: int | None, max_time: float | None
-) -> Outcome:
+def launch(request: Request, options: Options, *, results: Path, name: str | None) -> Outcome:
     """Begin a search and run it. Raises one of the named errors before anything is left on disk."""
     space = find_space(request.space)
     images = training_images(request)
@@ -44,7 +51,7 @@ def launch(
     check_space(space, images.shape, len(images.classes))
     # Drawn once for the forecast: a space that fails shall fail before there is a search.
     plan = _plan(request, space, images, len(learn))
-    here = find_machine(parallel)
+    here = find_machine(options, {request.space, *(config.network.name for config in plan.configs)})
     created = time.time()
     facts = {
         "data": {
@@ -70,7 +77,7 @@ def launch(
         if space.configs:
             # A copy: the search does not change when the list does, and resumes from any folder.
             files.write(search.folder / LIST, write_list(space))
-        return _search_session(search, space, images, here, request.samples, max_time, plan)
+        return _search_session(search, space, images, here, request.samples, options, plan)
     except BaseException:
         if not search.ledger.exists() or not search.ledger.stat().st_size:
             store.discard(search)
@@ -83,7 +90,7 @@ def dry_run(request: Request, *, results: Path, parallel: int | None) -> Forecas
     images = training_images(request)
     learn, _ = split(images.labels, request.validation, request.seed)
     check_space(space, images.shape, len(images.classes))
-    here = find_machine(parallel)
+    here = machine.find(parallel)
     plan = _plan(request, space, images, len(learn))
     return forecast(plan, calibrate(plan.configs, images, here), here, results)
 
@@ -107,17 +114,22 @@ def _plan(request: Request, space: Space, images: Images, num_train: int) -> Pla
     )
 
 
-def resume(search: Search, *, samples: int | None, parallel: int | None, max_time: float | None) -> Outcome:
-    """Continue a search from its ledger, perhaps with more samples."""
+def resume(search: Search, options: Options, *, samples: int | None, until: int | None = None) -> Outcome:
+    """Continue a search from its ledger, perhaps with more samples; `until`: from before that line of the ledger."""
     request = search.request
+    if until is not None:
+        ledger.cut(search.ledger, until)
     listed = search.folder / LIST
     space = find_space(str(listed) if listed.exists() else request.space)
     images = unchanged_images(search)
-    with Ledger(search.ledger) as ledger:
-        before = Record(ledger.events).samples or request.samples
+    with Ledger(search.ledger) as book:
+        record = Record(book.events)
+    before = record.samples or request.samples
     if samples is not None and samples < before:
         raise RequestError(f"--samples can only grow: the search has {before}, got {samples}")
-    return _search_session(search, space, images, find_machine(parallel, search.facts), samples or before, max_time)
+    networks = [run.config["network"]["name"] for run in record.trials]
+    here = find_machine(options, {request.space, *networks}, search.facts)
+    return _search_session(search, space, images, here, samples or before, options)
 
 
 def _search_session(
@@ -126,7 +138,7 @@ def _search_session(
     images: Images,
     here: Machine,
     samples: int,
-    max_time: float | None,
+    options: Options,
     plan: Plan | None = None,
 ) -> Outcome:
     """One session of a search; with a plan its forecast is made first."""
@@ -138,7 +150,7 @@ def _search_session(
         samples = min(samples, len(space.configs))
 
     with (
-        Ledger(search.ledger) as ledger,
+        Ledger(search.ledger) as book,
         Progress("trial", lambda d: d.record.trials, samples, here.slots) as progress,
     ):
 
@@ -156,11 +168,12 @@ def _search_session(
                 progress.say(line)
 
         driver = Driver(
-            ledger,
+            book,
             search.folder,
             search_source(sampler, images, request, trial_order(space, request, images, samples)),
             scheduler,
-            deadline=time.time() + max_time if max_time else None,
+            retries=options.retries,
+            deadline=time.time() + options.max_time if options.max_time else None,
             listen=listen,
             calibration=Calibration(plan.configs, here.slots, foresee) if plan else None,
         )
@@ -169,16 +182,16 @@ def _search_session(
             f"{search.name}: {samples} trials of {space.name} on {len(learn):,} images, "
             f"{len(validate):,} for validation; {describe(here)}"
         )
-        train(
+        return train(
             driver,
             search,
             progress,
             here,
+            options,
             train=images.take(learn),
             validation=images.take(validate),
             samples=samples,
         )
-        return Outcome(search, driver.record.sessions[-1].reason)
 
 
 def search_source(

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from trainables import files
+
 VERSION = 1
 
 Event = dict[str, Any]
@@ -62,10 +64,15 @@ class Ledger:
             while line:
                 line = line[self._file.write(line) :]
             os.fsync(self._file.fileno())
-        except OSError as error:
+            self.events.append(entry)
+        except BaseException as error:  # also a Ctrl-C: the line is there for all or for nobody
             self._file.truncate(end)
-            raise DiskError(f"cannot write {self._path}: {error.strerror}; nothing recorded is lost") from error
-        self.events.append(entry)
+            if isinstance(error, OSError):
+                raise DiskError(
+                    f"cannot write {self._path}: {error.strerror}; nothing recorded is lost: "
+                    f"make room, then hpsearch resume {self._path.parent.name}"
+                ) from error
+            raise
         return entry
 
     def _lock(self) -> bool:
@@ -93,6 +100,27 @@ def read(path: Path) -> list[Event]:
     return _parse(path)[0]
 
 
+def cut(path: Path, line: int, *, clock: Callable[[], float] = time.time) -> None:
+    """Cut a ledger off before a line (from 1) and record that; the whole file is kept beside it.
+
+    The *cut* event holds how many test passes the lost lines tell of, as they have happened nonetheless. Raises
+    LedgerError when there is no such line, when one before it is damaged, or when a process has the ledger open.
+    """
+    if is_open(path):
+        raise LedgerError(f"{path.parent.name} is running in another process; see hpsearch status")
+    data = path.read_bytes()
+    lines = data.splitlines(keepends=True)
+    if not 1 < line <= len(lines):
+        raise LedgerError(f"--until is the number of a line of {path}, 2 to {len(lines)}; got {line}")
+    kept, lost = lines[: line - 1], lines[line - 1 :]
+    if len(_decode_all(path, kept)) < len(kept):
+        raise LedgerError(f"{path}, line {len(kept)} is damaged as well: --until {len(kept)}")
+    tested = sum(b'"event":"tested"' in each for each in lost)
+    entry = {"v": VERSION, "seq": len(kept), "time": clock(), "event": "cut", "lines": len(lost), "tested": tested}
+    files.write(path.with_name(f"ledger-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"), data)
+    files.write(path, b"".join((*kept, _encode(entry))))
+
+
 def is_open(path: Path) -> bool:
     """Whether a process has the ledger open for writing."""
     with path.open("rb") as file:
@@ -110,10 +138,12 @@ def _encode(entry: Event) -> bytes:
 
 def _parse(path: Path) -> tuple[list[Event], int]:
     """The events and the length in bytes of the whole lines; a torn end is left out."""
-    data = path.read_bytes()
+    events = _decode_all(path, lines := path.read_bytes().splitlines(keepends=True))
+    return events, sum(map(len, lines[: len(events)]))
+
+
+def _decode_all(path: Path, lines: list[bytes]) -> list[Event]:
     events: list[Event] = []
-    good = 0
-    lines = data.splitlines(keepends=True)
     for number, line in enumerate(lines, 1):
         try:
             events.append(_decode(line, len(events)))
@@ -121,15 +151,15 @@ def _parse(path: Path) -> tuple[list[Event], int]:
             if number == len(lines):
                 break
             raise LedgerError(
-                f"{path}, line {number}: {error}; the lines before it are whole, those after it cannot be trusted"
+                f"{path}, line {number}: {error}; the lines before it are whole, those after it cannot be trusted. "
+                f"To go on from before it: hpsearch resume {path.parent.name} --until {number}"
             ) from error
         version = events[-1]["v"]
         if version > VERSION:
             raise LedgerError(
                 f"{path} is a ledger of version {version}; this hpsearch reads up to {VERSION}, so update it"
             )
-        good += len(line)
-    return events, good
+    return events
 
 
 def _decode(line: bytes, seq: int) -> Event:

@@ -1,26 +1,38 @@
 """The machine at hand: how many trials it trains at a time, on what."""
 
+from __future__ import annotations
+
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from trainables.loop import default_precision
+
+if TYPE_CHECKING:
+    from search.cluster import Node
 
 SLOTS_PER_GPU = 16
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a session computes on. threads: of each slot on the CPU."""
+    """What a session computes on.
+
+    threads: of each slot on the CPU. address: of the Ray cluster that this process is connected to, None for a Ray of
+    its own. limit: trials at a time where that has room for more.
+    """
 
     slots: int
     threads: int
     num_gpus: int
     device: str
     precision: str
+    address: str | None = None
+    limit: int | None = None
 
 
 def slots_per_gpu(here: Machine) -> int:
@@ -28,7 +40,7 @@ def slots_per_gpu(here: Machine) -> int:
     return math.ceil(here.slots / here.num_gpus) if here.num_gpus else 0
 
 
-def find_machine(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
+def find(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
     """The machine at hand with this many slots; threads and precision of an earlier session are kept."""
     facts = facts or {}
     gpus = torch.cuda.device_count()
@@ -41,6 +53,24 @@ def find_machine(parallel: int | None, facts: dict[str, Any] | None = None) -> M
         num_gpus=gpus,
         device=device,
         precision=facts.get("precision") or default_precision(device),
+    )
+
+
+def of_cluster(address: str, nodes: Sequence[Node], parallel: int | None, facts: dict[str, Any] | None) -> Machine:
+    """A cluster's machines as one; threads and precision of an earlier session are kept."""
+    facts = facts or {}
+    gpus = sum(node.gpus for node in nodes)
+    threads = facts.get("threads") or 1
+    room = gpus * SLOTS_PER_GPU if gpus else sum(node.cpus // threads for node in nodes)
+    precisions = {node.precision for node in nodes}
+    return Machine(
+        slots=min(parallel or room, room),
+        threads=threads,
+        num_gpus=gpus,
+        device="cuda" if gpus else "cpu",
+        precision=facts.get("precision") or ("bfloat16" if precisions == {"bfloat16"} else "float32"),
+        address=address,
+        limit=parallel,
     )
 
 

@@ -64,20 +64,52 @@ def search_argument(command: Any) -> Any:
     return click.argument("search", required=False)(command)
 
 
-def parallel(command: Any) -> Any:
-    """--parallel: the slots."""
-    return click.option(
-        "--parallel", type=Count(1, MOST_SLOTS), help="Trials at a time.  [default: one a core, or 16 a GPU]"
-    )(command)
+def session(command: Any) -> Any:
+    """How a session runs; the values are those that `session_options` takes."""
+    for option in reversed(
+        (
+            click.option(
+                "--parallel", type=Count(1, MOST_SLOTS), help="Trials at a time.  [default: one a core, or 16 a GPU]"
+            ),
+            click.option(
+                "--max-time",
+                type=Real(min=0, min_open=True),
+                help="Minutes after which trials pause at their epoch's end; resume goes on.",
+            ),
+            click.option(
+                "--retries",
+                type=Count(0, 100),
+                default=2,
+                show_default=True,
+                help="Further attempts for a trial whose worker or machine fails, from its last checkpoint.",
+            ),
+            click.option(
+                "--trial-timeout",
+                type=Real(min=0, min_open=True),
+                default=30,
+                show_default=True,
+                help="Minutes without progress after which a trial's worker ends itself.",
+            ),
+            click.option("--address", metavar="HOST:PORT", help="Train on this Ray cluster.  [default: this machine]"),
+        )
+    ):
+        command = option(command)
+    return command
 
 
-def max_time(command: Any) -> Any:
-    """--max-time, in minutes."""
-    return click.option(
-        "--max-time",
-        type=Real(min=0, min_open=True),
-        help="Minutes after which trials pause at their epoch's end; resume goes on.",
-    )(command)
+def session_options(
+    parallel: int | None, max_time: float | None, retries: int, trial_timeout: float, address: str | None
+) -> Any:
+    """The options of `session` as `search.session.Options`, in seconds."""
+    from search.session import Options
+
+    return Options(
+        parallel=parallel,
+        max_time=max_time * 60 if max_time is not None else None,
+        retries=retries,
+        trial_timeout=trial_timeout * 60,
+        address=address,
+    )
 
 
 def as_json(command: Any) -> Any:

@@ -49,7 +49,7 @@ class Progress:
         self._console.print(line, highlight=False, soft_wrap=True)
 
     def hear(self, event: Event) -> None:
-        """A new event: a line for each trial that fails or diverges, and in a log one for each measurement."""
+        """A new event: a line for whatever goes wrong with a trial, and in a log one for each measurement."""
         if not self._driver or event["event"] not in ("measured", "ended"):
             return
         run = self._driver.record.runs[event["trial"], event["repeat"]]
@@ -57,6 +57,11 @@ class Progress:
         if run.state in ("failed", "diverged", "infeasible"):
             self.say(f"{name}, {run.state}: {run.reason}")
             return
+        if event["event"] == "ended":
+            self.say(f"{name}, to be tried again: {run.reason}")
+            return
+        if event.get("trouble"):
+            self.say(f"{name}, {event['trouble']}")
         if self._live:
             return
         accuracy = event["val_accuracy"] if event["val_accuracy"] is not None else event["train_accuracy"]

@@ -24,8 +24,10 @@ def is_family(network: str) -> bool:
 class Run:
     """One training and what is known of it.
 
-    state: "waiting" (asked, not started), "running" (or interrupted, when no process has the ledger open), or one of
-    `FINAL`. measurements: one an epoch, in order, each an event. test: the *tested* event.
+    state: "waiting" (asked, not started), "running" (or interrupted, when no process has the ledger open),
+    "interrupted" (to be trained on), or one of `FINAL`. measurements: one an epoch, in order, each an event. ends:
+    the *ended* events. micro_batch: images whose gradients are computed at a time, where memory was too small for a
+    batch. test: the *tested* event.
     """
 
     asked: Event
@@ -34,6 +36,8 @@ class Run:
     reason: str | None = None
     measurements: list[Event] = field(default_factory=list)
     checkpoint: str | None = None
+    ends: list[Event] = field(default_factory=list)
+    micro_batch: int | None = None
     test: Event | None = None
 
     @property
@@ -105,6 +109,9 @@ class Record:
         if kind == "closed":
             self.sessions[-1].reason = event["reason"]
             return
+        if kind == "cut":
+            self.test_passes += event["tested"]
+            return
         key = (event["trial"], event["repeat"])
         if kind == "asked":
             self.runs[key] = Run(event)
@@ -125,6 +132,8 @@ class Record:
                 run.state, run.reason = event["state"], event["reason"]
             case "ended":
                 run.state, run.reason = event["state"], event["reason"]
+                run.micro_batch = event.get("micro_batch", run.micro_batch)
+                run.ends.append(event)
             case "tested":
                 run.test = event
                 self.test_passes += 1

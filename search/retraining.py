@@ -9,12 +9,12 @@ import torch
 from search import winners
 from search.driver import Driver
 from search.ledger import Ledger
-from search.machine import Machine, describe, find_machine
+from search.machine import Machine, describe
 from search.progress import Progress
 from search.record import Record, Run
 from search.sampler import derive_seed
 from search.scheduler import NoScheduler
-from search.session import Outcome, RequestError, train, unchanged_images
+from search.session import Options, Outcome, RequestError, find_machine, train, unchanged_images
 from search.store import Search, retrain_folder
 from trainables.config import Config
 from trainables.datasets import fingerprint, load
@@ -23,14 +23,13 @@ from trainables.retrain import test_pass
 
 
 def retrain(
-    search: Search, *, top: int, distinct: bool, epochs: int, repeats: int, parallel: int | None
+    search: Search, options: Options, *, top: int, distinct: bool, epochs: int, repeats: int
 ) -> tuple[Outcome, list[Run]]:
     """Train the best trials on all their images from scratch, then test each once. Returns the runs asked for.
 
     What an earlier retrain of the same trials and epochs has done is not done again.
     """
     images = unchanged_images(search)
-    here = find_machine(parallel, search.facts)
     with Ledger(search.ledger) as ledger:
         record = Record(ledger.events)
         best = winners.rank(record, distinct=distinct)[:top]
@@ -38,6 +37,7 @@ def retrain(
             raise RequestError(
                 f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is"
             )
+        here = find_machine(options, [run.config["network"]["name"] for run in best], search.facts)
         wanted: list[tuple[int, int]] = []
 
         def source(driver: Driver) -> Iterator[Run]:
@@ -65,21 +65,24 @@ def retrain(
             return [driver.record.runs[key] for key in wanted]
 
         with Progress("retrain", runs, len(best) * repeats, here.slots) as progress:
-            driver = Driver(ledger, search.folder, source, NoScheduler(epochs), listen=progress.hear)
+            driver = Driver(
+                ledger, search.folder, source, NoScheduler(epochs), retries=options.retries, listen=progress.hear
+            )
             progress.say(
                 f"{search.name}: {len(best)} winners × {repeats} for {epochs} epochs on all {len(images):,} images; "
                 f"{describe(here)}"
             )
-            train(
+            outcome = train(
                 driver,
                 search,
                 progress,
                 here,
+                options,
                 train=images,
                 validation=None,
                 after=lambda: _test(driver, search, runs(driver), here, progress),
             )
-        return Outcome(search, driver.record.sessions[-1].reason), runs(driver)
+        return outcome, runs(driver)
 
 
 def _repeats(record: Record, winner: Run, epochs: int, repeats: int) -> list[int]:

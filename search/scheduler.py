@@ -40,6 +40,12 @@ class Asha:
         rung[trial] = value
         return not others or bool(value >= np.quantile(others, 1 - 1 / self.reduction_factor))
 
+    def forget(self, trial: int, epoch: float) -> None:
+        """Drop what a trial had beyond an epoch: it is trained again from there and judged afresh."""
+        for level, rung in self.rungs.items():
+            if level > epoch:
+                rung.pop(trial, None)
+
 
 @dataclass
 class NoScheduler:
@@ -55,6 +61,9 @@ class NoScheduler:
     def judge(self, trial: int, epoch: float, value: float) -> bool:
         """Go on."""
         return True
+
+    def forget(self, trial: int, epoch: float) -> None:
+        """Nothing was kept."""
 
 
 Scheduler = Asha | NoScheduler

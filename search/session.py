@@ -1,10 +1,11 @@
 """A session: one process at work on a search, from the machine it finds to the line that closes it."""
 
 import os
+import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import torch
 from architectures.cost import Cost, cost
 from architectures.families import make_network
 from architectures.spec import CNN, Shape, SizeError
-from search import tables
-from search.driver import Driver
+from search import machine, tables
+from search.driver import RETRIES, Driver
+from search.ledger import DiskError
 from search.machine import Machine
 from search.progress import Progress
 from search.store import Request, Search
@@ -28,12 +30,47 @@ class RequestError(ValueError):
     """A wrong request: one line with the rule, the value and what would be right."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a session runs; no part of the search, and another one may run otherwise.
+
+    parallel: trials at a time. max_time, trial_timeout: seconds. retries: further attempts for a trial whose worker
+    fails. address: of a Ray cluster, HOST:PORT, or None for a Ray of its own.
+    """
+
+    parallel: int | None = None
+    max_time: float | None = None
+    retries: int = RETRIES
+    trial_timeout: float | None = None
+    address: str | None = None
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """How a session ended: "finished", "interrupted" or "out of time"."""
+    """How a session ended: "finished", "interrupted", "out of time" or "disk full", with the disk's words as detail.
+
+    address: of the Ray cluster that it ran on, if any.
+    """
 
     search: Search
     reason: str
+    detail: str | None = None
+    address: str | None = None
+
+
+def find_machine(options: Options, networks: Iterable[str], facts: dict[str, Any] | None = None) -> Machine:
+    """The machine at hand, or the cluster at an address, which this process is then connected to.
+
+    networks: names of spaces and networks, of which a user's own travel to the cluster. facts: of an earlier session.
+    """
+    if options.address is None:
+        return machine.find(options.parallel, facts)
+    from search import cluster  # imported late, as it brings Ray
+
+    cluster.connect(options.address, cluster.own_modules(networks, Path.cwd()))
+    nodes = cluster.nodes()
+    cluster.check(nodes)
+    return machine.of_cluster(options.address, nodes, options.parallel, facts)
 
 
 def training_images(request: Request) -> Images:
@@ -76,12 +113,13 @@ def train(
     search: Search,
     progress: Progress,
     here: Machine,
+    options: Options,
     *,
     train: Images,
     validation: Images | None,
     samples: int | None = None,
     after: Callable[[], None] = lambda: None,
-) -> None:
+) -> Outcome:
     """Open a session, train under Ray, and close it in whatever way it ends."""
     from search import engine  # imported late: Ray takes seconds, and a wrong request shall not wait for it
 
@@ -95,9 +133,14 @@ def train(
         host=socket.gethostname(),
         pid=os.getpid(),
     )
-    with _closing(driver, search):
+
+    def work() -> None:
         began = time.time()
-        progress.say(f"starting Ray and {here.slots} worker{'s' * (here.slots > 1)} …")
+        progress.say(
+            f"starting Ray and {here.slots} worker{'s' * (here.slots > 1)} …"
+            if here.address is None
+            else f"starting {here.slots} workers on {here.address} …"
+        )
         address = engine.start(here)
         progress.say(f"Ray's dashboard: {address} (its token: ray get-auth-token); started in {_since(began)}")
         try:
@@ -107,24 +150,53 @@ def train(
                 train=train,
                 validation=validation,
                 on_step=progress.refresh,
+                timeout=options.trial_timeout,
             )
         finally:
             engine.stop()
         if driver.finished:
             after()
 
+    with interruptible(search):
+        return Outcome(search, _closing(driver, search, work), driver.full, options.address)
 
-@contextmanager
-def _closing(driver: Driver, search: Search) -> Iterator[None]:
+
+def _closing(driver: Driver, search: Search, work: Callable[[], None]) -> str:
+    """Work, and record how it ended: the reason. A full disk refuses that too; then it looks as if it was killed."""
     reason = "failed"
     try:
-        yield
-        reason = "finished" if driver.finished else "out of time" if driver.late else "interrupted"
+        work()
+        reason = "finished" if driver.finished else driver.pausing or "interrupted"
     except KeyboardInterrupt:
         reason = "interrupted"
+    except DiskError as error:
+        driver.full = driver.full or str(error)
+        reason = "disk full"
     finally:
-        driver.append("closed", reason=reason)
-        tables.write(search.folder, driver.record)
+        with suppress(DiskError):
+            driver.append("closed", reason=reason)
+        with suppress(OSError):
+            tables.write(search.folder, driver.record)
+    return reason
+
+
+@contextmanager
+def interruptible(search: Search) -> Iterator[None]:
+    """A first Ctrl-C is a KeyboardInterrupt, which closes the record; a second one ends the process at once."""
+
+    def hear(*_: object) -> None:
+        signal.signal(signal.SIGINT, end)
+        raise KeyboardInterrupt
+
+    def end(*_: object) -> None:
+        os.write(2, f"\nstopped at once; nothing recorded is lost: hpsearch resume {search.name}\n".encode())
+        os._exit(130)
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _since(began: float) -> str:

@@ -1,5 +1,7 @@
 """A search as people see it: rows for the terminal, and the same as plain data for programs."""
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -66,7 +68,24 @@ def status(found: Loaded) -> dict[str, Any]:
             for run in record.runs.values()
             if run.state in ("failed", "diverged", "infeasible")
         ],
+        "retries": [
+            {"trial": run.key[0], "repeat": run.key[1], "attempt": end["attempt"], "reason": end["reason"]}
+            for run in record.runs.values()
+            for end in run.ends
+            if end["state"] == "interrupted"
+        ],
+        "bytes": _size(found.search.folder),
+        "checkpoint_bytes": _size(found.search.folder / "checkpoints"),
     }
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files below; one that goes meanwhile counts nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += path.lstat().st_size
+    return total
 
 
 def rungs(found: Loaded) -> Rows:
@@ -108,7 +127,14 @@ def print_status(data: dict[str, Any]) -> None:
         console.print(f"retrained  {data['retrained']}; the test set was read {data['test_passes']} times")
     for failure in data["failures"]:
         console.print(f"trial {failure['trial']}: {failure['state']}, {failure['reason']}")
+    for retry in data["retries"]:
+        console.print(f"trial {retry['trial']}: attempt {retry['attempt']} ended, {retry['reason']}")
+    console.print(f"disk       {_mib(data['bytes'])}, of which checkpoints {_mib(data['checkpoint_bytes'])}")
     console.print(f"folder     {data['folder']}")
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"
 
 
 # ---- trials

@@ -1,25 +1,29 @@
-"""Checkpoints on disk. Nothing is unpickled that could run code."""
+"""Checkpoints as files. Nothing is unpickled that could run code."""
 
 import io
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from pyarrow import fs
-
-from trainables import files
 
 
-def save(path: Path, state: dict[str, Any]) -> int:
-    """Write a training's state; durable when this returns. Returns its size in bytes."""
+class Files(Protocol):
+    """Where a run's files lie: a `trainables.files.Folder`, or something on another machine that stands for one."""
+
+    def write(self, name: str, data: bytes | memoryview) -> None:
+        """Whole or absent, and durable when this returns."""
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes; raises FileNotFoundError."""
+
+
+def save(folder: Files, name: str, state: dict[str, Any]) -> int:
+    """Write a training's state; durable when this returns. Returns its size in bytes; raises OSError."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    files.write(path, buffer.getbuffer())
+    folder.write(name, buffer.getbuffer())
     return buffer.getbuffer().nbytes
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(folder: Files, name: str) -> dict[str, Any]:
     """The state that `save` wrote, on the CPU; raises OSError when it is not there."""
-    filesystem, inner = fs.FileSystem.from_uri(path.absolute().as_uri())
-    with filesystem.open_input_file(inner) as file:
-        return torch.load(io.BytesIO(file.readall()), map_location="cpu", weights_only=True)
+    return torch.load(io.BytesIO(folder.read(name)), map_location="cpu", weights_only=True)

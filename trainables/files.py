@@ -4,6 +4,7 @@ On a disk a file is written under a temporary name, flushed, and renamed. An obj
 upload has ended.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -49,6 +50,11 @@ class Folder:
         with filesystem.open_input_file(f"{root}/{name}") as file:
             return file.readall()
 
+    def has(self, name: str) -> bool:
+        """Whether a file of that name is there."""
+        filesystem, root = self._open()
+        return filesystem.get_file_info(f"{root}/{name}").type == fs.FileType.File
+
     def remove(self, name: str) -> None:
         """Delete a file that may be gone already."""
         filesystem, root = self._open()
@@ -78,6 +84,11 @@ class Folder:
 def is_uri(location: str) -> bool:
     """Whether a location is a URI and not a local path."""
     return "://" in location
+
+
+def is_full(error: OSError) -> bool:
+    """Whether an error says that there is no room left, on the disk or in one's quota."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
 
 
 @contextmanager

@@ -102,10 +102,14 @@ class Training:
         *,
         seed: int,
         precision: str = "float32",
+        micro_batch: int | None = None,
     ) -> None:
+        """micro_batch: images whose gradients are computed at a time where memory is too small for a batch. Not quite
+        the same training: batch norm then sees fewer images at a time.
+        """
         if config.training.epochs is None:
             raise ValueError("the configuration has no number of epochs; see Config.with_defaults")
-        self.config, self.seed, self.precision = config, seed, precision
+        self.config, self.seed, self.precision, self.micro_batch = config, seed, precision, micro_batch
         self.train, self.validation = train, validation
         self.device = train.pixels.device
         self.images = 0
@@ -169,11 +173,10 @@ class Training:
             pixels = augment(self.train.pixels[index], augmentation, generator)
             for inputs, labels in zip(pixels.split(sizes), self.train.labels[index].split(sizes), strict=True):
                 self._set_learning_rate()
-                loss, logits = self._forward(inputs, labels, settings.label_smoothing)
                 self.optimizer.zero_grad(set_to_none=True)
-                loss.backward()
+                for loss, logits, of in self._backward(inputs, labels, settings.label_smoothing):
+                    totals += torch.stack((loss * len(of), (logits.argmax(1) == of).sum()))
                 self.optimizer.step()
-                totals += torch.stack((loss.detach() * len(labels), (logits.argmax(1) == labels).sum()))
                 self.images += len(labels)
         loss_sum, correct = totals.tolist()
         return loss_sum / len(order), correct / len(order)
@@ -181,11 +184,25 @@ class Training:
     def _validate(self) -> tuple[float, float]:
         assert self.validation is not None
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)
-        for logits, labels in evaluate(self.model, self.validation, self.precision):
+        batch = EVALUATION_BATCH if self.micro_batch is None else 4 * self.micro_batch  # no gradients: a third of it
+        for logits, labels in evaluate(self.model, self.validation, self.precision, min(batch, EVALUATION_BATCH)):
             loss = cross_entropy(logits, labels, reduction="sum")
             totals += torch.stack((loss, (logits.argmax(1) == labels).sum()))
         loss_sum, correct = totals.tolist()
         return loss_sum / len(self.validation), correct / len(self.validation)
+
+    def _backward(self, inputs: Tensor, labels: Tensor, smoothing: float) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Add the gradients of a batch's mean loss, whole or part by part; each part's loss, logits and labels."""
+        if self.micro_batch is None or self.micro_batch >= len(labels):
+            loss, logits = self._forward(inputs, labels, smoothing)
+            loss.backward()
+            yield loss.detach(), logits, labels
+            return
+        sizes = [len(part) for part in _batches(torch.arange(len(labels)), self.micro_batch)]
+        for part, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
+            loss, logits = self._forward(part, of, smoothing)
+            (loss * (len(of) / len(labels))).backward()
+            yield loss.detach(), logits, of
 
     def _forward(self, inputs: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
         with _autocast(self.device, self.precision):
@@ -209,12 +226,12 @@ def _blocks(batches: list[Tensor]) -> Iterator[list[Tensor]]:
     return (batches[i : i + together] for i in range(0, len(batches), together))
 
 
-def evaluate(model: nn.Module, images: Resident, precision: str) -> Iterator[tuple[Tensor, Tensor]]:
+def evaluate(
+    model: nn.Module, images: Resident, precision: str, batch: int = EVALUATION_BATCH
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits float32 (B, num_classes) and labels (B,) of every image in order, without augmentation."""
     model.eval()
-    for pixels, labels in zip(
-        images.pixels.split(EVALUATION_BATCH), images.labels.split(EVALUATION_BATCH), strict=True
-    ):
+    for pixels, labels in zip(images.pixels.split(batch), images.labels.split(batch), strict=True):
         with torch.inference_mode(), _autocast(images.pixels.device, precision):
             logits = model(normalise(pixels)).float()
         yield logits, labels

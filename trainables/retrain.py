@@ -12,7 +12,6 @@ from torch import nn
 
 from architectures.build import build
 from architectures.families import make_network
-from trainables import files
 from trainables.config import Config
 from trainables.loop import Resident, evaluate
 from trainables.predictions import write_predictions
@@ -30,8 +29,8 @@ class Network:
     classes: tuple[str, ...]
 
 
-def save_network(folder: Path, network: Network) -> None:
-    """Write `model.safetensors` and the `config.json` that rebuilds it; whole or absent each."""
+def network_files(network: Network) -> dict[str, bytes]:
+    """By name, `model.safetensors` and the `config.json` that rebuilds it."""
     settings = {
         "config": network.config.to_json(),
         "input_shape": list(network.shape),
@@ -40,12 +39,11 @@ def save_network(folder: Path, network: Network) -> None:
     }
     # Cloned, as safetensors refuses tensors that share memory (tied weights).
     state = {name: value.cpu().contiguous().clone() for name, value in network.model.state_dict().items()}
-    files.write(folder / WEIGHTS, to_safetensors(state))
-    files.write(folder / SETTINGS, json.dumps(settings, indent=1).encode())
+    return {WEIGHTS: to_safetensors(state), SETTINGS: json.dumps(settings, indent=1).encode()}
 
 
 def load_network(folder: Path, device: str = "cpu") -> Network:
-    """The network that `save_network` wrote; a user's own network runs its code again to be rebuilt."""
+    """The network whose `network_files` lie in a folder; a user's own network runs its code again to be rebuilt."""
     settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text())
     config = Config.from_json(settings["config"])
     shape, classes = tuple(settings["input_shape"]), tuple(settings["classes"])

@@ -9,9 +9,10 @@ from typing import Any
 class Task:
     """One run for a worker: plain values, as it travels through Tune.
 
-    trial, repeat, attempt: who. config, seed: what. resume_from: a checkpoint's path, or None. checkpoints: the path
-    prefix for its own. weights: the folder for the trained network, or None in a search. deadline: Unix seconds
-    after which an epoch's end writes a checkpoint, or None. calibrate: configurations whose speed is measured first.
+    trial, repeat, attempt: who. config, seed: what. resume_from: the name of a checkpoint, or None. weights: whether
+    the trained network is kept, as of a retrain. deadline: Unix seconds after which an epoch's end writes a
+    checkpoint, or None. micro_batch: images whose gradients are computed at a time, or None for a batch's. calibrate:
+    configurations whose speed is measured first.
     """
 
     trial: int
@@ -20,7 +21,12 @@ class Task:
     config: Mapping[str, Any]
     seed: int
     resume_from: str | None
-    checkpoints: str
-    weights: str | None = None
+    weights: bool = False
     deadline: float | None = None
+    micro_batch: int | None = None
     calibrate: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        """What the names of this attempt's files begin with, so that no attempt can write into another's."""
+        return f"{self.trial}-{self.repeat}-{self.attempt}"

@@ -233,14 +233,68 @@ def test_max_time_pauses_with_a_checkpoint_and_fails_nothing(home):
 
 @pytest.mark.slow
 def test_a_worker_that_dies_is_recorded_the_others_go_on_and_resume_tries_again(home):
-    process = start(home, *small_search("bereaved", "--scheduler", "none", "--epochs", "12"))
+    process = start(home, *small_search("bereaved", "--scheduler", "none", "--epochs", "12", "--retries", "0"))
     path = home / "results" / "bereaved" / "ledger.jsonl"
     wait_for(lambda: measured(path) >= 3)
     os.kill(next(e["pid"] for e in reversed(ledger.read(path)) if e["event"] == "measured"), signal.SIGKILL)
     assert process.wait(timeout=200) == 1, "something failed while running"
     trials = loaded(home, "bereaved").trials
     assert trials.state.value_counts().to_dict() == {"done": 7, "failed": 1}
-    assert trials.query("state == 'failed'").reason.item()
+    assert trials.query("state == 'failed'").reason.item() == "the worker's process died: killed, perhaps for memory"
     assert "1 of 8 trials failed" in (home / "log.txt").read_text()
     hpsearch("resume", "bereaved", cwd=home)
     assert (loaded(home, "bereaved").trials.state == "done").all(), "a resume gives what failed another attempt"
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_costs_its_trial_an_attempt_and_nothing_else(home):
+    search = ("--scheduler", "none", "--epochs", "24")
+    process = start(home, *small_search("tried-again", *search))
+    path = home / "results" / "tried-again" / "ledger.jsonl"
+    wait_for(lambda: any(e.get("checkpoint") for e in ledger.read(path)) if path.exists() else False)
+    killed = next(e for e in reversed(ledger.read(path)) if e["event"] == "measured" and e["state"] == "running")
+    os.kill(killed["pid"], signal.SIGKILL)
+    assert process.wait(timeout=200) == 0
+    found = loaded(home, "tried-again")
+    assert (found.trials.state == "done").all()
+    assert sorted(found.trials.attempt) == [1] * 7 + [2]
+    assert (found.epochs.groupby("trial").epoch.count() == 24).all(), "each epoch counts once"
+    (retry,) = json.loads(hpsearch("status", "tried-again", "--json", cwd=home).stdout)["retries"]
+    assert retry["reason"] == "the worker's process died: killed, perhaps for memory"
+    assert list((home / "results" / "tried-again" / "checkpoints").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_ends_at_once_and_loses_nothing(home):
+    process = start(home, *small_search("twice", "--epochs", "3000", "--scheduler", "none"))
+    path = home / "results" / "twice" / "ledger.jsonl"
+    wait_for(lambda: measured(path) >= 3)
+    os.kill(process.pid, signal.SIGINT)
+    time.sleep(0.3)
+    before = time.time()
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(timeout=20) == 130
+    assert time.time() - before < 3
+    assert "hpsearch resume twice" in (home / "log.txt").read_text()
+    assert len(ledger.read(path)) == len(path.read_text().splitlines()), "no line is torn"
+
+
+@pytest.mark.slow
+def test_a_ledger_damaged_in_the_middle_goes_on_from_before_the_damage(home):
+    source = home / "results" / "first"
+    damaged = home / "results" / "damaged"
+    damaged.mkdir()
+    for name in ("search.json", "ledger.jsonl"):
+        (damaged / name).write_bytes((source / name).read_bytes())
+    lines = (source / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+    number = next(i for i, line in enumerate(lines, 1) if b'"measured"' in line and i > 15)
+    lines[number - 1] = lines[number - 1].replace(b'"val_accuracy":0', b'"val_accuracy":1')
+    (damaged / "ledger.jsonl").write_bytes(b"".join(lines))
+    refused = hpsearch("resume", "damaged", cwd=home, check=False)
+    assert refused.returncode == 2
+    assert f"line {number}" in refused.stderr and f"hpsearch resume damaged --until {number}" in refused.stderr
+    assert (damaged / "ledger.jsonl").read_bytes() == b"".join(lines)
+    hpsearch("resume", "damaged", "--until", str(number), cwd=home)
+    assert loaded(home, "damaged").trials.config.tolist() == loaded(home, "first").trials.config.tolist()
+    assert loaded(home, "damaged").trials.state.isin(["done", "stopped"]).all()
+    assert [path.read_bytes() for path in damaged.glob("ledger-*.jsonl")] == [b"".join(lines)]

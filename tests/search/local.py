@@ -8,7 +8,7 @@ from search.sampler import make_sampler
 from search.scheduler import make_scheduler
 from search.spaces import Space
 from trainables.datasets import load, split
-from trainables.trial import Worker
+from trainables.trial import Place, Worker
 
 
 class KilledError(Exception):
@@ -68,11 +68,11 @@ def run(
             config = {"task": vars(task)}
             if worker is None:
                 parts = {"train": images.take(learn), "validation": images.take(validate)}
-                parts |= {"threads": 1, "device": "cpu", "precision": "float32"}
+                parts |= {"threads": 1, "device": "cpu", "precision": "float32", "place": Place(driver.checkpoints)}
                 worker = LocalWorker({"run": config, "parts": parts})
             else:
                 worker.reset_config(config)
-            worker._checkpoint_is_due = lambda _seconds: True
+            worker._checkpoint_is_due = lambda _training, _seconds: True
             while driver.measured(task, worker.step()):
                 pass
         driver.append("closed", reason="finished")

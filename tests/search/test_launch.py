@@ -12,6 +12,7 @@ from search.spaces import Space
 from search.store import Request
 from tests.search.local import LocalWorker, make_images
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
+from trainables.trial import Place
 
 
 def config(width, epochs=None):
@@ -60,6 +61,7 @@ def test_the_first_trial_calibrates_and_then_trains(tmp_path):
             if worker is None:
                 data = images.take(np.arange(100))
                 parts = {"train": data, "validation": data, "threads": 1, "device": "cpu", "precision": "float32"}
+                parts["place"] = Place(driver.checkpoints)
                 worker = LocalWorker({"run": given, "parts": parts})
             else:
                 worker.reset_config(given)

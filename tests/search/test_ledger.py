@@ -122,3 +122,40 @@ def test_a_full_disk_is_named_and_leaves_no_torn_line(tmp_path):
             signal.signal(signal.SIGXFSZ, handler)
         book.append("asked", trial=4, repeat=0)
     assert [event["trial"] for event in ledger.read(path)] == [0, 1, 2, 4]
+
+
+def test_a_cut_keeps_what_is_before_a_line_records_itself_and_counts_lost_test_passes(tmp_path):
+    from search.record import Record
+
+    path = tmp_path / "ledger.jsonl"
+    with Ledger(path) as book:
+        for trial in range(3):
+            book.append("opened", trial=trial, repeat=0, samples=3)
+        book.append("tested", trial=0, repeat=1, correct=1, images=2)
+    whole = path.read_bytes()
+    ledger.cut(path, 3)
+    events = ledger.read(path)
+    assert [event["event"] for event in events] == ["opened", "opened", "cut"]
+    assert Record(events).test_passes == 1
+    assert [copy.read_bytes() for copy in tmp_path.glob("ledger-*.jsonl")] == [whole]
+    with Ledger(path) as book:
+        book.append("opened", trial=0, repeat=0, samples=3)
+    assert len(ledger.read(path)) == 4
+
+
+@pytest.mark.parametrize("line", [0, 1, 4, 99])
+def test_a_cut_at_no_line_is_refused_and_changes_nothing(tmp_path, line):
+    path = tmp_path / "ledger.jsonl"
+    write_three(path)
+    before = path.read_bytes()
+    with pytest.raises(LedgerError, match="2 to 3"):
+        ledger.cut(path, line)
+    assert path.read_bytes() == before
+
+
+def test_a_cut_beyond_the_damage_is_refused(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    write_three(path)
+    path.write_bytes(path.read_bytes().replace(b'"trial":1', b'"trial":7'))
+    with pytest.raises(LedgerError, match="--until 2"):
+        ledger.cut(path, 3)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from trainables import checkpoint
+from trainables.files import Folder
 
 STATE: dict[str, Any] = {
     "images": 320,
@@ -33,9 +34,9 @@ def names_in(folder: Path) -> list[str]:
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "1.pt"
-    size = checkpoint.save(path, STATE)
+    size = checkpoint.save(Folder(str(path.parent)), path.name, STATE)
     assert size == path.stat().st_size
-    loaded = checkpoint.load(path)
+    loaded = checkpoint.load(Folder(str(path.parent)), path.name)
     assert torch.equal(loaded["model"].pop("weight"), STATE["model"]["weight"])
     assert loaded | {"model": {}} == STATE | {"model": {}}
     assert names_in(path.parent) == ["1.pt"]
@@ -44,24 +45,24 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["two words", "50% größer", "a#b?c", "a+b&c=d", "%20"])
 def test_any_folder_name_works(tmp_path: Path, name: str) -> None:
     path = tmp_path / name / f"{name}.pt"
-    checkpoint.save(path, STATE)
+    checkpoint.save(Folder(str(path.parent)), path.name, STATE)
     assert [p.relative_to(tmp_path) for p in tmp_path.rglob("*.pt")] == [path.relative_to(tmp_path)]
-    assert checkpoint.load(path)["images"] == 320
+    assert checkpoint.load(Folder(str(path.parent)), path.name)["images"] == 320
 
 
 def test_a_relative_path_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    checkpoint.save(Path("here.pt"), STATE)
-    assert checkpoint.load(Path("here.pt"))["images"] == 320
+    checkpoint.save(Folder("."), "here.pt", STATE)
+    assert checkpoint.load(Folder("."), "here.pt")["images"] == 320
 
 
 def test_reading_runs_no_code(tmp_path: Path) -> None:
     torch.save({"images": 1, "model": Evil(tmp_path / "made")}, tmp_path / "evil.pt")
     with pytest.raises(pickle.UnpicklingError):
-        checkpoint.load(tmp_path / "evil.pt")
+        checkpoint.load(Folder(str(tmp_path)), "evil.pt")
     assert not (tmp_path / "made").exists()
 
 
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"none\.pt"):
-        checkpoint.load(tmp_path / "none.pt")
+        checkpoint.load(Folder(str(tmp_path)), "none.pt")

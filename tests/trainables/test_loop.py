@@ -16,6 +16,7 @@ from trainables import checkpoint
 from trainables.augment import PRESETS, normalise
 from trainables.cache import Images
 from trainables.config import OPTIMIZERS, Config
+from trainables.files import Folder
 from trainables.loop import Measurement, Resident, Training, default_precision, evaluate
 
 STILL = 1e-30  # a learning rate that changes no weight in float32
@@ -59,6 +60,25 @@ def make(digits: Images) -> Make:
         return Training(config, train, validation, seed=seed, **more)
 
     return made
+
+
+def test_parts_of_a_batch_add_up_to_the_batch_s_gradients_where_nothing_sees_other_images(make: Make) -> None:
+    whole, parts = make(configured()), make(configured(), micro_batch=5)
+    first, second = whole.run_epoch(), parts.run_epoch()
+    assert second.images == first.images
+    assert second.train_loss == pytest.approx(first.train_loss, abs=1e-5)
+    for name, value in whole.model.state_dict().items():
+        assert torch.allclose(value, parts.model.state_dict()[name], atol=1e-5)
+
+
+def test_batch_norm_sees_the_parts_and_so_differs(make: Make) -> None:
+    config = configured(network={"norm": "everywhere"})
+    whole, parts = make(config), make(config, micro_batch=5)
+    assert abs(whole.run_epoch().train_loss - parts.run_epoch().train_loss) > 1e-4
+
+
+def test_parts_as_large_as_the_batch_change_no_bit(make: Make) -> None:
+    assert run(make(configured())) == run(make(configured(), micro_batch=32))
 
 
 def run(training: Training) -> list[Measurement]:
@@ -137,9 +157,9 @@ def test_continuing_from_a_checkpoint_is_as_if_never_interrupted(make: Make, tmp
     curve = run(whole)
     begun = make(everything(name), seed=3)
     first = untimed(begun.run_epoch())
-    checkpoint.save(tmp_path / "1.pt", begun.state())
+    checkpoint.save(Folder(str(tmp_path)), "1.pt", begun.state())
     continued = make(everything(name), seed=3)
-    continued.restore(checkpoint.load(tmp_path / "1.pt"))
+    continued.restore(checkpoint.load(Folder(str(tmp_path)), "1.pt"))
     assert continued.epoch == 1
     assert [first, *run(continued)] == curve
     assert same_weights(continued, whole)

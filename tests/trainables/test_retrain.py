@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from trainables import retrain
+from trainables import files, retrain
 from trainables.cache import Images
 from trainables.config import Config
 from trainables.loop import Resident, Training, evaluate
@@ -21,6 +21,11 @@ CONFIG = Config.from_json(
         "training": {"batch_size": 32, "epochs": 1, "augment": "none"},
     }
 )
+
+
+def save_network(folder: Path, network: retrain.Network) -> None:
+    for name, data in retrain.network_files(network).items():
+        files.write(folder / name, data)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def network(digits: Images, resident: Resident) -> retrain.Network:
 
 @pytest.fixture
 def folder(tmp_path: Path, network: retrain.Network) -> Path:
-    retrain.save_network(tmp_path / "0-0", network)
+    save_network(tmp_path / "0-0", network)
     return tmp_path / "0-0"
 
 
@@ -97,7 +102,7 @@ def test_a_users_own_module_is_saved_and_rebuilt(tmp_path: Path, monkeypatch: py
     config = Config.from_json(CONFIG.to_json() | {"network": {"name": f"{name}:make", "hidden": 5}})
     images = Resident(torch.zeros(4, 1, 6, 6, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64), 3)
     training = Training(config, images, None, seed=0)
-    retrain.save_network(tmp_path / "saved", retrain.Network(training.model, config, (1, 6, 6), ("a", "b", "c")))
+    save_network(tmp_path / "saved", retrain.Network(training.model, config, (1, 6, 6), ("a", "b", "c")))
     loaded = retrain.load_network(tmp_path / "saved").model
     x = torch.rand(2, 1, 6, 6)
     assert torch.equal(loaded(x), training.model(x))
