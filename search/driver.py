@@ -25,7 +25,10 @@ SMALLEST_PART = 8  # of a batch that memory is too small for: a half, a quarter 
 
 
 class Driver:
-    """One session of a search or of its retrains: hands out tasks, hears results, writes the ledger."""
+    """One session of a search or of its retrains: hands out tasks, hears results, writes the ledger.
+
+    full: what a full disk said. superseded: who has taken the search over from another machine, if anyone has.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Driver:
         self._source = source(self)
         self.active: set[Key] = set()
         self.full: str | None = None
+        self.superseded: Callable[[], str | None] = lambda: None
         self._handed_out: set[Key] = set()
         self._again: list[Run] = []
         self._failures: Counter[Key] = Counter()
@@ -70,6 +74,8 @@ class Driver:
     @property
     def pausing(self) -> str | None:
         """Why no run goes beyond its epoch's end any more; None while all go on."""
+        if self.superseded():
+            return "taken over"
         if self.full is not None:
             return "disk full"
         return "out of time" if self.deadline is not None and time.time() > self.deadline else None

@@ -39,8 +39,17 @@ from trainables.task import Task
 from trainables.trial import Place, Worker, versions
 
 
+class EngineError(ValueError):
+    """Ray that does not start: one line."""
+
+    exit_code = 1
+
+
 def start(here: Machine) -> str:
-    """Start a local Ray, or use the cluster that this process is connected to; the dashboard's address."""
+    """Start a local Ray, or use the cluster that this process is connected to; the dashboard's address.
+
+    Raises EngineError when Ray does not start.
+    """
     # Called again where this process is connected already, Ray only says to what.
     context = _start_local(here) if here.address is None else ray.init(ignore_reinit_error=True)
     # A polite kill (a container or a batch system that stops) is a Ctrl-C; Ray's own handler would abort.
@@ -61,6 +70,9 @@ def _start_local(here: Machine) -> Any:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
+    except Exception as error:  # Ray raises bare ones
+        reason = " ".join(str(error).split())
+        raise EngineError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
     finally:
         os.umask(umask)
     token = Path("~/.ray/auth_token").expanduser()
@@ -279,8 +291,9 @@ def _answer(result: dict[str, Any]) -> dict[str, Any]:
 _DEATHS = {
     "node running low on memory": "its machine ran out of memory",
     "its node has died": "its machine died or was cut off",
-    "node was terminated": "its machine died or was cut off",
-    "ActorDiedError": "the worker's process died: killed, perhaps for memory",
+    "its node is dead": "its machine died or was cut off",
+    "the node it was running on is dead": "its machine died or was cut off",
+    "its worker process has died": "the worker's process died: killed, perhaps for memory",
     "ActorUnavailableError": "the worker's process cannot be reached",
 }
 

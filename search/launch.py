@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from architectures.spec import Shape
-from search import ledger, machine, store
+from search import ledger, machine, mirror, store
 from search.calibration import Calibration, Speeds, calibrate
 from search.driver import Driver, fill_rungs
 from search.forecast import MOST_DRAWS, Forecast, Plan, forecast
@@ -28,6 +28,7 @@ from search.session import (
     Options,
     Outcome,
     RequestError,
+    checkpoints_of,
     cost_of,
     find_machine,
     train,
@@ -43,8 +44,13 @@ from trainables.datasets import Images, fingerprint, split
 LIST = "space.jsonl"
 
 
-def launch(request: Request, options: Options, *, results: Path, name: str | None) -> Outcome:
-    """Begin a search and run it. Raises one of the named errors before anything is left on disk."""
+def launch(
+    request: Request, options: Options, *, results: Path, name: str | None, storage: str | None = None
+) -> Outcome:
+    """Begin a search and run it. Raises one of the named errors before anything is left on disk.
+
+    storage: where its record and checkpoints are kept as well, for another machine to go on with.
+    """
     space = find_space(request.space)
     images = training_images(request)
     learn, validate = split(images.labels, request.validation, request.seed)
@@ -72,11 +78,13 @@ def launch(request: Request, options: Options, *, results: Path, name: str | Non
             "gpus": [torch.cuda.get_device_name(i) for i in range(here.num_gpus)],
         },
     }
-    search = store.create(results, name or _default_name(request, created), request, created, facts)
+    search = store.create(results, name or default_name(request), request, created, facts)
     try:
         if space.configs:
             # A copy: the search does not change when the list does, and resumes from any folder.
             files.write(search.folder / LIST, write_list(space))
+        if storage is not None:
+            mirror.begin(storage, search.folder)
         return _search_session(search, space, images, here, request.samples, options, plan)
     except BaseException:
         if not search.ledger.exists() or not search.ledger.stat().st_size:
@@ -172,6 +180,7 @@ def _search_session(
             search.folder,
             search_source(sampler, images, request, trial_order(space, request, images, samples)),
             scheduler,
+            checkpoints=checkpoints_of(search),
             retries=options.retries,
             deadline=time.time() + options.max_time if options.max_time else None,
             listen=listen,
@@ -259,8 +268,9 @@ def check_space(space: Space, shape: Shape, num_classes: int) -> None:
             raise RequestError(f"{space.name}, line {number} is impossible for these images: {error}") from error
 
 
-def _default_name(request: Request, created: float) -> str:
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(created))
+def default_name(request: Request) -> str:
+    """A search's name where none is given: space, dataset and time."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
     parts = (
         Path(request.space).stem if request.space.endswith(".jsonl") else request.space,
         Path(request.dataset).name,

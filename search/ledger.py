@@ -146,7 +146,7 @@ def _decode_all(path: Path, lines: list[bytes]) -> list[Event]:
     events: list[Event] = []
     for number, line in enumerate(lines, 1):
         try:
-            events.append(_decode(line, len(events)))
+            events.append(decode(line, len(events)))
         except ValueError as error:
             if number == len(lines):
                 break
@@ -162,7 +162,8 @@ def _decode_all(path: Path, lines: list[bytes]) -> list[Event]:
     return events
 
 
-def _decode(line: bytes, seq: int) -> Event:
+def decode(line: bytes, seq: int) -> Event:
+    """The event of a whole line, which is due at that place; raises ValueError with what is wrong with it."""
     if not line.endswith(b"\n"):
         raise ValueError("the line has no end")
     body, mark, crc = line[:-2].rpartition(b',"crc":')

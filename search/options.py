@@ -1,5 +1,6 @@
 """Options that several verbs share, and the types that check their values."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,12 @@ import click
 MOST_EPOCHS = 1_000_000
 MOST_PIXELS = 1024  # a side; a dataset is held in memory as it is trained on
 MOST_SLOTS = 1024
+
+
+class Mistake(click.ClickException):
+    """A wrong request: one line on standard error and exit code 2."""
+
+    exit_code = 2
 
 
 class Count(click.IntRange):
@@ -46,6 +53,19 @@ class Folder(click.ParamType):
         except (OSError, RuntimeError) as error:
             self.fail(f"'{value}' is no folder: {error}.", param, ctx)
         return folder
+
+
+def data_dir(command: Any) -> Any:
+    """--data-dir: where datasets are kept."""
+    return click.option(
+        "--data-dir",
+        type=Folder(),
+        default="~/.cache/hpsearch",
+        envvar="HPSEARCH_DATA",
+        show_default=True,
+        show_envvar=True,
+        help="Downloads and cache.",
+    )(command)
 
 
 def results(command: Any) -> Any:
@@ -112,6 +132,20 @@ def session_options(
     )
 
 
+def storage(command: Any) -> Any:
+    """--storage: where searches are kept as well."""
+    return click.option(
+        "--storage",
+        metavar="PLACE",
+        help="A folder or s3://bucket/path that all machines reach: records and checkpoints are kept there as well.",
+    )(command)
+
+
 def as_json(command: Any) -> Any:
     """--json."""
     return click.option("--json", "as_json", is_flag=True, help="For programs: JSON on standard output.")(command)
+
+
+def emit(data: Any) -> None:
+    """Print data as JSON."""
+    click.echo(json.dumps(data, indent=1, default=str))

@@ -1,11 +1,13 @@
 """The one way to read a search: everything that shows goes through here."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
-from search import ledger, store, tables, winners
+from search import fetching, ledger, store, tables, winners
 from search.record import Record
 
 
@@ -36,6 +38,17 @@ class Loaded:
     def samples(self) -> int:
         """How many trials were asked for, by the latest session."""
         return self.record.samples or self.search.request.samples
+
+
+@contextmanager
+def opened(results: Path, name: str | None, storage: str | None) -> Iterator[Loaded]:
+    """A search from the results folder, or from a storage, where another machine may be at work on it."""
+    if storage is None:
+        yield read_search(results, name)
+        return
+    with fetching.open_copy(storage, name) as copy:
+        found = read_search(copy, None)
+        yield replace(found, running=fetching.is_running(storage, found.search.name))
 
 
 def read_search(results: Path, name: str | None) -> Loaded:

@@ -14,7 +14,7 @@ from search.progress import Progress
 from search.record import Record, Run
 from search.sampler import derive_seed
 from search.scheduler import NoScheduler
-from search.session import Options, Outcome, RequestError, find_machine, train, unchanged_images
+from search.session import Options, Outcome, RequestError, checkpoints_of, find_machine, train, unchanged_images
 from search.store import Search, retrain_folder
 from trainables.config import Config
 from trainables.datasets import fingerprint, load
@@ -66,7 +66,13 @@ def retrain(
 
         with Progress("retrain", runs, len(best) * repeats, here.slots) as progress:
             driver = Driver(
-                ledger, search.folder, source, NoScheduler(epochs), retries=options.retries, listen=progress.hear
+                ledger,
+                search.folder,
+                source,
+                NoScheduler(epochs),
+                checkpoints=checkpoints_of(search),
+                retries=options.retries,
+                listen=progress.hear,
             )
             progress.say(
                 f"{search.name}: {len(best)} winners × {repeats} for {epochs} epochs on all {len(images):,} images; "

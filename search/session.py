@@ -15,15 +15,17 @@ import torch
 from architectures.cost import Cost, cost
 from architectures.families import make_network
 from architectures.spec import CNN, Shape, SizeError
-from search import machine, tables
+from search import machine, storage, tables
 from search.driver import RETRIES, Driver
 from search.ledger import DiskError
 from search.machine import Machine
+from search.mirror import Mirror
 from search.progress import Progress
 from search.store import Request, Search
 from search.terminal import duration
 from trainables.config import Config
 from trainables.datasets import DatasetError, Images, fingerprint, load, subset
+from trainables.files import Folder
 
 
 class RequestError(ValueError):
@@ -47,9 +49,9 @@ class Options:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a session ended: "finished", "interrupted", "out of time" or "disk full", with the disk's words as detail.
+    """How a session ended: "finished", "interrupted", "out of time", "disk full" or "taken over".
 
-    address: of the Ray cluster that it ran on, if any.
+    detail: what the disk said, or who took over. address: of the Ray cluster that it ran on, if any.
     """
 
     search: Search
@@ -157,8 +159,26 @@ def train(
         if driver.finished:
             after()
 
-    with interruptible(search):
-        return Outcome(search, _closing(driver, search, work), driver.full, options.address)
+    with interruptible(search), _mirrored(driver, search, progress):
+        reason = _closing(driver, search, work)
+    return Outcome(search, reason, driver.superseded() or driver.full, options.address)
+
+
+@contextmanager
+def _mirrored(driver: Driver, search: Search, progress: Progress) -> Iterator[None]:
+    """Copy the record to the search's storage, if it has one, until the session is closed."""
+    if storage.location_of(search.folder) is None:
+        yield
+        return
+    with Mirror(driver.ledger, search.folder, progress.say) as mirror:
+        driver.superseded = lambda: mirror.superseded
+        yield
+
+
+def checkpoints_of(search: Search) -> Folder | None:
+    """Where a search with a storage has its checkpoints, for all machines; None without one."""
+    location = storage.location_of(search.folder)
+    return Folder(location).below(search.name).below("checkpoints") if location else None
 
 
 def _closing(driver: Driver, search: Search, work: Callable[[], None]) -> str:

@@ -9,17 +9,30 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from secrets import token_hex
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from pyarrow import fs
+
+SCHEMES = ("s3", "gs", "abfs", "hdfs", "file")
+_S3_OPTIONS = ("region", "scheme", "endpoint_override")
+
+# Without these a store that is gone costs minutes an operation.
+_CONNECT_SECONDS = 3
+_SILENT_SECONDS = 5
+_ATTEMPTS = 2
+_GCS_RETRY_SECONDS = 5
 
 
 @dataclass(frozen=True)
 class Folder:
     """Named files in one place, which they may be in subfolders of.
 
-    location: a local path, or a URI of one of pyarrow's file systems such as s3://bucket/path?region=…. Every method
-    raises OSError when the place cannot be reached or refuses.
+    location: a local path, or a URI of one of pyarrow's file systems such as
+    s3://bucket/path?endpoint_override=host:port&scheme=http&region=…. Every method raises OSError when the place cannot
+    be reached, within half a minute for S3 and Google's store, or when it refuses.
     """
 
     location: str
@@ -33,7 +46,7 @@ class Folder:
                 stream.write(data)
             return
         filesystem.create_dir(str(Path(path).parent), recursive=True)
-        temporary = f"{path}.{os.getpid()}.tmp"
+        temporary = f"{path}.{token_hex(4)}.tmp"  # in a shared folder, process ids are not unique
         try:
             with filesystem.open_output_stream(temporary) as stream:
                 stream.write(data)
@@ -61,29 +74,93 @@ class Folder:
         with suppress(FileNotFoundError):
             filesystem.delete_file(f"{root}/{name}")
 
-    def names(self) -> list[str]:
-        """All files below, by their names relative to this folder, in order; none when there is no such folder."""
+    def names(self, below: str = "") -> list[str]:
+        """All files here, or in a subfolder, by their names relative to this folder; none when it is not there."""
         filesystem, root = self._open()
-        found = filesystem.get_file_info(fs.FileSelector(root, allow_not_found=True, recursive=True))
+        start = f"{root}/{below}" if below else root
+        found = filesystem.get_file_info(fs.FileSelector(start, allow_not_found=True, recursive=True))
         return sorted(info.path.removeprefix(f"{root}/") for info in found if info.type == fs.FileType.File)
+
+    def folders(self) -> list[str]:
+        """The names of the subfolders directly here, in order; none where there is no such folder."""
+        filesystem, root = self._open()
+        try:
+            found = filesystem.get_file_info(fs.FileSelector(root))
+        except FileNotFoundError:
+            return []
+        return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
 
     def below(self, name: str) -> "Folder":
         """The subfolder of that name."""
         if not is_uri(self.location):
             return Folder(f"{self.location}/{name}")
-        path, mark, query = self.location.partition("?")
-        return Folder(f"{path.rstrip('/')}/{name}{mark}{query}")
+        scheme, _, rest = self.location.partition("://")
+        path, mark, query = rest.partition("?")
+        return Folder(f"{scheme}://{path.rstrip('/')}/{name}{mark}{query}")
 
     def _open(self) -> tuple[fs.FileSystem, str]:
-        with _one_line():
-            location = self.location if is_uri(self.location) else Path(self.location).absolute().as_uri()
-            filesystem, root = fs.FileSystem.from_uri(location)
-        return filesystem, root.rstrip("/")
+        if is_uri(self.location):
+            return _file_system(self.location)
+        return fs.LocalFileSystem(), str(Path(self.location).absolute()).rstrip("/")
+
+
+@lru_cache(maxsize=64)  # one client for each place: it keeps its connections
+def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
+    """The file system of a URI and the path within; raises OSError with the rule for one that is none of ours."""
+    with _one_line():
+        parts = urlsplit(uri)
+    if parts.scheme not in SCHEMES:
+        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        raise OSError(f"a location is a path or begins with one of {known}; got '{parts.scheme}://'")
+    if parts.scheme == "s3":
+        return _s3(parts)
+    if ":" in parts.netloc.rpartition("@")[0]:
+        raise OSError("a location holds no password, since it is written into records")
+    if parts.scheme == "gs" and "retry_limit_seconds" not in parts.query:
+        uri += f"{'&' if parts.query else '?'}retry_limit_seconds={_GCS_RETRY_SECONDS}"
+    with _one_line():
+        filesystem, root = fs.FileSystem.from_uri(uri)
+    return filesystem, root.rstrip("/")
+
+
+def _s3(parts: SplitResult) -> tuple[fs.FileSystem, str]:
+    # Not by from_uri, which has no way to bound the time.
+    if ":" in parts.netloc or "@" in parts.netloc:
+        raise OSError(
+            "a location holds no keys, since it is written into records; S3 keys come from AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or from ~/.aws/credentials"
+        )
+    if not parts.netloc:
+        raise OSError("it names no bucket; right would be s3://bucket/path")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if unknown := [name for name in options if name not in _S3_OPTIONS]:
+        raise OSError(f"the options of s3:// are {', '.join(_S3_OPTIONS)}; got '{unknown[0]}'")
+    with _one_line():
+        if "region" not in options:
+            # Other makers' stores take any region; the SDK would ask around for one.
+            options["region"] = "us-east-1" if "endpoint_override" in options else fs.resolve_s3_region(parts.netloc)
+        filesystem = fs.S3FileSystem(
+            **options,
+            connect_timeout=_CONNECT_SECONDS,
+            request_timeout=_SILENT_SECONDS,
+            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
+            allow_delayed_open=True,  # a small file is one request
+        )
+    return filesystem, f"{parts.netloc}{unquote(parts.path)}".rstrip("/")
 
 
 def is_uri(location: str) -> bool:
     """Whether a location is a URI and not a local path."""
     return "://" in location
+
+
+def shown(location: str) -> str:
+    """A location as it is printed: without its options, and without keys that somebody wrote into it."""
+    if not is_uri(location):
+        return location
+    scheme, _, rest = location.partition("?")[0].partition("://")
+    host = rest.partition("/")[0]
+    return f"{scheme}://{'…' if ':' in host or '@' in host else rest}"
 
 
 def is_full(error: OSError) -> bool:
