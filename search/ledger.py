@@ -66,6 +66,8 @@ class Ledger:
             os.fsync(self._file.fileno())
             self.events.append(entry)
         except BaseException as error:  # also a Ctrl-C: the line is there for all or for nobody
+            if len(self.events) > entry["seq"]:
+                raise
             self._file.truncate(end)
             if isinstance(error, OSError):
                 raise DiskError(

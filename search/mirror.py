@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -101,6 +102,7 @@ class Mirror:
         self._data = b""  # the segment to be written; the same again after a failure, as it may arrive twice
         self._segments = self._beats = 0
         self._copied: dict[Path, int] = {}
+        self._steps: deque[tuple[int, Callable[[], None]]] = deque()
         self.superseded: str | None = None
         self._failing: set[int] = set()
         self._lock = threading.Lock()
@@ -128,6 +130,14 @@ class Mirror:
                 f"hpsearch resume {self._home.name} on this machine copies them"
             )
 
+    def when_stored(self, step: Callable[[], None]) -> None:
+        """Have a step done once all that is recorded by now is stored; never if another driver takes over before.
+
+        For what must not be gone while the stored record still tells of it, such as an older checkpoint. The step is
+        done in a thread of the mirror, and again if it raises OSError.
+        """
+        self._steps.append((len(self._ledger.events), step))
+
     def copy(self) -> None:
         """Store what is recorded and not yet stored; what a line tells of is there before the line. Raises OSError."""
         if not self._stands():
@@ -142,6 +152,9 @@ class Mirror:
             self._seq += len(events)
             self._offset += len(self._data)
             self._data = b""
+        while self._steps and self._steps[0][0] <= self._seq and self._stands():
+            self._steps[0][1]()
+            self._steps.popleft()
 
     def beat(self, *, closed: bool = False) -> None:
         """Show that the driver is alive, or that it has ended. Raises OSError."""

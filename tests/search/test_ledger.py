@@ -159,3 +159,22 @@ def test_a_cut_beyond_the_damage_is_refused(tmp_path):
     path.write_bytes(path.read_bytes().replace(b'"trial":1', b'"trial":7'))
     with pytest.raises(LedgerError, match="--until 2"):
         ledger.cut(path, 3)
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_ctrl_c_within_append_leaves_the_line_in_memory_and_on_disk_or_in_neither(tmp_path, early):
+    class Interrupted(list):
+        def append(self, entry):
+            if not early:
+                super().append(entry)
+            raise KeyboardInterrupt
+
+    path = tmp_path / "ledger.jsonl"
+    write_three(path)
+    with Ledger(path) as book:
+        book.events = Interrupted(book.events)
+        with pytest.raises(KeyboardInterrupt):
+            book.append("asked", trial=3, repeat=0)
+        book.events = list(book.events)
+        book.append("asked", trial=4, repeat=0)
+    assert [event["trial"] for event in ledger.read(path)] == [0, 1, 2, *([] if early else [3]), 4]

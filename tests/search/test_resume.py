@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from search import ledger, tables
+from search import fetching, ledger, mirror, store, tables
 from search.record import Record
 from search.spaces import config_of
 
@@ -155,3 +155,19 @@ def test_a_diverging_trial_ends_as_diverged_and_the_next_begins_clean(tmp_path, 
     assert ends[1e30].reason == "the loss is not finite"
     assert ends[1e-2].state in ("done", "stopped")
     assert ends[1e-2].measurements[0]["train_loss"] < 10
+
+
+def test_a_search_that_moves_to_another_machine_through_its_storage_ends_with_the_same_tables(
+    tmp_path, images, undisturbed
+):
+    request = store.Request(space="test", samples=6, epochs=4, data_dir="")
+    here = store.create(tmp_path / "here", "search", request, 1.0, {})
+    mirror.begin(str(tmp_path / "storage"), here.folder)
+    with pytest.raises(local.KilledError):
+        local.run(here.folder, small, images, kill_after=15)
+    with ledger.Ledger(here.ledger) as book:
+        mirror.Mirror(book, here.folder, print, sleep=lambda _: None).copy()
+    there = fetching.take_over(str(tmp_path / "storage"), None, tmp_path / "there", sleep=lambda _: None)
+    local.run(there, small, images)
+    for ours, theirs in zip(final_tables(there), final_tables(undisturbed), strict=True):
+        pd.testing.assert_frame_equal(ours, theirs)

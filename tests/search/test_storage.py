@@ -173,6 +173,29 @@ def test_weights_are_there_before_the_line_that_tells_of_them(
         assert [path.name for path in (results / "one" / "retrain" / "3-1").iterdir()] == ["predictions.parquet"]
 
 
+def test_what_the_stored_record_may_still_tell_of_goes_only_when_it_tells_of_what_came_after(
+    place: Path, here: Path, there: Path
+) -> None:
+    done: list[str] = []
+    driver = launch(place, here)
+    driver.record(1)
+    driver.mirror.when_stored(lambda: done.append(f"with {stored_trials(place)}"))
+    driver.mirror.when_stored(lambda: files.remove(place / ("one" if len(done) == 1 else "none")))  # a folder: OSError
+    assert done == []
+    with pytest.raises(OSError):
+        driver.mirror.copy()
+    assert done == ["with [1]"]
+    done.append("again")
+    driver.record(2)
+    driver.mirror.copy()
+    driver.mirror.copy()
+    assert done == ["with [1]", "again"]
+    driver.mirror.when_stored(lambda: done.append("late"))
+    resume(place, there)
+    driver.mirror.copy()
+    assert done == ["with [1]", "again"]
+
+
 def test_a_copy_can_be_looked_at_while_the_driver_runs(place: Path, here: Path) -> None:
     driver = launch(place, here)
     driver.ledger.append("opened", samples=7)
@@ -351,7 +374,7 @@ def test_the_old_drivers_threads_end_when_it_is_superseded(place: Path, here: Pa
         old.record(2)
     assert stored_trials(place) == []
     assert old.said == []
-    assert not any(thread.name in ("mirror", "heartbeat") for thread in threading.enumerate())
+    wait_until(lambda: not {"mirror", "heartbeat"} & {thread.name for thread in threading.enumerate()})
 
 
 def test_a_segment_of_the_old_driver_that_arrives_late_does_not_count(place: Path, here: Path, there: Path) -> None:
@@ -523,6 +546,28 @@ def test_who_is_overtaken_while_watching_gives_way(place: Path, here: Path, ther
 
     with pytest.raises(StorageError, match="taken over by .* at the same moment"):
         take_over(str(place), "one", there, sleep=meanwhile)
+
+
+def test_a_claim_whose_answer_was_lost_is_our_own(
+    place: Path, here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch(place, here).die()
+    folder = take_over(str(place), "one", there, sleep=no_sleep)
+    write = files.Folder.write
+
+    def lose(self: files.Folder, name: str, data: bytes) -> None:
+        write(self, name, data)
+        if name.startswith("drivers/"):
+            raise OSError("no answer")
+
+    with monkeypatch.context() as patch, pytest.raises(StorageError, match="no answer"):
+        patch.setattr(files.Folder, "write", lose)
+        Driver(folder)
+    driver = Driver(take_over(str(place), "one", there, sleep=never))
+    driver.record(1)
+    driver.mirror.copy()
+    assert [claim.number for claim in storage.read_claims(storage.home_of(str(place), "one"))] == [1, 2, 3]
+    assert stored_trials(place) == [1]
 
 
 def test_a_name_that_is_taken_in_the_storage_is_refused(place: Path, here: Path, there: Path) -> None:

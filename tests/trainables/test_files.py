@@ -1,9 +1,11 @@
 """Files are whole or absent."""
 
 import resource
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,3 +87,59 @@ def test_a_place_that_is_no_place_is_an_os_error(tmp_path: Path) -> None:
         files.Folder("nowhere://bucket/path").write("one", b"1")
     with pytest.raises(FileNotFoundError):
         files.Folder(str(tmp_path)).read("none")
+
+
+def test_a_folder_tells_its_subfolders_and_what_is_in_one(tmp_path: Path) -> None:
+    folder = files.Folder(str(tmp_path / "none"))
+    assert (folder.folders(), folder.names("a")) == ([], [])
+    folder = files.Folder(str(tmp_path))
+    for name in ("one", "b/two", "a/three", "a/c/four"):
+        folder.write(name, b"")
+    assert folder.folders() == ["a", "b"]
+    assert folder.names("a") == ["a/c/four", "a/three"]
+
+
+def test_an_object_store_holds_files_as_a_disk_does(object_store: Any) -> None:
+    folder = files.Folder(object_store.location("files"))
+    assert (folder.names(), folder.folders()) == ([], [])
+    large = bytes(range(256)) * 50_000  # more than an object store takes in one part
+    folder.write("one", b"1")
+    folder.write("one", b"newer")
+    folder.below("sub").write("two", large)
+    assert folder.names() == ["one", "sub/two"]
+    assert folder.folders() == ["sub"]
+    assert folder.names("sub") == ["sub/two"]
+    assert (folder.read("one"), folder.read("sub/two")) == (b"newer", large)
+    folder.remove("sub/two")
+    folder.remove("sub/two")
+    assert folder.names() == ["one"]
+    with pytest.raises(FileNotFoundError):
+        folder.read("sub/two")
+
+
+def test_a_place_in_a_bucket_that_is_not_there_is_an_os_error(object_store: Any) -> None:
+    folder = files.Folder(object_store.location("files", bucket="nowhere"))
+    with pytest.raises(OSError, match="NO_SUCH_BUCKET"):
+        folder.write("one", b"1")
+    with pytest.raises(OSError, match="NO_SUCH_BUCKET"):
+        folder.folders()
+
+
+def test_googles_store_is_given_up_soon(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    with pytest.raises(OSError, match="UNAVAILABLE"):
+        files.Folder("gs://anonymous@bucket/x?endpoint_override=127.0.0.1:1&scheme=http&retry_limit_seconds=1").names()
+    assert time.monotonic() - begun < 20
+
+
+@pytest.mark.parametrize(
+    ("location", "printed"),
+    [
+        ("some/path", "some/path"),
+        ("s3://bucket/path?endpoint_override=host:9000&scheme=http", "s3://bucket/path"),
+        ("s3://key:secret@bucket/path", "s3://…"),
+        ("s3://key:sec/ret@bucket/path", "s3://…"),
+    ],
+)
+def test_a_location_is_printed_without_options_and_keys(location: str, printed: str) -> None:
+    assert files.shown(location) == printed
