@@ -12,6 +12,7 @@ from typing import Any
 
 from search.calibration import Calibration
 from search.ledger import Event, Ledger
+from search.mirror import Mirror
 from search.record import FINAL, Key, Record, Run
 from search.scheduler import Scheduler
 from search.store import retrain_folder
@@ -27,7 +28,7 @@ SMALLEST_PART = 8  # of a batch that memory is too small for: a half, a quarter 
 class Driver:
     """One session of a search or of its retrains: hands out tasks, hears results, writes the ledger.
 
-    full: what a full disk said. superseded: who has taken the search over from another machine, if anyone has.
+    full: what a full disk said.
     """
 
     def __init__(
@@ -38,15 +39,16 @@ class Driver:
         scheduler: Scheduler,
         *,
         checkpoints: Folder | None = None,
+        mirror: Mirror | None = None,
         retries: int = RETRIES,
         deadline: float | None = None,
         listen: Callable[[Event], None] = lambda _: None,
         calibration: Calibration | None = None,
     ) -> None:
         """source: yields the runs to train, in order. checkpoints: a place that all machines share, by default the
-        search's folder on this one. retries: further attempts for a run whose worker fails. deadline: Unix seconds,
-        after which runs pause at an epoch's end. listen: called with every new event, for display. calibration: what
-        the first workers measure first.
+        search's folder on this one. mirror: what copies the record to a storage, if anything does. retries: further
+        attempts for a run whose worker fails. deadline: Unix seconds, after which runs pause at an epoch's end.
+        listen: called with every new event, for display. calibration: what the first workers measure first.
         """
         self.ledger, self.scheduler, self.retries = ledger, scheduler, retries
         self.folder = folder.absolute()  # workers stand elsewhere
@@ -57,7 +59,7 @@ class Driver:
         self._source = source(self)
         self.active: set[Key] = set()
         self.full: str | None = None
-        self.superseded: Callable[[], str | None] = lambda: None
+        self._mirror = mirror
         self._handed_out: set[Key] = set()
         self._again: list[Run] = []
         self._failures: Counter[Key] = Counter()
@@ -72,9 +74,14 @@ class Driver:
         return self._exhausted and not self._handed_out and not self._again and not self._paused
 
     @property
+    def superseded(self) -> str | None:
+        """Who has taken the search over from another machine, if anyone has."""
+        return self._mirror.superseded if self._mirror else None
+
+    @property
     def pausing(self) -> str | None:
         """Why no run goes beyond its epoch's end any more; None while all go on."""
-        if self.superseded():
+        if self.superseded:
             return "taken over"
         if self.full is not None:
             return "disk full"
@@ -154,7 +161,7 @@ class Driver:
             self._collect(task, run)
         self.append("measured", **_who(task), **{**result, "state": state, "reason": reason}, decision=decision)
         if result["checkpoint"] and older:
-            self.checkpoints.remove(older)
+            self._remove(older)
         if decision == "continue":
             return True
         self._paused += decision == "pause"
@@ -219,11 +226,18 @@ class Driver:
         if run.state not in FINAL:
             return
         if run.checkpoint:
-            self.checkpoints.remove(run.checkpoint)
+            self._remove(run.checkpoint)
         if run.attempt > 1 or run.key[1]:
             trial, repeat = run.key
             for name in _names_of(self.checkpoints, f"{trial}-{repeat}-"):
-                self.checkpoints.remove(name)
+                self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        """Delete a checkpoint, once what makes it needless is recorded wherever a resume may begin."""
+        if self._mirror is None:
+            self.checkpoints.remove(name)
+        else:
+            self._mirror.when_stored(lambda: self.checkpoints.remove(name))
 
     def _usable_checkpoint(self, run: Run) -> str | None:
         name = run.checkpoint

@@ -51,7 +51,9 @@ def start(here: Machine) -> str:
     Raises EngineError when Ray does not start.
     """
     # Called again where this process is connected already, Ray only says to what.
-    context = _start_local(here) if here.address is None else ray.init(ignore_reinit_error=True)
+    context = (
+        _start_local(here) if here.address is None else ray.init(ignore_reinit_error=True, logging_level=logging.ERROR)
+    )
     # A polite kill (a container or a batch system that stops) is a Ctrl-C; Ray's own handler would abort.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     return f"http://{context.dashboard_url}"

@@ -31,6 +31,7 @@ from search.session import (
     checkpoints_of,
     cost_of,
     find_machine,
+    mirrored,
     train,
     training_images,
     unchanged_images,
@@ -160,6 +161,7 @@ def _search_session(
     with (
         Ledger(search.ledger) as book,
         Progress("trial", lambda d: d.record.trials, samples, here.slots) as progress,
+        mirrored(search, book, progress) as copies,
     ):
 
         def listen(event: dict[str, Any]) -> None:
@@ -181,6 +183,7 @@ def _search_session(
             search_source(sampler, images, request, trial_order(space, request, images, samples)),
             scheduler,
             checkpoints=checkpoints_of(search),
+            mirror=copies,
             retries=options.retries,
             deadline=time.time() + options.max_time if options.max_time else None,
             listen=listen,

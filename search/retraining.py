@@ -14,7 +14,16 @@ from search.progress import Progress
 from search.record import Record, Run
 from search.sampler import derive_seed
 from search.scheduler import NoScheduler
-from search.session import Options, Outcome, RequestError, checkpoints_of, find_machine, train, unchanged_images
+from search.session import (
+    Options,
+    Outcome,
+    RequestError,
+    checkpoints_of,
+    find_machine,
+    mirrored,
+    train,
+    unchanged_images,
+)
 from search.store import Search, retrain_folder
 from trainables.config import Config
 from trainables.datasets import fingerprint, load
@@ -64,13 +73,17 @@ def retrain(
         def runs(driver: Driver) -> list[Run]:
             return [driver.record.runs[key] for key in wanted]
 
-        with Progress("retrain", runs, len(best) * repeats, here.slots) as progress:
+        with (
+            Progress("retrain", runs, len(best) * repeats, here.slots) as progress,
+            mirrored(search, ledger, progress) as copies,
+        ):
             driver = Driver(
                 ledger,
                 search.folder,
                 source,
                 NoScheduler(epochs),
                 checkpoints=checkpoints_of(search),
+                mirror=copies,
                 retries=options.retries,
                 listen=progress.hear,
             )

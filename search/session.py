@@ -17,7 +17,7 @@ from architectures.families import make_network
 from architectures.spec import CNN, Shape, SizeError
 from search import machine, storage, tables
 from search.driver import RETRIES, Driver
-from search.ledger import DiskError
+from search.ledger import DiskError, Ledger
 from search.machine import Machine
 from search.mirror import Mirror
 from search.progress import Progress
@@ -159,20 +159,19 @@ def train(
         if driver.finished:
             after()
 
-    with interruptible(search), _mirrored(driver, search, progress):
+    with interruptible(search):
         reason = _closing(driver, search, work)
-    return Outcome(search, reason, driver.superseded() or driver.full, options.address)
+    return Outcome(search, reason, driver.superseded or driver.full, options.address)
 
 
 @contextmanager
-def _mirrored(driver: Driver, search: Search, progress: Progress) -> Iterator[None]:
-    """Copy the record to the search's storage, if it has one, until the session is closed."""
+def mirrored(search: Search, book: Ledger, progress: Progress) -> Iterator[Mirror | None]:
+    """Copy the record to the search's storage, if it has one; within this nobody else goes on with the search."""
     if storage.location_of(search.folder) is None:
-        yield
+        yield None
         return
-    with Mirror(driver.ledger, search.folder, progress.say) as mirror:
-        driver.superseded = lambda: mirror.superseded
-        yield
+    with Mirror(book, search.folder, progress.say) as mirror:
+        yield mirror
 
 
 def checkpoints_of(search: Search) -> Folder | None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from search import ledger
-from search.store import _NAME as NAME
+from search.store import NAME
 from trainables import files
 from trainables.files import Folder
 

@@ -11,7 +11,7 @@ from search.record import Run
 from trainables import files
 
 VERSION = 1
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class StoreError(ValueError):
@@ -58,7 +58,7 @@ class Search:
 
 def check_new(results: Path, name: str) -> None:
     """Raise StoreError unless a search of that name can be new in the results folder."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise StoreError(
             f"a search's name is 1 to 100 letters, digits, '.', '_' and '-', beginning with a letter or digit; "
             f"got '{name}'"

@@ -4,6 +4,7 @@ import http.client
 import json
 import logging
 import os
+import re
 import shlex
 import time
 from importlib.metadata import version
@@ -25,7 +26,7 @@ from trainables.files import is_uri
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 ANSWER_SECONDS = 10  # for the dashboard's first answer
-BEGIN_SECONDS = 60  # for the search to begin; a job that takes longer is left to itself
+BEGIN_SECONDS = 120  # for the search to begin; a job that takes longer is left to itself
 _LOOK_SECONDS = 0.5
 
 #: Options of `launch` that a job gets otherwise than as they were given.
@@ -75,7 +76,7 @@ def submit(url: str, words: list[str], request: Request, name: str, *, storage: 
                 f"the search '{name}' was sent to {url} before: hpsearch status {name} --storage {storage} shows it; "
                 "choose another --name for a new one"
             ) from error
-        raise ClusterError(f"{url} does not take the job: {' '.join(str(error).split())[:300]}") from error
+        raise ClusterError(f"{url} does not take the job: {_last_line(str(error))}") from error
     click.echo(f"job {job_id} runs on the head, with its record in {folder / name} there; come back with")
     click.echo(f"  {shlex.join(['hpsearch', 'status', name, '--storage', location])}")
     click.echo(f"  {shlex.join(['ray', 'job', 'logs', job_id, '--address', url, '--follow'])}")
@@ -169,7 +170,7 @@ def _client(url: str) -> JobSubmissionClient:
     try:
         return JobSubmissionClient(url)
     except (RuntimeError, OSError) as error:
-        raise ClusterError(f"cannot connect to {url}: {' '.join(str(error).split())[:300]}") from error
+        raise ClusterError(f"cannot connect to {url}: {_last_line(str(error))}") from error
 
 
 def _wait(client: JobSubmissionClient, job_id: str, name: str) -> None:
@@ -177,13 +178,25 @@ def _wait(client: JobSubmissionClient, job_id: str, name: str) -> None:
     deadline = time.monotonic() + BEGIN_SECONDS
     while time.monotonic() < deadline:
         status, log = client.get_job_status(job_id), client.get_job_logs(job_id)
-        if f"{name}: " in log or status == JobStatus.SUCCEEDED:
+        if re.search(rf"^{re.escape(name)}: ", log, re.MULTILINE) or status == JobStatus.SUCCEEDED:
             return
         if status in (JobStatus.FAILED, JobStatus.STOPPED):
-            lines = log.strip().splitlines() or [client.get_job_info(job_id).message or "it has left no word"]
-            reason = lines[-1].removeprefix("hpsearch: ")
-            if reason.endswith("hpsearch: not found"):
-                reason = "the head has no command hpsearch: install it there, on the PATH with which Ray was started"
-            raise ClusterError(f"the search has ended on the head before it began: {reason}")
+            raise ClusterError(f"the search has ended on the head before it began: {_last_word(client, job_id, log)}")
         time.sleep(_LOOK_SECONDS)
     click.echo(f"the search has not begun after {BEGIN_SECONDS} s; its job waits or prepares")
+
+
+def _last_word(client: JobSubmissionClient, job_id: str, log: str) -> str:
+    """What a job that failed said at last: the search itself, or Ray where it did not come so far."""
+    said = log.partition(f"entrypoint for job {job_id}")[2].strip().splitlines()[1:]
+    if not said:
+        return _last_line(client.get_job_info(job_id).message or "it has left no word")
+    if said[-1].endswith("hpsearch: not found"):
+        return "the head has no command hpsearch: install it there, on the PATH with which Ray was started"
+    return said[-1].removeprefix("hpsearch: ")
+
+
+def _last_line(text: str) -> str:
+    """The line of an error that says what it is: Ray sends whole tracebacks."""
+    lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line)]
+    return lines[-1][:300] if lines else "it gives no reason"
