@@ -15,6 +15,7 @@ from typing import Any
 # Read by Ray.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # a Ray of its own listens on loopback alone, anywhere
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # Tune's older reporter is the one that verbose=0 silences
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
@@ -50,10 +51,10 @@ def start(here: Machine) -> str:
 
     Raises EngineError when Ray does not start.
     """
-    # Called again where this process is connected already, Ray only says to what.
-    context = (
-        _start_local(here) if here.address is None else ray.init(ignore_reinit_error=True, logging_level=logging.ERROR)
-    )
+    if here.address is None:
+        context = _start_local(here)
+    else:  # called again where this process is connected already, Ray only says to what
+        context = ray.init(ignore_reinit_error=True, logging_level=logging.ERROR)
     # A polite kill (a container or a batch system that stops) is a Ctrl-C; Ray's own handler would abort.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     return f"http://{context.dashboard_url}"
@@ -123,7 +124,7 @@ def train(
         ),
         {"GPU": 1 / sharers} if sharers else {"CPU": here.threads},
     )
-    judge = _Judge(driver)
+    judge = _Judge(driver, here)
     with tempfile.TemporaryDirectory(prefix="hpsearch-tune-") as scratch:
         tuner = tune.Tuner(
             trainable,
@@ -204,9 +205,9 @@ class _Judge(_Local, FIFOScheduler):
     session.
     """
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, here: Machine) -> None:
         super().__init__()
-        self._driver = driver
+        self._driver, self._here = driver, here
         self.fatal: Exception | None = None
 
     def guard(self, call: Callable[..., Any], *arguments: Any) -> Any:
@@ -232,9 +233,19 @@ class _Judge(_Local, FIFOScheduler):
         self.guard(self._driver.failed, _task(trial), _reason(trial))
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
+        """The next trial to get a worker that is free.
+
+        Not one whose own worker is starting: Tune would end that and begin another, again and again where trials are
+        shorter than a start, and a machine that joins, or a slot whose worker died, would never be used.
+        """
         if self._driver.pausing or self.fatal is not None:
             return None
-        return super().choose_trial_to_run(tune_controller)
+        workers = tune_controller._actor_manager.live_actors
+        if self._here.address is not None:  # one more than there are workers, for a machine that joins
+            tune_controller.update_max_pending_trials(max(self._here.slots, len(workers) + 1))
+        has_worker = {tune_controller._actor_to_trial.get(worker) for worker in workers}
+        waiting = (trial for trial in tune_controller.get_trials() if trial.status == Trial.PENDING)
+        return next((trial for trial in waiting if trial not in has_worker), None)
 
 
 class _End(_Local, Stopper):
@@ -296,7 +307,7 @@ _DEATHS = {
     "its node is dead": "its machine died or was cut off",
     "the node it was running on is dead": "its machine died or was cut off",
     "its worker process has died": "the worker's process died: killed, perhaps for memory",
-    "ActorUnavailableError": "the worker's process cannot be reached",
+    "is temporarily unavailable": "the worker's process cannot be reached",
 }
 
 

@@ -1,6 +1,8 @@
 """Searches on disk: a folder each, found by name, newest by default."""
 
 import json
+import math
+import os
 import re
 import shutil
 from dataclasses import asdict, dataclass, fields
@@ -11,6 +13,11 @@ from search.record import Run
 from trainables import files
 
 VERSION = 1
+CHOICES = {
+    "augment": ("none", "flip-crop", "published"),
+    "sampler": ("random", "tpe"),
+    "scheduler": ("asha", "none"),
+}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -131,13 +138,52 @@ def _read(folder: Path) -> Search:
             known = {f.name for f in fields(Request)}
             request = Request(**{k: v for k, v in data["request"].items() if k in known})
             facts = {k: v for k, v in data.items() if k not in ("v", "created", "request")}
-            return Search(folder=folder, request=request, created=float(data["created"]), facts=facts)
-    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+            _check_request(request)
+            _check_facts(facts)
+            return Search(folder=folder, request=request, created=_number(data["created"]), facts=facts)
+    except (OSError, LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise StoreError(
-            f"{folder / 'search.json'} is damaged ({type(error).__name__}: {error}); restore it, or move its folder "
-            f"out of {folder.parent}"
+            f"{folder / 'search.json'} is damaged ({reason}); restore it, or move its folder out of {folder.parent}"
         ) from error
     raise StoreError(
         f"{folder.name} was made by a newer hpsearch (version {data['v']} of search.json; this one reads {VERSION}); "
         "update it"
     )
+
+
+def _check_request(request: Request) -> None:
+    """Raise ValueError for what no launch writes."""
+    for field in fields(Request):
+        value = getattr(request, field.name)
+        if isinstance(value, bool) or not isinstance(value, field.type):  # type: ignore[arg-type]
+            raise ValueError(f"{field.name} is {value!r}")
+        if isinstance(value, str) and b"\0" in os.fsencode(value):
+            raise ValueError(f"{field.name} is {value!r}, which is no path")
+        if isinstance(value, int) and value < (field.name != "seed"):
+            raise ValueError(f"{field.name} is {value}, which is too small")
+        if value not in CHOICES.get(field.name, (value,)):
+            raise ValueError(f"{field.name} is {value!r}, not one of {', '.join(CHOICES[field.name])}")
+    if not 0 < request.validation < 1:
+        raise ValueError(f"validation is {request.validation}, which is not inside (0, 1)")
+
+
+def _check_facts(facts: dict[str, Any]) -> None:
+    """Raise ValueError, LookupError or TypeError for facts that are not as a launch writes them."""
+    data = facts["data"]
+    if not isinstance(data["fingerprint"], str):
+        raise ValueError(f"the images' fingerprint is {data['fingerprint']!r}")
+    counts = [data["num_train"], data["num_validation"], *(facts[k] for k in ("slots", "threads") if k in facts)]
+    if not all(isinstance(count, int) and count > 0 for count in counts):
+        raise ValueError(f"images, slots or threads are {counts}")
+    if facts.get("precision", "float32") not in ("float32", "bfloat16"):
+        raise ValueError(f"precision is {facts['precision']!r}")
+    for key in ("epochs", "seconds") if facts.get("forecast") else ():
+        for end in ("low", "middle", "high"):
+            _number(facts["forecast"][key][end])
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)

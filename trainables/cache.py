@@ -89,10 +89,12 @@ def _open(folder: Path, stem: str) -> Images | None:
         return None
     try:
         described = json.loads(manifest.read_text())
+        if described.pop("crc32") != _checksum(described):
+            raise ValueError("the manifest is not what was stored")
         pixels = _map(folder / f"{stem}.pixels.npy", described["pixels"])
         labels = _map(folder / f"{stem}.labels.npy", described["labels"])
         return Images(pixels, labels, tuple(described["classes"]))
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # whatever a damaged file makes of its readers
         reason = " ".join(str(error).split())
         warnings.warn(f"the image cache {manifest} is damaged and is built anew ({reason})", stacklevel=4)
         with _writing(folder):
@@ -102,7 +104,8 @@ def _open(folder: Path, stem: str) -> Images | None:
 
 def _map(path: Path, described: dict[str, Any]) -> np.ndarray:
     # A plain array over the mapping: pickle protocol 5 hands it over without a copy, which it does not for a memmap.
-    array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    # Not np.load, which would take an archive or a pickle for an array as well.
+    array = np.asarray(np.lib.format.open_memmap(path, mode="r"))
     if _describe(array) != described:
         raise ValueError(f"{path.name} is not what was stored")
     return array
@@ -112,9 +115,13 @@ def _describe(array: np.ndarray) -> dict[str, Any]:
     return {"shape": list(array.shape), "dtype": str(array.dtype), "crc32": zlib.crc32(array.data)}
 
 
+def _checksum(described: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(described).encode())
+
+
 def _store(folder: Path, stem: str, images: Images) -> None:
     """Write under temporary names and rename, the manifest last: it vouches for the arrays."""
-    manifest: dict[str, Any] = {"classes": images.classes}
+    manifest: dict[str, Any] = {"classes": list(images.classes)}
     for name, array in (("pixels", images.pixels), ("labels", images.labels)):
         array = np.ascontiguousarray(array)
         manifest[name] = _describe(array)
@@ -123,7 +130,7 @@ def _store(folder: Path, stem: str, images: Images) -> None:
             np.save(file, array, allow_pickle=False)
         temporary.rename(folder / f"{stem}.{name}.npy")
     temporary = folder / f"{stem}.{os.getpid()}.tmp"
-    temporary.write_text(json.dumps(manifest))
+    temporary.write_text(json.dumps(manifest | {"crc32": _checksum(manifest)}))
     temporary.rename(folder / f"{stem}.json")
 
 

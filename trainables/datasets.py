@@ -1,14 +1,9 @@
 """Every dataset a search can be run on, by name or by path, as two arrays that are decoded once a machine."""
 
-import contextlib
+import gzip
 import hashlib
-import http.client
-import io
 import json
 import re
-import socket
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +13,7 @@ from PIL import Image
 from trainables import readers
 from trainables.cache import DatasetError, Images, cached, fingerprint
 from trainables.decode import Progress, resize
+from trainables.download import fetch
 from trainables.split import split, subset
 
 __all__ = ["DATASETS", "DatasetError", "Images", "fingerprint", "load", "split", "subset"]
@@ -30,20 +26,10 @@ TORCHVISION = {
 }
 DATASETS: tuple[str, ...] = (*TORCHVISION, "digits")
 
-# Part of every cache key: a change in how images are decoded makes it 2, and all caches are built anew.
-CACHE_VERSION = 1
+# Part of every cache key: a change in how images are decoded or stored adds one, and all caches are built anew.
+CACHE_VERSION = 2
 DIGITS_SIDE = 16
-DOWNLOAD_TIMEOUT_SECONDS = 30
-# What torchvision lets through when a network, a mirror or a file on disk is not as it expects.
-DOWNLOAD_ERRORS = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    EOFError,
-    AssertionError,
-    http.client.HTTPException,
-    tarfile.TarError,
-)
+FASHION = Path("FashionMNIST", "raw")  # where torchvision puts it
 
 # CIFAR-100: each superclass and its five classes (Krizhevsky, "Learning Multiple Layers of Features from Tiny Images",
 # 2009), spelled as in the dataset's files and in the order of its coarse labels.
@@ -94,8 +80,12 @@ def load(
             _stem(dataset, part, image_size, []),  # a name stands for fixed content: its checksums are pinned
             lambda: _read_known(dataset, part, data_dir, image_size),
         )
-    root = Path(dataset).expanduser().resolve()
-    if not root.is_dir():
+    try:
+        root = Path(dataset).expanduser().resolve()
+        found = root.is_dir()
+    except (OSError, RuntimeError, ValueError):  # too long, a user who does not exist, a NUL
+        found = False
+    if not found:
         raise DatasetError(f"a dataset is one of {', '.join(DATASETS)} or a folder that exists; {dataset!r} is neither")
     try:
         layout = readers.find(root)
@@ -122,7 +112,7 @@ def _state(file: Path) -> tuple[str, int, int]:
 
 
 def _read_known(name: str, part: str, data_dir: Path, image_size: int | None) -> Images:
-    images = _read_digits(part) if name == "digits" else _read_torchvision(name, part, data_dir)
+    images = _read_digits(part) if name == "digits" else _read_downloaded(name, part, data_dir)
     side = image_size or (DIGITS_SIDE if name == "digits" else None)
     if side is None:
         return images
@@ -146,46 +136,56 @@ def _read_digits(part: str) -> Images:
     return images.take(train if part == "train" else test)
 
 
-def _read_torchvision(name: str, part: str, data_dir: Path) -> Images:
-    """Download where needed, and read what torchvision has compared with its checksums."""
+def _read_downloaded(name: str, part: str, data_dir: Path) -> Images:
+    """Download where needed, and read what has been compared with the checksums that torchvision knows."""
     import torchvision
 
     kind = getattr(torchvision.datasets, TORCHVISION[name])
     try:
-        with _quiet_download():
-            source = kind(data_dir, train=part == "train", download=True)
-    except DOWNLOAD_ERRORS as error:
+        images = (_read_fashion if name == "fashion-mnist" else _read_cifar)(kind, part, data_dir)
+    except Exception as error:  # networks, servers, archives and disks fail in as many ways as there are modules
         raise DatasetError(_by_hand(name, kind, data_dir.resolve(), error)) from error
-    pixels = np.asarray(source.data)
-    pixels = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
-    labels = np.asarray(source.targets, dtype=np.int64)
     if name != "cifar100-coarse":
-        return Images(pixels, labels, tuple(source.classes))
+        return images
     numbers = {fine: number for number, members in enumerate(SUPERCLASSES.values()) for fine in members}
-    superclass = np.array([numbers[fine] for fine in source.classes], dtype=np.int64)
-    return Images(pixels, superclass[labels], tuple(SUPERCLASSES))
+    superclass = np.array([numbers[fine] for fine in images.classes], dtype=np.int64)
+    return Images(images.pixels, superclass[images.labels], tuple(SUPERCLASSES))
 
 
-@contextlib.contextmanager
-def _quiet_download() -> Iterator[None]:
-    """Keep torchvision's output off the terminal, and its wait for a network that swallows packets short."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
+def _read_cifar(kind: Any, part: str, data_dir: Path) -> Images:
+    """Read CIFAR's files; torchvision unpacks nothing outside the folder, and loads no file whose checksum is wrong."""
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        socket.setdefaulttimeout(before)
+        source = kind(data_dir, train=part == "train")
+    except RuntimeError:  # not all there
+        fetch(kind.url, data_dir / kind.filename, kind.tgz_md5)
+        source = kind(data_dir, train=part == "train", download=True)
+    return Images(source.data.transpose(0, 3, 1, 2), np.asarray(source.targets, np.int64), tuple(source.classes))
+
+
+def _read_fashion(kind: Any, part: str, data_dir: Path) -> Images:
+    """Read Fashion-MNIST from its compressed files: torchvision knows no checksums of the unpacked ones."""
+    arrays = []
+    for name, md5 in kind.resources:
+        if name.startswith("train" if part == "train" else "t10k"):
+            path = data_dir / FASHION / name
+            fetch(kind.mirrors[0] + name, path, md5)
+            arrays.append(_read_idx(gzip.decompress(path.read_bytes())))
+    pixels, labels = arrays
+    return Images(pixels[:, None], labels.astype(np.int64), tuple(kind.classes))
+
+
+def _read_idx(data: bytes) -> np.ndarray:
+    """Read MNIST's format: a byte that counts dimensions is the fourth, then each as four bytes, then the values."""
+    shape = np.frombuffer(data, ">u4", count=data[3], offset=4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
 
 
 def _by_hand(name: str, kind: Any, data_dir: Path, error: Exception) -> str:
     """Say in one line what to fetch, where to put it, and what works without."""
-    if TORCHVISION[name] == "FashionMNIST":
-        urls = [kind.mirrors[0] + file for file, _ in kind.resources]
-        # torchvision does not check these again once they are unpacked, so what is there may be what fails.
-        place = f"{data_dir / 'FashionMNIST' / 'raw'}, in place of the files there"
+    if name == "fashion-mnist":
+        urls, place = [kind.mirrors[0] + file for file, _ in kind.resources], data_dir / FASHION
     else:
-        urls, place = [kind.url], str(data_dir)
+        urls, place = [kind.url], data_dir
     return (
         f"{name} must be in {data_dir} or come from the network, which failed ({' '.join(str(error).split())[:200]}): "
         f"download {' '.join(urls)} into {place}, or use --dataset digits, which needs no network"

@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -18,6 +20,8 @@ Encoded = tuple[str, Path | bytes | None]
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 GREY = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"})
 IMAGES_PER_REPORT = 500
+# A small file may stand for any number of pixels, which are decoded before they are resized.
+MOST_PIXELS = 50_000_000
 
 
 def resize(image: Image.Image, image_size: int) -> Image.Image:
@@ -55,6 +59,7 @@ def decode(
     Threads were measured: they win nothing on images of 32×32, where most of the time goes to the interpreter.
     """
     width, height = (image_size, image_size) if image_size else size
+    _check_memory(total * (1 if mode == "L" else 3) * width * height, f"{total:,} images of {width}×{height}", root)
     pixels = np.empty((total, 1 if mode == "L" else 3, height, width), np.uint8)
     sizes = {size}
     faults = _Faults()
@@ -74,6 +79,16 @@ def decode(
             f"use --image-size N to resize all of them to N×N"
         )
     return pixels
+
+
+def _check_memory(needed: int, images: str, root: Path) -> None:
+    """Raise DatasetError for more bytes than this machine has; a system that overcommits would end the process."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        raise DatasetError(
+            f"images are held in memory; {images} in {root} take {needed / 2**30:,.0f} GiB of the "
+            f"{memory / 2**30:,.0f} GiB that this machine has: use a smaller --image-size N"
+        )
 
 
 class _Faults:
@@ -105,7 +120,12 @@ class _Faults:
 
 
 def _opened(data: Path | bytes | None) -> Image.Image:
-    return Image.open(data if isinstance(data, Path) else io.BytesIO(data or b""), formats=FORMATS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below
+        image = Image.open(data if isinstance(data, Path) else io.BytesIO(data or b""), formats=FORMATS)
+    if image.width * image.height > MOST_PIXELS:
+        raise ValueError(f"{image.width}×{image.height} are more than {MOST_PIXELS:,} pixels")
+    return image
 
 
 def _convert(image: Image.Image, mode: str, image_size: int | None) -> Image.Image:

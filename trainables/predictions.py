@@ -12,6 +12,10 @@ from trainables import files
 PREDICTIONS = "predictions.parquet"
 
 
+class PredictionsError(ValueError):
+    """A file that holds no predictions, or no longer; one line."""
+
+
 def write_predictions(folder: Path, labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]) -> None:
     """Write a row an image: `index` in the test set, `label`, `probabilities` (one a class)."""
     table = pa.table(
@@ -28,8 +32,20 @@ def write_predictions(folder: Path, labels: np.ndarray, probabilities: np.ndarra
 
 
 def read_predictions(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Labels (N,), probabilities (N, classes) and class names of a test pass."""
-    table = pq.read_table(folder / PREDICTIONS)
-    classes = tuple(json.loads(table.schema.metadata[b"classes"]))
-    flat = table["probabilities"].combine_chunks().flatten().to_numpy()
-    return table["label"].to_numpy(), flat.reshape(len(table), len(classes)), classes
+    """Labels (N,), probabilities (N, classes) and class names of a test pass.
+
+    Raises PredictionsError for a file that is damaged or something else, OSError for one that cannot be read.
+    """
+    path = folder / PREDICTIONS
+    data = path.read_bytes()
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+        classes = tuple(json.loads(table.schema.metadata[b"classes"]))
+        flat = table["probabilities"].combine_chunks().flatten().to_numpy()
+        labels, probabilities = table["label"].to_numpy(), flat.reshape(len(table), len(classes))
+        if not np.isin(labels, np.arange(len(classes))).all() or not np.isfinite(probabilities).all():
+            raise ValueError("labels or probabilities that can be none")
+    except Exception as error:  # pyarrow, JSON and numpy each fail in their own ways
+        reason = " ".join(str(error).split())
+        raise PredictionsError(f"{path} holds no predictions ({reason}); restore it") from error
+    return labels, probabilities, classes

@@ -20,6 +20,13 @@ TEST_SEED = 20
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
 LABEL_COLUMNS = ("label", "labels", "fine_label")
+# A Parquet file of a few kilobytes may hold one value, or none, a billion times: what is read at once is limited.
+MOST_ROWS = 10_000_000
+MOST_LABEL = 1_000  # letters of a class's name
+ROWS_AT_ONCE = 16
+# Encoded images hardly get smaller in a Parquet file, so what unpacks to so many bytes from so much less is none.
+MOST_UNPACKED = 1 << 30
+MOST_RATIO = 100
 
 
 @dataclass(frozen=True)
@@ -133,9 +140,12 @@ def _open_parquet(files: tuple[Path, ...]) -> _Table:
     label_column = _label_column(schema, image_column, files[0])
     labels: list[Any] = []
     for file in files:
-        with _parquet(file) as parquet:
-            values = parquet.read(columns=[label_column]).column(label_column)
-            labels += values.cast(schema.field(label_column).type).to_pylist()
+        with _parquet(file, read_dictionary=[label_column]) as parquet:
+            if len(labels) + parquet.metadata.num_rows > MOST_ROWS:
+                raise DatasetError(f"a dataset holds at most {MOST_ROWS:,} images; up to {file} there are more")
+            column = parquet.read(columns=[label_column]).column(label_column)
+            _check_lengths(column, file)
+            labels += column.cast(schema.field(label_column).type).to_pylist()
 
     def images(rows: np.ndarray) -> Iterator[Encoded]:
         # The path beside the bytes is not even read: no name inside a dataset ever becomes a file name.
@@ -143,34 +153,54 @@ def _open_parquet(files: tuple[Path, ...]) -> _Table:
         start = 0
         for file in files:
             with _parquet(file) as parquet:
-                file_start = start
+                file_start, unpacked = start, 0
+                most = max(MOST_UNPACKED, MOST_RATIO * file.stat().st_size)
                 for group in range(parquet.metadata.num_row_groups):
-                    end = start + parquet.metadata.row_group(group).num_rows
-                    wanted = rows[slice(*np.searchsorted(rows, (start, end)))]
-                    if len(wanted):
-                        encoded = parquet.read_row_group(group, columns=[column]).column(0).take(wanted - start)
+                    group_end = start + parquet.metadata.row_group(group).num_rows
+                    if not len(rows[slice(*np.searchsorted(rows, (start, group_end)))]):
+                        start = group_end
+                        continue
+                    for batch in parquet.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=[column]):
+                        wanted = rows[slice(*np.searchsorted(rows, (start, start + len(batch))))]
+                        encoded = batch.column(0).take(wanted - start)
                         encoded = pc.struct_field(encoded, 0) if in_struct else encoded
+                        unpacked += encoded.nbytes
+                        if unpacked > most:
+                            raise DatasetError(f"{file} unpacks to more than {MOST_RATIO} times its size: no images do")
                         for row, value in zip(wanted, encoded, strict=True):
                             yield f"row {row - file_start} of {file}", value.as_py()
-                    start = end
+                        start += len(batch)
 
     return _Table(labels, _class_names(schema, label_column), images)
 
 
 @contextlib.contextmanager
-def _parquet(file: Path) -> Iterator[Any]:
+def _parquet(file: Path, **options: Any) -> Iterator[Any]:
     """Open a Parquet file; what pyarrow cannot read in the block becomes a DatasetError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(file) as parquet:
+        with pq.ParquetFile(file, **options) as parquet:
             yield parquet
     except (pa.ArrowException, OSError, LookupError) as error:
         reason = " ".join(str(error).split())
         raise DatasetError(
             f"{file} must be a whole Parquet file with the columns of the first one: {reason}"
         ) from error
+
+
+def _check_lengths(labels: Any, file: Path) -> None:
+    """Raise DatasetError for a label that is no name; pyarrow has read each different one once."""
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    if not types.is_dictionary(labels.type) or types.is_integer(labels.type.value_type):
+        return
+    for chunk in labels.chunks:
+        longest = pc.max(pc.utf8_length(chunk.dictionary)).as_py() or 0
+        if longest > MOST_LABEL:
+            raise DatasetError(f"a label is a name of at most {MOST_LABEL:,} letters; one in {file} has {longest:,}")
 
 
 def _image_column(schema: Any, file: Path) -> tuple[str, bool]:
@@ -221,7 +251,7 @@ def _class_names(schema: Any, label_column: str) -> tuple[str, ...]:
         feature = json.loads(schema.metadata[b"huggingface"])["info"]["features"][label_column]
         named = feature["_type"] == "ClassLabel" and types.is_integer(schema.field(label_column).type)
         return tuple(str(name) for name in feature["names"]) if named else ()
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, RecursionError):
         return ()
 
 

@@ -57,6 +57,19 @@ def replace_by_pickle(file: Path) -> None:
     np.save(file, np.array([print], dtype=object), allow_pickle=True)
 
 
+def replace_by_archive(file: Path) -> None:
+    with file.open("wb") as opened:
+        np.savez(opened, np.zeros(3))
+
+
+def rename_a_class(file: Path) -> None:
+    file.write_text(file.read_text().replace("cat", "cut"))
+
+
+def nest(file: Path) -> None:
+    file.write_text("[" * 100_000)
+
+
 def drop_a_key(file: Path) -> None:
     file.write_text(json.dumps({"classes": ["cat"]}))
 
@@ -68,12 +81,15 @@ def drop_a_key(file: Path) -> None:
         ("a.pixels.npy", truncate),
         ("a.pixels.npy", empty),
         ("a.pixels.npy", replace_by_pickle),
+        ("a.pixels.npy", replace_by_archive),
         ("a.pixels.npy", Path.unlink),
         ("a.labels.npy", flip_a_byte),
         ("a.labels.npy", truncate),
         ("a.json", truncate),
         ("a.json", empty),
         ("a.json", drop_a_key),
+        ("a.json", rename_a_class),
+        ("a.json", nest),
     ],
 )
 def test_a_damaged_file_is_built_anew_with_one_line_of_warning(tmp_path: Path, file: str, damage) -> None:

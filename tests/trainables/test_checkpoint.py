@@ -57,10 +57,28 @@ def test_a_relative_path_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_reading_runs_no_code(tmp_path: Path) -> None:
-    torch.save({"images": 1, "model": Evil(tmp_path / "made")}, tmp_path / "evil.pt")
+    checkpoint.save(Folder(str(tmp_path)), "evil.pt", {"images": 1, "model": Evil(tmp_path / "made")})
     with pytest.raises(pickle.UnpicklingError):
         checkpoint.load(Folder(str(tmp_path)), "evil.pt")
     assert not (tmp_path / "made").exists()
+
+
+def test_a_byte_that_has_changed_is_noticed(tmp_path: Path) -> None:
+    checkpoint.save(Folder(str(tmp_path)), "1.pt", STATE)
+    whole = (tmp_path / "1.pt").read_bytes()
+    weight = whole.index(STATE["model"]["weight"].numpy().tobytes())
+    for at in (0, weight + 2, len(whole) - 1):
+        (tmp_path / "1.pt").write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(checkpoint.CheckpointError, match=r"1\.pt does not match its checksum"):
+            checkpoint.load(Folder(str(tmp_path)), "1.pt")
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 100])
+def test_a_file_that_is_cut_off_is_noticed(tmp_path: Path, size: int) -> None:
+    checkpoint.save(Folder(str(tmp_path)), "1.pt", STATE)
+    (tmp_path / "1.pt").write_bytes((tmp_path / "1.pt").read_bytes()[:size])
+    with pytest.raises(checkpoint.CheckpointError):
+        checkpoint.load(Folder(str(tmp_path)), "1.pt")
 
 
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Datasets by name and by path: what is read, what is not read, and what is refused in one line."""
 
+import gzip
 import hashlib
 import io
 import json
 import os
 import pickle
 import struct
+import tarfile
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from trainables import readers
+from trainables import decode, readers
 from trainables.datasets import DATASETS, SUPERCLASSES, DatasetError, fingerprint, load, split
 
 CIFAR10 = Path(os.environ.get("HPSEARCH_CIFAR10", Path(__file__).parents[3] / "shared" / "data" / "cifar10"))
@@ -299,6 +301,48 @@ def test_an_unclean_parquet_file_is_refused(
     refused(root, tmp_path)
 
 
+def repeated(value: Any, count: int) -> pa.Array:
+    """A column of one value, which a Parquet file holds once."""
+    return pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([value]))
+
+
+def write_repeated(root: Path, image: bytes, labels: Any) -> None:
+    root.mkdir()
+    columns = {"img": repeated(image, len(labels)), "label": labels}
+    pq.write_table(pa.table(columns), root / "train.parquet", store_schema=False)
+
+
+def test_a_parquet_file_that_unpacks_to_far_more_than_images_do_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "MOST_UNPACKED", 1 << 20)
+    write_repeated(tmp_path / "set", bytes(1 << 16), [0, 1] * 200)
+    assert "more than 100 times its size" in refused(tmp_path / "set", tmp_path)
+
+
+def test_a_label_that_is_no_name_is_refused(tmp_path: Path) -> None:
+    write_repeated(tmp_path / "set", good(0), repeated("x" * 1001, 400))
+    assert "at most 1,000 letters" in refused(tmp_path / "set", tmp_path)
+
+
+def test_more_rows_than_a_dataset_has_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "MOST_ROWS", 5)
+    for number in range(2):
+        parquet(tmp_path / "set" / f"train-{number}.parquet", [good(0), good(1), good(2)], [0, 1, 0])
+    assert "at most 5 images" in refused(tmp_path / "set", tmp_path)
+
+
+def test_an_image_of_more_pixels_than_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "MOST_PIXELS", 29)
+    assert "6×5 are more than 29 pixels" in refused(class_folders(tmp_path / "pets"), tmp_path)
+
+
+def test_more_images_than_fit_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 0}[name])
+    message = refused(class_folders(tmp_path / "pets"), tmp_path)
+    assert "8 images of 6×5" in message and "--image-size" in message
+
+
 def test_files_that_are_not_parquet_are_refused(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "train.parquet").write_bytes(b"PAR1 and nothing more")
@@ -355,6 +399,11 @@ def test_a_test_file_without_rows_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
     message = refused("cifar1000", tmp_path)
     assert all(name in message for name in DATASETS) and "'cifar1000'" in message and "folder that exists" in message
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "~no-such-user/x", "a\0b", "\ud800"])
+def test_what_can_be_no_path_is_refused(tmp_path: Path, path: str) -> None:
+    assert "folder that exists" in refused(path, tmp_path)
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
@@ -469,20 +518,62 @@ def test_cifar100_has_fine_and_coarse_labels(tmp_path: Path, monkeypatch: pytest
         assert coarse.classes[coarse.labels[fine_names.index(name)]] == superclass
 
 
-def test_fashion_mnist_is_read_from_its_files(tmp_path: Path) -> None:
-    folder = tmp_path / "FashionMNIST" / "raw"
+def write_fashion(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write files as Fashion-MNIST's authors do, and let their checksums be the known ones."""
+    from torchvision.datasets import FashionMNIST
+
+    folder = folder / "FashionMNIST" / "raw"
     folder.mkdir(parents=True)
     for part, count in (("train", 20), ("t10k", 10)):
         pixels = np.random.default_rng(count).integers(0, 256, (count, 28, 28), dtype=np.uint8)
         labels = np.arange(count, dtype=np.uint8) % 10
-        (folder / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">4i", 2051, count, 28, 28) + pixels.tobytes())
-        (folder / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">2i", 2049, count) + labels.tobytes())
+        images = gzip.compress(struct.pack(">4i", 2051, count, 28, 28) + pixels.tobytes())
+        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(images)
+        (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(
+            gzip.compress(struct.pack(">2i", 2049, count) + labels.tobytes())
+        )
+    monkeypatch.setattr(FashionMNIST, "resources", [(n, md5(folder / n)) for n, _ in FashionMNIST.resources])
+    return folder
+
+
+def test_fashion_mnist_is_read_from_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_fashion(tmp_path, monkeypatch)
     test = load("fashion-mnist", "test", data_dir=tmp_path)
     assert test.shape == (1, 28, 28) and test.labels.tolist() == list(range(10)) and "Sneaker" in test.classes
     assert np.array_equal(test.pixels[:, 0], np.random.default_rng(10).integers(0, 256, (10, 28, 28), dtype=np.uint8))
-    (folder / "train-images-idx3-ubyte").write_bytes(struct.pack(">4i", 2051, 20, 28, 28))
-    message = refused("fashion-mnist", tmp_path)
-    assert str(folder) in message and "in place of the files there" in message
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(urllib.request, "_opener", None)  # made at the first request, with the proxies of then
+
+
+def test_an_archive_with_another_checksum_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
+) -> None:
+    folder = write_fashion(tmp_path, monkeypatch)
+    (folder / "train-images-idx3-ubyte").write_bytes(b"unpacked by somebody")
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"other images"))
+    assert f"into {folder}, " in refused("fashion-mnist", tmp_path)
+
+
+def test_what_an_archive_would_write_outside_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
+) -> None:
+    from torchvision.datasets import CIFAR10 as KIND
+
+    (tmp_path / "data").mkdir()
+    archive = tmp_path / "data" / KIND.filename
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("../evil"), io.BytesIO())
+    assert "which failed" in refused("cifar10", tmp_path / "data")
+    monkeypatch.setattr(KIND, "tgz_md5", md5(archive))
+    assert "outside" in refused("cifar10", tmp_path / "data")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
 
 
 @pytest.mark.parametrize(
@@ -495,18 +586,8 @@ def test_fashion_mnist_is_read_from_its_files(tmp_path: Path) -> None:
     ],
 )
 def test_without_a_network_the_message_says_what_to_fetch_and_what_works(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-    name: str,
-    file: str,
-    folder: str,
+    tmp_path: Path, no_network: None, capfd: pytest.CaptureFixture[str], name: str, file: str, folder: str
 ) -> None:
-    for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(variable, "http://127.0.0.1:9")
-    for variable in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(urllib.request, "_opener", None)  # made at the first request, with the proxies of then
     message = refused(name, tmp_path)
     assert name in message and file in message and "--dataset digits" in message
     assert f"into {tmp_path / folder}, " in message

@@ -1,18 +1,24 @@
 """A retrained network on disk rebuilds itself, and its test pass says what it predicts."""
 
 import json
+import pickle
+import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from trainables import files, retrain
 from trainables.cache import Images
 from trainables.config import Config
 from trainables.loop import Resident, Training, evaluate
-from trainables.predictions import read_predictions
+from trainables.predictions import PredictionsError, read_predictions
 
 CONFIG = Config.from_json(
     {
@@ -103,6 +109,82 @@ def test_a_users_own_module_is_saved_and_rebuilt(tmp_path: Path, monkeypatch: py
     images = Resident(torch.zeros(4, 1, 6, 6, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64), 3)
     training = Training(config, images, None, seed=0)
     save_network(tmp_path / "saved", retrain.Network(training.model, config, (1, 6, 6), ("a", "b", "c")))
-    loaded = retrain.load_network(tmp_path / "saved").model
+    with pytest.raises(retrain.NetworkError, match=f"'{name}:make', which is run"):
+        retrain.load_network(tmp_path / "saved")
+    loaded = retrain.load_network(tmp_path / "saved", run_own_code=True).model
     x = torch.rand(2, 1, 6, 6)
     assert torch.equal(loaded(x), training.model(x))
+
+
+def change(file: Path, **settings: object) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | settings))
+
+
+def flip(file: Path) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def other_weights(file: Path) -> None:
+    save_file({"weight": torch.zeros(2)}, file)
+    change(file.with_name("config.json"), weights_crc32=zlib.crc32(file.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("model.safetensors", flip, "does not match its checksum"),
+        ("model.safetensors", lambda file: file.write_bytes(pickle.dumps(1)), "does not match its checksum"),
+        ("model.safetensors", other_weights, "no network that can be rebuilt: RuntimeError"),
+        ("config.json", lambda file: file.write_text("{"), "describes no network: JSONDecodeError"),
+        ("config.json", lambda file: file.write_text("[]"), "describes no network"),
+        ("config.json", lambda file: file.write_text("[" * 100_000), "describes no network"),
+        ("config.json", lambda file: change(file, config={}), "lacks 'network'"),
+        ("config.json", lambda file: change(file, input_shape=3), "describes no network"),
+        ("config.json", lambda file: change(file, input_shape=["x"]), "no network that can be rebuilt"),
+        ("config.json", lambda file: change(file, classes=["a"]), "no network that can be rebuilt"),
+    ],
+)
+def test_a_network_that_is_damaged_is_refused_in_one_line(
+    folder: Path, name: str, damage: Callable[[Path], object], message: str
+) -> None:
+    damage(folder / name)
+    with pytest.raises(retrain.NetworkError, match=message) as caught:
+        retrain.load_network(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_of_the_first_version_has_no_checksum(folder: Path) -> None:
+    settings = json.loads((folder / "config.json").read_text())
+    del settings["weights_crc32"]
+    (folder / "config.json").write_text(json.dumps(settings))
+    assert retrain.load_network(folder).config == CONFIG
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.write_bytes(b"PAR1"), lambda file: file.write_bytes(b"")])
+def test_predictions_that_are_damaged_are_refused_in_one_line(
+    folder: Path, resident: Resident, damage: Callable[[Path], object]
+) -> None:
+    retrain.test_pass(folder, resident, "float32")
+    damage(folder / "predictions.parquet")
+    with pytest.raises(PredictionsError, match=r"predictions\.parquet") as caught:
+        read_predictions(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"label": [0, 1]},
+        {"label": [0, 1], "probabilities": [[0.5, 0.5], [1.0]]},
+        {"label": [0, 7], "probabilities": [[0.5, 0.5], [1.0, 0.0]]},
+        {"label": [0, 1], "probabilities": [["a", "b"], ["c", "d"]]},
+        {"label": ["a", "b"], "probabilities": [[0.5, 0.5], [1.0, 0.0]]},
+        {"label": [0, None], "probabilities": [[0.5, 0.5], [1.0, 0.0]]},
+    ],
+)
+def test_a_table_that_holds_no_predictions_is_refused(tmp_path: Path, columns: dict[str, Any]) -> None:
+    table = pa.table(columns).replace_schema_metadata({"classes": '["cat", "dog"]'})
+    pq.write_table(table, tmp_path / "predictions.parquet")
+    with pytest.raises(PredictionsError, match=r"holds no predictions"):
+        read_predictions(tmp_path)

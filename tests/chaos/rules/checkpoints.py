@@ -1,0 +1,101 @@
+"""Checkpoints that a resume finds: its trial begins anew from its seed, and the others go on."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from rules.rule import INTERRUPTED, Done, Place, Rule, flip, runs_when_read
+
+RUN = (f"results/{INTERRUPTED}/*",)
+
+
+def damaged(how: Callable[[Place, Path], object]) -> Callable[[Place], None]:
+    """The first checkpoint of the interrupted search, damaged."""
+
+    def breaks(place: Place) -> None:
+        how(place, min((place.search(INTERRUPTED) / "checkpoints").iterdir()))
+
+    return breaks
+
+
+def saved(state: Callable[[Place], object]) -> Callable[[Place], None]:
+    """Another state, written as the product writes one."""
+
+    def how(place: Place, path: Path) -> None:
+        from trainables import checkpoint
+        from trainables.files import Folder
+
+        checkpoint.save(Folder(str(path.parent)), path.name, state(place))  # type: ignore[arg-type]
+
+    return damaged(how)
+
+
+def another_network(_: Place) -> dict[str, object]:
+    """What a training of a network with one weight leaves."""
+    import torch
+
+    return {"images": 240, "model": {"weight": torch.zeros(1)}, "optimizer": {"state": {}, "param_groups": []}}
+
+
+def begun_anew(place: Place, _: Done) -> Iterable[str]:
+    """Both trials have reached their end, one of them from its seed."""
+    events = [json.loads(line) for line in place.ledger(INTERRUPTED).read_bytes().splitlines()]
+    opened = max(i for i, event in enumerate(events) if event["event"] == "opened")
+    states = [event["state"] for event in events[opened:] if event.get("state") in ("done", "failed")]
+    if states != ["done", "done"]:
+        yield f"the trials ended as {states}"
+    if not any(event["event"] == "started" and event["images"] == 0 for event in events[opened:]):
+        yield "no trial began anew"
+
+
+def resumed(rule: str, shown: str, breaks: Callable[[Place], None]) -> Rule:
+    """A resume that finds this."""
+    return Rule(
+        rule=rule,
+        input=shown,
+        command=("resume", INTERRUPTED),
+        breaks=breaks,
+        code=0,
+        lines=None,
+        may_change=RUN,
+        seconds=180,
+        after=begun_anew,
+    )
+
+
+RULES = [
+    resumed(
+        "reading a checkpoint runs no code",
+        "a pickle that makes a file",
+        saved(lambda place: {"images": 240, "model": runs_when_read(place.home / "evil"), "optimizer": {}}),
+    ),
+    resumed("a checkpoint is whole", "its first half", damaged(lambda _, p: p.write_bytes(p.read_bytes()[:20000]))),
+    resumed(
+        "a checkpoint is what was written",
+        "a byte of a weight turned over",
+        damaged(lambda _, path: path.write_bytes(flip(path.read_bytes(), 3000))),
+    ),
+    resumed("a checkpoint is its network's", "a network with one weight", saved(another_network)),
+    resumed(
+        "a checkpoint's parts are what they should be",
+        "optimizer: 5",
+        saved(lambda _: {"images": 240, "model": {}, "optimizer": 5}),
+    ),
+    resumed("a checkpoint is there", "none", damaged(lambda _, path: path.unlink())),
+    Rule(
+        rule="a resume deletes only what it has written",
+        input="notes.txt among the checkpoints",
+        command=("resume", INTERRUPTED),
+        breaks=lambda place: (place.search(INTERRUPTED) / "checkpoints" / "notes.txt").write_text("mine"),
+        code=0,
+        lines=None,
+        may_change=("results/interrupted/*.*", "results/interrupted/checkpoints/*.pt"),
+        seconds=180,
+    ),
+]
+
+
+def rules() -> list[Rule]:
+    """The group's rules."""
+    return [replace(rule, group="checkpoints") for rule in RULES]
