@@ -27,7 +27,7 @@ def write_predictions(folder: Path, labels: np.ndarray, probabilities: np.ndarra
         metadata={"classes": json.dumps(classes)},
     )
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
+    pq.write_table(table, sink, write_page_checksum=True)
     files.write(folder / PREDICTIONS, memoryview(sink.getvalue()))
 
 
@@ -39,7 +39,7 @@ def read_predictions(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, .
     path = folder / PREDICTIONS
     data = path.read_bytes()
     try:
-        table = pq.read_table(pa.BufferReader(data))
+        table = pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
         classes = tuple(json.loads(table.schema.metadata[b"classes"]))
         flat = table["probabilities"].combine_chunks().flatten().to_numpy()
         labels, probabilities = table["label"].to_numpy(), flat.reshape(len(table), len(classes))

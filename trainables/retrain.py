@@ -44,9 +44,14 @@ def network_files(network: Network) -> dict[str, bytes]:
         "input_shape": list(network.shape),
         "classes": list(network.classes),
         "normalise": {"mean": 0.5, "std": 0.5},
-        "weights_crc32": zlib.crc32(weights),  # safetensors has no checksum
     }
-    return {WEIGHTS: weights, SETTINGS: json.dumps(settings, indent=1).encode()}
+    checked = settings | {"crc32": _checksum(settings, weights)}
+    return {WEIGHTS: weights, SETTINGS: json.dumps(checked, indent=1).encode()}
+
+
+def _checksum(settings: dict[str, Any], weights: bytes) -> int:
+    """Of both files together; safetensors has none."""
+    return zlib.crc32(weights, zlib.crc32(json.dumps(settings).encode()))
 
 
 def load_network(folder: Path, device: str = "cpu", *, run_own_code: bool = False) -> Network:
@@ -61,7 +66,7 @@ def load_network(folder: Path, device: str = "cpu", *, run_own_code: bool = Fals
         settings: dict[str, Any] = json.loads(written)
         config = Config.from_json(settings["config"])
         shape, classes = tuple(settings["input_shape"]), tuple(settings["classes"])
-        crc = settings.get("weights_crc32", zlib.crc32(weights))  # 0.1.0 wrote none
+        crc = settings.pop("crc32", None)  # 0.1.0 wrote none
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise NetworkError(f"{folder / SETTINGS} describes no network: {_reason(error)}") from error
     if config.network.name not in FAMILIES and not run_own_code:
@@ -69,8 +74,8 @@ def load_network(folder: Path, device: str = "cpu", *, run_own_code: bool = Fals
             f"{folder / SETTINGS} names the function '{config.network.name}', which is run to rebuild the network: "
             "load_network(folder, run_own_code=True), if you trust it"
         )
-    if crc != zlib.crc32(weights):
-        raise NetworkError(f"{folder / WEIGHTS} is not what was written: it does not match its checksum")
+    if crc not in (None, _checksum(settings, weights)):
+        raise NetworkError(f"{folder}: {SETTINGS} and {WEIGHTS} are not what was written; their checksum differs")
     try:
         data = make_network(config.network.name, config.network.hyperparameters, shape, len(classes))
         model = build(data, shape, len(classes))

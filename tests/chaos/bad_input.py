@@ -136,8 +136,9 @@ def run(rule: Rule, root: Path, template: Path, seed: int) -> dict[str, object]:
     after = files_in(home, outside)
     lost = lost_records(before, after)
     faults = faults_of(rule, place, done, before, after) + ([f"{lost} records lost"] if lost else [])
-    shown = done.err or done.out
-    message = next((line for line in shown.splitlines() if line.strip()), "").replace(str(root), "…")
+    lines = [line.replace(str(root), "…") for line in (done.err or done.out).splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith("hpsearch: ") or "to be tried again" in line]
+    message = next(iter(telling or lines), "")
     return {
         "group": rule.group,
         "rule": rule.rule,

@@ -243,7 +243,7 @@ def test_a_driver_runs_on_a_node_of_its_cluster(head, monkeypatch):
 SCRIPT = """
 import json, os, sys
 from pathlib import Path
-from search import cluster
+from search import cluster, doctor
 import ray
 
 sys.path.append(os.getcwd())
@@ -268,6 +268,7 @@ for node in nodes:
     found[node.address + str(node.is_driver)] = ray.get(ray.remote(width).options(scheduling_strategy=where).remote())
 
 ray.shutdown()
+found["doctor"] = [vars(row) for row in doctor.machines(sys.argv[1])]
 head = ray._raylet.GcsClient(sys.argv[1])
 before = head.internal_kv_get(b"CLUSTER_METADATA", b"cluster")
 told = json.loads(before) | {"ray_version": "2.1.0", "python_version": "3.8.1"}
@@ -297,6 +298,12 @@ def test_nodes_their_versions_and_a_users_module_on_each(head, home, tmp_path_fa
     for node in (mine, theirs):
         width, cwd = found[node["address"] + str(node["is_driver"])]
         assert width == 3 and not Path(cwd).is_relative_to(home)
+    assert [row["verdict"] for row in found["doctor"]] == [
+        "ok",
+        *("problem" if n is theirs else "ok" for n in found["nodes"]),
+    ]
+    assert "2 nodes, 2 cores" in found["doctor"][0]["found"]
+    assert "hpsearch is 0.0.9: install this machine's versions there" in [row["advice"] for row in found["doctor"]]
     assert "it runs Ray 2.1.0 on Python 3.8.1, and this machine has Ray" in found["versions"]
     assert "\n" not in found["versions"]
 

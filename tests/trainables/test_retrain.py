@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,8 +115,11 @@ def test_a_users_own_module_is_saved_and_rebuilt(tmp_path: Path, monkeypatch: py
     assert torch.equal(loaded(x), training.model(x))
 
 
-def change(file: Path, **settings: object) -> None:
-    file.write_text(json.dumps(json.loads(file.read_text()) | settings))
+def change(file: Path, **changes: object) -> None:
+    """Change a config.json as 0.1.0 would have written it, without a checksum."""
+    settings = json.loads(file.read_text()) | changes
+    del settings["crc32"]
+    file.write_text(json.dumps(settings))
 
 
 def flip(file: Path) -> None:
@@ -127,15 +129,20 @@ def flip(file: Path) -> None:
 
 def other_weights(file: Path) -> None:
     save_file({"weight": torch.zeros(2)}, file)
-    change(file.with_name("config.json"), weights_crc32=zlib.crc32(file.read_bytes()))
+    change(file.with_name("config.json"))
 
 
 @pytest.mark.parametrize(
     ("name", "damage", "message"),
     [
-        ("model.safetensors", flip, "does not match its checksum"),
-        ("model.safetensors", lambda file: file.write_bytes(pickle.dumps(1)), "does not match its checksum"),
+        ("model.safetensors", flip, "checksum differs"),
+        ("model.safetensors", lambda file: file.write_bytes(pickle.dumps(1)), "checksum differs"),
         ("model.safetensors", other_weights, "no network that can be rebuilt: RuntimeError"),
+        (
+            "config.json",
+            lambda file: file.write_text(file.read_text().replace("everywhere", "none")),
+            "checksum differs",
+        ),
         ("config.json", lambda file: file.write_text("{"), "describes no network: JSONDecodeError"),
         ("config.json", lambda file: file.write_text("[]"), "describes no network"),
         ("config.json", lambda file: file.write_text("[" * 100_000), "describes no network"),
@@ -155,13 +162,19 @@ def test_a_network_that_is_damaged_is_refused_in_one_line(
 
 
 def test_a_network_of_the_first_version_has_no_checksum(folder: Path) -> None:
-    settings = json.loads((folder / "config.json").read_text())
-    del settings["weights_crc32"]
-    (folder / "config.json").write_text(json.dumps(settings))
+    change(folder / "config.json")
     assert retrain.load_network(folder).config == CONFIG
 
 
-@pytest.mark.parametrize("damage", [lambda file: file.write_bytes(b"PAR1"), lambda file: file.write_bytes(b"")])
+def flip_a_probability(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda file: file.write_bytes(b"PAR1"), lambda file: file.write_bytes(b""), flip_a_probability]
+)
 def test_predictions_that_are_damaged_are_refused_in_one_line(
     folder: Path, resident: Resident, damage: Callable[[Path], object]
 ) -> None:

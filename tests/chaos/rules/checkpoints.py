@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rules.rule import INTERRUPTED, Done, Place, Rule, flip, runs_when_read
 
@@ -19,19 +20,20 @@ def damaged(how: Callable[[Place, Path], object]) -> Callable[[Place], None]:
     return breaks
 
 
-def saved(state: Callable[[Place], object]) -> Callable[[Place], None]:
-    """Another state, written as the product writes one."""
+def saved(state: Callable[[Place, dict[str, Any]], object]) -> Callable[[Place], None]:
+    """Another state in place of the given one, written as the product writes one."""
 
     def how(place: Place, path: Path) -> None:
         from trainables import checkpoint
         from trainables.files import Folder
 
-        checkpoint.save(Folder(str(path.parent)), path.name, state(place))  # type: ignore[arg-type]
+        folder = Folder(str(path.parent))
+        checkpoint.save(folder, path.name, state(place, checkpoint.load(folder, path.name)))  # type: ignore[arg-type]
 
     return damaged(how)
 
 
-def another_network(_: Place) -> dict[str, object]:
+def another_network(_: Place, __: object) -> dict[str, object]:
     """What a training of a network with one weight leaves."""
     import torch
 
@@ -68,7 +70,7 @@ RULES = [
     resumed(
         "reading a checkpoint runs no code",
         "a pickle that makes a file",
-        saved(lambda place: {"images": 240, "model": runs_when_read(place.home / "evil"), "optimizer": {}}),
+        saved(lambda place, state: state | {"model": runs_when_read(place.home / "evil")}),
     ),
     resumed("a checkpoint is whole", "its first half", damaged(lambda _, p: p.write_bytes(p.read_bytes()[:20000]))),
     resumed(
@@ -80,7 +82,7 @@ RULES = [
     resumed(
         "a checkpoint's parts are what they should be",
         "optimizer: 5",
-        saved(lambda _: {"images": 240, "model": {}, "optimizer": 5}),
+        saved(lambda _, state: state | {"optimizer": 5}),
     ),
     resumed("a checkpoint is there", "none", damaged(lambda _, path: path.unlink())),
     Rule(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rules.rule import FINISHED, RETRAIN, Place, Rule, both, change_json, runs_when_read
+from rules.rule import FINISHED, RETRAIN, Place, Rule, both, runs_when_read
 
 MAY_CHANGE = (f"results/{FINISHED}/ledger.jsonl", f"results/{FINISHED}/*.parquet", f"results/{FINISHED}/checkpoints*")
 
@@ -59,7 +59,9 @@ def settings(how: Callable[[dict[str, Any]], Any]) -> Callable[[Place, Path], No
     """A config.json with other data."""
 
     def breaks(_: Place, path: Path) -> None:
-        path.write_text(json.dumps(how(json.loads(path.read_text()))))
+        data = how(json.loads(path.read_text()))
+        del data["crc32"]  # as a forger would
+        path.write_text(json.dumps(data))
 
     return breaks
 
@@ -69,12 +71,19 @@ def half(_: Place, path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def other_shape(_: Place, path: Path) -> None:
+def other_shape(place: Place, path: Path) -> None:
     """Weights of another network."""
     import torch
     from safetensors.torch import save_file
 
     save_file({"weight": torch.zeros(2)}, path)
+    settings(lambda data: data)(place, path.with_name("config.json"))
+
+
+def pickled(place: Place, path: Path) -> None:
+    """A pickle in place of the weights."""
+    path.write_bytes(pickle.dumps(runs_when_read(place.home / "evil")))
+    settings(lambda data: data)(place, path.with_name("config.json"))
 
 
 def turned_over(_: Place, path: Path) -> None:
@@ -98,7 +107,7 @@ def stranger(place: Place) -> None:
     for file in folder(place).iterdir():
         (given / file.name).write_bytes(file.read_bytes())
     named = {"name": "subprocess:getoutput", "cmd": f"touch {place.home / 'evil'}"}
-    change_json("stranger/config.json", lambda data: data | {"config": data["config"] | {"network": named}})(place)
+    settings(lambda data: data | {"config": data["config"] | {"network": named}})(place, given / "config.json")
 
 
 LOAD = """
@@ -118,7 +127,7 @@ RULES = [
         "weights are safetensors and nothing else",
         "a pickle that makes a file",
         "model.safetensors",
-        lambda place, path: path.write_bytes(pickle.dumps(runs_when_read(place.home / "evil"))),
+        pickled,
         "model.safetensors",
     ),
     read("weights are their network's", "a tensor of two numbers", "model.safetensors", other_shape),
@@ -143,7 +152,7 @@ RULES = [
     ),
     shown_again("predictions are whole", "their first half", half),
     shown_again("predictions are a test pass's", "a table of something else", other_predictions),
-    shown_again("predictions are there", "none", lambda _, path: path.unlink()),
+    replace(shown_again("predictions are there", "none", lambda _, path: path.unlink()), code=1),
 ]
 
 
