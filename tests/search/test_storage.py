@@ -22,6 +22,7 @@ from search.mirror import Mirror
 from search.storage import StorageError
 from trainables import files
 
+FACTS = {"data": {"fingerprint": "any", "num_train": 8, "num_validation": 2}}
 REQUEST = store.Request(space="cnn_all", samples=3, data_dir="data")
 
 
@@ -55,7 +56,7 @@ class Driver:
 
 
 def launch(place: str | Path, results: Path, name: str = "one", created: float = 1.0) -> Driver:
-    found = store.create(results, name, REQUEST, created, {})
+    found = store.create(results, name, REQUEST, created, FACTS)
     mirror.begin(str(place), found.folder)
     return Driver(found.folder)
 
@@ -116,15 +117,15 @@ def test_a_copied_search_comes_back_the_same_to_the_byte(place: Path, here: Path
 
 
 def test_a_listed_space_and_later_facts_are_copied_too(place: Path, here: Path, there: Path) -> None:
-    found = store.create(here, "one", REQUEST, 1.0, {})
+    found = store.create(here, "one", REQUEST, 1.0, FACTS)
     files.write(found.folder / "space.jsonl", b"{}\n")
     mirror.begin(str(place), found.folder)
     driver = Driver(found.folder)
-    store.record(found, forecast=12)
+    store.record(found, later=12)
     driver.mirror.copy()
     fetched = fetch(str(place), "one", there)
     assert (fetched / "space.jsonl").read_bytes() == b"{}\n"
-    assert store.find(there).facts == {"forecast": 12}
+    assert store.find(there).facts == FACTS | {"later": 12}
 
 
 def test_only_lines_whose_append_has_returned_are_copied(place: Path, here: Path) -> None:
@@ -447,14 +448,14 @@ def test_where_it_runs_a_search_is_ahead_of_its_storage_and_stays(place: Path, h
     driver.mirror.copy()
     driver.record(2)
     driver.die()
-    store.record(store.find(here), forecast=1)
+    store.record(store.find(here), later=1)
     assert trials(fetch(str(place), "one", here)) == [1, 2]
-    assert store.find(here).facts == {"forecast": 1}
+    assert store.find(here).facts == FACTS | {"later": 1}
 
 
 def test_another_search_of_that_name_is_not_overwritten(place: Path, here: Path, there: Path) -> None:
     launch(place, here)
-    store.create(there, "one", REQUEST, 2.0, {})
+    store.create(there, "one", REQUEST, 2.0, FACTS)
     with pytest.raises(StorageError, match="another search of that name.*give another --results"):
         fetch(str(place), "one", there)
     assert [path.name for path in (there / "one").iterdir()] == ["search.json"]
