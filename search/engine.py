@@ -15,7 +15,6 @@ from typing import Any
 # Read by Ray.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "token")
-os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # a Ray of its own listens on loopback alone, anywhere
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # Tune's older reporter is the one that verbose=0 silences
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
@@ -25,6 +24,7 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C is the sessi
 
 import ray
 from ray import tune
+from ray._private import ray_constants
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
@@ -61,8 +61,11 @@ def start(here: Machine) -> str:
 
 
 def _start_local(here: Machine) -> Any:
-    """A Ray for this session alone, its dashboard on loopback behind Ray's token."""
+    """A Ray for this session alone, every port of it on loopback and behind Ray's token."""
     umask = os.umask(0o077)  # what Ray writes, its token above all, is for this user alone
+    # What Ray does by default on other systems: 127.0.0.1 is the machine's address, where it would take one that
+    # others reach and listen on all. As a variable of the environment, programs started from here would inherit it.
+    clusters, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
     try:
         context = ray.init(
             address="local",  # whatever RAY_ADDRESS says
@@ -78,6 +81,7 @@ def _start_local(here: Machine) -> Any:
         raise EngineError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
     finally:
         os.umask(umask)
+        ray_constants.ENABLE_RAY_CLUSTER = clusters
     token = Path("~/.ray/auth_token").expanduser()
     if token.exists():
         token.chmod(0o600)

@@ -58,7 +58,6 @@ def head(**variables: str) -> Iterator[Head]:
     (folder / "token").write_text(secrets.token_hex(16))
     env = os.environ | {
         "RAY_AUTH_MODE": "token",
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",  # `search.engine` has it otherwise, for a Ray of its own
         "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
         "RAY_USAGE_STATS_ENABLED": "0",
         **variables,

@@ -15,8 +15,6 @@ from search import options, submit
 from search.cluster import ClusterError
 from search.store import Request
 
-GOOD = json.dumps({"version": "4", "ray_version": version("ray")})
-
 
 def request(**changed):
     return Request(**{"space": "cnn5", "samples": 1, "dataset": "digits", "data_dir": ""} | changed)
@@ -147,3 +145,10 @@ def test_another_version_of_ray(dashboard):
     url, answers, _ = dashboard
     answers[None] = (200, json.dumps({"version": "4", "ray_version": "2.1.0"}))
     assert f"runs Ray 2.1.0, and this machine has Ray {version('ray')}" in refusal(url)
+
+
+def test_a_dashboard_that_lets_everybody_in_is_named(dashboard):
+    url, answers, _ = dashboard
+    answers[None] = (200, json.dumps({"version": "4", "ray_version": version("ray")}))
+    with pytest.warns(UserWarning, match="asks for no token: whoever reaches it may run code on its machines"):
+        assert submit._ask(url)
