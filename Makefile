@@ -1,5 +1,6 @@
 # make demo    set up, then search, rank and retrain on images that come with the install
 # make test    set up, then linters, types and every test
+# make chaos   set up, then kill searches in every way there is, and see that nothing is lost (half an hour)
 # make bench   set up, then the short form of every benchmark, each against the alternative in the same run
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ UV     := $(or $(shell command -v uv),.tools/bin/uv)
 BIN    := .venv/bin
 DEMO   ?= demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: demo test bench lint format lock clean
+.PHONY: demo test chaos bench lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/hpsearch launch --dataset digits --space cnn_all --samples 20 --epochs 8 --augment none --seed 1 --name $(DEMO)
@@ -16,6 +17,11 @@ demo: .venv/ready
 
 test: lint
 	$(BIN)/pytest
+
+# The same choices again: make chaos SEED=N.
+chaos: .venv/ready
+	$(BIN)/python tests/chaos/kills.py $(if $(SEED),--seed $(SEED))
+	$(BIN)/python tests/chaos/bad_input.py $(if $(SEED),--seed $(SEED)) --out results/evidence/bad-input.csv
 
 # Where CIFAR-10 is on disk already: make bench IMAGES="--dataset FOLDER".
 bench: .venv/ready

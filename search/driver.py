@@ -256,6 +256,8 @@ class Driver:
         for name in self.checkpoints.names():
             if name not in needed:
                 self.checkpoints.remove(name)
+        for path in self.folder.rglob("*.tmp"):
+            files.remove(path)
 
 
 def fill_rungs(scheduler: Scheduler, trials: list[Run]) -> None:

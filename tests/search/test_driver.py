@@ -178,3 +178,17 @@ def test_a_full_disk_pauses_every_run_at_its_epoch_s_end(tmp_path, book):
     assert not driver.finished
     run = driver.record.runs[0, 0]
     assert (run.state, run.measurements[-1]["decision"], len(run.measurements)) == ("running", "pause", 1)
+
+
+def test_what_a_killed_session_left_half_written_is_removed_and_nothing_else(tmp_path, book):
+    driver = make(book, tmp_path)
+    task = begin(driver)
+    driver.measured(task, epoch(task, 1, checkpoint=True, driver=driver))
+    kept = {"search.json", "trials.parquet", "retrain/0-1/model.safetensors", "checkpoints/0-0-1-100.pt"}
+    torn = {f"{name}.12ab34cd.tmp" for name in kept} | {"checkpoints/0-0-1-200.pt"}
+    for name in kept | torn:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    make(book, tmp_path)
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == kept | {"ledger.jsonl"}

@@ -1,0 +1,45 @@
+"""Three kills of one search, each at a boundary of a write; `make chaos` has many more."""
+
+import random
+import shutil
+from itertools import count
+
+import pytest
+
+from search import ledger
+from tests.chaos.rows import Undisturbed
+from tests.chaos.searches import Home, Plan
+from tests.chaos.subject import Subject
+
+PLAN = Plan(samples=6, epochs=8, slots=1)
+
+
+@pytest.fixture
+def home():
+    made = Home()
+    yield made
+    assert made.close() == []
+    shutil.rmtree(made.folder)
+
+
+@pytest.mark.slow
+def test_kills_at_boundaries_of_a_write_lose_nothing_and_change_nothing_in_the_end(home):
+    home.launch("undisturbed", PLAN).finish()
+    path = home.ledger("undisturbed")
+    subject = Subject(
+        home=home,
+        name="killed",
+        plan=PLAN,
+        undisturbed=Undisturbed(path.parent, ledger.read(path)),
+        rng=random.Random(0),
+        number=count(1).__next__,
+        say=print,
+        part="drivers",
+    )
+    assert subject.kill_driver("line on disk, before the answer", most=2)
+    assert subject.kill_driver("checkpoint half written", most=2)
+    assert subject.kill_driver("line on disk, before the older checkpoint goes")
+    rows = subject.finish()
+    assert len(rows) == 3
+    assert [row for row in rows if not row.good] == []
+    assert all(row.running for row in rows)
