@@ -245,8 +245,8 @@ def rays() -> list[Row]:
         return [Row("Ray here", "none runs; a launch without --address starts its own")]
     heads = [process for process in running if process.is_head]
     named = ", ".join(str(port.number) for head in heads for port in host.ports([head])) or "unknown"
-    found = f"{len(heads)} cluster{'s' * (len(heads) != 1)} with the head here (port {named})" if heads else "a node"
-    rows = [Row("Ray here", f"{found}; {len(running)} processes")]
+    found = f"{_count(len(heads), 'cluster')} with the head here (port {named})" if heads else "a node"
+    rows = [Row("Ray here", f"{found}; {len(running)} of its processes")]
     beyond = [str(port.number) for port in host.ports(running) if port.beyond_loopback]
     if not beyond:
         return [*rows, Row("who gets in", "its ports are on loopback")]
@@ -291,15 +291,19 @@ def machines(address: str) -> list[Row]:
         nodes = cluster.nodes()
     finally:
         cluster.ray.shutdown()
-    rows = [Row("cluster", f"{address}: {len(nodes)} nodes, {sum(node.cpus for node in nodes)} cores")]
+    rows = [
+        Row("cluster", f"{address}: {_count(len(nodes), 'node')}, {_count(sum(node.cpus for node in nodes), 'core')}")
+    ]
     for node in nodes:
-        gpus = f", {node.gpus} GPUs ({', '.join(dict.fromkeys(node.gpu_names))})" if node.gpus else ""
+        gpus = f", {_count(node.gpus, 'GPU')} ({', '.join(dict.fromkeys(node.gpu_names))})" if node.gpus else ""
         disk = "" if node.free_disk is None else f", {_size(node.free_disk)} of disk"
-        versions = ", ".join(f"{name} {found or 'missing'}" for name, found in node.versions.items())
-        found = f"{node.address}{' (this one)' * node.is_driver}: {node.cpus} cores{gpus}, {_size(node.memory)}{disk}"
+        place = f"{node.address}{' (this one)' * node.is_driver}"
+        found = f"{place}: {_count(node.cpus, 'core')}{gpus}, {_size(node.memory)}{disk}"
+        versions = "".join(f", {name} {version or 'missing'}" for name, version in node.versions.items())
         trouble = cluster.trouble(node)
-        advice = f"{trouble}: install this machine's versions there" if trouble else ""
-        rows.append(Row(f"node {node.host}", f"{found}; {versions}", "problem" if trouble else "ok", advice))
+        remedy = "install this machine's versions there" if node.versions else "see Ray's log there"
+        advice = f"{trouble}: {remedy}" if trouble else ""
+        rows.append(Row(f"node {node.host}", f"{found}{versions}", "problem" if trouble else "ok", advice))
     precisions = {node.precision for node in nodes if node.precision}
     if len(precisions) > 1:
         rows.append(Row("precision", f"{' and '.join(sorted(precisions))}", "ok", "all train in float32"))
@@ -334,3 +338,7 @@ def _cores() -> int:
 
 def _size(size: float) -> str:
     return f"{size / 1e9:.1f} GB"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import time
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,8 @@ def _ask(url: str) -> bool:
         ) from None
     if theirs != version("ray"):
         raise ClusterError(f"{url} runs Ray {theirs}, and this machine has Ray {version('ray')}: install the same here")
+    if open_to_all:
+        warnings.warn(f"{url} asks for no token: whoever reaches it may run code on its machines", stacklevel=3)
     return open_to_all
 
 

@@ -298,10 +298,7 @@ def test_nodes_their_versions_and_a_users_module_on_each(head, home, tmp_path_fa
     for node in (mine, theirs):
         width, cwd = found[node["address"] + str(node["is_driver"])]
         assert width == 3 and not Path(cwd).is_relative_to(home)
-    assert [row["verdict"] for row in found["doctor"]] == [
-        "ok",
-        *("problem" if n is theirs else "ok" for n in found["nodes"]),
-    ]
+    assert sorted(row["verdict"] for row in found["doctor"]) == ["ok", "ok", "problem"]
     assert "2 nodes, 2 cores" in found["doctor"][0]["found"]
     assert "hpsearch is 0.0.9: install this machine's versions there" in [row["advice"] for row in found["doctor"]]
     assert "it runs Ray 2.1.0 on Python 3.8.1, and this machine has Ray" in found["versions"]
