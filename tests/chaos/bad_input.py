@@ -98,7 +98,10 @@ def make_template(root: Path) -> Path:
     environment = clean_environment(home)
 
     def hpsearch(*arguments: str) -> None:
-        subprocess.run([HPSEARCH, *arguments], cwd=home, env=environment, check=True, capture_output=True, timeout=600)
+        command = [HPSEARCH, *arguments]
+        done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=600)
+        if done.returncode:
+            sys.exit(f"no place to break rules in: {' '.join(arguments)} ended with {done.returncode}\n{done.stderr}")
 
     hpsearch(*launch, "--samples", "3", "--epochs", "2", "--name", FINISHED)
     hpsearch("retrain", FINISHED, "--top", "1", "--epochs", "1")

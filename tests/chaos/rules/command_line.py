@@ -35,7 +35,19 @@ def ascii_terminal(place: Place) -> None:
     place.environment |= {"PYTHONIOENCODING": "ascii", "LANG": "C"}
 
 
-# The options that a session takes: --retries, --trial-timeout, --address, --submit, --storage, resume --until.
+def sent(rule: str, shown: str, url: str, *options: str, says: str) -> Rule:
+    """A launch that is sent to a cluster."""
+    command = ("launch", "--dataset", "digits", "--data-dir", "/data", *options, "--submit", url)
+    return Rule(rule=rule, input=shown, command=command, says=(says,))
+
+
+def stored(rule: str, location: str, *says: str) -> Rule:
+    """A launch whose record is kept elsewhere as well."""
+    return Rule(rule=rule, input=location, command=(*LAUNCH, "--storage", location), says=says)
+
+
+NOWHERE = "http://127.0.0.1:9"
+
 RULES = [
     Rule(rule="a verb is one of the known ones", input="begin", command=("begin",), says=("launch, resume",)),
     Rule(rule="a verb takes only its own options", input="--speed 9", command=("launch", "--speed", "9")),
@@ -139,6 +151,47 @@ RULES = [
         ],
         lines=2,
         says=("is damaged and is built anew",),
+    ),
+    # sessions, clusters and storages
+    Rule(rule="retries have a most", input="101", command=(*LAUNCH, "--retries", "101")),
+    Rule(rule="a timeout is above zero", input="0", command=(*LAUNCH, "--trial-timeout", "0")),
+    Rule(
+        rule="a cluster's address is HOST:PORT",
+        input="nowhere",
+        command=(*LAUNCH, "--address", "nowhere"),
+        says=("HOST:PORT",),
+    ),
+    Rule(
+        rule="a cluster answers",
+        input="127.0.0.1:9",
+        command=("resume", INTERRUPTED, "--address", "127.0.0.1:9"),
+        says=("no Ray cluster answers",),
+    ),
+    sent("a job needs a storage", "none", NOWHERE, says="--storage"),
+    sent("a job's storage is one for all", "shared", NOWHERE, "--storage", "shared", says="/a/path"),
+    sent(
+        "a job goes to a dashboard's address", "ray:8265", "ray:8265", "--storage", "/shared", says="http://HEAD:8265"
+    ),
+    sent("a dashboard answers", NOWHERE, NOWHERE, "--storage", "/shared", says="no dashboard answers"),
+    replace(
+        sent("a job's folders are the head's", "data", NOWHERE, "--storage", "/shared", says="on the head"),
+        command=("launch", "--data-dir", "data", "--storage", "/shared", "--submit", NOWHERE),
+    ),
+    stored("a storage is of a kind that is known", "ftp://host/path", "s3://"),
+    stored("a storage holds no keys", "s3://key:secret@bucket/path", "holds no keys", "s3://…"),
+    stored("a storage names a bucket", "s3://", "names no bucket"),
+    stored("a storage can be written", "own.py", "own.py"),
+    Rule(
+        rule="a storage has the search",
+        input="an empty folder",
+        command=("status", "--storage", "none"),
+        says=("no search in none",),
+    ),
+    Rule(
+        rule="a ledger has the line before which it is cut",
+        input="--until 999",
+        command=("resume", FINISHED, "--until", "999"),
+        says=("--until is the number of a line",),
     ),
     # networks
     Rule(rule="a network is known", input="cnn9", command=("networks", "cnn9"), says=("cnn1",)),
