@@ -24,7 +24,7 @@ from pathlib import Path
 from search import ledger
 from search.record import Record
 from tests.chaos.boundary import IN_A_WORKER
-from tests.chaos.rows import Row, Undisturbed
+from tests.chaos.rows import Pace, Row, Undisturbed
 from tests.chaos.searches import COMMAND, ChaosError, Home, Plan
 from tests.chaos.subject import UNIFORM, Subject, copy_of, deaths
 from tests.chaos.tears import TEARS
@@ -110,7 +110,8 @@ class Chaos:
             else:
                 self.home.launch(name, plan).finish()
             found = Undisturbed(path.parent, ledger.read(path))
-            say(f"{name}: {found.epochs} epochs in {found.start:.0f} + {found.training:.0f} s")
+            self.home.pace = Pace.of(found.session) or self.home.pace
+            say(f"{name}: {found.epochs} epochs, {self.home.pace}")
             self._undisturbed[plan, retrained] = found
         return self._undisturbed[plan, retrained]
 

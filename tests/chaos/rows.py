@@ -1,5 +1,6 @@
 """What is written down of a disturbance, and what a search is held against."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,23 +50,27 @@ class Undisturbed:
     @property
     def epochs(self) -> int:
         """Measurements of the session."""
-        return sum(e["event"] == "measured" for e in self._session)
+        return sum(e["event"] == "measured" for e in self.session)
 
     @property
-    def start(self) -> float:
-        """Seconds from the session's opening until its first epoch begins."""
-        return self._first_epoch - self._session[0]["time"]
-
-    @property
-    def training(self) -> float:
-        """Seconds from the first epoch's beginning to the session's end."""
-        return self._session[-1]["time"] - self._first_epoch
-
-    @property
-    def _first_epoch(self) -> float:
-        return next(e["began"] for e in self._session if e["event"] == "measured")
-
-    @property
-    def _session(self) -> list[Event]:
+    def session(self) -> list[Event]:
+        """The events of the last session."""
         opened = max(i for i, e in enumerate(self.events) if e["event"] == "opened")
         return self.events[opened:]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast sessions are just now. start: seconds from the opening to the first epoch. epoch: seconds for one."""
+
+    start: float
+    epoch: float
+
+    @classmethod
+    def of(cls, session: Sequence[Event]) -> "Pace | None":
+        """Of a session's events; None before it has measured."""
+        measured = [e for e in session if e["event"] == "measured"]
+        if not measured:
+            return None
+        first = measured[0]["began"]
+        return cls(first - session[0]["time"], (session[-1]["time"] - first) / len(measured))

@@ -14,6 +14,7 @@ from search import ledger
 from search.ledger import Event
 from tests.chaos import boundary
 from tests.chaos.boundary import Trap
+from tests.chaos.rows import Pace
 from tests.hosts import Host
 
 COMMAND = str(Path(sys.executable).with_name("hpsearch"))
@@ -88,6 +89,7 @@ class Home:
         for name in ("tmp", "marks", "logs"):
             (self.folder / name).mkdir()
         (self.folder / "chaos.py").write_text(SPACE)
+        self.pace = Pace(start=10.0, epoch=0.3)
         self._host = host
         self._session: Session | None = None
 

@@ -18,7 +18,7 @@ from search.reading import read_search
 from search.record import Key, Record, Run
 from tests.chaos import checks
 from tests.chaos.boundary import Trap
-from tests.chaos.rows import Row, Undisturbed
+from tests.chaos.rows import Pace, Row, Undisturbed
 from tests.chaos.searches import Home, NoRayError, Plan, Session
 from tests.hosts import Host
 
@@ -69,6 +69,7 @@ class Subject:
 
     def begin(self, *traps: Trap) -> Session:
         """Launch the search, or go on with it or with its retrains."""
+        self._keep_pace()
         where = {"traps": traps, "results": self.results}
         if self.retrain:
             self.session = self.home.start(self.name, "retrain", self.name, *self.retrain, **where)
@@ -78,6 +79,10 @@ class Subject:
             self.session = self.home.resume(self.name, self.plan, **where)
         self._logs.append(self.session.log)
         return self.session
+
+    def _keep_pace(self) -> None:
+        """What is known of the machine's pace is from the newest session that has measured anything."""
+        self.home.pace = (self.session and Pace.of(self.session.own)) or self.home.pace
 
     def kill_driver(self, place: str, most: int = 1) -> bool:
         """Kill the driver and add a row; False when the search came to its end before."""
@@ -116,14 +121,15 @@ class Subject:
         """Kill the driver at a time uniform between the session's opening and the end that it would come to."""
         share, session = self.rng.random(), self.begin()
         runs = Record(session.events).runs.values()
-        epochs = sum(len(run.measurements) for run in runs if bool(run.key[1]) == bool(self.retrain))
-        left = self.undisturbed.start + self.undisturbed.training * max(0.0, 1 - epochs / self.undisturbed.epochs)
+        measured = sum(len(run.measurements) for run in runs if bool(run.key[1]) == bool(self.retrain))
+        left = self.home.pace.start + self.home.pace.epoch * max(0, self.undisturbed.epochs - measured)
         session.must(lambda: bool(session.own), "an open session")
         until = session.own[0]["time"] + share * left
         session.wait_for(lambda: time.time() > until, "that time")
         session.kill()
         if session.process.returncode != SIGKILLED:
             session.finish()
+            self.say(f"    {self.name} came to its end before: {share * left:.1f} s")
             return ""
         return f"uniform: {share * left:.1f} s of {left:.0f}"
 
@@ -229,6 +235,7 @@ class Subject:
     def finish(self) -> list[Row]:
         """Let the search come to its end, unless it has, and complete its rows."""
         self._patiently(self._come_to_the_end)
+        self._keep_pace()
         left, _ = self.home.left_behind()
         final = self.events
         differences, trouble = self._differences(final), self._trouble(left)
