@@ -177,7 +177,7 @@ def start(home, *arguments):
 
 @pytest.mark.slow
 def test_ctrl_c_closes_the_record_and_resume_grows_the_search(home):
-    process = start(home, *small_search("stopped-by-hand"))
+    process = start(home, *small_search("stopped-by-hand", "--epochs", "64"))
     path = home / "results" / "stopped-by-hand" / "ledger.jsonl"
     wait_for(lambda: measured(path) >= 3)
     assert loaded(home, "stopped-by-hand").running
