@@ -1,7 +1,10 @@
 """The command `hpsearch`: a verb, then options. Everything heavy is imported when its verb is called."""
 
+import io
+import os
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -45,10 +48,14 @@ for verb in (
 
 def main() -> None:
     """The entry point: errors are one line, whoever raised them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no ×, a name that is no text
     warnings.showwarning = lambda message, *_: click.echo(f"hpsearch: warning: {message}", err=True)
     sys.path.append(str(Path.cwd()))  # a user's own space or network, as package.module:function
     try:
         code = cli.main(prog_name="hpsearch", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = 0
@@ -66,7 +73,14 @@ def main() -> None:
     except OSError as error:  # a disk that is full, a file that may not be read
         _complain(str(error))
         code = 1
+        _drop_output()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _drop_output() -> None:
+    """What standard output did not take would be tried again at the end, with a traceback."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str) -> None:

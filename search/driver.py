@@ -4,6 +4,7 @@ Order, whatever is killed when: a worker's checkpoint is on disk before the line
 before Tune hears the decision; the older checkpoint goes last.
 """
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -254,7 +255,7 @@ class Driver:
         """Remove what a killed session left: checkpoints that no unfinished run names, and half-written files."""
         needed = {run.checkpoint for run in self.record.runs.values() if run.state not in FINAL}
         for name in self.checkpoints.names():
-            if name not in needed:
+            if name not in needed and re.match(r"\d+-\d+-\d+[-+.]", name):  # nothing that somebody else has put there
                 self.checkpoints.remove(name)
         for path in self.folder.rglob("*.tmp"):
             files.remove(path)

@@ -17,6 +17,7 @@ from architectures.spec import Shape
 from search import ledger, machine, mirror, store
 from search.calibration import Calibration, Speeds, calibrate
 from search.driver import Driver, fill_rungs
+from search.events import checked
 from search.forecast import MOST_DRAWS, Forecast, Plan, forecast
 from search.ledger import Ledger
 from search.machine import Machine, describe
@@ -132,7 +133,7 @@ def resume(search: Search, options: Options, *, samples: int | None, until: int 
     space = find_space(str(listed) if listed.exists() else request.space)
     images = unchanged_images(search)
     with Ledger(search.ledger) as book:
-        record = Record(book.events)
+        record = Record(checked(book.events))
     before = record.samples or request.samples
     if samples is not None and samples < before:
         raise RequestError(f"--samples can only grow: the search has {before}, got {samples}")

@@ -152,10 +152,13 @@ def _decode_all(path: Path, lines: list[bytes]) -> list[Event]:
         except ValueError as error:
             if number == len(lines):
                 break
-            raise LedgerError(
-                f"{path}, line {number}: {error}; the lines before it are whole, those after it cannot be trusted. "
+            way_on = (
+                f"the lines before it are whole, those after it cannot be trusted. "
                 f"To go on from before it: hpsearch resume {path.parent.name} --until {number}"
-            ) from error
+                if number > 1
+                else "there is nothing before it: restore the file"
+            )
+            raise LedgerError(f"{path}, line {number}: {error}; {way_on}") from error
         version = events[-1]["v"]
         if version > VERSION:
             raise LedgerError(
@@ -171,9 +174,13 @@ def decode(line: bytes, seq: int) -> Event:
     body, mark, crc = line[:-2].rpartition(b',"crc":')
     if not mark or not crc.isdigit() or zlib.crc32(body + b"}") != int(crc):
         raise ValueError("the line does not match its checksum")
-    event = json.loads(body + b"}")
-    # A newer version may count otherwise; it is refused by its version.
-    if event["v"] <= VERSION and event["seq"] != seq:
+    try:
+        event = json.loads(body + b"}")
+        # A newer version may count otherwise; it is refused by its version.
+        misplaced = event["v"] <= VERSION and event["seq"] != seq
+    except (LookupError, TypeError, RecursionError) as error:
+        raise ValueError("the line is no event") from error
+    if misplaced:
         raise ValueError(f"event {event['seq']} stands where {seq} is due")
     return event
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from search import fetching, ledger, store, tables, winners
+from search.events import checked
 from search.record import Record
 
 
@@ -56,4 +57,4 @@ def read_search(results: Path, name: str | None) -> Loaded:
     found = store.find(results, name)
     if not found.ledger.exists():
         return Loaded(found, Record(), False)
-    return Loaded(found, Record(ledger.read(found.ledger)), ledger.is_open(found.ledger))
+    return Loaded(found, Record(checked(ledger.read(found.ledger))), ledger.is_open(found.ledger))

@@ -8,6 +8,7 @@ import torch
 
 from search import winners
 from search.driver import Driver
+from search.events import checked
 from search.ledger import Ledger
 from search.machine import Machine, describe
 from search.progress import Progress
@@ -28,7 +29,7 @@ from search.store import Search, retrain_folder
 from trainables.config import Config
 from trainables.datasets import fingerprint, load
 from trainables.loop import Resident
-from trainables.retrain import test_pass
+from trainables.retrain import NetworkError, test_pass
 
 
 def retrain(
@@ -40,7 +41,7 @@ def retrain(
     """
     images = unchanged_images(search)
     with Ledger(search.ledger) as ledger:
-        record = Record(ledger.events)
+        record = Record(checked(ledger.events))
         best = winners.rank(record, distinct=distinct)[:top]
         if not any(run.state in ("done", "stopped") for run in best):
             raise RequestError(
@@ -124,7 +125,12 @@ def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progre
     resident, digest = Resident.of(test, here.device), fingerprint(test)
     for run in waiting:
         progress.say(f"testing {run.key[0]}-{run.key[1]} on {len(test):,} test images")
-        correct = test_pass(retrain_folder(search.folder, run), resident, here.precision)
+        try:
+            correct = test_pass(retrain_folder(search.folder, run), resident, here.precision)
+        except (NetworkError, FileNotFoundError) as error:  # damaged since it was written: to be trained again
+            who = {"trial": run.key[0], "repeat": run.key[1], "attempt": run.attempt}
+            driver.append("ended", **who, state="failed", reason=" ".join(str(error).split()))
+            continue
         driver.append(
             "tested", trial=run.key[0], repeat=run.key[1], correct=correct, images=len(test), fingerprint=digest
         )

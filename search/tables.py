@@ -8,25 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from search.events import FLOATS, TEXTS
 from search.record import Record, Run, is_family
 from trainables import files
-
-_FLOATS = (
-    "lr",
-    "weight_decay",
-    "beta1",
-    "beta2",
-    "alpha",
-    "momentum",
-    "dampening",
-    "initial_accumulator_value",
-    "lr_decay",
-    "label_smoothing",
-    "width",
-    "conv_dropout",
-    "head_dropout",
-)
-_TEXTS = ("activation", "pool", "norm", "head_widths", "schedule", "augment")
 
 TRIALS = pa.schema(
     [
@@ -40,8 +24,8 @@ TRIALS = pa.schema(
         ("batch_size", pa.int64()),
         ("micro_batch", pa.int64()),
         ("max_epochs", pa.int64()),
-        *((name, pa.float64()) for name in _FLOATS),
-        *((name, pa.string()) for name in _TEXTS),
+        *((name, pa.float64()) for name in FLOATS),
+        *((name, pa.string()) for name in TEXTS),
         ("epoch", pa.float64()),
         ("best_epoch", pa.float64()),
         ("best_val_accuracy", pa.float64()),
@@ -116,7 +100,7 @@ def _trial_row(run: Run, running: bool) -> dict[str, Any]:
     best = run.best or {}
     # A user's own network may call its hyperparameters what it likes: they stay in `config`.
     parts = (network, optimizer, training) if is_family(network["name"]) else (optimizer, training)
-    known = {k: v for part in parts for k, v in part.items() if k in (*_FLOATS, *_TEXTS)}
+    known = {k: v for part in parts for k, v in part.items() if k in (*FLOATS, *TEXTS)}
     widths = known.get("head_widths")
     return {
         **known,

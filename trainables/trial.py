@@ -35,7 +35,16 @@ _NOTE_SECONDS = 10  # at most, for writing down why a worker ends itself
 
 
 #: What reading a checkpoint raises that is gone, damaged, or of something else. Any other error may pass.
-_UNUSABLE = (FileNotFoundError, EOFError, UnpicklingError, LookupError, TypeError, ValueError, RuntimeError)
+_UNUSABLE = (
+    FileNotFoundError,
+    EOFError,
+    UnpicklingError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+)
 
 
 class _UnreadableError(Exception):
