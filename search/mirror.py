@@ -148,6 +148,8 @@ class Mirror:
                 for name in storage.RETRAINED:
                     self._copy_file(folder / name)
             self._home.folder.write(self._claim.segment(self._segments + 1), self._data)
+            if not self._stands():  # raises where the folder was unmounted before the write, which made another
+                return
             self._segments += 1
             self._seq += len(events)
             self._offset += len(self._data)

@@ -19,13 +19,13 @@ from tests.hosts import Host
 
 COMMAND = str(Path(sys.executable).with_name("hpsearch"))
 GRACE = 10.0  # seconds in which what a killed driver had started must be gone
-#: Ray's dashboard and agents, which compute nothing: they look whether their parent lives when they come to it, the
-#: agents five times, two seconds apart, before they believe that it is dead.
+#: What computes nothing and looks late whether its parent lives: Ray's dashboard; its agents, five times, two seconds
+#: apart, and then they report it for a minute to who is dead too; a worker that was starting and waits for its node.
 HELPERS = (
     *("ray::DashboardAgent", "ray::RuntimeEnvAgent", "dashboard/agent.py", "runtime_env/agent/main.py"),
-    *("ray-dashboard-", "multiprocessing.forkserver", "multiprocessing.resource_tracker"),
+    *("ray-dashboard-", "multiprocessing.forkserver", "multiprocessing.resource_tracker", "default_worker.py"),
 )
-HELPERS_GRACE = 60.0  # seconds for those
+HELPERS_GRACE = 90.0  # seconds for those
 PATIENCE = 600.0  # seconds for whatever must happen at all; Ray's start takes most of it where others compute too
 
 #: Small networks that train an epoch in a tenth of a second or two, so that a checkpoint is due every one or two.
@@ -149,7 +149,7 @@ class Home:
     def left_behind(self, grace: float = GRACE) -> tuple[list[str], float]:
         """The titles of what is still there after so many seconds, and the seconds until the last one was gone.
 
-        Helpers count only where the grace is theirs.
+        Helpers count only where the grace is theirs, `HELPERS_GRACE`.
         """
         began, helpers = time.monotonic(), HELPERS if grace < HELPERS_GRACE else ()
 
@@ -162,11 +162,11 @@ class Home:
             time.sleep(0.05)
         return [title[:80] for title in found], time.monotonic() - began
 
-    def close(self) -> list[str]:
-        """End whatever is still at work here; what was left although its driver was dead."""
+    def close(self, grace: float = HELPERS_GRACE) -> list[str]:
+        """End whatever is still at work here; what was left so many seconds after its driver was dead."""
         if self._session:
             self._session.kill()
-        left, _ = self.left_behind(HELPERS_GRACE)
+        left, _ = self.left_behind(grace)
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
         return left

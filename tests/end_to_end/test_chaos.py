@@ -8,7 +8,7 @@ import pytest
 
 from search import ledger
 from tests.chaos.rows import Undisturbed
-from tests.chaos.searches import Home, Plan
+from tests.chaos.searches import GRACE, Home, Plan
 from tests.chaos.subject import Subject
 
 PLAN = Plan(samples=6, epochs=8, slots=1)
@@ -18,7 +18,7 @@ PLAN = Plan(samples=6, epochs=8, slots=1)
 def home():
     made = Home()
     yield made
-    assert made.close() == []
+    assert made.close(GRACE) == []
     shutil.rmtree(made.folder)
 
 

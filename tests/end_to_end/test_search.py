@@ -124,12 +124,13 @@ def test_top_ranks_by_the_best_validation_accuracy(home):
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_draws_and_curves(home):
-    hpsearch(*small_search("again", "--scheduler", "none", "--epochs", "2"), cwd=home)
-    hpsearch(*small_search("and-again", "--scheduler", "none", "--epochs", "2", "--parallel", "1"), cwd=home)
-    first, second = loaded(home, "again"), loaded(home, "and-again")
-    assert first.trials.config.tolist() == second.trials.config.tolist()
-    if first.search.facts["threads"] == second.search.facts["threads"]:
-        assert first.epochs.val_loss.tolist() == second.epochs.val_loss.tolist()
+    hpsearch(*small_search("again", "--scheduler", "none"), cwd=home)
+    first, again = loaded(home, "first"), loaded(home, "again")
+    assert again.trials.config.tolist() == first.trials.config.tolist()
+    columns = ["trial", "epoch", "train_loss", "val_loss", "val_accuracy"]
+    longer = again.epochs[columns].merge(first.epochs[["trial", "epoch"]])
+    assert len(longer) < len(again.epochs), "ASHA has stopped some"
+    pd.testing.assert_frame_equal(longer, first.epochs[columns].reset_index(drop=True), check_exact=True)
 
 
 @pytest.mark.slow
@@ -191,12 +192,13 @@ def test_ctrl_c_closes_the_record_and_resume_grows_the_search(home):
     trials = loaded(home, "stopped-by-hand").trials
     assert len(trials) == 10
     assert trials.state.isin(["done", "stopped"]).all()
-    assert trials.config[:8].tolist() == loaded(home, "first").trials.config.tolist()
+    columns = ["network", "optimizer", "lr", "batch_size"]
+    pd.testing.assert_frame_equal(trials[columns][:8], loaded(home, "first").trials[columns])
 
 
 @pytest.mark.slow
 def test_max_time_pauses_with_a_checkpoint_and_fails_nothing(home):
-    done = hpsearch(*small_search("timed", "--epochs", "3000", "--max-time", "0.6"), cwd=home)
+    done = hpsearch(*small_search("timed", "--epochs", "3000", "--max-time", "0.4"), cwd=home)
     assert "out of time" in done.stderr
     paused = loaded(home, "timed").trials.query("state == 'interrupted'")
     assert len(paused) >= 1

@@ -1,4 +1,7 @@
-"""A search on several hosts: who gets in, and what becomes of it when one dies and another is cut off for a while."""
+"""A search on several hosts: who gets in, and what becomes of it when one dies and another is cut off for a while.
+
+The hosts are network namespaces, which needs root and iproute2; without them these tests are skipped and say so.
+"""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missi
 
 SEARCH = (
     *("launch", "--dataset", "digits", "--data-dir", "data", "--limit-train", "300", "--space", "cnn5"),
-    *("--augment", "none", "--scheduler", "none", "--samples", "10", "--epochs", "100", "--seed", "5"),
+    *("--augment", "none", "--scheduler", "none", "--samples", "8", "--epochs", "90", "--seed", "5"),
     *("--name", "moved"),
 )
 
@@ -110,10 +113,10 @@ class Story:
         return {e["host"] for e in self.events("measured")}
 
     def at_work(self, host):
-        """The last measurement of a run that goes on at a host, or None."""
+        """The last measurement of a run at a host that is far from its end, or None."""
         runs = Record(ledger.read(self.path)).trials
         last = [run.measurements[-1] for run in runs if run.state == "running" and run.measurements]
-        return next((m for m in last if m["host"] == host.name), None)
+        return next((m for m in last if m["host"] == host.name and m["epoch"] < 45), None)
 
     def attempts(self, trial):
         return [e for e in self.events("started") if e["trial"] == trial]
@@ -129,17 +132,16 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(net, cluster):
-    """A search: one worker dies at a checkpoint, the other is cut off for a while, and a third joins."""
+    """A search: a third worker joins after its launch, one of the others dies, and the other is cut off for a while."""
     told = Story(cluster)
-    told.wait_for(lambda: told.hosts() == {"head", "first", "second"})
+    told.wait_for(lambda: told.events("opened"))
+    start_worker(net.host("third"), cluster.address)
     told.lost = told.wait_for(lambda: (last := told.at_work(cluster.first)) and last["checkpoint"] and last)
     cluster.first.kill()
     told.cut_off = told.wait_for(lambda: told.at_work(cluster.second))
     net.cut(cluster.second)
     told.cut = time.time()
-    start_worker(net.host("third"), cluster.address)
-    told.wait_for(lambda: len(told.attempts(told.cut_off["trial"])) > 1)
-    told.wait_for(lambda: len(told.attempts(told.lost["trial"])) > 1)
+    told.wait_for(lambda: len(told.attempts(told.cut_off["trial"])) > told.cut_off["attempt"])
     net.mend(cluster.second)
     told.mended = time.time()
     assert told.process.wait(timeout=200) == 0, told.head.log.read_text()[-3000:]

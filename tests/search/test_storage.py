@@ -1,6 +1,7 @@
 """A search's record in its storage: whole, in order, and going on elsewhere when its machine is gone."""
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -199,7 +200,7 @@ def test_what_the_stored_record_may_still_tell_of_goes_only_when_it_tells_of_wha
 
 def test_a_copy_can_be_looked_at_while_the_driver_runs(place: Path, here: Path) -> None:
     driver = launch(place, here)
-    driver.ledger.append("opened", samples=7)
+    driver.ledger.append("opened", samples=7, slots=1)
     driver.mirror.copy()
     with open_copy(str(place), None) as results:
         assert public.load(results=str(results)).samples == 7
@@ -263,9 +264,10 @@ def test_a_storage_that_stays_away_delays_the_end_for_a_while_and_is_said(
 ) -> None:
     monkeypatch.setattr(mirror, "_CLOSE_SECONDS", 0.5)
     driver = launch(place, here)
+    place.rename(place.with_name("away"))
+    driver.record(1, 2)
     with driver.mirror:
-        place.rename(place.with_name("away"))
-        driver.record(1, 2)
+        pass
     left = next(line for line in driver.said if "2 events of one are here and not yet in" in line)
     assert "hpsearch resume one" in left
     place.with_name("away").rename(place)
@@ -273,6 +275,29 @@ def test_a_storage_that_stays_away_delays_the_end_for_a_while_and_is_said(
     driver.die()
     resumed = Driver(take_over(str(place), "one", here, sleep=never))
     resumed.mirror.copy()
+    assert stored_trials(place) == [1, 2]
+
+
+def test_what_is_written_while_a_storage_goes_away_is_written_again_when_it_is_back(
+    place: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = launch(place, here)
+    driver.record(1, 2)
+    away, write = place.with_name("away"), files.Folder.write
+
+    def unmounted(folder: files.Folder, name: str, data: bytes) -> None:
+        if name.startswith("record/") and not away.exists():
+            place.rename(away)  # what is written next lies where nobody looks
+        write(folder, name, data)
+
+    monkeypatch.setattr(files.Folder, "write", unmounted)
+    with pytest.raises(OSError):
+        driver.mirror.copy()
+    shutil.rmtree(place)
+    away.rename(place)
+    monkeypatch.undo()
+    assert stored_trials(place) == []
+    driver.mirror.copy()
     assert stored_trials(place) == [1, 2]
 
 
@@ -344,9 +369,10 @@ def test_where_it_ran_a_killed_search_goes_on_at_once_with_all_its_lines(place: 
 def test_a_search_that_is_open_here_is_not_taken_over_though_its_storage_has_not_heard_of_it(
     place: Path, here: Path
 ) -> None:
-    launch(place, here)
+    driver = launch(place, here)
     with pytest.raises(LedgerError, match="running in another process"):
         take_over(str(place), "one", here, sleep=no_sleep)
+    driver.die()
 
 
 def test_the_old_driver_writes_no_more_and_learns_who_took_over(place: Path, here: Path, there: Path) -> None:
