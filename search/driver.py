@@ -8,6 +8,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,10 @@ class Driver:
             run.asked["trial"], result["epoch"], result["val_accuracy"]
         ):
             return "stop"
-        return "pause" if self.pausing else "continue"
+        why = self.pausing
+        if why == "out of time" and result["checkpoint"] is None:
+            return "continue"  # by the worker's clock it was not: its next epoch leaves a checkpoint to pause at
+        return "pause" if why else "continue"
 
     def _end(self, task: Task, run: Run, state: str, reason: str) -> None:
         """Record an end without a measurement; an interrupted run is handed out again."""
@@ -230,8 +234,9 @@ class Driver:
             self._remove(run.checkpoint)
         if run.attempt > 1 or run.key[1]:
             trial, repeat = run.key
-            for name in _names_of(self.checkpoints, f"{trial}-{repeat}-"):
-                self._remove(name)
+            with suppress(OSError):  # a storage that is away keeps them until the next sweep
+                for name in _names_of(self.checkpoints, f"{trial}-{repeat}-"):
+                    self._remove(name)
 
     def _remove(self, name: str) -> None:
         """Delete a checkpoint, once what makes it needless is recorded wherever a resume may begin."""
@@ -242,7 +247,11 @@ class Driver:
 
     def _usable_checkpoint(self, run: Run) -> str | None:
         name = run.checkpoint
-        return name if name and name not in self._unreadable and self.checkpoints.has(name) else None
+        if not name or name in self._unreadable:
+            return None
+        with suppress(OSError):  # a storage that is away now may be back when the worker reads
+            return name if self.checkpoints.has(name) else None
+        return name
 
     def _note(self, task: Task) -> str | None:
         """What a worker wrote down before it ended itself."""
@@ -256,7 +265,7 @@ class Driver:
         needed = {run.checkpoint for run in self.record.runs.values() if run.state not in FINAL}
         for name in self.checkpoints.names():
             if name not in needed and re.match(r"\d+-\d+-\d+[-+.]", name):  # nothing that somebody else has put there
-                self.checkpoints.remove(name)
+                self._remove(name)
         for path in self.folder.rglob("*.tmp"):
             files.remove(path)
 

@@ -32,16 +32,20 @@ class EventError(ValueError):
 def checked(events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The events in order; raises EventError at the first that no search writes."""
     asked: set[tuple[int, int]] = set()
+    opened = False
     for event in events:
-        _check(event, asked)
+        _check(event, asked, opened)
+        opened = opened or event["event"] == "opened"
         if event["event"] == "asked":
             asked.add((event["trial"], event["repeat"]))
         yield event
 
 
-def _check(event: dict[str, Any], asked: set[tuple[int, int]]) -> None:
+def _check(event: dict[str, Any], asked: set[tuple[int, int]], opened: bool) -> None:
     try:
         kind = event["event"]
+        if not _number(event["time"]):
+            raise ValueError(f"time is {event['time']!r:.60}")
         if kind not in _FIELDS:
             raise ValueError(f"there is no event {kind!r}")
         for name, fits in _FIELDS[kind].items():
@@ -50,6 +54,10 @@ def _check(event: dict[str, Any], asked: set[tuple[int, int]]) -> None:
         for name in event.keys() & _OPTIONAL.keys():
             if not _OPTIONAL[name](event[name]):
                 raise ValueError(f"{name} is {event[name]!r:.60}")
+        if kind == "measured" and event["val_accuracy"] is None and not event["repeat"] and event["decision"] != "end":
+            raise ValueError("val_accuracy is missing")
+        if kind == "closed" and not opened:
+            raise ValueError("no session was opened")
         if kind != "asked" and "trial" in _FIELDS[kind] and (event["trial"], event["repeat"]) not in asked:
             raise ValueError(f"run {event['trial']}-{event['repeat']} was never asked for")
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -66,6 +74,10 @@ def _count(value: Any) -> bool:
 
 def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def _share(value: Any) -> bool:
+    return _number(value) and 0 <= value <= 1
 
 
 def _text(value: Any) -> bool:
@@ -117,7 +129,7 @@ _FIELDS: dict[Any, dict[str, Callable[[Any], bool]]] = {
         **_ATTEMPT,
         "images": _count,
         "epoch": _number,
-        "val_accuracy": _or_none(_number),
+        "val_accuracy": _or_none(_share),
         "seconds": _or_none(_number),
         "checkpoint": _checkpoint,
         "state": _state,
@@ -125,11 +137,12 @@ _FIELDS: dict[Any, dict[str, Callable[[Any], bool]]] = {
         "decision": lambda value: value in ("continue", "pause", "stop", "end"),
     },
     "ended": {**_ATTEMPT, "state": _state, "reason": _or_none(_text)},
+    "testing": {**_RUN},
     "tested": {**_RUN, "correct": _count, "images": _count},
 }
 _OPTIONAL: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("train_loss", "train_accuracy", "val_loss", "learning_rate"), _or_none(_number)),
-    "time": _number,
+    **dict.fromkeys(("train_loss", "val_loss", "learning_rate"), _or_none(_number)),
+    "train_accuracy": _or_none(_share),
     "images_per_second": _or_none(_number),
     "host": _text,
     "pid": _count,

@@ -115,14 +115,16 @@ def _bring(home: Home, stored: Stored, results: Path, weights: bool = True) -> P
     _check_same(folder, home, description["search.json"])
     folder.mkdir(parents=True, exist_ok=True)
     with Ledger(folder / "ledger.jsonl"):  # so that no process of this machine writes it meanwhile
+        mine = (folder / "ledger.jsonl").read_bytes()
         is_stored = _update(folder, stored)
+    replaced = not b"".join(stored.lines).startswith(mine)
     if not is_stored:
         return folder
     with reported(home.location):
         names = home.folder.names("retrain")
     for name in names:
         wanted = _RETRAINED.fullmatch(name) and (weights or not name.endswith(".safetensors"))
-        if wanted and not (folder / name).exists():
+        if wanted and (replaced or not (folder / name).exists()):
             with reported(home.location):
                 data = home.folder.read(name)
             files.write(folder / name, data)

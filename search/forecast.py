@@ -176,7 +176,9 @@ def _quantiles(values: Sequence[float]) -> Spread:
 
 def _warnings(memory: int, disk: int, here: Machine, folder: Path) -> list[str]:
     found = []
-    if here.num_gpus:
+    if here.address is not None:
+        held, what = memory, "memory"  # of other machines, which nobody has asked
+    elif here.num_gpus:
         held = sum(torch.cuda.get_device_properties(i).total_memory for i in range(here.num_gpus))
         what = "GPU memory"
     else:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from architectures.spec import Shape
-from search import ledger, machine, mirror, store
+from search import machine, mirror, store
 from search.calibration import Calibration, Speeds, calibrate
 from search.driver import Driver, fill_rungs
 from search.events import checked
@@ -77,7 +77,7 @@ def launch(
             "host": socket.gethostname(),
             "processor": platform.processor() or platform.machine(),
             "cores": os.cpu_count(),
-            "gpus": [torch.cuda.get_device_name(i) for i in range(here.num_gpus)],
+            "gpus": [torch.cuda.get_device_name(i) for i in range(min(here.num_gpus, torch.cuda.device_count()))],
         },
     }
     search = store.create(results, name or default_name(request), request, created, facts)
@@ -124,11 +124,9 @@ def _plan(request: Request, space: Space, images: Images, num_train: int) -> Pla
     )
 
 
-def resume(search: Search, options: Options, *, samples: int | None, until: int | None = None) -> Outcome:
-    """Continue a search from its ledger, perhaps with more samples; `until`: from before that line of the ledger."""
+def resume(search: Search, options: Options, *, samples: int | None) -> Outcome:
+    """Continue a search from its ledger, perhaps with more samples."""
     request = search.request
-    if until is not None:
-        ledger.cut(search.ledger, until)
     listed = search.folder / LIST
     space = find_space(str(listed) if listed.exists() else request.space)
     images = unchanged_images(search)

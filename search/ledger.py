@@ -9,12 +9,14 @@ import fcntl
 import json
 import math
 import os
+import re
 import time
 import warnings
 import zlib
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from trainables import files
 
@@ -42,10 +44,7 @@ class Ledger:
         Raises LedgerError when another process has it open, or when a line before the last is damaged.
         """
         self._path, self._clock = path, clock
-        self._file = path.open("a+b", buffering=0)  # what a full disk refused must not wait in a buffer
-        if not self._lock():
-            self._file.close()
-            raise LedgerError(f"{path.parent.name} is running in another process; see hpsearch status")
+        self._file = _open_locked(path)
         try:
             self.events, good = _parse(path)
         except LedgerError:
@@ -57,7 +56,7 @@ class Ledger:
 
     def append(self, event: str, **fields: Any) -> Event:
         """Record an event; it is on disk when this returns. Raises DiskError when the disk refuses."""
-        entry = {"v": VERSION, "seq": len(self.events), "time": self._clock(), "event": event, **_plain(fields)}
+        entry = {"v": VERSION, "seq": len(self.events), "time": self._clock(), "event": event, **plain(fields)}
         end = self._file.seek(0, os.SEEK_END)
         try:
             line = _encode(entry)
@@ -77,15 +76,6 @@ class Ledger:
             raise
         return entry
 
-    def _lock(self) -> bool:
-        for _ in range(10):
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return True
-            except OSError:
-                time.sleep(0.1)  # a reader that asks whether it is open holds it for a moment
-        return False
-
     def close(self) -> None:
         """Let another process write."""
         self._file.close()
@@ -95,6 +85,40 @@ class Ledger:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _open_locked(path: Path) -> FileIO:
+    """The file at a path, locked: not one that was replaced while we waited for it."""
+    while True:
+        file = path.open("a+b", buffering=0)  # what a full disk refused must not wait in a buffer
+        if not _lock(file):
+            file.close()
+            raise _running(path)
+        if _is_at(file, path):
+            return file
+        file.close()
+
+
+def _is_at(file: FileIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _lock(file: FileIO | BinaryIO) -> bool:
+    """Whether a file could be locked, soon."""
+    for _ in range(10):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            time.sleep(0.1)  # a reader that asks whether it is open holds it for a moment
+    return False
+
+
+def _running(path: Path) -> LedgerError:
+    return LedgerError(f"{path.parent.name} is running in another process; see hpsearch status")
 
 
 def read(path: Path) -> list[Event]:
@@ -108,8 +132,13 @@ def cut(path: Path, line: int, *, clock: Callable[[], float] = time.time) -> Non
     The *cut* event holds how many test passes the lost lines tell of, as they have happened nonetheless. Raises
     LedgerError when there is no such line, when one before it is damaged, or when a process has the ledger open.
     """
-    if is_open(path):
-        raise LedgerError(f"{path.parent.name} is running in another process; see hpsearch status")
+    with path.open("rb") as file:
+        if not _lock(file):
+            raise _running(path)
+        _cut(path, line, clock)
+
+
+def _cut(path: Path, line: int, clock: Callable[[], float]) -> None:
     data = path.read_bytes()
     lines = data.splitlines(keepends=True)
     if not 1 < line <= len(lines):
@@ -117,10 +146,16 @@ def cut(path: Path, line: int, *, clock: Callable[[], float] = time.time) -> Non
     kept, lost = lines[: line - 1], lines[line - 1 :]
     if len(_decode_all(path, kept)) < len(kept):
         raise LedgerError(f"{path}, line {len(kept)} is damaged as well: --until {len(kept)}")
-    tested = sum(b'"event":"tested"' in each for each in lost)
+    tested = sum(_test_passes(each) for each in lost)
     entry = {"v": VERSION, "seq": len(kept), "time": clock(), "event": "cut", "lines": len(lost), "tested": tested}
     files.write(path.with_name(f"ledger-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"), data)
     files.write(path, b"".join((*kept, _encode(entry))))
+
+
+def _test_passes(line: bytes) -> int:
+    """How often the test set was read by what a line tells, which may be damaged."""
+    cut = re.search(rb'"event":"cut".*"tested":(\d+)', line)
+    return int(cut[1]) if cut else int(b'"event":"testing"' in line)
 
 
 def is_open(path: Path) -> bool:
@@ -185,12 +220,12 @@ def decode(line: bytes, seq: int) -> Event:
     return event
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON has no NaN and no infinity: they become null, as does a missing value."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

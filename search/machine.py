@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 SLOTS_PER_GPU = 16
 
 
+class MachineError(ValueError):
+    """Machines that a search cannot go on with: one line."""
+
+
 @dataclass(frozen=True)
 class Machine:
     """What a session computes on.
@@ -57,11 +61,19 @@ def find(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
 
 
 def of_cluster(address: str, nodes: Sequence[Node], parallel: int | None, facts: dict[str, Any] | None) -> Machine:
-    """A cluster's machines as one; threads and precision of an earlier session are kept."""
+    """A cluster's machines as one; threads and precision of an earlier session are kept.
+
+    Raises MachineError when none of them has cores for so many threads.
+    """
     facts = facts or {}
     gpus = sum(node.gpus for node in nodes)
     threads = facts.get("threads") or 1
     room = gpus * SLOTS_PER_GPU if gpus else sum(node.cpus // threads for node in nodes)
+    if not room and (most := max((node.cpus for node in nodes), default=0)):
+        raise MachineError(
+            f"a trial of this search takes {threads} threads, as where it began, and no machine of {address} offers "
+            f"more than {most} cores; resume it on a machine that does"
+        )
     precisions = {node.precision for node in nodes}
     return Machine(
         slots=min(parallel or room, room),

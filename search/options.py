@@ -148,4 +148,6 @@ def as_json(command: Any) -> Any:
 
 def emit(data: Any) -> None:
     """Print data as JSON."""
-    click.echo(json.dumps(data, indent=1, default=str))
+    from search.ledger import plain
+
+    click.echo(json.dumps(plain(data), indent=1, default=str))

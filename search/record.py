@@ -134,9 +134,10 @@ class Record:
                 run.state, run.reason = event["state"], event["reason"]
                 run.micro_batch = event.get("micro_batch", run.micro_batch)
                 run.ends.append(event)
+            case "testing":
+                self.test_passes += 1
             case "tested":
                 run.test = event
-                self.test_passes += 1
 
     @property
     def samples(self) -> int | None:

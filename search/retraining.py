@@ -1,5 +1,6 @@
 """Retrain: the winners on all their images from scratch, and one test pass each."""
 
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -29,7 +30,7 @@ from search.store import Search, retrain_folder
 from trainables.config import Config
 from trainables.datasets import fingerprint, load
 from trainables.loop import Resident
-from trainables.retrain import NetworkError, test_pass
+from trainables.retrain import NetworkError, load_network, test_pass
 
 
 def retrain(
@@ -72,7 +73,8 @@ def retrain(
             yield from driver.unfinished([driver.record.runs[key] for key in wanted])
 
         def runs(driver: Driver) -> list[Run]:
-            return [driver.record.runs[key] for key in wanted]
+            # A full disk or a Ctrl-C may have refused the last one's line.
+            return [driver.record.runs[key] for key in wanted if key in driver.record.runs]
 
         with (
             Progress("retrain", runs, len(best) * repeats, here.slots) as progress,
@@ -86,6 +88,7 @@ def retrain(
                 checkpoints=checkpoints_of(search),
                 mirror=copies,
                 retries=options.retries,
+                deadline=time.time() + options.max_time if options.max_time else None,
                 listen=progress.hear,
             )
             progress.say(
@@ -115,22 +118,27 @@ def _repeats(record: Record, winner: Run, epochs: int, repeats: int) -> list[int
 
 
 def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progress: Progress) -> None:
-    """The test set is read here and nowhere else, once for each retrained network that has not been tested."""
+    """The test set is read here and nowhere else, once for each retrained network that has not been tested.
+
+    That it is read is recorded before it is, so a pass that a kill interrupts counts as well as the one after it.
+    """
     waiting = [run for run in runs if run.retrained and run.test is None]
     if not waiting:
         return
     request = search.request
     test = load(request.dataset, "test", data_dir=Path(request.data_dir), image_size=request.image_size)
     torch.set_num_threads(here.threads * here.slots)
-    resident, digest = Resident.of(test, here.device), fingerprint(test)
+    device = here.device if torch.cuda.is_available() else "cpu"  # the GPUs of a cluster may be elsewhere
+    resident, digest = Resident.of(test, device), fingerprint(test)
     for run in waiting:
         progress.say(f"testing {run.key[0]}-{run.key[1]} on {len(test):,} test images")
+        folder, who = retrain_folder(search.folder, run), {"trial": run.key[0], "repeat": run.key[1]}
         try:
-            correct = test_pass(retrain_folder(search.folder, run), resident, here.precision)
+            network = load_network(folder, device, run_own_code=True)
         except (NetworkError, FileNotFoundError) as error:  # damaged since it was written: to be trained again
-            who = {"trial": run.key[0], "repeat": run.key[1], "attempt": run.attempt}
-            driver.append("ended", **who, state="failed", reason=" ".join(str(error).split()))
+            reason = " ".join(str(error).split())
+            driver.append("ended", **who, attempt=run.attempt, state="failed", reason=reason)
             continue
-        driver.append(
-            "tested", trial=run.key[0], repeat=run.key[1], correct=correct, images=len(test), fingerprint=digest
-        )
+        driver.append("testing", **who)
+        correct = test_pass(network, folder, resident, here.precision)
+        driver.append("tested", **who, correct=correct, images=len(test), fingerprint=digest)

@@ -25,7 +25,7 @@ from search.store import Request, Search
 from search.terminal import duration
 from trainables.config import Config
 from trainables.datasets import DatasetError, Images, fingerprint, load, subset
-from trainables.files import Folder
+from trainables.files import Folder, is_full
 
 
 class RequestError(ValueError):
@@ -189,6 +189,11 @@ def _closing(driver: Driver, search: Search, work: Callable[[], None]) -> str:
     except KeyboardInterrupt:
         reason = "interrupted"
     except DiskError as error:
+        driver.full = driver.full or str(error)
+        reason = "disk full"
+    except OSError as error:  # of a network or of predictions
+        if not is_full(error):
+            raise
         driver.full = driver.full or str(error)
         reason = "disk full"
     finally:

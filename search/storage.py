@@ -190,9 +190,12 @@ def read_claim(home: Home, number: int) -> Claim:
     """One claim; raises FileNotFoundError when there is none of that number."""
     name = f"drivers/{number:04}.json"
     try:
-        return Claim(**read_json(home, name))
+        claim = Claim(**read_json(home, name))
+        if claim.number != number or not _SEGMENT.fullmatch(claim.segment(1)) or claim.first_seq < 0:
+            raise TypeError(f"it is of driver {claim.number}, {claim.id}, from event {claim.first_seq} on")
     except TypeError as error:
         raise StorageError(f"{name} in {home} is damaged: {error}; restore it") from error
+    return claim
 
 
 def _segments(home: Home) -> dict[str, list[int]]:
@@ -254,7 +257,7 @@ def read_json(home: Home, name: str) -> dict[str, Any]:
 def location_of(folder: Path) -> str | None:
     """The storage that a search on this machine is copied to, or None."""
     path = folder / _MEMORY
-    return str(_recall(folder)["storage"]) if path.exists() else None
+    return _recall(folder)["storage"] if path.exists() else None
 
 
 def remember(folder: Path, location: str, **claims: int | None) -> None:
@@ -277,7 +280,17 @@ def is_known(folder: Path, stored: Stored) -> bool:
 
 def _recall(folder: Path) -> dict[str, Any]:
     path = folder / _MEMORY
-    return dict(json.loads(path.read_bytes())) if path.exists() else {"claims": {}}
+    if not path.exists():
+        return {"claims": {}}
+    try:
+        known = dict(json.loads(path.read_bytes()))
+        if isinstance(known["storage"], str) and isinstance(known["claims"], dict):
+            return known
+        raise TypeError("it names no storage")
+    except (KeyError, TypeError, ValueError) as error:
+        raise StorageError(
+            f"{path} is damaged ({error!r}); restore it, or fetch the search into another --results with --storage"
+        ) from error
 
 
 # ---- what goes wrong

@@ -74,6 +74,8 @@ def launch(
     from search.spaces import find_space
     from search.store import Request, check_new
 
+    if submit is not None and dry_run:
+        raise options.Mistake("--dry-run measures this machine and --submit uses others; give one of them")
     if name is not None:
         check_new(results, name)  # before the images are read, which may take a download
     listed = len(find_space(asked["space"]).configs)
@@ -114,10 +116,15 @@ def resume(
     hpsearch resume my-search --samples 120
     hpsearch resume --storage s3://bucket/searches      on another machine, when the first one is gone
     """
+    from search import ledger, store
     from search.launch import resume as go_on
 
+    if until is not None:  # before the storage is asked, which gives no damaged ledger anything
+        here = store.find(results, search)
+        ledger.cut(here.ledger, until)
+        search = here.name
     found = _take(search, storage, results)
-    _finish(go_on(found, options.session_options(**how), samples=samples, until=until), results)
+    _finish(go_on(found, options.session_options(**how), samples=samples), results)
 
 
 @click.command()

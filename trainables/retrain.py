@@ -89,12 +89,11 @@ def _reason(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def test_pass(folder: Path, test: Resident, precision: str) -> int:
-    """Predict every test image with the folder's network and write the predictions; how many were right.
+def test_pass(network: Network, folder: Path, test: Resident, precision: str) -> int:
+    """Predict every test image with a network and write the predictions to its folder; how many were right.
 
-    Raises NetworkError and OSError as `load_network` does, which may run the search's own code here.
+    Both are on one device. Raises OSError when the predictions cannot be written.
     """
-    network = load_network(folder, str(test.pixels.device), run_own_code=True)
     found = [(logits.softmax(1), labels) for logits, labels in evaluate(network.model, test, precision)]
     probabilities = torch.cat([p for p, _ in found]).cpu().numpy()
     labels = torch.cat([label for _, label in found]).cpu().numpy()

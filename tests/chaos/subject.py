@@ -278,7 +278,9 @@ class Subject:
             found["cells"] = checks.other_cells(final, self.undisturbed.events)
         if self.retrain:
             found["networks"] = checks.other_networks(self.folder, self.undisturbed.folder)
-            found["test passes"] = abs(record.test_passes - len(record.retrains))
+            found["test results"] = abs(sum(e["event"] == "tested" for e in final) - len(record.retrains))
+            broken = sum(each.before[-1]["event"] == "testing" for each in self.struck)
+            found["test passes"] = abs(record.test_passes - len(record.retrains) - broken)
         return found
 
     def _trouble(self, left: list[str]) -> list[str]:

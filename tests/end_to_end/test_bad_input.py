@@ -773,3 +773,7 @@ def test_a_wrong_request_does_not_wait_for_ray(place: Path):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout == "False\n"
+
+
+def test_a_job_is_not_a_dry_run(refused: Refused) -> None:
+    assert "give one of them" in refused("launch", "--submit", "http://head:8265", "--storage", "/s", "--dry-run")

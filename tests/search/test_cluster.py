@@ -14,6 +14,7 @@ import pytest
 
 from search import cluster  # before Ray
 from search.cluster import ClusterError, Node
+from search.machine import MachineError, of_cluster
 from tests.search import rays
 
 # isort: split
@@ -171,7 +172,14 @@ def test_a_job_with_a_folder_has_given_it_to_its_workers(home, monkeypatch):
 def machine(**changed):
     ours = cluster._wanted()
     facts = {"id": "a", "host": "node-a", "address": "10.0.0.2", "is_driver": False, "cpus": 4, "gpus": 0, "memory": 1}
+    facts["precision"] = "float32"
     return Node(**facts | {"versions": ours | {"python": f"{ours['python']}.99", "ray": "2.60.0"}} | changed)
+
+
+def test_a_search_of_more_threads_than_any_node_has_cores_is_refused():
+    with pytest.raises(MachineError, match=r"takes 8 threads.* no machine of head:6379 offers more than 4 cores"):
+        of_cluster("head:6379", [machine(), machine(cpus=2)], None, {"threads": 8})
+    assert of_cluster("head:6379", [], None, {"threads": 8}).slots == 0, "machines may join"
 
 
 def test_the_same_versions_are_fine_and_a_node_without_a_slot_may_have_others():

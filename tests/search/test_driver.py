@@ -1,5 +1,7 @@
 """What becomes of a run whose worker fails, runs out of memory, is replaced, or finds its disk full."""
 
+import time
+
 import pytest
 
 from search import ledger
@@ -192,3 +194,41 @@ def test_what_a_killed_session_left_half_written_is_removed_and_nothing_else(tmp
     make(book, tmp_path)
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert found == kept | {"ledger.jsonl"}
+
+
+def test_a_run_that_the_deadline_meets_without_a_checkpoint_goes_on_to_one(tmp_path, book):
+    driver = make(book, tmp_path, deadline=time.time() + 60)
+    task = begin(driver)
+    driver.deadline = time.time() - 1
+    assert driver.measured(task, epoch(task, 1)), "by the worker's clock it was in time"
+    assert not driver.measured(task, epoch(task, 2, checkpoint=True, driver=driver))
+    assert driver.record.runs[0, 0].measurements[-1]["decision"] == "pause"
+
+
+def test_a_storage_that_is_away_ends_no_search(tmp_path, book):
+    driver = make(book, tmp_path)
+    task = begin(driver)
+    driver.measured(task, epoch(task, 1, checkpoint=True, driver=driver))
+    driver.failed(task, "killed")
+    there, driver.checkpoints = driver.checkpoints, Away()
+    again = begin(driver)
+    assert again.resume_from == "0-0-1-100.pt"
+    driver.measured(again, epoch(again, 4))
+    assert driver.next_task() is None and driver.finished
+    assert there.names() == ["0-0-1-100.pt"], "the next session's to remove"
+
+
+class Away:
+    """A place that cannot be reached, but to forget a file."""
+
+    def names(self, below=""):
+        raise OSError("no route to host")
+
+    def has(self, name):
+        raise OSError("no route to host")
+
+    def read(self, name):
+        raise OSError("no route to host")
+
+    def remove(self, name):
+        pass

@@ -59,6 +59,10 @@ def test_what_a_search_writes_goes_through() -> None:
         ("measured", MEASURED | {"checkpoint": "../../secret.txt"}, "checkpoint is"),
         ("measured", MEASURED | {"epoch": True}, "epoch is True"),
         ("measured", MEASURED | {"state": "levitating"}, "state is"),
+        ("closed", {"reason": "finished"}, "no session was opened"),
+        ("opened", {"slots": 1, "time": "noon"}, "time is"),
+        ("measured", MEASURED | {"val_accuracy": 1.5}, "val_accuracy is"),
+        ("measured", MEASURED | {"val_accuracy": None}, "val_accuracy is missing"),
         ("closed", {"reason": ["x"]}, "reason is"),
     ],
 )

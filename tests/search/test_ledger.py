@@ -1,11 +1,15 @@
+import fcntl
 import json
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from search import ledger
 from search.ledger import DiskError, Ledger, LedgerError
+from trainables import files
 
 
 def write_three(path):
@@ -131,7 +135,7 @@ def test_a_cut_keeps_what_is_before_a_line_records_itself_and_counts_lost_test_p
     with Ledger(path) as book:
         for trial in range(3):
             book.append("opened", trial=trial, repeat=0, samples=3)
-        book.append("tested", trial=0, repeat=1, correct=1, images=2)
+        book.append("testing", trial=0, repeat=1)
     whole = path.read_bytes()
     ledger.cut(path, 3)
     events = ledger.read(path)
@@ -178,3 +182,36 @@ def test_a_ctrl_c_within_append_leaves_the_line_in_memory_and_on_disk_or_in_neit
         book.events = list(book.events)
         book.append("asked", trial=4, repeat=0)
     assert [event["trial"] for event in ledger.read(path)] == [0, 1, 2, *([] if early else [3]), 4]
+
+
+def test_a_cut_keeps_the_test_passes_of_an_earlier_cut_and_of_damaged_lines(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    with Ledger(path) as book:
+        for _ in range(3):
+            book.append("opened", samples=3, slots=1)
+        book.append("testing", trial=0, repeat=1)
+    path.write_bytes(path.read_bytes().replace(b'"repeat":1', b'"repeat":2'))
+    ledger.cut(path, 4)
+    ledger.cut(path, 3)
+    assert ledger.read(path)[-1]["tested"] == 1
+
+
+def test_who_waits_for_a_ledger_that_is_replaced_gets_the_new_one(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    write_three(path)
+    with path.open("rb") as busy, ThreadPoolExecutor() as pool:
+        fcntl.flock(busy, fcntl.LOCK_EX)
+        waiting = pool.submit(Ledger, path)
+        time.sleep(0.3)
+        files.write(path, path.read_bytes().splitlines(keepends=True)[0])
+        fcntl.flock(busy, fcntl.LOCK_UN)
+        with waiting.result() as book:
+            book.append("opened", samples=3, slots=1)
+    assert [event["seq"] for event in ledger.read(path)] == [0, 1]
+
+
+def test_a_ledger_is_not_cut_while_it_is_open(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    write_three(path)
+    with Ledger(path), pytest.raises(LedgerError, match="running in another process"):
+        ledger.cut(path, 2)

@@ -80,11 +80,13 @@ def test_a_killed_session_lasts_until_its_last_event():
 
 def test_a_retrain_is_retrained_once_it_is_done_and_tests_are_counted():
     items = [asked(repeat=1), ("measured", {**measured(10, None, state="done")[1], "repeat": 1})]
-    record = Record(events(asked(), *items, ("tested", {"trial": 0, "repeat": 1, "correct": 3, "images": 9})))
+    begun = ("testing", {"trial": 0, "repeat": 1})  # twice, as the first pass was interrupted
+    tested = ("tested", {"trial": 0, "repeat": 1, "correct": 3, "images": 9})
+    record = Record(events(asked(), *items, begun, begun, tested))
     (run,) = record.retrains
     assert run.retrained
     assert not record.runs[0, 0].retrained
-    assert (record.test_passes, run.test["correct"]) == (1, 3)
+    assert (record.test_passes, run.test["correct"]) == (2, 3)
 
 
 @pytest.mark.parametrize("state", ["stopped", "diverged", "failed"])

@@ -443,6 +443,23 @@ def test_what_the_old_machine_recorded_after_it_was_taken_over_is_kept_aside_wit
     assert stored_trials(place) == [1, 4, 5]
 
 
+def test_what_the_old_machine_retrained_after_it_was_taken_over_is_replaced(
+    place: Path, here: Path, there: Path
+) -> None:
+    old = launch(place, here)
+    new = resume(place, there)
+    for driver, weights in ((old, b"old"), (new, b"new")):
+        folder = driver.folder / "retrain" / "3-1"
+        folder.mkdir(parents=True)
+        files.write(folder / "model.safetensors", weights)
+        driver.ledger.append("measured", trial=3, repeat=1, state="done", seconds=len(weights) + (driver is new))
+    new.mirror.copy()
+    old.die()
+    with pytest.warns(UserWarning, match="taken over by"):
+        fetch(str(place), "one", here)
+    assert (here / "one" / "retrain" / "3-1" / "model.safetensors").read_bytes() == b"new"
+
+
 def test_lines_put_aside_twice_are_kept_twice(place: Path, here: Path, there: Path) -> None:
     old = launch(place, here)
     old.record(1)
@@ -657,6 +674,24 @@ def test_lines_missing_before_a_takeover_are_a_gap(
 def test_a_damaged_claim_is_named(place: Path, there: Path, three_segments: SimpleNamespace, text: str) -> None:
     (place / "one" / "drivers" / "0001.json").write_text(text)
     assert "drivers/0001.json" in refused(place, there)
+
+
+@pytest.mark.parametrize("change", [{"number": "1"}, {"number": 2}, {"first_seq": None}, {"id": "../x"}])
+def test_a_claim_that_no_driver_makes_is_named(
+    place: Path, there: Path, three_segments: SimpleNamespace, change: dict[str, Any]
+) -> None:
+    path = place / "one" / "drivers" / "0001.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert "drivers/0001.json in" in refused(place, there)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"storage": 5, "claims": {}}'])
+def test_a_damaged_note_of_the_storage_is_named(place: Path, here: Path, text: str) -> None:
+    driver = launch(place, here)
+    driver.die()
+    (driver.folder / "storage.json").write_text(text)
+    with pytest.raises(StorageError, match=r"storage\.json is damaged .* fetch the search into another --results"):
+        storage.location_of(driver.folder)
 
 
 def test_a_missing_claim_is_named(place: Path, here: Path, there: Path, three_segments: SimpleNamespace) -> None:

@@ -69,8 +69,10 @@ def test_what_rebuilds_a_network_is_plain_json(folder: Path, digits: Images) -> 
     assert sorted(p.name for p in folder.iterdir()) == ["config.json", "model.safetensors"]
 
 
-def test_a_test_pass_writes_every_prediction(folder: Path, digits: Images, resident: Resident) -> None:
-    correct = retrain.test_pass(folder, resident, "float32")
+def test_a_test_pass_writes_every_prediction(
+    folder: Path, digits: Images, resident: Resident, network: retrain.Network
+) -> None:
+    correct = retrain.test_pass(network, folder, resident, "float32")
     table = pq.read_table(folder / "predictions.parquet")
     assert table.column_names == ["index", "label", "probabilities"]
     assert table["index"].to_pylist() == list(range(len(digits)))
@@ -85,7 +87,7 @@ def test_a_test_pass_writes_every_prediction(folder: Path, digits: Images, resid
 def test_predictions_are_read_back_with_their_classes(
     folder: Path, digits: Images, resident: Resident, network: retrain.Network
 ) -> None:
-    correct = retrain.test_pass(folder, resident, "float32")
+    correct = retrain.test_pass(network, folder, resident, "float32")
     labels, probabilities, classes = read_predictions(folder)
     expected = torch.cat([logits.softmax(1) for logits, _ in evaluate(network.model, resident, "float32")])
     assert np.array_equal(labels, digits.labels)
@@ -176,9 +178,9 @@ def flip_a_probability(file: Path) -> None:
     "damage", [lambda file: file.write_bytes(b"PAR1"), lambda file: file.write_bytes(b""), flip_a_probability]
 )
 def test_predictions_that_are_damaged_are_refused_in_one_line(
-    folder: Path, resident: Resident, damage: Callable[[Path], object]
+    folder: Path, resident: Resident, network: retrain.Network, damage: Callable[[Path], object]
 ) -> None:
-    retrain.test_pass(folder, resident, "float32")
+    retrain.test_pass(network, folder, resident, "float32")
     damage(folder / "predictions.parquet")
     with pytest.raises(PredictionsError, match=r"predictions\.parquet") as caught:
         read_predictions(folder)

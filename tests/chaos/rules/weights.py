@@ -21,7 +21,7 @@ def folder(place: Place) -> Path:
 def untested(place: Place) -> None:
     """The finished search as if it had been killed between its retrain's last epoch and the test."""
     lines = place.ledger().read_bytes().splitlines(keepends=True)
-    number = next(i for i, line in enumerate(lines) if b'"event":"tested"' in line)
+    number = next(i for i, line in enumerate(lines) if b'"event":"testing"' in line)
     place.ledger().write_bytes(b"".join(lines[:number]))
     (folder(place) / "predictions.parquet").unlink()
 
