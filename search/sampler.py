@@ -104,7 +104,11 @@ class OptunaSampler:
     def tell(self, run: Run) -> None:
         """Keep what Optuna shall know of a run; a later word replaces an earlier one."""
         if self._kind == "tpe":  # random search needs no history
-            self._told[run.asked["trial"]] = _frozen(run)
+            try:
+                self._told[run.asked["trial"]] = _frozen(run)
+            except (ValueError, LookupError, TypeError) as error:
+                reason = " ".join(str(error).split())
+                raise SpaceError(f"the ledger's trial {run.asked['trial']} was never drawn: {reason}") from error
 
     def _history(self) -> optuna.Study:
         study = optuna.create_study(direction="maximize")

@@ -110,3 +110,10 @@ def test_the_history_goes_through_json(tmp_path):
     fields = json.loads(json.dumps(history_json(drawn)))
     assert _frozen(Run({"trial": 3, "repeat": 0, **fields})).params == drawn.params
     assert isinstance(_frozen(Run({"trial": 3, "repeat": 0, **fields})), optuna.trial.FrozenTrial)
+
+
+@pytest.mark.parametrize("distributions", [{"lr": "{}"}, {"lr": "no JSON"}, {}])
+def test_a_recorded_draw_that_is_none_is_refused_in_one_line(distributions):
+    asked = {"trial": 3, "repeat": 0, "params": {"lr": 0.1}, "distributions": distributions}
+    with pytest.raises(SpaceError, match="the ledger's trial 3 was never drawn: [^\n]+$"):
+        sampler("tpe").tell(Run(asked))
