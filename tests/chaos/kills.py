@@ -140,17 +140,22 @@ def drivers(chaos: Chaos) -> None:
         kill_in_turn(subject, pools, (1, 1, 5, 1))
         chaos.keep(subject.finish())
         if not any(pools):
-            break
-    else:
-        raise ChaosError(f"these did not come to pass: {pools}")
-    name = "driver-retrain"
-    subject = chaos.subject("drivers", name, ONE_SLOT, retrain=RETRAIN)
-    copy_of(chaos.undisturbed(ONE_SLOT), chaos.home.ledger(name).parent)
+            return
+    raise ChaosError(f"these did not come to pass: {pools}")
+
+
+def retrains(chaos: Chaos) -> None:
+    """SIGKILLs of the driver of a retrain, at any time and at each boundary of a network's write and a test pass."""
     pools = [[*RETRAINED]]
-    kill_in_turn(subject, pools, (len(RETRAINED),))
-    chaos.keep(subject.finish())
-    if pools[0]:
-        raise ChaosError(f"these did not come to pass: {pools[0]}")
+    for number in range(1, MOST_SEARCHES + 1):
+        name = f"retrain-{number}"
+        subject = chaos.subject("retrains", name, ONE_SLOT, retrain=RETRAIN)
+        copy_of(chaos.undisturbed(ONE_SLOT), chaos.home.ledger(name).parent)
+        kill_in_turn(subject, pools, (len(RETRAINED),))
+        chaos.keep(subject.finish())
+        if not any(pools):
+            return
+    raise ChaosError(f"these did not come to pass: {pools}")
 
 
 def kill_in_turn(subject: Subject, pools: list[list[str]], takes: tuple[int, ...]) -> None:
@@ -266,7 +271,7 @@ def nodes(chaos: Chaos) -> None:
                 break
 
 
-PARTS = {"drivers": drivers, "workers": workers, "nodes": nodes, "torn": torn, "disk": disk}
+PARTS = {"drivers": drivers, "retrains": retrains, "workers": workers, "nodes": nodes, "torn": torn, "disk": disk}
 
 
 def say(line: str) -> None:
