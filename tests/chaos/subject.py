@@ -56,6 +56,7 @@ class Subject:
     session: Session | None = None
     struck: list[_Struck] = field(default_factory=list)
     _logs: list[Path] = field(default_factory=list)
+    _owed: list[tuple[Key, int]] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:
@@ -201,6 +202,8 @@ class Subject:
     ) -> Row:
         """Add a row. before: the ledger when it happened. disturbed: the runs, by default all that had not ended."""
         disturbed = checks.unfinished(before) if disturbed is None else disturbed
+        anew = {*anew, *self._owed_still(before)}
+        self._owed += [(key, len(before)) for key in anew]
         opened = next(e["time"] for e in reversed(before) if e["event"] == "opened")
         row = Row(
             number=self.number(),
@@ -218,6 +221,15 @@ class Subject:
         self.struck.append(_Struck(row, before, disturbed))
         self.say(f"{row.number:3} {row.part}, {row.search}: {disturbance} ({row.interrupted}; {len(before)} events)")
         return row
+
+    def _owed_still(self, before: Sequence[Event]) -> list[Key]:
+        """Runs that must begin anew since an earlier disturbance, as no line says that they have."""
+
+        def has_begun(key: Key, since: int) -> bool:
+            starts = (e for e in before[since:] if e["event"] == "started" and not e["images"])
+            return any((e["trial"], e["repeat"]) == key for e in starts)
+
+        return [key for key, since in self._owed if not has_begun(key, since)]
 
     def _misreading(self, row: Row) -> str:
         """What `status` says wrongly of the search now; empty when it is right."""
