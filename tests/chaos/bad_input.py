@@ -60,26 +60,31 @@ def main() -> None:
     """Break the rules and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="rules or groups that contain this text")
+    parser.add_argument("--only", nargs="+", default=[""], help="rules or groups that contain one of these texts")
     parser.add_argument("--out", type=Path, help="a CSV file for the table")
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory(prefix="hpsearch-bad-input-") as root:
         template = make_template(Path(root))
         for rule in all_rules():
-            if options.only in f"{rule.group}: {rule.rule}":
+            if any(text in f"{rule.group}: {rule.rule}" for text in options.only):
                 rows.append(run(rule, Path(root), template, options.seed))
+                if options.out:
+                    keep(rows, options.out)
                 print(f"{rows[-1]['outcome']:5} {rows[-1]['seconds']:>6} s  {rule.group}: {rule.rule}", flush=True)
                 if rows[-1]["outcome"] != "kept":
                     print(f"      {rows[-1]['message']}", flush=True)
-    if options.out:
-        with options.out.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
     broken = [row for row in rows if row["outcome"] != "kept"]
     print(f"seed {options.seed}: {len(rows)} rules, {len(broken)} broken promises")
     sys.exit(1 if broken else 0)
+
+
+def keep(rows: list[dict[str, object]], path: Path) -> None:
+    """Write what is known so far."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def all_rules() -> list[Rule]:
