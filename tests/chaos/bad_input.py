@@ -116,11 +116,30 @@ def make_template(root: Path) -> Path:
         while len(trials_with_checkpoints(home / "results" / INTERRUPTED)) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
         process.kill()
+    kill_all_that_stand_in(home)  # its workers would still write a checkpoint
     assert len(trials_with_checkpoints(home / "results" / INTERRUPTED)) == 2, (
         "the interrupted search has no checkpoints"
     )
     shutil.rmtree(home / "__pycache__", ignore_errors=True)
     return home.rename(root / "template")
+
+
+def kill_all_that_stand_in(folder: Path) -> None:
+    """Kill the processes whose working directory it is, and wait until they are gone."""
+
+    def standing() -> list[int]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # gone meanwhile
+                if (entry / "cwd").readlink().is_relative_to(folder):
+                    found.append(int(entry.name))
+        return found
+
+    while pids := standing():
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
 
 
 def trials_with_checkpoints(search: Path) -> set[str]:
