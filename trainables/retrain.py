@@ -81,7 +81,7 @@ def load_network(folder: Path, device: str = "cpu", *, run_own_code: bool = Fals
         model = build(data, shape, len(classes))
         model.load_state_dict(from_safetensors(weights))
     except Exception as error:  # a user's network, torch and safetensors each fail in their own ways
-        raise NetworkError(f"{folder} holds no network that can be rebuilt: {_reason(error)}") from error
+        raise NetworkError(f"{folder / WEIGHTS} holds no network that can be rebuilt: {_reason(error)}") from error
     return Network(model.to(device, memory_format=torch.channels_last), config, shape, classes)  # type: ignore[call-overload]
 
 
