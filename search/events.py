@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from search.record import FINAL, is_family
+
 #: Where a configuration's values are numbers and where they are words, in the tables as in the events.
 FLOATS = (
     "lr",
@@ -21,7 +23,7 @@ FLOATS = (
     "head_dropout",
 )
 TEXTS = ("activation", "pool", "norm", "head_widths", "schedule", "augment")
-STATES = ("waiting", "running", "interrupted", "done", "stopped", "diverged", "infeasible", "failed")
+STATES = ("waiting", "running", "interrupted", *FINAL)
 _MOST = 2**63 - 1
 
 
@@ -98,7 +100,7 @@ def _checkpoint(value: Any) -> bool:
 
 def _config(value: Any) -> bool:
     network, optimizer, training = value["network"], value["optimizer"], value["training"]
-    parts = (optimizer, training) if ":" in network["name"] else (network, optimizer, training)
+    parts = (network, optimizer, training) if is_family(network["name"]) else (optimizer, training)
     for part in parts:
         for name, held in part.items():
             if name in FLOATS and not _or_none(_number)(held):

@@ -115,16 +115,14 @@ def _bring(home: Home, stored: Stored, results: Path, weights: bool = True) -> P
     _check_same(folder, home, description["search.json"])
     folder.mkdir(parents=True, exist_ok=True)
     with Ledger(folder / "ledger.jsonl"):  # so that no process of this machine writes it meanwhile
-        mine = (folder / "ledger.jsonl").read_bytes()
-        is_stored = _update(folder, stored)
-    replaced = not b"".join(stored.lines).startswith(mine)
-    if not is_stored:
+        became = _update(folder, stored)
+    if became == "kept":
         return folder
     with reported(home.location):
         names = home.folder.names("retrain")
     for name in names:
         wanted = _RETRAINED.fullmatch(name) and (weights or not name.endswith(".safetensors"))
-        if wanted and (replaced or not (folder / name).exists()):
+        if wanted and (became == "replaced" or not (folder / name).exists()):
             with reported(home.location):
                 data = home.folder.read(name)
             files.write(folder / name, data)
@@ -136,13 +134,16 @@ def _bring(home: Home, stored: Stored, results: Path, weights: bool = True) -> P
     return folder
 
 
-def _update(folder: Path, stored: Stored) -> bool:
-    """Make the local ledger the stored one, or leave it where it is the truth; whether it is the stored one now."""
+def _update(folder: Path, stored: Stored) -> str:
+    """Make the local ledger the stored one, or leave it where it is the truth: what became of it.
+
+    "kept" as the truth, "replaced" where it differed, else "same", perhaps with more lines.
+    """
     path = folder / "ledger.jsonl"
     mine = path.read_bytes().splitlines(keepends=True)
     if mine != stored.lines[: len(mine)]:
         if storage.is_known(folder, stored):
-            return False
+            return "kept"
         aside = _put_aside(path, stored.claims[-1].number)
         warnings.warn(
             f"{folder.name} was taken over by {stored.claims[-1].owner}; what was recorded here since then does not "
@@ -151,7 +152,7 @@ def _update(folder: Path, stored: Stored) -> bool:
         )
     if mine != stored.lines:
         files.write(path, b"".join(stored.lines))
-    return True
+    return "same" if mine == stored.lines[: len(mine)] else "replaced"
 
 
 def _put_aside(path: Path, number: int) -> Path:

@@ -176,14 +176,12 @@ def _quantiles(values: Sequence[float]) -> Spread:
 
 def _warnings(memory: int, disk: int, here: Machine, folder: Path) -> list[str]:
     found = []
-    if here.address is not None:
-        held, what = memory, "memory"  # of other machines, which nobody has asked
-    elif here.num_gpus:
+    if here.num_gpus and here.address is None:
         held = sum(torch.cuda.get_device_properties(i).total_memory for i in range(here.num_gpus))
         what = "GPU memory"
     else:
         held, what = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), "memory"
-    if memory > held:
+    if memory > held and here.address is None:  # nobody has asked the machines of a cluster
         found.append(
             f"the largest trials need {memory / 2**30:.1f} GiB together, and there are {held / 2**30:.1f} GiB of "
             f"{what}; use fewer slots than {here.slots} (--parallel)"

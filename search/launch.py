@@ -184,7 +184,7 @@ def _search_session(
             checkpoints=checkpoints_of(search),
             mirror=copies,
             retries=options.retries,
-            deadline=time.time() + options.max_time if options.max_time else None,
+            deadline=options.deadline,
             listen=listen,
             calibration=Calibration(plan.configs, here.slots, foresee) if plan else None,
         )

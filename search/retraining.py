@@ -1,6 +1,5 @@
 """Retrain: the winners on all their images from scratch, and one test pass each."""
 
-import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -88,7 +87,7 @@ def retrain(
                 checkpoints=checkpoints_of(search),
                 mirror=copies,
                 retries=options.retries,
-                deadline=time.time() + options.max_time if options.max_time else None,
+                deadline=options.deadline,
                 listen=progress.hear,
             )
             progress.say(

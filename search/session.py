@@ -46,6 +46,11 @@ class Options:
     trial_timeout: float | None = None
     address: str | None = None
 
+    @property
+    def deadline(self) -> float | None:
+        """When a session that begins now is out of time, in Unix seconds."""
+        return time.time() + self.max_time if self.max_time else None
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -188,11 +193,8 @@ def _closing(driver: Driver, search: Search, work: Callable[[], None]) -> str:
         reason = "finished" if driver.finished else driver.pausing or "interrupted"
     except KeyboardInterrupt:
         reason = "interrupted"
-    except DiskError as error:
-        driver.full = driver.full or str(error)
-        reason = "disk full"
-    except OSError as error:  # of a network or of predictions
-        if not is_full(error):
+    except (DiskError, OSError) as error:  # an OSError is of a network or of predictions
+        if isinstance(error, OSError) and not is_full(error):
             raise
         driver.full = driver.full or str(error)
         reason = "disk full"

@@ -37,6 +37,8 @@ from rules import (
 )
 from rules.rule import FINISHED, INTERRUPTED, Done, Place, Rule, faults_of, files_in, lost_records
 
+from tests.chaos.processes import processes_in
+
 HPSEARCH = str(Path(sys.executable).with_name("hpsearch"))
 GROUPS = (command_line, spaces, own_code, requests, ledgers, checkpoints, weights, datasets, archives, generated)
 COLUMNS = ("group", "rule", "input", "exit_code", "message", "lost_records", "seconds", "outcome")
@@ -126,16 +128,7 @@ def make_template(root: Path) -> Path:
 
 def kill_all_that_stand_in(folder: Path) -> None:
     """Kill the processes whose working directory it is, and wait until they are gone."""
-
-    def standing() -> list[int]:
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):  # gone meanwhile
-                if (entry / "cwd").readlink().is_relative_to(folder):
-                    found.append(int(entry.name))
-        return found
-
-    while pids := standing():
+    while pids := processes_in(folder):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

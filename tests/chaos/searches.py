@@ -14,6 +14,7 @@ from search import ledger
 from search.ledger import Event
 from tests.chaos import boundary
 from tests.chaos.boundary import Trap
+from tests.chaos.processes import processes_in
 from tests.chaos.rows import Pace
 from tests.hosts import Host
 
@@ -137,14 +138,7 @@ class Home:
 
     def processes(self) -> dict[int, str]:
         """Those that stand in this folder, with their titles: the command's, Ray's and the workers'."""
-        found = {}
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                if (entry / "cwd").readlink().is_relative_to(self.folder):
-                    found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ").strip()[:500]
-            except OSError:  # gone, or dead and not yet waited for
-                continue
-        return found
+        return processes_in(self.folder)
 
     def left_behind(self, grace: float = GRACE) -> tuple[list[str], float]:
         """The titles of what is still there after so many seconds, and the seconds until the last one was gone.
