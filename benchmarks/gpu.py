@@ -1,17 +1,20 @@
 """Measures training on one GPU, without Ray: eager and captured steps, a DataLoader loop, several processes at once.
 
-`python benchmarks/gpu.py` prints three Markdown tables. The images are photograph tiles of 3×32×32 in 100 classes,
+`python benchmarks/gpu.py` prints four Markdown tables. The images are photograph tiles of 3×32×32 in 100 classes,
 augmented as published. Without a GPU the same runs on the CPU with a smaller set, and what needs a GPU is "unmeasured".
 """
 
 import argparse
 import os
+import shutil
 import statistics
+import subprocess
 import sys
 import time
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -24,9 +27,9 @@ from torchvision import transforms
 
 from architectures.cost import Cost, cost
 from architectures.families import FAMILIES
-from trainables.augment import PRESETS, augment
 from trainables.config import OPTIMIZERS, Config, NetworkConfig, OptimizerConfig, TrainingConfig
-from trainables.loop import Resident, Training, default_precision
+from trainables.loop import Training, default_precision
+from trainables.resident import Resident
 
 SHAPE = (3, 32, 32)
 CLASSES = 100
@@ -41,13 +44,12 @@ FULL = {
     "optimizers": list(OPTIMIZERS),
     "batches": [8, 128, 1024],
     "steps": 50,
-    "processes": [1, 4, 16],
+    "processes": [1, 2, 4, 8, 16],
     "seconds": 2.0,
 }
 QUICK = FULL | {"families": ["cnn3", "cnn5"], "batches": [8, 128], "steps": 4, "processes": [1, 2], "seconds": 1.0}
 
 NO_GPU = "unmeasured"
-NO_CAPTURE = "cannot be captured"
 NO_MEMORY = "out of memory"
 
 Result = TypeVar("Result")
@@ -80,8 +82,8 @@ class Ceilings:
     product: float
 
 
-def make_training(case: Case, setup: Setup) -> Training:
-    """A new training whose epoch is exactly `setup.steps` batches."""
+def make_training(case: Case, setup: Setup, *, captured: bool | None = None) -> Training:
+    """A new training whose epoch is exactly `setup.steps` batches; `captured` as in `Training`."""
     count = case.batch * setup.steps
     tiles = torch.from_numpy(photograph_tiles(SHAPE[1]))
     pixels = tiles[torch.arange(count) % len(tiles)].to(setup.device)
@@ -91,7 +93,7 @@ def make_training(case: Case, setup: Setup) -> Training:
         OptimizerConfig(case.optimizer, lr=1e-3, arguments=ARGUMENTS.get(case.optimizer, {})),
         TrainingConfig(batch_size=case.batch, epochs=1, augment=AUGMENT),
     )
-    return Training(config, train, None, seed=0, precision=setup.precision)
+    return Training(config, train, None, seed=0, precision=setup.precision, captured=captured)
 
 
 # Ceilings
@@ -139,87 +141,10 @@ def step_bytes(case: Case, found: Cost, setup: Setup) -> int:
 # One process: eager, captured, DataLoader loop. Each returns images/s, an epoch's or a loop's.
 
 
-def eager_speeds(case: Case, setup: Setup, epochs: int) -> list[float]:
-    training = make_training(case, setup)
+def speeds(case: Case, setup: Setup, epochs: int, *, captured: bool) -> list[float]:
+    training = make_training(case, setup, captured=captured)
     training.run_epoch()  # warms up
     return [training.run_epoch().images_per_second for _ in range(epochs)]
-
-
-def captured_speeds(case: Case, setup: Setup, epochs: int) -> list[float]:
-    step = StaticStep(make_training(case, setup))
-    graph = capture(step)
-    static_epoch(step, graph.replay)  # warms up
-    return [static_epoch(step, graph.replay) for _ in range(epochs)]
-
-
-class StaticStep:
-    """A step of `Training` whose tensors stay where they are, so that a CUDA graph can repeat it.
-
-    The learning rate is constant: the graph keeps its value.
-    """
-
-    def __init__(self, training: Training) -> None:
-        self.training = training
-        batch = training.config.training.batch_size
-        self.pixels = training.train.pixels[:batch].clone()
-        self.labels = training.train.labels[:batch].clone()
-        self.totals = torch.zeros(2, dtype=torch.float64, device=training.device)
-        self.generator = torch.Generator(training.device).manual_seed(training.seed)
-        training.model.train()
-
-    def load(self, index: Tensor) -> None:
-        """Fill the buffers with the images of these indices."""
-        train = self.training.train
-        torch.index_select(train.pixels, 0, index, out=self.pixels)
-        torch.index_select(train.labels, 0, index, out=self.labels)
-
-    def __call__(self) -> None:
-        """Augment, forward, loss, backward, update and metrics, of what is in the buffers."""
-        training = self.training
-        inputs = augment(self.pixels, PRESETS[AUGMENT], self.generator)
-        with torch.autocast(training.device.type, torch.bfloat16, enabled=training.precision == "bfloat16"):
-            logits = training.model(inputs)
-        logits = logits.float()
-        loss = cross_entropy(logits, self.labels)
-        training.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        training.optimizer.step()
-        correct = (logits.argmax(1) == self.labels).sum()
-        self.totals += torch.stack((loss.detach() * len(self.labels), correct))
-
-
-def capture(step: StaticStep) -> torch.cuda.CUDAGraph:
-    """The step as a CUDA graph; its replay trains on what is in the step's buffers.
-
-    Warmed up on the stream of the capture: optimizers make their state in their first step, and SGD's first step sets
-    the momentum that the later ones add to. Dropout's generator is known to every graph, augmentation's is not.
-    """
-    for group in step.training.optimizer.param_groups:
-        if "capturable" in group:  # Adam and RMSprop; SGD counts no steps
-            group["capturable"] = True
-    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
-    graph.register_generator_state(step.generator)
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="This instance was constructed with capturable")
-        for _ in range(3):
-            step()
-    torch.cuda.current_stream().wait_stream(stream)
-    step.training.optimizer.zero_grad(set_to_none=True)  # the graph makes gradients in its own memory
-    with torch.cuda.graph(graph, stream=stream):
-        step()
-    return graph
-
-
-def static_epoch(step: StaticStep, run: Callable[[], None]) -> float:
-    """Images/s of an epoch, each batch loaded and then `run`; shuffling counts, as in `Training`."""
-    train = step.training.train
-    start = time.perf_counter()
-    for index in torch.randperm(len(train), device=step.pixels.device).split(len(step.labels)):
-        step.load(index)
-        run()
-    step.totals.tolist()  # waits for the device
-    return len(train) / (time.perf_counter() - start)
 
 
 class OneByOne(Dataset):
@@ -283,13 +208,13 @@ def together(cases: Sequence[Case], setup: Setup, processes: int, seconds: float
     context = torch.multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(processes), context.SimpleQueue()
     torch.multiprocessing.spawn(one_of, (cases, setup, processes, seconds, barrier, results), nprocs=processes)
-    speeds: list[float | str] = []
+    found: list[float | str] = []
     for windows in zip(*(results.get() for _ in range(processes)), strict=True):
         if NO_MEMORY in windows:
-            speeds.append(NO_MEMORY)
+            found.append(NO_MEMORY)
         else:
-            speeds.append(sum(images for images, _ in windows) / max(took for _, took in windows))
-    return speeds
+            found.append(sum(images for images, _ in windows) / max(took for _, took in windows))
+    return found
 
 
 def one_of(
@@ -309,6 +234,52 @@ def window(case: Case, setup: Setup, seconds: float, barrier: Any) -> tuple[int,
     found = training if isinstance(training, str) else within_memory(train_for, training, seconds)
     barrier.wait()  # the next case begins when all have measured this one
     return found
+
+
+def survivors(case: Case, setup: Setup, processes: int, seconds: float) -> int:
+    """How many of the others train on for `seconds` after one process has made the device fail."""
+    context = torch.multiprocessing.get_context("spawn")
+    barrier = context.Barrier(processes)
+    everyone = [
+        context.Process(target=beside_a_failure, args=(rank, case, setup, seconds, barrier))
+        for rank in range(processes)
+    ]
+    for process in everyone:
+        process.start()
+    for process in everyone:
+        process.join()
+    return sum(process.exitcode == 0 for process in everyone[1:])
+
+
+def beside_a_failure(rank: int, case: Case, setup: Setup, seconds: float, barrier: Any) -> None:
+    training = warm_training(case, setup)
+    barrier.wait()
+    if rank == 0:
+        with suppress(IndexError, RuntimeError):  # this failure is meant
+            print(torch.zeros(1, device=setup.device)[torch.tensor([1], device=setup.device)])
+        sys.exit(1)
+    train_for(training, seconds)
+
+
+@contextmanager
+def mps(setup: Setup) -> Iterator[bool]:
+    """NVIDIA's MPS for processes that start within this: their kernels share the GPU instead of taking turns.
+
+    False where there is no GPU, or no MPS.
+    """
+    if setup.device != "cuda" or not shutil.which("nvidia-cuda-mps-control"):
+        yield False
+        return
+    with TemporaryDirectory() as folder:
+        names = ("CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY")
+        os.environ.update(dict.fromkeys(names, folder))
+        subprocess.run(["nvidia-cuda-mps-control", "-d"], check=True)
+        try:
+            yield True
+        finally:
+            subprocess.run(["nvidia-cuda-mps-control"], input="quit\n", text=True, check=True)
+            for name in names:
+                del os.environ[name]
 
 
 def warm_training(case: Case, setup: Setup) -> Training:
@@ -342,8 +313,9 @@ def print_steps(cases: Sequence[Case], setup: Setup, epochs: int) -> tuple[dict[
     print(f"Images/s: median (least–most) of {epochs} epochs of {setup.steps} steps, after one that warms up.\n")
     rows, eager, captured = [], {}, {}
     for case in cases:
-        eager[case] = within_memory(eager_speeds, case, setup, epochs)
-        captured[case] = why_not_captured(case, setup) or within_memory(captured_speeds, case, setup, epochs)
+        eager[case] = within_memory(speeds, case, setup, epochs, captured=False)
+        on_gpu = setup.device == "cuda"
+        captured[case] = within_memory(speeds, case, setup, epochs, captured=True) if on_gpu else NO_GPU
         row: dict[str, Any] = {"network": case.family, "optimizer": case.optimizer, "batch": case.batch}
         row |= step_columns("eager", eager[case], case, setup, ceilings)
         rows.append(row | step_columns("captured", captured[case], case, setup, ceilings))
@@ -364,27 +336,20 @@ product {ceilings.product / 1e12:,.2f} TFLOP/s.
 ({kept}): written, read forward, read backward; and 4 bytes × parameters × (6 + 2 × states): weights read twice and \
 updated, gradients written and read, states updated ({states}). Not counted are gradients of maps and augmentation; \
 what a cache saves is not subtracted.
-- "captured": the whole step as a CUDA graph. "{NO_CAPTURE}": torch's Adagrad counts its steps on the CPU, so a graph \
-would not go on counting."""
+- "captured": forward, loss, backward and metrics as one CUDA graph (`trainables.capture`), whatever the batch size."""
 
 
-def why_not_captured(case: Case, setup: Setup) -> str:
-    if setup.device != "cuda":
-        return NO_GPU
-    return NO_CAPTURE if case.optimizer == "adagrad" else ""
-
-
-def step_columns(way: str, speeds: list[float] | str, case: Case, setup: Setup, ceilings: Ceilings) -> dict[str, str]:
+def step_columns(way: str, found: list[float] | str, case: Case, setup: Setup, ceilings: Ceilings) -> dict[str, str]:
     """Four columns of a way to step."""
     names = [f"{way} {what}" for what in ("steps/s", "images/s", "of copy", "of product")]
-    if isinstance(speeds, str):
-        return dict.fromkeys(names, speeds)
-    images = statistics.median(speeds)
+    if isinstance(found, str):
+        return dict.fromkeys(names, found)
+    images = statistics.median(found)
     steps = images / case.batch
-    found = cost(FAMILIES[case.family](), SHAPE, CLASSES)
-    copied = steps * step_bytes(case, found, setup) / ceilings.copy
-    multiplied = 3 * found.flops * images / ceilings.product
-    cells = [f"{steps:,.1f}", spread(speeds, ",.0f"), f"{copied:.1%}", f"{multiplied:.1%}"]
+    needed = cost(FAMILIES[case.family](), SHAPE, CLASSES)
+    copied = steps * step_bytes(case, needed, setup) / ceilings.copy
+    multiplied = 3 * needed.flops * images / ceilings.product
+    cells = [f"{steps:,.1f}", spread(found, ",.0f"), f"{copied:.1%}", f"{multiplied:.1%}"]
     return dict(zip(names, cells, strict=True))
 
 
@@ -412,30 +377,54 @@ def print_loader(
     print(table(rows), end="\n\n")
 
 
-def faster(speeds: list[float] | str, loop: float | str) -> str:
-    if isinstance(speeds, str):
-        return speeds
-    return loop if isinstance(loop, str) else f"{statistics.median(speeds) / loop:.1f}×"
+def faster(found: list[float] | str, loop: float | str) -> str:
+    if isinstance(found, str):
+        return found
+    return loop if isinstance(loop, str) else f"{statistics.median(found) / loop:.1f}×"
 
 
 def print_processes(cases: Sequence[Case], setup: Setup, counts: Sequence[int], seconds: float) -> None:
     print(f"### Processes on one {'GPU' if setup.device == 'cuda' else 'CPU'}", end="\n\n")
     print(
-        f"Images/s of all together, eager, {cases[0].optimizer}, {seconds:g} s from a common start; each has an equal "
-        "share of threads and of the GPU's memory. In brackets: against the first column.\n"
+        f"Images/s of all together, as a search trains, {cases[0].optimizer}, {seconds:g} s from a common start; each "
+        "has an equal share of threads and of the GPU's memory. In brackets: against the first column. Enough: the "
+        "fewest that give 95 % of the most. MPS is NVIDIA's Multi-Process Service.\n"
     )
     if setup.device == "cuda":
         torch.cuda.empty_cache()  # what this process holds, the others cannot have
-    rows: list[dict[str, Any]] = [{"network": case.family, "batch": case.batch} for case in cases]
-    alone: list[float | str] = []
-    for count in counts:
-        speeds = together(cases, setup, count, seconds)
-        alone = alone or speeds
-        for row, speed, first in zip(rows, speeds, alone, strict=True):
-            ratio = "" if count == counts[0] else f" ({faster([speed], first)})"
-            row[f"{count} process{'es' * (count > 1)}"] = speed if isinstance(speed, str) else f"{speed:,.0f}{ratio}"
-            progress(row)
-    print(table(rows))
+    columns = {processes_of(count): together(cases, setup, count, seconds) for count in counts}
+    rows: list[dict[str, Any]] = []
+    for number, case in enumerate(cases):
+        found = [column[number] for column in columns.values()]
+        row: dict[str, Any] = {"network": case.family, "batch": case.batch}
+        for name, speed in zip(columns, found, strict=True):
+            ratio = "" if name == next(iter(columns)) else f" ({faster([speed], found[0])})"  # type: ignore[list-item]
+            row[name] = speed if isinstance(speed, str) else f"{speed:,.0f}{ratio}"
+        numbers = {count: speed for count, speed in zip(counts, found, strict=True) if not isinstance(speed, str)}
+        row["enough"] = next((n for n, speed in numbers.items() if speed >= 0.95 * max(numbers.values())), NO_MEMORY)
+        rows.append(row)
+    most = max(counts)
+    with mps(setup) as running:
+        under = together(cases, setup, most, seconds) if running else [NO_GPU] * len(cases)
+    for row, speed in zip(rows, under, strict=True):
+        row[f"{processes_of(most)}, MPS"] = speed if isinstance(speed, str) else f"{speed:,.0f}"
+        progress(row)
+    print(table(rows), end="\n\n")
+
+
+def processes_of(count: int) -> str:
+    return f"{count} process{'es' * (count > 1)}"
+
+
+def print_failures(case: Case, setup: Setup, processes: int, seconds: float) -> None:
+    print("### When one of them fails", end="\n\n")
+    print(f"One of {processes_of(processes)} makes the device fail; of the others, so many train on.\n")
+    alone = survivors(case, setup, processes, seconds)
+    with mps(setup) as running:
+        under = survivors(case, setup, processes, seconds) if running else NO_GPU
+    row = {"network": case.family, "batch": case.batch, "others": processes - 1, "train on": alone, "MPS": under}
+    progress(row)
+    print(table([row]))
 
 
 def gpu_name() -> str:
@@ -487,6 +476,7 @@ def main() -> None:
     print_loader(firsts, setup, options.workers, eager, captured)
     if options.processes:
         print_processes(firsts, setup, options.processes, options.seconds)
+        print_failures(firsts[0], setup, max(options.processes), options.seconds)
 
 
 if __name__ == "__main__":

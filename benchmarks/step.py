@@ -20,8 +20,9 @@ from architectures.cost import cost
 from architectures.families import FAMILIES, make_network
 from trainables.augment import PRESETS, augment
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
-from trainables.loop import Resident, Training, default_precision
+from trainables.loop import Training, default_precision
 from trainables.memory import keep_freed_memory
+from trainables.resident import Resident
 
 CLASSES = 10
 LARGE_BATCH = 256  # images, where whole maps outgrow what the C library keeps by itself

@@ -20,8 +20,8 @@ from search.machine import Machine
 from trainables import speed
 from trainables.config import Config
 from trainables.datasets import Images
-from trainables.loop import Resident
 from trainables.memory import keep_freed_memory
+from trainables.resident import Resident
 from trainables.speed import Speed
 
 MOST = 16  # configurations that are measured in all

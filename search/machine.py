@@ -15,7 +15,8 @@ from trainables.loop import default_precision
 if TYPE_CHECKING:
     from search.cluster import Node
 
-SLOTS_PER_GPU = 16
+SLOTS_PER_GPU = 16  # at most; to become the fewest that give 95 % of the most images/s (benchmarks/gpu.py)
+_SLOT_BYTES = 2e9  # of GPU memory, at least: a context, the images and a network in training
 
 
 class MachineError(ValueError):
@@ -50,7 +51,7 @@ def find(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
     gpus = torch.cuda.device_count()
     device = "cuda" if gpus else "cpu"
     cores = len(os.sched_getaffinity(0))
-    slots = parallel or facts.get("slots") or (gpus * SLOTS_PER_GPU if gpus else cores)
+    slots = parallel or facts.get("slots") or _default_slots(gpus, cores)
     return Machine(
         slots=slots,
         threads=facts.get("threads") or max(1, cores // slots),
@@ -58,6 +59,14 @@ def find(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
         device=device,
         precision=facts.get("precision") or default_precision(device),
     )
+
+
+def _default_slots(gpus: int, cores: int) -> int:
+    """One a core; on GPUs as many as their memory has room for, and no more than cores that launch work there."""
+    if not gpus:
+        return cores
+    memory = min(torch.cuda.get_device_properties(i).total_memory for i in range(gpus))
+    return max(gpus, min(cores, gpus * min(SLOTS_PER_GPU, int(memory // _SLOT_BYTES))))
 
 
 def of_cluster(address: str, nodes: Sequence[Node], parallel: int | None, facts: dict[str, Any] | None) -> Machine:

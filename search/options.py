@@ -89,7 +89,9 @@ def session(command: Any) -> Any:
     for option in reversed(
         (
             click.option(
-                "--parallel", type=Count(1, MOST_SLOTS), help="Trials at a time.  [default: one a core, or 16 a GPU]"
+                "--parallel",
+                type=Count(1, MOST_SLOTS),
+                help="Trials at a time.  [default: one a core, at most 16 a GPU]",
             ),
             click.option(
                 "--max-time",

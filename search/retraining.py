@@ -28,7 +28,7 @@ from search.session import (
 from search.store import Search, retrain_folder
 from trainables.config import Config
 from trainables.datasets import fingerprint, load
-from trainables.loop import Resident
+from trainables.resident import Resident
 from trainables.retrain import NetworkError, load_network, test_pass
 
 

@@ -11,7 +11,6 @@ generator: what follows is what would have followed.
 
 import math
 import time
-import warnings
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -24,35 +23,19 @@ from torch.nn.functional import cross_entropy
 
 from architectures.build import build
 from architectures.families import make_network
+from architectures.spec import CNN
 from trainables.augment import PRESETS, augment, normalise
+from trainables.capture import Captured
 from trainables.config import Config
-from trainables.datasets import Images
 from trainables.optimizers import make_optimizer
+from trainables.resident import Resident
 
 # Large enough to keep a device busy, small enough for the widest family's maps (under 1 GB in float32).
 EVALUATION_BATCH = 512
 AUGMENTED_TOGETHER = 512  # images, over batches; what each image meets does not depend on it
-
-
-@dataclass(frozen=True)
-class Resident:
-    """Images on a device: pixels uint8 (N, C, H, W) and labels int64 (N,)."""
-
-    pixels: Tensor
-    labels: Tensor
-    num_classes: int
-
-    @classmethod
-    def of(cls, images: Images, device: str) -> "Resident":
-        """Put images on the device; on the CPU the arrays are shared, not copied."""
-        with warnings.catch_warnings():
-            # Arrays that other processes share are read-only, and nothing here writes to them.
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            pixels, labels = torch.from_numpy(images.pixels), torch.from_numpy(images.labels)
-        return cls(pixels.to(device), labels.to(device), len(images.classes))
-
-    def __len__(self) -> int:
-        return len(self.labels)
+# Images a batch, at most, whose step is captured on a GPU: more take longer to compute than to launch, and a capture
+# holds the memory of their maps. A guess: no GPU has measured it yet (benchmarks/gpu.py).
+CAPTURED_BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -103,15 +86,17 @@ class Training:
         seed: int,
         precision: str = "float32",
         micro_batch: int | None = None,
+        captured: bool | None = None,
     ) -> None:
         """micro_batch: images whose gradients are computed at a time where memory is too small for a batch. Not quite
-        the same training: batch norm then sees fewer images at a time.
+        the same training: batch norm then sees fewer images at a time. captured: whether steps are launched as CUDA
+        graphs; by default where that pays.
         """
         if config.training.epochs is None:
             raise ValueError("the configuration has no number of epochs; see Config.with_defaults")
         self.config, self.seed, self.precision, self.micro_batch = config, seed, precision, micro_batch
         self.train, self.validation = train, validation
-        self.device = train.pixels.device
+        self.device = train.device
         self.images = 0
         torch.manual_seed(seed)
         shape = tuple(train.pixels.shape[1:])
@@ -119,6 +104,14 @@ class Training:
         self.model = build(network, shape, train.num_classes)
         self.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = make_optimizer(config.optimizer, self.model.parameters())
+        # Summed over an epoch where they arise: the loss of its images, and how many were right.
+        self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)
+        if captured is None:
+            # A module of the user's own may wait for the device, which no capture survives.
+            captured = self.device.type == "cuda" and isinstance(network, CNN)
+            captured = captured and config.training.batch_size <= CAPTURED_BATCH and micro_batch is None
+        self._capturing = captured and config.training.batch_size <= len(train)
+        self._captured: Captured | None = None
 
     @property
     def epoch(self) -> int:
@@ -161,24 +154,24 @@ class Training:
     def _train_epoch(self) -> tuple[float, float]:
         settings = self.config.training
         augmentation = PRESETS[settings.augment or "published"]
+        self.model.train()
+        if self._capturing and self._captured is None:
+            self._captured = self._capture()
         # One seed an epoch for shuffling, augmentation and dropout: see the module's docstring.
         seed = int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0])
         torch.manual_seed(seed)
         generator = torch.Generator(self.device).manual_seed(seed)
         order = torch.randperm(len(self.train), generator=generator, device=self.device)
-        totals = torch.zeros(2, dtype=torch.float64, device=self.device)
-        self.model.train()
-        for block in _blocks(_batches(order, settings.batch_size)):
-            index, sizes = torch.cat(block), [len(batch) for batch in block]
-            pixels = augment(self.train.pixels[index], augmentation, generator)
-            for inputs, labels in zip(pixels.split(sizes), self.train.labels[index].split(sizes), strict=True):
+        self._totals.zero_()
+        for block in _blocks(_batches(order.to(self.train.pixels.device), settings.batch_size)):
+            pixels, labels = self.train.take(torch.cat(block))
+            inputs, sizes = augment(pixels, augmentation, generator), [len(batch) for batch in block]
+            for batch, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
                 self._set_learning_rate()
-                self.optimizer.zero_grad(set_to_none=True)
-                for loss, logits, of in self._backward(inputs, labels, settings.label_smoothing):
-                    totals += torch.stack((loss * len(of), (logits.argmax(1) == of).sum()))
+                self._compute(batch, of)
                 self.optimizer.step()
-                self.images += len(labels)
-        loss_sum, correct = totals.tolist()
+                self.images += len(of)
+        loss_sum, correct = self._totals.tolist()
         return loss_sum / len(order), correct / len(order)
 
     def _validate(self) -> tuple[float, float]:
@@ -191,24 +184,46 @@ class Training:
         loss_sum, correct = totals.tolist()
         return loss_sum / len(self.validation), correct / len(self.validation)
 
-    def _backward(self, inputs: Tensor, labels: Tensor, smoothing: float) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Add the gradients of a batch's mean loss, whole or part by part; each part's loss, logits and labels."""
-        if self.micro_batch is None or self.micro_batch >= len(labels):
-            loss, logits = self._forward(inputs, labels, smoothing)
-            loss.backward()
-            yield loss.detach(), logits, labels
-            return
-        sizes = [len(part) for part in _batches(torch.arange(len(labels)), self.micro_batch)]
-        for part, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
-            loss, logits = self._forward(part, of, smoothing)
-            (loss * (len(of) / len(labels))).backward()
-            yield loss.detach(), logits, of
+    def _compute(self, inputs: Tensor, labels: Tensor) -> None:
+        """Set the gradients of a batch's mean loss, and add to the epoch's totals."""
+        if self._captured is None:
+            self.optimizer.zero_grad(set_to_none=True)
+            self._backward(inputs, labels)
+        elif len(labels) == self._captured.size:
+            self._captured(inputs, labels)
+        else:  # an epoch's last batch: its gradients go to where the captured ones are
+            self.optimizer.zero_grad(set_to_none=False)
+            self._backward(inputs, labels)
 
-    def _forward(self, inputs: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    def _capture(self) -> Captured:
+        """The step of a batch as one launch; nothing of the training changes by it."""
+
+        def compute(inputs: Tensor, labels: Tensor) -> None:
+            self.optimizer.zero_grad(set_to_none=True)  # gradients shall be made anew, in the capture's own memory
+            self._backward(inputs, labels)
+
+        pixels, labels = next(self.train.split(self.config.training.batch_size))
+        before = [buffer.clone() for buffer in self.model.buffers()]
+        captured = Captured(compute, normalise(pixels), labels)
+        for buffer, value in zip(self.model.buffers(), before, strict=True):  # what batch norm has seen
+            buffer.copy_(value)
+        return captured
+
+    def _backward(self, inputs: Tensor, labels: Tensor) -> None:
+        """Add the gradients of a batch's mean loss, whole or part by part, and what it adds to the epoch's totals."""
+        sizes = [len(labels)]
+        if self.micro_batch is not None and self.micro_batch < len(labels):
+            sizes = [len(part) for part in _batches(torch.arange(len(labels)), self.micro_batch)]
+        for part, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
+            loss, logits = self._forward(part, of)
+            (loss * (len(of) / len(labels))).backward()
+            self._totals += torch.stack((loss.detach() * len(of), (logits.argmax(1) == of).sum()))
+
+    def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         with _autocast(self.device, self.precision):
             logits = self.model(inputs)
         logits = logits.float()
-        return cross_entropy(logits, labels, label_smoothing=smoothing), logits
+        return cross_entropy(logits, labels, label_smoothing=self.config.training.label_smoothing), logits
 
     def _set_learning_rate(self) -> None:
         settings = self.config.training
@@ -231,8 +246,8 @@ def evaluate(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits float32 (B, num_classes) and labels (B,) of every image in order, without augmentation."""
     model.eval()
-    for pixels, labels in zip(images.pixels.split(batch), images.labels.split(batch), strict=True):
-        with torch.inference_mode(), _autocast(images.pixels.device, precision):
+    for pixels, labels in images.split(batch):
+        with torch.inference_mode(), _autocast(images.device, precision):
             logits = model(normalise(pixels)).float()
         yield logits, labels
 

@@ -14,8 +14,9 @@ from torch import nn
 from architectures.build import build
 from architectures.families import FAMILIES, make_network
 from trainables.config import Config
-from trainables.loop import Resident, evaluate
+from trainables.loop import evaluate
 from trainables.predictions import write_predictions
+from trainables.resident import Resident
 
 WEIGHTS, SETTINGS = "model.safetensors", "config.json"
 

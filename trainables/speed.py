@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainables.config import Config
-from trainables.loop import Resident, Training
+from trainables.loop import Training
+from trainables.resident import Resident
 
 SECONDS = 2.0  # of calibration in each slot
 STEPS = 2  # timed at a time; the first ones, which allocate and choose kernels, are timed apart
@@ -28,7 +29,7 @@ def measure(configs: Sequence[Config], images: Resident, *, precision: str, budg
     """
     if configs:
         # The first training of a process imports and allocates what no later one does.
-        _measure(configs[0], Resident(images.pixels[:2], images.labels[:2], images.num_classes), precision)
+        _measure(configs[0], images.first(2), precision)
     ends = time.perf_counter() + budget
     return [_measure(config, images, precision) if time.perf_counter() < ends else None for config in configs]
 
@@ -42,7 +43,7 @@ def _measure(config: Config, images: Resident, precision: str) -> Speed | None:
 
 def _speed(config: Config, images: Resident, precision: str) -> Speed:
     batch = min(config.training.batch_size, LARGEST_BATCH, len(images))
-    some = Resident(images.pixels[: STEPS * batch], images.labels[: STEPS * batch], images.num_classes)
+    some = images.first(STEPS * batch)
     steps = -(-len(some) // batch)
     began = time.perf_counter()
     # Few images and long epochs, so that a cosine does not end: only time is asked for.

@@ -22,14 +22,16 @@ from trainables import checkpoint, speed
 from trainables.config import Config
 from trainables.datasets import Images
 from trainables.files import Folder, is_full
-from trainables.loop import Measurement, Resident, Training
+from trainables.loop import Measurement, Training
 from trainables.memory import is_out_of_memory, keep_freed_memory
+from trainables.resident import Resident
 from trainables.retrain import Network, network_files
 from trainables.task import Task
 from trainables.watchdog import Watchdog
 
 CHECKPOINT_SHARE = 0.02  # of training time, at most, goes into checkpoints
 _CONTEXT_BYTES = 600e6  # of GPU memory, that a process takes before its first tensor
+_IMAGES_SHARE = 0.25  # of a worker's GPU memory, at most, for the training images, and again for the others
 _DISK_BYTES_PER_SECOND = 100e6  # a cautious first guess; the first checkpoint measures it
 _NOTE_SECONDS = 10  # at most, for writing down why a worker ends itself
 
@@ -112,13 +114,12 @@ class Worker(tune.Trainable):
         _check_versions(versions or {})
         keep_freed_memory()
         torch.set_num_threads(threads)
-        if sharers:
-            _fence_memory(sharers)
+        room = _IMAGES_SHARE * _fence_memory(sharers) if sharers else None
         self._precision = precision
         self._classes = train.classes
         self._files = place.from_here()
-        self._train = Resident.of(train, device)
-        self._validation = Resident.of(validation, device) if validation is not None else None
+        self._train = Resident.of(train, device, room=room)
+        self._validation = Resident.of(validation, device, room=room) if validation is not None else None
         self._bytes_per_second = _DISK_BYTES_PER_SECOND
         self._watchdog = Watchdog(timeout, self._progress, self._give_up) if timeout else None
         self._begin(config)
@@ -260,13 +261,15 @@ def _check_versions(wanted: Mapping[str, str]) -> None:
             raise RuntimeError(f"{os.uname().nodename} has {package} {ours} and the driver {theirs}: install the same")
 
 
-def _fence_memory(sharers: int) -> None:
-    """Keep this process within its part of the GPU's memory, so that no trial takes what another needs.
+def _fence_memory(sharers: int) -> float:
+    """Keep this process within its part of the GPU's memory, so that no trial takes what another needs: bytes.
 
     Ray's fraction of a GPU is a matter of scheduling alone. A CUDA context lies outside of what torch counts.
     """
     total = torch.cuda.get_device_properties(0).total_memory
-    torch.cuda.set_per_process_memory_fraction(max(0.0, 1 / sharers - _CONTEXT_BYTES / total))
+    part = max(0.0, total / sharers - _CONTEXT_BYTES)
+    torch.cuda.set_per_process_memory_fraction(part / total)
+    return part
 
 
 def _size(state: Any) -> int:

@@ -442,7 +442,8 @@ def a_training(config: dict[str, Any] = GOOD) -> Any:
     import torch
 
     from trainables.config import Config
-    from trainables.loop import Resident, Training
+    from trainables.loop import Training
+    from trainables.resident import Resident
 
     torch.set_num_threads(1)
     resident = Resident(torch.zeros(32, 1, 8, 8, dtype=torch.uint8), torch.arange(32) % 2, 2)

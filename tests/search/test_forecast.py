@@ -7,7 +7,7 @@ from search.machine import Machine
 from search.session import cost_of
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.datasets import load
-from trainables.loop import Resident
+from trainables.resident import Resident
 from trainables.speed import Speed, measure
 
 HERE = Machine(slots=2, threads=1, num_gpus=0, device="cpu", precision="float32")

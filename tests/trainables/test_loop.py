@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from trainables import checkpoint
+from trainables import capture, checkpoint
 from trainables.augment import PRESETS, normalise
 from trainables.cache import Images
 from trainables.config import OPTIMIZERS, Config
 from trainables.files import Folder
-from trainables.loop import Measurement, Resident, Training, default_precision, evaluate
+from trainables.loop import Measurement, Training, default_precision, evaluate
+from trainables.resident import Resident
 
 STILL = 1e-30  # a learning rate that changes no weight in float32
 ARGUMENTS: dict[str, dict[str, float]] = {
@@ -333,3 +334,36 @@ def test_a_users_own_module_trains(make: Make, tmp_path: Path, monkeypatch: pyte
     config = configured().to_json() | {"network": {"name": f"{name}:make"}}
     first, *_, last = run(make(Config.from_json(config)))
     assert last.train_loss < first.train_loss
+
+
+def warmed_up(work: Callable[[], None]) -> Callable[[], None]:
+    """Stand in for a CUDA graph: the work runs to warm up, and again whenever it is launched."""
+    for _ in range(3):
+        work()
+    return work
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_captured_steps_are_the_same_steps_also_after_a_checkpoint(
+    make: Make, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "_capture", warmed_up)
+    config = everything(name)
+    eager, captured = make(config, num_images=250), make(config, num_images=250, captured=True)  # 250 = 7 × 32 + 26
+    assert untimed(captured.run_epoch()) == untimed(eager.run_epoch())
+    continued = make(config, num_images=250, captured=True)
+    continued.restore(captured.state())
+    rest = [untimed(each) for each in run(eager)]
+    assert [untimed(each) for each in run(captured)] == rest
+    assert [untimed(each) for each in run(continued)] == rest
+    assert same_weights(captured, eager) and same_weights(continued, eager)
+
+
+def test_a_batch_larger_than_the_images_is_not_captured(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(capture, "_capture")
+    make(configured(batch_size=64), num_images=50, captured=True).run_epoch()
+
+
+def test_by_default_nothing_is_captured_on_a_cpu(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(capture, "_capture")
+    make(configured()).run_epoch()

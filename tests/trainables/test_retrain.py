@@ -16,8 +16,9 @@ from safetensors.torch import save_file
 from trainables import files, retrain
 from trainables.cache import Images
 from trainables.config import Config
-from trainables.loop import Resident, Training, evaluate
+from trainables.loop import Training, evaluate
 from trainables.predictions import PredictionsError, read_predictions
+from trainables.resident import Resident
 
 CONFIG = Config.from_json(
     {
