@@ -27,8 +27,8 @@ chaos: .venv/ready
 bench: .venv/ready
 	$(BIN)/python benchmarks/startup.py --short
 	$(BIN)/python benchmarks/augment.py --repeats 3
-	$(BIN)/python benchmarks/step.py --families cnn1 cnn5 --repeats 2
-	$(BIN)/python benchmarks/gpu.py --quick
+	$(BIN)/python benchmarks/step.py --families cnn5 --repeats 2
+	$(BIN)/python benchmarks/gpu.py --quick --families cnn5 --optimizers adam sgd --epochs 1
 	$(BIN)/python benchmarks/data.py --short
 	$(BIN)/python benchmarks/gap.py --short
 	$(BIN)/python benchmarks/trials.py --short

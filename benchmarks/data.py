@@ -12,6 +12,7 @@ import argparse
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,10 @@ class Copying(Reading):
         self._train = replace(self._train, pixels=self._train.pixels.clone())
 
 
+class _EnoughError(Exception):
+    """Ends a search when its workers have been measured."""
+
+
 @dataclass(frozen=True)
 class Memory:
     """MiB: what all workers together have of their own, and what they and the driver have of shared memory."""
@@ -74,20 +79,21 @@ def measure(worker: type, images: Images, workers: int) -> Memory:
         if len(seen) == workers:
             shared = sum(field(pid, "Pss_Shmem") for pid in (*seen, os.getpid()))
             found.append(Memory(own=sum(field(pid, "Pss_Anon") for pid in seen), shared=shared))
-            driver.deadline = time.time()  # all pause at the end of their step
+            raise _EnoughError
 
     here = Machine(slots=workers, threads=1, num_gpus=0, device="cpu", precision="float32")
-    run_search(
-        worker,
-        find_space("cnn_all"),
-        images,
-        noise(100),
-        here,
-        samples=workers,
-        epochs=30,
-        scheduler="none",
-        listen=listen,
-    )
+    with suppress(_EnoughError):
+        run_search(
+            worker,
+            find_space("cnn_all"),
+            images,
+            noise(100),
+            here,
+            samples=workers,
+            epochs=30,
+            scheduler="none",
+            listen=listen,
+        )
     return found[0]
 
 

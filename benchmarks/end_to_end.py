@@ -41,7 +41,7 @@ TUNE = ("CPUs a trial", "workers", "threads")
 TUNE_TRIES = [(cpus, workers, cpus) for cpus in (1, CORES) for workers in (0, 1, 2)]
 OPTUNA = ("workers", "threads")
 OPTUNA_TRIES = list(product((0, 1, 2), (1, CORES)))
-LEAST_CONFIGS = 6  # of a list's quarter; a sweep trains as many, for an epoch each
+LEAST_CONFIGS = 6  # of a list's eighth; a sweep trains as many, for an epoch each
 #: No GPU for any way, and no way waits for Ray's usage report.
 ENVIRONMENT = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "RAY_USAGE_STATS_ENABLED": "0"}
 
@@ -112,7 +112,7 @@ def main() -> None:
         folder = Path(name)
         configs = folder / "list.jsonl"
         space = checked(find_space(str(options.list or HERE / f"lists/{options.mode}.jsonl")))
-        configs.write_bytes(write_list(quarter(space) if options.short else space))
+        configs.write_bytes(write_list(eighth(space) if options.short else space))
         few = folder / "few.jsonl"
         short = (config.with_training(epochs=1) for config in space.configs[:LEAST_CONFIGS])
         few.write_bytes(write_list(Space(space.name, configs=tuple(short))))
@@ -147,7 +147,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--sweep", action="store_true", help="find the best settings of the scripts first")
     parser.add_argument("--tune-best", type=numbers, default=(1, 0, 1), help="CPUs a trial,workers,threads")
     parser.add_argument("--optuna-best", type=numbers, default=(2, 1), help="workers,threads")
-    parser.add_argument("--short", action="store_true", help="a quarter of the list, once, without a sweep")
+    parser.add_argument("--short", action="store_true", help="an eighth of the list, once, without a sweep")
     return parser.parse_args()
 
 
@@ -164,9 +164,9 @@ def checked(space: Space) -> Space:
     return space
 
 
-def quarter(space: Space) -> Space:
-    """The list's first quarter, but not too few."""
-    return Space(space.name, configs=space.configs[: max(LEAST_CONFIGS, len(space.configs) // 4)])
+def eighth(space: Space) -> Space:
+    """The list's first eighth, but not too few."""
+    return Space(space.name, configs=space.configs[: max(LEAST_CONFIGS, len(space.configs) // 8)])
 
 
 def prepare(options: argparse.Namespace, data: Path, configs: Path) -> str:
