@@ -23,6 +23,7 @@ def home():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # five starts of Ray, which took a minute each on a slow machine
 def test_kills_at_boundaries_of_a_write_lose_nothing_and_change_nothing_in_the_end(home):
     home.launch("undisturbed", PLAN).finish()
     path = home.ledger("undisturbed")
