@@ -1,9 +1,9 @@
 """What a training step computes on a GPU as one CUDA graph, which is launched whole.
 
 A step of a small network at batch size 8 is hundreds of kernels that run for a few microseconds each, less than Python
-takes to launch one. Captured are forward, loss, backward and metrics, hence nine tenths of the kernels. The optimizer
-is not: fused it is few kernels, it takes its learning rate and counts its steps on the host, and its state is then the
-same with and without a capture. torch's Adagrad could not be captured at all.
+takes to launch one. Captured are forward, loss, backward and metrics. The optimizer is not: fused it is few kernels, it
+takes its learning rate and counts its steps on the host, and its state is then the same with and without a capture.
+torch's Adagrad could not be captured at all.
 """
 
 from collections.abc import Callable

@@ -186,37 +186,30 @@ class Training:
 
     def _compute(self, inputs: Tensor, labels: Tensor) -> None:
         """Set the gradients of a batch's mean loss, and add to the epoch's totals."""
-        if self._captured is None:
-            self.optimizer.zero_grad(set_to_none=True)
-            self._backward(inputs, labels)
-        elif len(labels) == self._captured.size:
+        if self._captured is not None and len(labels) == self._captured.size:
             self._captured(inputs, labels)
-        else:  # an epoch's last batch: its gradients go to where the captured ones are
-            self.optimizer.zero_grad(set_to_none=False)
+        else:
             self._backward(inputs, labels)
 
     def _capture(self) -> Captured:
         """The step of a batch as one launch; nothing of the training changes by it."""
-
-        def compute(inputs: Tensor, labels: Tensor) -> None:
-            self.optimizer.zero_grad(set_to_none=True)  # gradients shall be made anew, in the capture's own memory
-            self._backward(inputs, labels)
-
         pixels, labels = next(self.train.split(self.config.training.batch_size))
         before = [buffer.clone() for buffer in self.model.buffers()]
-        captured = Captured(compute, normalise(pixels), labels)
+        captured = Captured(self._backward, normalise(pixels), labels)
         for buffer, value in zip(self.model.buffers(), before, strict=True):  # what batch norm has seen
             buffer.copy_(value)
         return captured
 
     def _backward(self, inputs: Tensor, labels: Tensor) -> None:
-        """Add the gradients of a batch's mean loss, whole or part by part, and what it adds to the epoch's totals."""
+        """What `_compute` does, kernel by kernel: whole, or part by part."""
+        # Made anew, in the capture's own memory while one is made; after it they stay where it writes them.
+        self.optimizer.zero_grad(set_to_none=self._captured is None)
         sizes = [len(labels)]
         if self.micro_batch is not None and self.micro_batch < len(labels):
             sizes = [len(part) for part in _batches(torch.arange(len(labels)), self.micro_batch)]
         for part, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
             loss, logits = self._forward(part, of)
-            (loss * (len(of) / len(labels))).backward()
+            loss.backward(torch.full_like(loss, len(of) / len(labels)))  # its share of the batch's mean
             self._totals += torch.stack((loss.detach() * len(of), (logits.argmax(1) == of).sum()))
 
     def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
