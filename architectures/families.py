@@ -4,16 +4,18 @@ A family is a function of a few hyperparameters that returns a `CNN`. The decora
 network; the family varies it. A user's own network is named `package.module:function`.
 """
 
+from __future__ import annotations
+
 import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from architectures.spec import CNN, Activation, Dense, Head, Shape, Unit
+
+if TYPE_CHECKING:
+    from torch import nn
 
 POOLS = ("published", "max", "average")
 NORMS = ("published", "everywhere", "none")
@@ -119,12 +121,7 @@ def make_network(
     for key, value in (("input_shape", input_shape), ("num_classes", num_classes)):
         if key in known:
             arguments[key] = value
-    network = function(**arguments) if name in FAMILIES else _call(name, function, arguments)
-    if not isinstance(network, CNN | nn.Module):
-        raise ValueError(
-            f"network '{name}' must return architectures.spec.CNN or torch.nn.Module, got {type(network).__name__}"
-        )
-    return network
+    return function(**arguments) if name in FAMILIES else _call(name, function, arguments)
 
 
 def check_name(name: str) -> None:
@@ -135,14 +132,21 @@ def check_name(name: str) -> None:
         )
 
 
-def _call(name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+def _call(name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> CNN | nn.Module:
     """A user's network; what it raises becomes a ValueError, but for a lack of memory."""
+    import torch  # imported late: a family is data, and shown without it
+
     try:
-        return function(**arguments)
+        network = function(**arguments)
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         raise ValueError(f"network '{name}' raised {type(error).__name__}: {error}") from error
+    if not isinstance(network, CNN | torch.nn.Module):
+        raise ValueError(
+            f"network '{name}' must return architectures.spec.CNN or torch.nn.Module, got {type(network).__name__}"
+        )
+    return network
 
 
 def import_function(name: str) -> Callable[..., Any]:

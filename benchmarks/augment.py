@@ -15,7 +15,8 @@ from torch import Tensor
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
-from trainables.augment import PRESETS, augment
+from trainables.augment import augment
+from trainables.presets import PRESETS
 
 PUBLISHED = PRESETS["published"]
 

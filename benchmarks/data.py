@@ -3,7 +3,7 @@
 Workers of the real engine read every pixel and then wait for each other; when all have, the driver reads everybody's
 `/proc/<pid>/smaps_rollup`. `shared` is what this project does, `copied` the same workers with pixels of their own,
 `no data` their base: the same processes with a hundred images. A page of shared memory counts in parts, one for each
-process that has it mapped (proportional set size, Pss).
+process that has it mapped (proportional set size, Pss), so that what all have together is what the machine has.
 
 `python benchmarks/data.py` prints Markdown tables; it needs Linux and about 0.5 GiB a worker.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from common import header, table
-from trials import noise, pretended, run_search
+from searching import noise, pretended, ray_for, run_search
 
 from search.driver import Driver
 from search.engine import Worker
@@ -56,19 +56,14 @@ class _EnoughError(Exception):
 
 @dataclass(frozen=True)
 class Memory:
-    """MiB: what all workers together have of their own, and what they and the driver have of shared memory."""
+    """MiB: what a worker has of its own (mean), and what all of them and the driver have of shared memory."""
 
     own: float
     shared: float
 
-    @property
-    def both(self) -> float:
-        """All of it."""
-        return self.own + self.shared
 
-
-def measure(worker: type, images: Images, workers: int) -> Memory:
-    """The memory of so many workers once each has read all images."""
+def measure(worker: type, images: Images, here: Machine) -> Memory:
+    """The memory of a search with a worker in each slot, once every one has read all images."""
     seen: set[int] = set()
     found: list[Memory] = []
 
@@ -76,12 +71,11 @@ def measure(worker: type, images: Images, workers: int) -> Memory:
         if event["event"] != "measured" or found:
             return
         seen.add(event["pid"])
-        if len(seen) == workers:
+        if len(seen) == here.slots:
             shared = sum(field(pid, "Pss_Shmem") for pid in (*seen, os.getpid()))
-            found.append(Memory(own=sum(field(pid, "Pss_Anon") for pid in seen), shared=shared))
+            found.append(Memory(sum(field(pid, "Pss_Anon") for pid in seen) / here.slots, shared))
             raise _EnoughError
 
-    here = Machine(slots=workers, threads=1, num_gpus=0, device="cpu", precision="float32")
     with suppress(_EnoughError):
         run_search(
             worker,
@@ -89,7 +83,7 @@ def measure(worker: type, images: Images, workers: int) -> Memory:
             images,
             noise(100),
             here,
-            samples=workers,
+            samples=here.slots,
             epochs=30,
             scheduler="none",
             listen=listen,
@@ -106,49 +100,33 @@ def field(pid: int, name: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=50_000, help="of 3×32×32 bytes")
-    parser.add_argument("--workers", type=int, nargs=2, default=(2, 10), help="few and many")
-    parser.add_argument("--short", action="store_true", help="10,000 images, 2 and 4 workers")
+    parser.add_argument("--workers", type=int, default=10)
+    parser.add_argument("--short", action="store_true", help="10,000 images, 3 workers")
     asked = parser.parse_args()
-    count, (few, many) = (10_000, (2, 4)) if asked.short else (asked.images, asked.workers)
-    data, base = noise(count), noise(100)
+    count, workers = (10_000, 3) if asked.short else (asked.images, asked.workers)
+    data, few = noise(count), noise(100)
     size = data.pixels.nbytes / MIB
-    ways = {"no data": (Reading, base), "shared": (Reading, data), "copied": (Copying, data)}
-    found: dict[str, dict[int, Memory]] = {}
-    for way, (worker, images) in ways.items():
-        found[way] = {}
-        for workers in (few, many):
+    ways = {"no data": (Reading, few), "shared": (Reading, data), "copied": (Copying, data)}
+    here = Machine(slots=workers, threads=1, num_gpus=0, device="cpu", precision="float32")
+    found: dict[str, Memory] = {}
+    with ray_for(here):
+        for way, (worker, images) in ways.items():
             print(f"{way}, {workers} workers …", file=sys.stderr)
-            found[way][workers] = measure(worker, images, workers)
+            found[way] = measure(worker, images, here)
+    base = found["no data"].own
     print(header("ray"), end="\n\n")
-    print(f"The data: {count:,} images of 3×32×32 bytes, {size:.1f} MiB.\n")
+    print(f"The data: {count:,} images of 3×32×32 bytes, {size:.1f} MiB; {workers} workers.\n")
     print(
         table(
             [
                 {
                     "way": way,
-                    "workers": workers,
-                    "shared memory, MiB": f"{memory.shared:.1f}",
-                    "workers' own, MiB": f"{memory.own:.0f}",
-                    "both, MiB": f"{memory.both:.0f}",
+                    "shared memory of all, MiB": f"{memory.shared:.1f}",
+                    "a worker's own, MiB": f"{memory.own:.1f}",
+                    "without its base, MiB": f"{memory.own - base:.1f}",
+                    "times the data": f"{round((memory.own - base) / size, 2) + 0.0:.2f}",
                 }
-                for way, by_workers in found.items()
-                for workers, memory in by_workers.items()
-            ]
-        ),
-        end="\n\n",
-    )
-    growth = {way: (by[many].both - by[few].both) / (many - few) for way, by in found.items()}
-    base = growth.pop("no data")
-    print(
-        table(
-            [
-                {
-                    "way": way,
-                    "a worker more, MiB": f"{each:.1f}",
-                    "without its base, MiB": f"{each - base:.1f}",
-                    "times the data": f"{round((each - base) / size, 2) + 0.0:.2f}",
-                }
-                for way, each in growth.items()
+                for way, memory in found.items()
             ]
         )
     )

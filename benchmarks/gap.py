@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from common import header, spread, table
-from trials import run_search
+from searching import ray_for, run_search
 
 from search.engine import Worker
 from search.machine import Machine
@@ -25,6 +25,7 @@ from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingCo
 from trainables.datasets import Images, load, split
 
 EPOCHS = 2
+ONE_SLOT = Machine(slots=1, threads=1, num_gpus=0, device="cpu", precision="float32")
 TINY = Config(NetworkConfig("cnn5", {"width": 0.25}), OptimizerConfig("adam", lr=1e-3), TrainingConfig(batch_size=256))
 WAYS = {"warm worker": True, "a fresh one a trial": False}
 
@@ -45,7 +46,7 @@ def measure(images: Images, trials: int, warm: bool) -> Gaps:
         Space("tiny", configs=(TINY,) * trials),
         images.take(learn),
         images.take(validate),
-        Machine(slots=1, threads=1, num_gpus=0, device="cpu", precision="float32"),
+        ONE_SLOT,
         samples=trials,
         epochs=EPOCHS,
         scheduler="none",
@@ -67,11 +68,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=12, help="of a search")
     parser.add_argument("--repeats", type=int, default=3, help="searches of each kind")
-    parser.add_argument("--short", action="store_true", help="4 trials, one search of each kind")
+    parser.add_argument("--short", action="store_true", help="3 trials, one search of each kind")
     asked = parser.parse_args()
-    trials, repeats = (4, 1) if asked.short else (asked.trials, asked.repeats)
+    trials, repeats = (3, 1) if asked.short else (asked.trials, asked.repeats)
     found: dict[str, list[Gaps]] = {way: [] for way in WAYS}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ray_for(ONE_SLOT):
         images = load("digits", "train", data_dir=Path(folder))
         for _ in range(repeats):
             for way, warm in WAYS.items():

@@ -18,10 +18,11 @@ from torch.profiler import ProfilerActivity, profile
 
 from architectures.cost import cost
 from architectures.families import FAMILIES, make_network
-from trainables.augment import PRESETS, augment
+from trainables.augment import augment
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.loop import Training, default_precision
 from trainables.memory import keep_freed_memory
+from trainables.presets import PRESETS
 from trainables.resident import Resident
 
 CLASSES = 10

@@ -17,96 +17,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from common import header, spread, table
+from searching import noise, pretended, ray_for, run_search
 
 from search import machine
 from search.driver import Driver
-from search.launch import checker, search_source
-from search.ledger import Event, Ledger
-from search.machine import Machine
-from search.progress import Progress
-from search.record import FINAL, Record
-from search.sampler import make_sampler
-from search.scheduler import make_scheduler
-from search.spaces import Space, find_space
-from search.store import Request
-from trainables.datasets import Images
-from trainables.loop import Measurement
+from search.ledger import Event
+from search.record import FINAL
+from search.spaces import find_space
 
 EVERY = 100  # trials between two readings of the memory, and in the mean at the beginning and at the end
-
-
-def run_search(
-    worker: type,
-    space: Space,
-    train: Images,
-    validation: Images,
-    here: Machine,
-    *,
-    samples: int,
-    epochs: int,
-    scheduler: str,
-    warm: bool = True,
-    listen: Callable[[Driver, Event], None] = lambda *_: None,
-) -> Record:
-    """A search as `hpsearch launch` runs it, in a folder that is thrown away."""
-    from search import engine  # sets what Ray reads from the environment, which Tune alone shall not see
-
-    request = Request(space=space.name, samples=samples, epochs=epochs, data_dir="", augment="none")
-    sampler = make_sampler(space, request.sampler, request.seed, checker(train))
-    with (
-        tempfile.TemporaryDirectory(prefix="hpsearch-benchmark-") as folder,
-        Ledger(Path(folder) / "ledger.jsonl") as ledger,
-        Progress("trial", lambda d: d.record.trials, samples, here.slots) as progress,
-    ):
-
-        def hear(event: Event) -> None:
-            if event.get("state") in FINAL:
-                sampler.tell(driver.record.runs[event["trial"], 0])
-            progress.hear(event)
-            listen(driver, event)
-
-        source = search_source(sampler, train, request, range(samples))
-        driver = Driver(ledger, Path(folder), source, make_scheduler(scheduler, epochs), listen=hear)
-        progress.attach(driver)
-        driver.append("opened", samples=samples)
-        engine.start(here)
-        try:
-            engine.train(
-                driver, here, train=train, validation=validation, on_step=progress.refresh, worker=worker, warm=warm
-            )
-        finally:
-            engine.stop()
-        return driver.record
-
-
-def noise(count: int, shape: tuple[int, int, int] = (3, 32, 32), classes: int = 100) -> Images:
-    """Images of random pixels and labels."""
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (count, *shape), dtype=np.uint8)
-    return Images(pixels, rng.integers(0, classes, count), tuple(str(name) for name in range(classes)))
-
-
-def pretended(epoch: float, val_accuracy: float | None) -> dict[str, Any]:
-    """The fields of an epoch that nobody trained."""
-    return asdict(
-        Measurement(
-            images=round(100 * epoch),
-            epoch=epoch,
-            train_loss=1.0,
-            train_accuracy=0.5,
-            val_loss=1.0,
-            val_accuracy=val_accuracy,
-            learning_rate=1e-3,
-            images_per_second=1.0,
-            seconds=0.0,
-        )
-    )
 
 
 def resident() -> float:
@@ -142,17 +65,19 @@ def ours(trials: int, clock: Clock) -> None:
         if event.get("state") in FINAL:
             clock.tick()
 
-    run_search(
-        Idle,
-        find_space("cnn_all"),
-        noise(100),
-        noise(20),
-        machine.find(None),
-        samples=trials,
-        epochs=30,
-        scheduler="asha",
-        listen=listen,
-    )
+    here = machine.find(None)
+    with ray_for(here):
+        run_search(
+            Idle,
+            find_space("cnn_all"),
+            noise(100),
+            noise(20),
+            here,
+            samples=trials,
+            epochs=30,
+            scheduler="asha",
+            listen=listen,
+        )
 
 
 def tune_alone(trials: int, clock: Clock, **options: Any) -> None:
@@ -253,9 +178,9 @@ def report(runs: dict[str, list[dict[str, float]]], trials: dict[str, int]) -> s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=2000, help="of a run, at least 200")
-    parser.add_argument("--cold", type=int, default=40, help="trials of a run of Tune's default")
+    parser.add_argument("--cold", type=int, default=40, help="trials of a run of Tune's default; 0 leaves it out")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each way, interleaved")
-    parser.add_argument("--short", action="store_true", help="200 trials, 6 of Tune's default, one run")
+    parser.add_argument("--short", action="store_true", help="200 trials, none of Tune's default, one run")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)  # the run itself, in its own process
     parser.add_argument("--to", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -265,12 +190,12 @@ def main() -> None:
         asked.to.write_text(json.dumps(vars(clock)))
         return
     if asked.short:
-        asked.trials, asked.cold, asked.repeats = 200, 6, 1
+        asked.trials, asked.cold, asked.repeats = 200, 0, 1
     trials = {way: asked.cold if way == "Tune, its default" else asked.trials for way in WAYS}
-    runs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+    runs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS if trials[way]}
     for _ in range(asked.repeats):
-        for way in WAYS:
-            runs[way].append(measure(way, trials[way]))
+        for way, done in runs.items():
+            done.append(measure(way, trials[way]))
     print(header("ray", "optuna"), end="\n\n")
     print(report(runs, trials))
 

@@ -1,15 +1,12 @@
-"""What there is to search, and what a search of it would be: networks, spaces and forecasts, for people."""
+"""What there is to search: networks and spaces, for people."""
 
 from typing import Any
 
-from architectures.build import build
 from architectures.cost import cost
 from architectures.families import FAMILIES, make_network
 from architectures.spec import CNN, Shape, layers
-from search.forecast import Forecast, Spread
 from search.spaces import SPACES, find_space, parameters
-from search.store import Request
-from search.terminal import Rows, console, duration, print_rows
+from search.terminal import Rows
 
 
 def networks(shape: Shape, num_classes: int) -> Rows:
@@ -35,6 +32,8 @@ def network(name: str, hyperparameters: dict[str, Any], shape: Shape, num_classe
     """A row a layer with its output shape and counts, and their sums."""
     made = make_network(name, hyperparameters, shape, num_classes)
     if not isinstance(made, CNN):
+        from architectures.build import build  # imported late: it brings torch, which data is shown without
+
         module = build(made, shape, num_classes)
         return [
             {
@@ -88,33 +87,3 @@ def _values(distribution: Any) -> str:
     scale = "log scale" if distribution.log else "uniform"
     step = f", step {distribution.step:g}" if distribution.step not in (None, 1) else ""
     return f"{distribution.low:g} to {distribution.high:.10g}, {scale}{step}"
-
-
-def print_forecast(request: Request, found: Forecast) -> None:
-    """The forecast for people."""
-    rows = [
-        {name: _spread(value) if isinstance(value, Spread) else value for name, value in row.items()}
-        for row in found.families
-    ]
-    print_rows(rows, "", f"{request.samples} trials of {request.space} on {request.dataset}: median (least to most)")
-    for reason, times in found.impossible.items():
-        console.print(f"impossible  {times} draws: {reason}")
-    epochs = found.epochs
-    console.print(f"epochs      about {epochs.middle:.0f} ({epochs.low:.0f} to {epochs.high:.0f}), {request.scheduler}")
-    wall = found.seconds
-    console.print(
-        f"time        about {duration(wall.middle)} ({duration(wall.low)} to {duration(wall.high)}) in the slots"
-    )
-    console.print(f"memory      up to {found.memory / 2**20:,.0f} MiB in all slots, beside torch and the images")
-    console.print(f"disk        up to {found.disk / 2**20:,.0f} MiB of checkpoints")
-    for warning in found.warnings:
-        console.print(f"warning     {warning}", style="yellow")
-
-
-def _spread(value: Spread) -> str:
-    def shown(number: float) -> str:
-        return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
-
-    if value.low == value.high:
-        return shown(value.middle)
-    return f"{shown(value.middle)} ({shown(value.low)} to {shown(value.high)})"

@@ -9,11 +9,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from search import winners
 from search.driver import Driver
 from search.forecast import Forecast
 from search.ledger import Event
-from search.record import FINAL, Run
+from search.record import FINAL, Run, rank
 from search.terminal import duration, percent
 
 
@@ -97,7 +96,7 @@ class Progress:
             )
         counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         summary = f"{ended}/{self._total if self._total is not None else '?'} ended: {counts}"
-        best = next(iter(winners.rank(driver.record)), None)
+        best = next(iter(rank(driver.record)), None)
         if best and best.best and self._what == "trial":
             summary += f"; best {percent(best.best['val_accuracy'])} (trial {best.key[0]}, {describe(best)})"
         elapsed = time.time() - self._began

@@ -154,3 +154,18 @@ class Record:
     def retrains(self) -> list[Run]:
         """The retrains, by trial and repeat."""
         return [run for (_, repeat), run in sorted(self.runs.items()) if repeat > 0]
+
+
+def rank(record: Record, *, distinct: bool = False) -> list[Run]:
+    """Trials by their best validation accuracy, best first, the lower number first among equals.
+
+    distinct: only the best of each network family. Runs without a measurement are left out.
+    """
+    ranked = [run for run in record.trials if run.best is not None and run.state not in ("diverged", "infeasible")]
+    ranked.sort(key=lambda run: (-run.best["val_accuracy"], run.key))  # type: ignore[index]
+    if not distinct:
+        return ranked
+    best_of: dict[str, Run] = {}
+    for run in ranked:
+        best_of.setdefault(run.config["network"]["name"], run)
+    return list(best_of.values())

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import torch
 
-from search import winners
 from search.driver import Driver
 from search.events import checked
 from search.ledger import Ledger
 from search.machine import Machine, describe
 from search.progress import Progress
-from search.record import Record, Run
+from search.record import Record, Run, rank
 from search.sampler import derive_seed
 from search.scheduler import NoScheduler
 from search.session import (
@@ -42,7 +41,7 @@ def retrain(
     images = unchanged_images(search)
     with Ledger(search.ledger) as ledger:
         record = Record(checked(ledger.events))
-        best = winners.rank(record, distinct=distinct)[:top]
+        best = rank(record, distinct=distinct)[:top]
         if not any(run.state in ("done", "stopped") for run in best):
             raise RequestError(
                 f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is"

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -128,7 +130,7 @@ def train(
     after: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Open a session, train under Ray, and close it in whatever way it ends."""
-    from search import engine  # imported late: Ray takes seconds, and a wrong request shall not wait for it
+    from search import local_ray  # imported late: Ray takes seconds, and a wrong request shall not wait for it
 
     progress.attach(driver)
     driver.append(
@@ -148,9 +150,12 @@ def train(
             if here.address is None
             else f"starting {here.slots} workers on {here.address} …"
         )
-        address = engine.start(here)
+        Thread(target=_import_late, daemon=True).start()  # while Ray starts, in processes of its own
+        address = local_ray.start(here)
         progress.say(f"Ray's dashboard: {address} (its token: ray get-auth-token); started in {_since(began)}")
         try:
+            from search import engine
+
             engine.train(
                 driver,
                 here,
@@ -160,7 +165,7 @@ def train(
                 timeout=options.trial_timeout,
             )
         finally:
-            engine.stop()
+            local_ray.stop()
         if driver.finished:
             after()
 
@@ -223,6 +228,12 @@ def interruptible(search: Search) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _import_late() -> None:
+    """What takes seconds to import and is needed once Ray runs: the engine, and what the calibration computes with."""
+    for name in ("search.engine", "scipy.optimize"):
+        import_module(name)
 
 
 def _since(began: float) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from search import winners
 from search.reading import Loaded
-from search.record import Run
+from search.record import Run, rank
 from search.tables import state_of
 from search.terminal import Rows, console, duration, percent, print_rows
 from trainables.metrics import wilson
@@ -16,7 +16,7 @@ from trainables.metrics import wilson
 
 def summary(found: Loaded) -> dict[str, Any]:
     """A search in a row."""
-    best = winners.rank(found.record)[:1]
+    best = rank(found.record)[:1]
     return {
         "name": found.search.name,
         "state": _search_state(found),
@@ -41,7 +41,7 @@ def status(found: Loaded) -> dict[str, Any]:
     for run in record.trials:
         state = state_of(run, found.running)
         states[state] = states.get(state, 0) + 1
-    best = winners.rank(record)[:1]
+    best = rank(record)[:1]
     training = sum(run.seconds for run in record.runs.values())
     forecast = found.search.facts.get("forecast")
     slots = sum(session.seconds * session.opened["slots"] for session in record.sessions)
@@ -142,7 +142,7 @@ def _mib(size: int) -> str:
 
 def top(found: Loaded, number: int | None, *, distinct: bool = False, everything: bool = False) -> pd.DataFrame:
     """Rows of `trials`, best first; `everything` adds those without an accuracy at the end."""
-    ranked = [run.key[0] for run in winners.rank(found.record, distinct=distinct)]
+    ranked = [run.key[0] for run in rank(found.record, distinct=distinct)]
     frame = found.trials.set_index("trial", drop=False)
     if everything:
         ranked += [trial for trial in frame.index if trial not in set(ranked)]

@@ -1,16 +1,20 @@
 """The record as tables: typed columns that pandas, DuckDB and Polars read without help."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from search.events import FLOATS, TEXTS
 from search.record import Record, Run, is_family
 from trainables import files
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TRIALS = pa.schema(
     [

@@ -89,7 +89,7 @@ def launch(
         job.submit(submit, words, request, name or default_name(request), storage=storage, results=results)
         return
     if dry_run:
-        from search.catalogue import print_forecast
+        from search.show_forecast import print_forecast
 
         print_forecast(request, calculate(request, results=results, parallel=parallel))
         return

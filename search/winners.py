@@ -1,4 +1,4 @@
-"""Who won: ranking on validation, and what the retrains' stored predictions say on the test set."""
+"""How good the winners are: what the retrains' stored predictions say on the test set."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -11,21 +11,6 @@ from search.record import Record, Run
 from search.store import retrain_folder
 from trainables import metrics
 from trainables.predictions import read_predictions
-
-
-def rank(record: Record, *, distinct: bool = False) -> list[Run]:
-    """Trials by their best validation accuracy, best first, the lower number first among equals.
-
-    distinct: only the best of each network family. Runs without a measurement are left out.
-    """
-    ranked = [run for run in record.trials if run.best is not None and run.state not in ("diverged", "infeasible")]
-    ranked.sort(key=lambda run: (-run.best["val_accuracy"], run.key))  # type: ignore[index]
-    if not distinct:
-        return ranked
-    best_of: dict[str, Run] = {}
-    for run in ranked:
-        best_of.setdefault(run.config["network"]["name"], run)
-    return list(best_of.values())
 
 
 def tested(record: Record) -> list[Run]:

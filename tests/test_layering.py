@@ -79,3 +79,16 @@ def test_showing_a_search_loads_neither_torch_nor_what_draws_and_trains() -> Non
     found = loaded_by(["search.show", "search.reading"])
     assert {"search", "pandas"} <= found
     assert not found & {"torch", "ray", "optuna", "scipy"}
+
+
+def test_what_there_is_to_search_is_shown_without_torch() -> None:
+    found = loaded_by(["search.catalogue"])
+    assert {"architectures", "optuna"} <= found
+    assert not found & {"torch", "ray", "pandas", "scipy"}
+
+
+def test_a_launch_loads_what_it_is_checked_with_before_ray_starts() -> None:
+    """What else it needs, it imports while Ray starts."""
+    found = loaded_by(["search.launch"])
+    assert {"torch", "optuna"} <= found
+    assert not found & {"ray", "pandas", "scipy"}

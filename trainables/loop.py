@@ -24,10 +24,11 @@ from torch.nn.functional import cross_entropy
 from architectures.build import build
 from architectures.families import make_network
 from architectures.spec import CNN
-from trainables.augment import PRESETS, augment, normalise
+from trainables.augment import augment, normalise
 from trainables.capture import Captured
 from trainables.config import Config
 from trainables.optimizers import make_optimizer
+from trainables.presets import PRESETS
 from trainables.resident import Resident
 
 # Large enough to keep a device busy, small enough for the widest family's maps (under 1 GB in float32).

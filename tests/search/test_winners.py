@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from search import tables, winners
-from search.record import Record, Run
+from search.record import Record, Run, rank
 
 CONFIG = {
     "network": {"name": "cnn5", "width": 0.5},
@@ -38,16 +38,16 @@ def record(*runs):
 
 def test_trials_rank_by_their_best_epoch_and_the_lower_number_wins_a_tie():
     found = record(run(0, [0.2, 0.9, 0.1]), run(1, [0.5, 0.6]), run(2, [0.9]), run(3, []))
-    assert [r.key[0] for r in winners.rank(found)] == [0, 2, 1]
+    assert [r.key[0] for r in rank(found)] == [0, 2, 1]
 
 
 def test_a_diverged_trial_does_not_win_whatever_it_had_before():
-    assert winners.rank(record(run(0, [0.9], "diverged"), run(1, [0.1]))) == [run(1, [0.1])]
+    assert rank(record(run(0, [0.9], "diverged"), run(1, [0.1]))) == [run(1, [0.1])]
 
 
 def test_distinct_takes_the_best_of_each_family():
     found = record(run(0, [0.9]), run(1, [0.8]), run(2, [0.7], network="cnn6"))
-    assert [r.key[0] for r in winners.rank(found, distinct=True)] == [0, 2]
+    assert [r.key[0] for r in rank(found, distinct=True)] == [0, 2]
 
 
 def test_a_score_is_accuracy_with_its_interval_and_loss():

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.augment import PRESETS
 from trainables.config import (
     OPTIMIZERS,
     SCHEDULES,
@@ -17,6 +16,7 @@ from trainables.config import (
     OptimizerConfig,
     TrainingConfig,
 )
+from trainables.presets import PRESETS
 
 numbers = st.floats(0, 1)
 values = st.recursive(

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from trainables import capture, checkpoint
-from trainables.augment import PRESETS, normalise
+from trainables.augment import normalise
 from trainables.cache import Images
 from trainables.config import OPTIMIZERS, Config
 from trainables.files import Folder
 from trainables.loop import Measurement, Training, default_precision, evaluate
+from trainables.presets import PRESETS
 from trainables.resident import Resident
 
 STILL = 1e-30  # a learning rate that changes no weight in float32
