@@ -26,9 +26,9 @@ chaos: .venv/ready
 # Where CIFAR-10 is on disk already: make bench IMAGES="--dataset FOLDER".
 bench: .venv/ready
 	$(BIN)/python benchmarks/startup.py --short
-	$(BIN)/python benchmarks/augment.py --repeats 3
-	$(BIN)/python benchmarks/step.py --families cnn5 --repeats 2
-	$(BIN)/python benchmarks/gpu.py --quick --families cnn5 --optimizers adam sgd --epochs 1
+	$(BIN)/python benchmarks/augment.py --repeats 2
+	$(BIN)/python benchmarks/step.py --short
+	$(BIN)/python benchmarks/gpu.py --quick --families cnn5 --optimizers adam --batches 8 --epochs 1 --processes 2
 	$(BIN)/python benchmarks/data.py --short
 	$(BIN)/python benchmarks/gap.py --short
 	$(BIN)/python benchmarks/trials.py --short

@@ -9,6 +9,7 @@ process that has it mapped (proportional set size, Pss), so that what all have t
 """
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -101,9 +102,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=50_000, help="of 3×32×32 bytes")
     parser.add_argument("--workers", type=int, default=10)
-    parser.add_argument("--short", action="store_true", help="10,000 images, 3 workers")
+    parser.add_argument("--short", action="store_true", help="20,000 images, 2 workers")
     asked = parser.parse_args()
-    count, workers = (10_000, 3) if asked.short else (asked.images, asked.workers)
+    count, workers = (20_000, 2) if asked.short else (asked.images, asked.workers)
     data, few = noise(count), noise(100)
     size = data.pixels.nbytes / MIB
     ways = {"no data": (Reading, few), "shared": (Reading, data), "copied": (Copying, data)}
@@ -113,6 +114,7 @@ def main() -> None:
         for way, (worker, images) in ways.items():
             print(f"{way}, {workers} workers …", file=sys.stderr)
             found[way] = measure(worker, images, here)
+            gc.collect()  # the next search's data may lie where this one's did
     base = found["no data"].own
     print(header("ray"), end="\n\n")
     print(f"The data: {count:,} images of 3×32×32 bytes, {size:.1f} MiB; {workers} workers.\n")

@@ -26,22 +26,25 @@ import numpy as np
 from common import header, spread, table
 
 import search
-from search.session import training_images
+from search.session import cost_of, training_images
 from search.spaces import Space, find_space, write_list
 from search.store import Request
+from trainables.config import Config
 from trainables.datasets import split
 from trainables.loop import default_precision
 
 HERE = Path(__file__).parent
 CORES = len(os.sched_getaffinity(0))
 IMAGE_SIZE = {"overhead": 16, "compute": 32}  # pixels a side
+SHORT_IMAGES = {"overhead": 2000, "compute": 4000}  # where --limit-train does not say
 VALIDATION, SEED = 0.2, 0
 #: The scripts' settings by name, and what a sweep tries. CPUs a trial say how many trials there are at a time.
 TUNE = ("CPUs a trial", "workers", "threads")
 TUNE_TRIES = [(cpus, workers, cpus) for cpus in (1, CORES) for workers in (0, 1, 2)]
 OPTUNA = ("workers", "threads")
 OPTUNA_TRIES = list(product((0, 1, 2), (1, CORES)))
-LEAST_CONFIGS = 6  # of a list's eighth; a sweep trains as many, for an epoch each
+FEW = 6  # configurations of a sweep, for an epoch each
+SHORT = 4  # configurations of the short form
 #: No GPU for any way, and no way waits for Ray's usage report.
 ENVIRONMENT = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "RAY_USAGE_STATS_ENABLED": "0"}
 
@@ -108,13 +111,14 @@ def main() -> None:
     options = parse()
     if options.short:
         options.repeats, options.sweep = 1, False
+    options.limit_train = options.limit_train or (SHORT_IMAGES[options.mode] if options.short else 4000)
     with TemporaryDirectory(prefix="end-to-end-") as name:
         folder = Path(name)
         configs = folder / "list.jsonl"
         space = checked(find_space(str(options.list or HERE / f"lists/{options.mode}.jsonl")))
-        configs.write_bytes(write_list(eighth(space) if options.short else space))
+        configs.write_bytes(write_list(shortened(space, options.mode) if options.short else space))
         few = folder / "few.jsonl"
-        short = (config.with_training(epochs=1) for config in space.configs[:LEAST_CONFIGS])
+        short = (config.with_training(epochs=1) for config in space.configs[:FEW])
         few.write_bytes(write_list(Space(space.name, configs=tuple(short))))
         data = folder / "images.npz"
         print(header("ray", "optuna", "torchvision"), end="\n\n")
@@ -141,13 +145,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("mode", choices=tuple(IMAGE_SIZE))
     parser.add_argument("--dataset", default="cifar10", help="a known name, or a folder of colour images")
     parser.add_argument("--data-dir", default="~/.cache/hpsearch", help="downloads and cache")
-    parser.add_argument("--limit-train", type=int, default=4000, help="images, of which a fifth validates")
+    parser.add_argument("--limit-train", type=int, help="images; 4000, or 2000 in overhead's short form")
     parser.add_argument("--list", type=Path, help="configurations as JSON lines  [default: lists/MODE.jsonl]")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--sweep", action="store_true", help="find the best settings of the scripts first")
     parser.add_argument("--tune-best", type=numbers, default=(1, 0, 1), help="CPUs a trial,workers,threads")
     parser.add_argument("--optuna-best", type=numbers, default=(2, 1), help="workers,threads")
-    parser.add_argument("--short", action="store_true", help="an eighth of the list, once, without a sweep")
+    parser.add_argument("--short", action="store_true", help="four configurations, once, without a sweep")
     return parser.parse_args()
 
 
@@ -164,9 +168,14 @@ def checked(space: Space) -> Space:
     return space
 
 
-def eighth(space: Space) -> Space:
-    """The list's first eighth, but not too few."""
-    return Space(space.name, configs=space.configs[: max(LEAST_CONFIGS, len(space.configs) // 8)])
+def shortened(space: Space, mode: str) -> Space:
+    """The first few of short trials; of long ones those that compute the least: one may take as long as all others."""
+
+    def work(config: Config) -> int:
+        return (config.training.epochs or 0) * cost_of(config, (3, 32, 32), 10).flops
+
+    chosen = sorted(space.configs, key=work) if mode == "compute" else space.configs
+    return Space(space.name, configs=tuple(chosen[:SHORT]))
 
 
 def prepare(options: argparse.Namespace, data: Path, configs: Path) -> str:

@@ -198,7 +198,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--compile", action="store_true", help="torch.compile too; takes minutes and a C++ compiler")
+    parser.add_argument("--short", action="store_true", help="one family at half its width, each thing once")
     asked = parser.parse_args()
+    if asked.short:
+        asked.families, asked.width, asked.repeats = ["cnn5"], 0.5, 1
     torch.set_num_threads(asked.threads)
     keep_freed_memory()
     precision = default_precision("cpu")
@@ -236,7 +239,10 @@ def main() -> None:
     print(f"\nA step of {asked.batch} images of {asked.size}×{asked.size}, width {asked.width:g}, {precision}:\n")
     large = Resident(*_tiled(asked.size, 2 * LARGE_BATCH), CLASSES)
     settings = [config(family, asked.width, LARGE_BATCH) for family in asked.families]
-    runs = {keep: [in_a_process(keep, settings, large, asked.threads) for _ in range(2)] for keep in (True, False)}
+    runs = {
+        keep: [in_a_process(keep, settings, large, asked.threads) for _ in range(1 if asked.short else 2)]
+        for keep in (True, False)
+    }
     for i, row in enumerate(tricks):
         row[f"freed memory given back, batch {LARGE_BATCH}"] = (
             f"{min(r[i] for r in runs[False]) / min(r[i] for r in runs[True]):.2f}"

@@ -1,4 +1,4 @@
-"""The GPU benchmark runs without a GPU and without Ray."""
+"""Benchmarks end, and print what they promise: the GPU's without a GPU and without Ray, the others with theirs."""
 
 import os
 import re
@@ -54,3 +54,15 @@ def test_without_a_gpu_all_but_the_captured_columns_is_measured_and_ray_is_not_i
     assert number(processes[0]["2 processes"]) > 0
     assert (processes[0]["enough"], processes[0]["2 processes, MPS"]) == ("2", "unmeasured")
     assert (failures[0]["others"], failures[0]["train on"], failures[0]["MPS"]) == ("1", "1", "unmeasured")
+
+
+@pytest.mark.slow
+def test_workers_share_the_data() -> None:
+    command = [sys.executable, "benchmarks/data.py", "--images", "20000", "--workers", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=280)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (rows,) = tables_of(done.stdout)
+    times = {row["way"]: number(row["times the data"]) for row in rows}
+    assert times["no data"] == 0
+    assert times["shared"] < 0.2  # of 59 MiB: what one process has more or less than another
+    assert times["copied"] > 0.8
