@@ -36,7 +36,6 @@ from trainables.loop import default_precision
 HERE = Path(__file__).parent
 CORES = len(os.sched_getaffinity(0))
 IMAGE_SIZE = {"overhead": 16, "compute": 32}  # pixels a side
-SHORT_IMAGES = {"overhead": 2000, "compute": 4000}  # where --limit-train does not say
 VALIDATION, SEED = 0.2, 0
 #: The scripts' settings by name, and what a sweep tries. CPUs a trial say how many trials there are at a time.
 TUNE = ("CPUs a trial", "workers", "threads")
@@ -51,7 +50,7 @@ ENVIRONMENT = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "RAY_USAGE_STATS_ENABLE
 
 @dataclass(frozen=True)
 class Run:
-    """A way's command once from start to end, in Unix times, with an object for each epoch (see baselines/plain.py)."""
+    """A way's command once from start to end, in Unix times, and an object an epoch (see baselines/command.py)."""
 
     launched: float
     ended: float
@@ -111,7 +110,7 @@ def main() -> None:
     options = parse()
     if options.short:
         options.repeats, options.sweep = 1, False
-    options.limit_train = options.limit_train or (SHORT_IMAGES[options.mode] if options.short else 4000)
+    options.limit_train = options.limit_train or (2000 if options.short else 4000)
     with TemporaryDirectory(prefix="end-to-end-") as name:
         folder = Path(name)
         configs = folder / "list.jsonl"
@@ -145,7 +144,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("mode", choices=tuple(IMAGE_SIZE))
     parser.add_argument("--dataset", default="cifar10", help="a known name, or a folder of colour images")
     parser.add_argument("--data-dir", default="~/.cache/hpsearch", help="downloads and cache")
-    parser.add_argument("--limit-train", type=int, help="images; 4000, or 2000 in overhead's short form")
+    parser.add_argument("--limit-train", type=int, help="images; 4000, or 2000 in the short form")
     parser.add_argument("--list", type=Path, help="configurations as JSON lines  [default: lists/MODE.jsonl]")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--sweep", action="store_true", help="find the best settings of the scripts first")

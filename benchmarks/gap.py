@@ -68,9 +68,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=12, help="of a search")
     parser.add_argument("--repeats", type=int, default=3, help="searches of each kind")
-    parser.add_argument("--short", action="store_true", help="3 trials, one search of each kind")
+    parser.add_argument("--short", action="store_true", help="2 trials, one search of each kind")
     asked = parser.parse_args()
-    trials, repeats = (3, 1) if asked.short else (asked.trials, asked.repeats)
+    trials, repeats = (2, 1) if asked.short else (asked.trials, asked.repeats)
     found: dict[str, list[Gaps]] = {way: [] for way in WAYS}
     with tempfile.TemporaryDirectory() as folder, ray_for(ONE_SLOT):
         images = load("digits", "train", data_dir=Path(folder))

@@ -17,13 +17,11 @@ from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
 import torch
 from common import header, photograph_tiles, spread, table
-from PIL import Image
-from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
+from torch.utils.data import DataLoader
 
 from architectures.cost import Cost, cost
 from architectures.families import FAMILIES
@@ -147,41 +145,21 @@ def speeds(case: Case, setup: Setup, epochs: int, *, captured: bool) -> list[flo
     return [training.run_epoch().images_per_second for _ in range(epochs)]
 
 
-class OneByOne(Dataset):
-    """Images as torchvision's datasets give them: each a PIL image, transformed alone."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.tiles = photograph_tiles(SHAPE[1]).transpose(0, 2, 3, 1).copy()
-        self.transform = transforms.Compose(
-            [
-                transforms.RandomHorizontalFlip(),
-                transforms.RandomCrop(SHAPE[1], padding=3),
-                transforms.ColorJitter(0.1, 0.1, 0.1, 0.1),
-                transforms.RandomRotation(5),
-                transforms.ToTensor(),
-                transforms.Normalize([0.5] * 3, [0.5] * 3),
-            ]
-        )
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image = Image.fromarray(self.tiles[index % len(self.tiles)])
-        return self.transform(image), index % CLASSES
-
-
 def loader_speed(case: Case, setup: Setup, workers: int) -> float:
     """Images/s of a loop over a DataLoader, with the same model, optimizer and precision.
 
     The first batches, one a worker, are not timed: workers start, and deliver together.
     """
+    from baselines.plain import Pictures, augmented  # imported late: torchvision takes longer than torch does
+
     training = make_training(case, Setup(1, setup.device, setup.precision))
     model, optimizer = training.model, training.optimizer
     skipped = max(1, workers)
     timed = max(4 * skipped, 512 // case.batch)
-    loader = DataLoader(OneByOne((skipped + timed) * case.batch), case.batch, shuffle=True, num_workers=workers)
+    index = np.arange((skipped + timed) * case.batch)
+    tiles = photograph_tiles(SHAPE[1]).transpose(0, 2, 3, 1)
+    pictures = Pictures(tiles[index % len(tiles)], index % CLASSES, augmented(*SHAPE[1:]))
+    loader = DataLoader(pictures, case.batch, shuffle=True, num_workers=workers)
     model.train()
     running, start = 0.0, 0.0
     for number, (inputs, labels) in enumerate(loader, 1):

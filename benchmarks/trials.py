@@ -21,13 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from common import header, spread, table
-from searching import noise, pretended, ray_for, run_search
 
-from search import machine
-from search.driver import Driver
 from search.ledger import Event
 from search.record import FINAL
-from search.spaces import find_space
 
 EVERY = 100  # trials between two readings of the memory, and in the mean at the beginning and at the end
 
@@ -54,14 +50,18 @@ class Clock:
 
 def ours(trials: int, clock: Clock) -> None:
     """This project's engine with a worker that answers at once, as if it had trained its last epoch."""
-    from search import engine
+    # Imported late, here and below: the process that waits for the runs needs none of it.
+    from searching import noise, pretended, ray_for, run_search
+
+    from search import engine, machine
+    from search.spaces import find_space
 
     class Idle(engine.Worker):
         def step(self) -> dict[str, Any]:
             epochs = self._task.config["training"]["epochs"]
             return self._answer(time.time(), state="done", **pretended(epochs, val_accuracy=0.5))
 
-    def listen(driver: Driver, event: Event) -> None:
+    def listen(_driver: object, event: Event) -> None:
         if event.get("state") in FINAL:
             clock.tick()
 
@@ -84,6 +84,8 @@ def tune_alone(trials: int, clock: Clock, **options: Any) -> None:
     """Ray Tune as it comes."""
     import ray
     from ray import tune
+
+    from search import machine
 
     class Idle(tune.Trainable):
         def setup(self, config: dict[str, Any]) -> None:

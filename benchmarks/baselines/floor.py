@@ -13,8 +13,8 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
+import command
 import numpy as np
-import plain
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -45,7 +45,7 @@ def prepare(data: Path, threads: int, together: Barrier) -> None:
 
 
 def train(trial: int, config: Config, num_classes: int, precision: str) -> list[dict[str, Any]]:
-    """All steps of a configuration; `plain.FIELDS` of each epoch."""
+    """All steps of a configuration; `command.FIELDS` of each epoch."""
     pixels, labels = _tensors["train_pixels"], _tensors["train_labels"]
     shape, settings = tuple(pixels.shape[1:]), config.training
     network = make_network(config.network.name, config.network.hyperparameters, shape, num_classes)
@@ -69,12 +69,12 @@ def train(trial: int, config: Config, num_classes: int, precision: str) -> list[
                 model(inputs)
         ended = time.time()
         measured = (trial, os.getpid(), epoch, began, ended, ended - began, None)
-        epochs.append(dict(zip(plain.FIELDS, measured, strict=True)))
+        epochs.append(dict(zip(command.FIELDS, measured, strict=True)))
     return epochs
 
 
 def main() -> None:
-    parser = plain.parser(__doc__)
+    parser = command.parser(__doc__)
     cores = len(os.sched_getaffinity(0))
     parser.add_argument(
         "--slots", type=int, default=cores, help="processes; each has its share of the cores as threads"
@@ -96,7 +96,7 @@ def main() -> None:
     with ProcessPoolExecutor(processes, spawn, prepare, start) as pool:
         asked = [pool.submit(train, trial, configs[trial], num_classes, options.precision) for trial in order]
         epochs = [epoch for answer in asked for epoch in answer.result()]
-    plain.write(options.out, epochs)
+    command.write(options.out, epochs)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import command
 import optuna
 import plain
 
@@ -9,7 +10,7 @@ from search.spaces import find_space
 
 
 def main() -> None:
-    parser = plain.parser(__doc__)
+    parser = command.parser(__doc__)
     parser.add_argument("--workers", type=int, default=0, help="processes of each DataLoader")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     options = parser.parse_args()
@@ -27,7 +28,7 @@ def main() -> None:
 
     study = optuna.create_study(direction="maximize")
     study.optimize(objective, n_trials=len(configs))
-    plain.write(options.out, epochs)
+    command.write(options.out, epochs)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ write it. Network and hyperparameters are the project's, so that the same work i
 tutorials: loader processes live as long as their trial, where a loader's default is to start them anew each epoch.
 """
 
-import argparse
-import json
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -26,8 +24,7 @@ from architectures.families import make_network
 from trainables.config import OPTIMIZERS, Config, OptimizerConfig
 from trainables.loop import EVALUATION_BATCH
 
-#: What is written of each epoch. began, ended: Unix times; seconds: training and validation.
-FIELDS = ("trial", "pid", "epoch", "began", "ended", "seconds", "val_accuracy")
+TO_TENSOR = (transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.5] * 3))
 
 
 class Pictures(Dataset):
@@ -102,22 +99,27 @@ def loaders(data: Path, batch_size: int, workers: int) -> tuple[DataLoader, Data
     """Loaders of training and validation images, an image's shape (C, H, W), and the number of classes."""
     arrays = np.load(data)
     _, height, width, channels = arrays["train_pixels"].shape
-    to_tensor = [transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.5] * 3)]
-    augmented = [
-        transforms.RandomHorizontalFlip(),
-        transforms.RandomCrop((height, width), padding=3),
-        transforms.ColorJitter(0.1, 0.1, 0.1, 0.1),
-        transforms.RandomRotation(5),
-        *to_tensor,
-    ]
-    pictures = Pictures(arrays["train_pixels"], arrays["train_labels"], transforms.Compose(augmented))
-    held_out = Pictures(arrays["val_pixels"], arrays["val_labels"], transforms.Compose(to_tensor))
+    pictures = Pictures(arrays["train_pixels"], arrays["train_labels"], augmented(height, width))
+    held_out = Pictures(arrays["val_pixels"], arrays["val_labels"], transforms.Compose(TO_TENSOR))
     processes = {"num_workers": workers, "persistent_workers": workers > 0}
     return (
         DataLoader(pictures, batch_size, shuffle=True, **processes),
         DataLoader(held_out, EVALUATION_BATCH, **processes),
         (channels, height, width),
         int(arrays["num_classes"]),
+    )
+
+
+def augmented(height: int, width: int) -> transforms.Compose:
+    """The published transforms of a training image."""
+    return transforms.Compose(
+        [
+            transforms.RandomHorizontalFlip(),
+            transforms.RandomCrop((height, width), padding=3),
+            transforms.ColorJitter(0.1, 0.1, 0.1, 0.1),
+            transforms.RandomRotation(5),
+            *TO_TENSOR,
+        ]
     )
 
 
@@ -129,18 +131,3 @@ def make_optimizer(config: OptimizerConfig, parameters: Iterable[Parameter]) -> 
         arguments["betas"] = (arguments.pop("beta1"), arguments.pop("beta2"))
     names = {"adam": "Adam", "rmsprop": "RMSprop", "adagrad": "Adagrad", "sgd": "SGD"}
     return getattr(torch.optim, names[config.name])(parameters, **arguments)
-
-
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """The options that every baseline has."""
-    made = argparse.ArgumentParser(description=description)
-    made.add_argument("--configs", type=Path, required=True, help="configurations as JSON lines, each with its epochs")
-    made.add_argument("--data", type=Path, required=True, help="an .npz: {train,val}_{pixels,labels}, num_classes")
-    made.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
-    made.add_argument("--out", type=Path, required=True, help="a .json file: a list with an object an epoch")
-    return made
-
-
-def write(out: Path, epochs: Iterable[dict[str, Any]]) -> None:
-    """Write `FIELDS` of every epoch."""
-    out.write_text(json.dumps([{field: epoch[field] for field in FIELDS} for epoch in epochs]))

@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import command
 import plain
 import ray
 from ray import tune
@@ -21,7 +22,7 @@ def train(config: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = plain.parser(__doc__)
+    parser = command.parser(__doc__)
     parser.add_argument("--cpus-per-trial", type=int, default=1, help="how many trials run at a time follows from it")
     parser.add_argument("--workers", type=int, default=0, help="processes of each DataLoader")
     parser.add_argument("--threads", type=int, default=1, help="of torch in each trial")
@@ -50,7 +51,7 @@ def main() -> None:
             for trial, result in enumerate(results)
             for epoch in result.metrics_dataframe.to_dict("records")
         ]
-    plain.write(options.out, epochs)
+    command.write(options.out, epochs)
 
 
 if __name__ == "__main__":
