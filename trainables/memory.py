@@ -21,9 +21,16 @@ def keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out; only the CUDA allocator has a class of its own for it."""
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error says that memory ran out, or came up while one that says so was on its way.
+
+    Only the CUDA allocator has a class of its own for it, and a CUDA capture that it ends raises a second error.
+    """
+    if error is None:
+        return False
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     signs = ("DefaultCPUAllocator: can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+    if isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs):
+        return True
+    return is_out_of_memory(error.__context__)

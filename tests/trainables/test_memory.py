@@ -1,5 +1,11 @@
 import subprocess
 import sys
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from trainables.memory import is_out_of_memory
 
 FAULTS = """
 import resource, sys, torch
@@ -22,3 +28,24 @@ def page_faults(how):
 
 def test_kept_memory_is_not_faulted_in_again():
     assert page_faults("keep") < page_faults("give back") / 10
+
+
+@contextmanager
+def capture():
+    """As the end of a CUDA capture that failed: an error of its own over the one on its way."""
+    try:
+        yield
+    finally:
+        raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+
+def test_a_capture_that_memory_ended_is_out_of_memory():
+    with pytest.raises(RuntimeError, match="previous error") as caught, capture():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    assert is_out_of_memory(caught.value)
+
+
+def test_a_capture_that_something_else_ended_is_not():
+    with pytest.raises(RuntimeError, match="previous error") as caught, capture():
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+    assert not is_out_of_memory(caught.value)
