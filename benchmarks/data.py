@@ -9,7 +9,6 @@ process that has it mapped (proportional set size, Pss), so that what all have t
 """
 
 import argparse
-import gc
 import os
 import sys
 import time
@@ -114,7 +113,6 @@ def main() -> None:
         for way, (worker, images) in ways.items():
             print(f"{way}, {workers} workers …", file=sys.stderr)
             found[way] = measure(worker, images, here)
-            gc.collect()  # the next search's data may lie where this one's did
     base = found["no data"].own
     print(header("ray"), end="\n\n")
     print(f"The data: {count:,} images of 3×32×32 bytes, {size:.1f} MiB; {workers} workers.\n")
