@@ -1,11 +1,11 @@
-"""Measures the memory of more workers on one machine, with data of CIFAR-100's size: is the data there once?
+"""Measures the memory of many workers on one machine, with data of CIFAR-100's size: is the data there once?
 
 Workers of the real engine read every pixel and then wait for each other; when all have, the driver reads everybody's
 `/proc/<pid>/smaps_rollup`. `shared` is what this project does, `copied` the same workers with pixels of their own,
 `no data` their base: the same processes with a hundred images. A page of shared memory counts in parts, one for each
 process that has it mapped (proportional set size, Pss), so that what all have together is what the machine has.
 
-`python benchmarks/data.py` prints Markdown tables; it needs Linux and about 0.5 GiB a worker.
+`python benchmarks/data.py` prints a Markdown table; it needs Linux and about 0.5 GiB a worker.
 """
 
 import argparse

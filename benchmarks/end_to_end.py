@@ -117,8 +117,8 @@ def main() -> None:
         space = checked(find_space(str(options.list or HERE / f"lists/{options.mode}.jsonl")))
         configs.write_bytes(write_list(shortened(space, options.mode) if options.short else space))
         few = folder / "few.jsonl"
-        short = (config.with_training(epochs=1) for config in space.configs[:FEW])
-        few.write_bytes(write_list(Space(space.name, configs=tuple(short))))
+        once = tuple(config.with_training(epochs=1) for config in space.configs[:FEW])
+        few.write_bytes(write_list(Space(space.name, configs=once)))
         data = folder / "images.npz"
         print(header("ray", "optuna", "torchvision"), end="\n\n")
         print(prepare(options, data, configs), end="\n\n")

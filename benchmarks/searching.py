@@ -26,13 +26,13 @@ from trainables.loop import Measurement
 @contextmanager
 def ray_for(here: Machine) -> Iterator[None]:
     """A Ray of this process's own while it searches, once or several times."""
-    from search import local_ray  # sets what Ray reads from the environment, which Tune alone shall not see
+    from search import ray_session  # sets what Ray reads from the environment, which Tune alone shall not see
 
-    local_ray.start(here)
+    ray_session.start(here)
     try:
         yield
     finally:
-        local_ray.stop()
+        ray_session.stop()
 
 
 def run_search(

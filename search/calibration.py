@@ -49,7 +49,7 @@ def times(configs: Sequence[Config], costs: Sequence[Cost], found: Speeds, train
     A step's time is modelled as a sum of parts that grow with the batch's FLOPs and activations, with the parameters,
     and not at all: non-negative least squares of relative errors, then a factor for each family.
     """
-    from scipy.optimize import nnls  # imported late: it takes longer than all else here
+    from scipy.optimize import nnls  # imported late: it takes a second, and only a forecast needs it
 
     if not found:
         raise CalibrationError("no training step of any drawn configuration could be measured; launch will say why")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import search.local_ray  # noqa: F401  sets what Tune reads when it is imported
+import search.ray_session  # noqa: F401  sets what Tune reads when it is imported
 
 # isort: split
 import ray

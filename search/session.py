@@ -5,11 +5,11 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import torch
@@ -130,7 +130,7 @@ def train(
     after: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Open a session, train under Ray, and close it in whatever way it ends."""
-    from search import local_ray  # imported late: Ray takes seconds, and a wrong request shall not wait for it
+    from search import ray_session  # imported late: Ray takes seconds, and a wrong request shall not wait for it
 
     progress.attach(driver)
     driver.append(
@@ -150,8 +150,9 @@ def train(
             if here.address is None
             else f"starting {here.slots} workers on {here.address} …"
         )
-        Thread(target=_import_late, daemon=True).start()  # while Ray starts, in processes of its own
-        address = local_ray.start(here)
+        with ThreadPoolExecutor(1) as aside:
+            aside.submit(import_module, "search.engine")  # takes seconds, while Ray starts in processes of its own
+            address = ray_session.start(here)
         progress.say(f"Ray's dashboard: {address} (its token: ray get-auth-token); started in {_since(began)}")
         try:
             from search import engine
@@ -165,7 +166,7 @@ def train(
                 timeout=options.trial_timeout,
             )
         finally:
-            local_ray.stop()
+            ray_session.stop()
         if driver.finished:
             after()
 
@@ -228,12 +229,6 @@ def interruptible(search: Search) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _import_late() -> None:
-    """What takes seconds to import and is needed once Ray runs: the engine, and what the calibration computes with."""
-    for name in ("search.engine", "scipy.optimize"):
-        import_module(name)
 
 
 def _since(began: float) -> str:

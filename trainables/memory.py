@@ -21,16 +21,19 @@ def keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether an error says that memory ran out, or came up while one that says so was on its way.
+def memory_error(error: BaseException) -> BaseException | None:
+    """The error that says that memory ran out: this one, or one that was on its way when this one came up; or None.
 
     Only the CUDA allocator has a class of its own for it, and a CUDA capture that it ends raises a second error.
     """
-    if error is None:
-        return False
+    found: BaseException | None = error
+    while found is not None and not _says_out_of_memory(found):
+        found = found.__context__
+    return found
+
+
+def _says_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     signs = ("DefaultCPUAllocator: can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-    if isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs):
-        return True
-    return is_out_of_memory(error.__context__)
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)

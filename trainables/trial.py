@@ -23,7 +23,7 @@ from trainables.config import Config
 from trainables.datasets import Images
 from trainables.files import Folder, is_full
 from trainables.loop import Measurement, Training
-from trainables.memory import is_out_of_memory, keep_freed_memory
+from trainables.memory import keep_freed_memory, memory_error
 from trainables.resident import Resident
 from trainables.retrain import Network, network_files
 from trainables.task import Task
@@ -159,11 +159,11 @@ class Worker(tune.Trainable):
         except _UnreadableError as error:
             return self._answer(began, state="unreadable", reason=str(error))
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
+            if (cause := memory_error(error)) is None:
                 raise
             # The failed step's tensors hang on its frames; without them the next trial has the memory back.
             self._training = None
-            return self._answer(began, state="out of memory", reason=str(error).splitlines()[0])
+            return self._answer(began, state="out of memory", reason=str(cause).partition("\n")[0])
         if not measurement.finite:
             return self._answer(began, state="diverged", reason="the loss is not finite", **asdict(measurement))
         return self._keep(began, self._training, measurement)
@@ -199,7 +199,7 @@ class Worker(tune.Trainable):
             try:
                 training.restore(checkpoint.load(self._files, name))
             except _UNUSABLE as error:
-                if is_out_of_memory(error):
+                if memory_error(error):
                     raise
                 reason = " ".join(str(error).split())
                 raise _UnreadableError(f"the checkpoint {name} cannot be used: {reason}") from error

@@ -41,7 +41,7 @@ class Pictures(Dataset):
 
 
 def train(config: Config, data: Path, *, workers: int, threads: int, precision: str) -> Iterator[dict[str, Any]]:
-    """Train a configuration for its epochs; after each epoch and its validation, `FIELDS` without the trial.
+    """Train a configuration for its epochs; after each epoch and its validation, `command.FIELDS` without the trial.
 
     workers: processes of each loader, 0 for none. threads: of torch in this process. precision: float32 or bfloat16.
     """

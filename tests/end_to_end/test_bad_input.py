@@ -76,7 +76,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def begin(*_: Any) -> None:
         raise AssertionError("a wrong request has begun a search")
 
-    monkeypatch.setattr("search.local_ray.start", begin)
+    monkeypatch.setattr("search.ray_session.start", begin)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     for module in ("own", "broken", "exits", "syntax", "lists"):

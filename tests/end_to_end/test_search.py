@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -201,7 +202,7 @@ def test_ctrl_c_closes_the_record_and_resume_grows_the_search(home):
 @pytest.mark.slow
 def test_max_time_pauses_with_a_checkpoint_and_fails_nothing(home):
     for minutes in ("0.4", "2"):  # the second where Ray's start takes longer than the first
-        done = hpsearch(*small_search(f"timed-{minutes}", "--epochs", "3000", "--max-time", minutes), cwd=home)
+        done = hpsearch(*small_search(f"timed-{minutes}", "--epochs", "100000", "--max-time", minutes), cwd=home)
         assert "out of time" in done.stderr
         timed = loaded(home, f"timed-{minutes}")
         if len(timed.epochs):
@@ -244,6 +245,32 @@ def test_a_worker_that_dies_costs_its_trial_an_attempt_and_nothing_else(home):
     (retry,) = json.loads(hpsearch("status", "tried-again", "--json", cwd=home).stdout)["retries"]
     assert retry["reason"] == "the worker's process died: killed, perhaps for memory"
     assert list((home / "results" / "tried-again" / "checkpoints").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_ray_starts_ends_with_one_line_and_leaves_no_ray(home):
+    process = start(home, *small_search("too-early"))
+    wait_for(lambda: "starting Ray" in (home / "log.txt").read_text())
+    time.sleep(1)  # into Ray's start, and the imports beside it
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    log = (home / "log.txt").read_text()
+    assert "hpsearch resume too-early" in log
+    assert "Traceback" not in log and "Exception" not in log
+    wait_for(lambda: not alive_in_session(process.pid))
+    state = json.loads(hpsearch("status", "too-early", "--json", cwd=home).stdout)
+    assert (state["state"], sum(state["trials"].values())) == ("interrupted", 0)
+
+
+def alive_in_session(leader):
+    """Ids of the processes of a session, without those that have ended and wait to be reaped."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, session = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(session) == leader and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from trainables.memory import is_out_of_memory
+from trainables.memory import memory_error
 
 FAULTS = """
 import resource, sys, torch
@@ -42,10 +42,10 @@ def capture():
 def test_a_capture_that_memory_ended_is_out_of_memory():
     with pytest.raises(RuntimeError, match="previous error") as caught, capture():
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-    assert is_out_of_memory(caught.value)
+    assert str(memory_error(caught.value)).startswith("CUDA out of memory")
 
 
 def test_a_capture_that_something_else_ended_is_not():
     with pytest.raises(RuntimeError, match="previous error") as caught, capture():
         raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
-    assert not is_out_of_memory(caught.value)
+    assert memory_error(caught.value) is None

@@ -25,7 +25,7 @@ from ray._private import ray_constants
 from search.machine import Machine
 
 
-class EngineError(ValueError):
+class RayStartError(ValueError):
     """Ray that does not start: one line."""
 
     exit_code = 1
@@ -34,7 +34,7 @@ class EngineError(ValueError):
 def start(here: Machine) -> str:
     """Start a local Ray, or use the cluster that this process is connected to; the dashboard's address.
 
-    Raises EngineError when Ray does not start.
+    Raises RayStartError when Ray does not start.
     """
     if here.address is None:
         context = _start_local(here)
@@ -63,7 +63,7 @@ def _start_local(here: Machine) -> Any:
         )
     except Exception as error:  # Ray raises bare ones
         reason = " ".join(str(error).split())
-        raise EngineError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
+        raise RayStartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
     finally:
         os.umask(umask)
         ray_constants.ENABLE_RAY_CLUSTER = clusters
