@@ -33,7 +33,7 @@ main()
 """
 PARTS = {
     "imports, data and checks, until the session opens": ("process", "opened"),
-    "Ray's start, beside the imports that only training needs": ("opened", "asked"),
+    "Ray's start, and the imports that only training needs": ("opened", "asked"),
     "the first worker's start": ("asked", "started"),
     "the forecast's calibration, until the first step": ("started", "step"),
     "all, from the process's start to the first step": ("process", "step"),

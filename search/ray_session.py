@@ -1,7 +1,4 @@
-"""A session's Ray: one of its own, on loopback alone and behind a token, or the cluster that it is connected to.
-
-Apart from the engine, whose imports take as long as Ray's start and can be made meanwhile.
-"""
+"""A session's Ray: one of its own, on loopback alone and behind a token, or the cluster that it is connected to."""
 
 import logging
 import os

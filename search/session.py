@@ -5,10 +5,8 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +128,8 @@ def train(
     after: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Open a session, train under Ray, and close it in whatever way it ends."""
-    from search import ray_session  # imported late: Ray takes seconds, and a wrong request shall not wait for it
+    # Imported late: Ray takes seconds, and a wrong request shall not wait for it.
+    from search import engine, ray_session
 
     progress.attach(driver)
     driver.append(
@@ -150,13 +149,9 @@ def train(
             if here.address is None
             else f"starting {here.slots} workers on {here.address} …"
         )
-        with ThreadPoolExecutor(1) as aside:
-            aside.submit(import_module, "search.engine")  # takes seconds, while Ray starts in processes of its own
-            address = ray_session.start(here)
+        address = ray_session.start(here)
         progress.say(f"Ray's dashboard: {address} (its token: ray get-auth-token); started in {_since(began)}")
         try:
-            from search import engine
-
             engine.train(
                 driver,
                 here,

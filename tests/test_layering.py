@@ -88,7 +88,6 @@ def test_what_there_is_to_search_is_shown_without_torch() -> None:
 
 
 def test_a_launch_loads_what_it_is_checked_with_before_ray_starts() -> None:
-    """What else it needs, it imports while Ray starts."""
     found = loaded_by(["search.launch"])
     assert {"torch", "optuna"} <= found
     assert not found & {"ray", "pandas", "scipy"}

@@ -251,7 +251,7 @@ def test_a_worker_that_dies_costs_its_trial_an_attempt_and_nothing_else(home):
 def test_ctrl_c_while_ray_starts_ends_with_one_line_and_leaves_no_ray(home):
     process = start(home, *small_search("too-early"))
     wait_for(lambda: "starting Ray" in (home / "log.txt").read_text())
-    time.sleep(1)  # into Ray's start, and the imports beside it
+    time.sleep(1)  # into Ray's start, or the imports before it
     os.kill(process.pid, signal.SIGINT)
     assert process.wait(timeout=60) == 130
     log = (home / "log.txt").read_text()
