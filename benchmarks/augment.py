@@ -16,7 +16,7 @@ from torchvision import transforms as v1
 from torchvision.transforms import v2
 
 from trainables.augment import augment
-from trainables.presets import PRESETS
+from trainables.augmentation import PRESETS
 
 PUBLISHED = PRESETS["published"]
 

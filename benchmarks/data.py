@@ -20,12 +20,12 @@ from typing import Any
 from common import header, table
 from searching import noise, pretended, ray_for, run_search
 
-from search.driver import Driver
-from search.engine import Worker
-from search.ledger import Event
-from search.machine import Machine
-from search.spaces import find_space
-from trainables.datasets import Images
+from search.history.ledger import Event
+from search.machines.machine import Machine
+from search.run.driver import Driver
+from search.run.engines.tune import Worker
+from search.spaces.space import find_space
+from trainables.data.datasets import Images
 
 MIB = 2**20
 

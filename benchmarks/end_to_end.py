@@ -26,12 +26,12 @@ import numpy as np
 from common import header, spread, table
 
 import search
-from search.session import cost_of, training_images
-from search.spaces import Space, find_space, write_list
-from search.store import Request
+from search.history.store import Request
+from search.run.session import cost_of, training_images
+from search.spaces.space import Space, find_space, write_list
 from trainables.config import Config
-from trainables.datasets import split
-from trainables.loop import default_precision
+from trainables.data.datasets import split
+from trainables.training import default_precision
 
 HERE = Path(__file__).parent
 CORES = len(os.sched_getaffinity(0))

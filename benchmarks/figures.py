@@ -19,9 +19,9 @@ import numpy as np
 from common import header, table
 
 import search
-from search import ledger
-from search.ledger import Event
-from search.terminal import duration
+from search.history import ledger
+from search.history.ledger import Event
+from search.readable import duration
 
 
 @dataclass(frozen=True)

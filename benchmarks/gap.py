@@ -17,12 +17,12 @@ from pathlib import Path
 from common import header, spread, table
 from searching import ray_for, run_search
 
-from search.engine import Worker
-from search.machine import Machine
-from search.record import Record
-from search.spaces import Space
+from search.history.record import Record
+from search.machines.machine import Machine
+from search.run.engines.tune import Worker
+from search.spaces.space import Space
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
-from trainables.datasets import Images, load, split
+from trainables.data.datasets import Images, load, split
 
 EPOCHS = 2
 ONE_SLOT = Machine(slots=1, threads=1, num_gpus=0, device="cpu", precision="float32")

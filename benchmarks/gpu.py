@@ -26,8 +26,8 @@ from torch.utils.data import DataLoader
 from architectures.cost import Cost, cost
 from architectures.families import FAMILIES
 from trainables.config import OPTIMIZERS, Config, NetworkConfig, OptimizerConfig, TrainingConfig
-from trainables.loop import Training, default_precision
 from trainables.resident import Resident
+from trainables.training import Training, default_precision
 
 SHAPE = (3, 32, 32)
 CLASSES = 100
@@ -314,7 +314,8 @@ product {ceilings.product / 1e12:,.2f} TFLOP/s.
 ({kept}): written, read forward, read backward; and 4 bytes × parameters × (6 + 2 × states): weights read twice and \
 updated, gradients written and read, states updated ({states}). Not counted are gradients of maps and augmentation; \
 what a cache saves is not subtracted.
-- "captured": forward, loss, backward and metrics as one CUDA graph (`trainables.capture`), whatever the batch size."""
+- "captured": forward, loss, backward and metrics as one CUDA graph (`trainables.cuda_graph`), at any batch
+size."""
 
 
 def step_columns(way: str, found: list[float] | str, case: Case, setup: Setup, ceilings: Ceilings) -> dict[str, str]:

@@ -9,30 +9,30 @@ from typing import Any
 
 import numpy as np
 
-from search.driver import Driver
-from search.launch import checker, search_source
-from search.ledger import Event, Ledger
-from search.machine import Machine
-from search.progress import Progress
-from search.record import FINAL, Record
-from search.sampler import make_sampler
-from search.scheduler import make_scheduler
-from search.spaces import Space
-from search.store import Request
-from trainables.datasets import Images
-from trainables.loop import Measurement
+from search.history.ledger import Event, Ledger
+from search.history.record import FINAL, Record
+from search.history.store import Request
+from search.machines.machine import Machine
+from search.run.driver import Driver
+from search.run.launch import checker, search_source
+from search.run.progress import Progress
+from search.samplers.sampler import make_sampler
+from search.schedulers.asha import make_scheduler
+from search.spaces.space import Space
+from trainables.data.datasets import Images
+from trainables.training import Measurement
 
 
 @contextmanager
 def ray_for(here: Machine) -> Iterator[None]:
     """A Ray of this process's own while it searches, once or several times."""
-    from search import ray_session  # sets what Ray reads from the environment, which Tune alone shall not see
+    from search.machines import local_ray  # sets what Ray reads from the environment, which Tune alone shall not see
 
-    ray_session.start(here)
+    local_ray.start(here)
     try:
         yield
     finally:
-        ray_session.stop()
+        local_ray.stop()
 
 
 def run_search(
@@ -49,7 +49,7 @@ def run_search(
     listen: Callable[[Driver, Event], None] = lambda *_: None,
 ) -> Record:
     """A search as `hpsearch launch` runs it, in a folder that is thrown away; within `ray_for` the same machine."""
-    from search import engine
+    from search.run.engines import tune
 
     request = Request(space=space.name, samples=samples, epochs=epochs, data_dir="", augment="none")
     sampler = make_sampler(space, request.sampler, request.seed, checker(train))
@@ -69,9 +69,7 @@ def run_search(
         driver = Driver(ledger, Path(folder), source, make_scheduler(scheduler, epochs), listen=hear)
         progress.attach(driver)
         driver.append("opened", samples=samples)
-        engine.train(
-            driver, here, train=train, validation=validation, on_step=progress.refresh, worker=worker, warm=warm
-        )
+        tune.train(driver, here, train=train, validation=validation, on_step=progress.refresh, worker=worker, warm=warm)
         return driver.record
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from common import header, spread, table
 
-from search import ledger
-from search.cli import cli
-from trainables.datasets import load
+from search.cli.main import cli
+from search.history import ledger
+from trainables.data.datasets import load
 
 HPSEARCH = str(Path(sys.executable).with_name("hpsearch"))
 CLICK = [sys.executable, "-c", "import click"]
@@ -27,7 +27,7 @@ HEAVY = ("torch", "ray", "optuna", "pandas", "numpy")
 # The command as its script runs it; what it has imported goes to standard error at its end.
 SPY = f"""
 import atexit, sys
-from search.cli import main
+from search.cli.main import main
 atexit.register(lambda: print(*(name for name in {HEAVY} if name in sys.modules), file=sys.stderr))
 main()
 """

@@ -19,11 +19,11 @@ from torch.profiler import ProfilerActivity, profile
 from architectures.cost import cost
 from architectures.families import FAMILIES, make_network
 from trainables.augment import augment
+from trainables.augmentation import PRESETS
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
-from trainables.loop import Training, default_precision
 from trainables.memory import keep_freed_memory
-from trainables.presets import PRESETS
 from trainables.resident import Resident
+from trainables.training import Training, default_precision
 
 CLASSES = 10
 LARGE_BATCH = 256  # images, where whole maps outgrow what the C library keeps by itself

@@ -22,8 +22,8 @@ from typing import Any
 
 from common import header, spread, table
 
-from search.ledger import Event
-from search.record import FINAL
+from search.history.ledger import Event
+from search.history.record import FINAL
 
 EVERY = 100  # trials between two readings of the memory, and in the mean at the beginning and at the end
 
@@ -53,10 +53,11 @@ def ours(trials: int, clock: Clock) -> None:
     # Imported late, here and below: the process that waits for the runs needs none of it.
     from searching import noise, pretended, ray_for, run_search
 
-    from search import engine, machine
-    from search.spaces import find_space
+    from search.machines import machine
+    from search.run.engines import tune
+    from search.spaces.space import find_space
 
-    class Idle(engine.Worker):
+    class Idle(tune.Worker):
         def step(self) -> dict[str, Any]:
             epochs = self._task.config["training"]["epochs"]
             return self._answer(time.time(), state="done", **pretended(epochs, val_accuracy=0.5))
@@ -85,7 +86,7 @@ def tune_alone(trials: int, clock: Clock, **options: Any) -> None:
     import ray
     from ray import tune
 
-    from search import machine
+    from search.machines import machine
 
     class Idle(tune.Trainable):
         def setup(self, config: dict[str, Any]) -> None:

@@ -12,13 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from search.reading import Loaded
+    from search.history.load import Loaded
 
 
 def load(name: str | None = None, results: str = "results") -> Loaded:
     """A search's tables, also while it runs; the newest when no name is given. Raises StoreError or LedgerError."""
     from pathlib import Path
 
-    from search.reading import read_search  # imported late: `import search` stays cheap for the command line
+    from search.history.load import read_search  # imported late: `import search` stays cheap for the command line
 
     return read_search(Path(results), name)

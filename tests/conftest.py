@@ -13,8 +13,8 @@ import pytest
 import torch
 from pyarrow import fs
 
-from trainables.cache import Images
-from trainables.datasets import load, subset
+from trainables.data.cache import Images
+from trainables.data.datasets import load, subset
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,8 +13,8 @@ import architectures
 import trainables
 
 ROOT = Path(architectures.__file__).parents[1]
-ARCHITECTURES = [f"architectures.{module.name}" for module in pkgutil.iter_modules(architectures.__path__)]
-TRAINABLES = [f"trainables.{module.name}" for module in pkgutil.iter_modules(trainables.__path__)]
+ARCHITECTURES = [module.name for module in pkgutil.walk_packages(architectures.__path__, "architectures.")]
+TRAINABLES = [module.name for module in pkgutil.walk_packages(trainables.__path__, "trainables.")]
 
 
 def loaded_by(modules: list[str]) -> set[str]:
@@ -49,13 +49,13 @@ def test_architectures_load_torch_and_nothing_of_ours_above_them() -> None:
 
 
 def test_trainables_without_the_trial_load_neither_ray_nor_the_search() -> None:
-    found = loaded_by([name for name in TRAINABLES if name != "trainables.trial"])
+    found = loaded_by([name for name in TRAINABLES if name != "trainables.worker.actor"])
     assert {"architectures", "trainables", "torch"} <= found
     assert not found & {"search", "ray", "optuna", "click"}
 
 
 def test_only_the_trial_knows_ray() -> None:
-    assert importers("trainables", "ray") == {"trainables/trial.py"}
+    assert importers("trainables", "ray") == {"trainables/worker/actor.py"}
     assert importers("architectures", "ray") == set()
 
 
@@ -64,7 +64,7 @@ def test_no_package_imports_one_above_it() -> None:
     assert importers("trainables", "search", "optuna", "click") == set()
 
 
-@pytest.mark.parametrize("module", ["search", "search.cli"])
+@pytest.mark.parametrize("module", ["search", "search.cli.main"])
 def test_the_command_is_quick_to_import(module: str) -> None:
     found = loaded_by([module])
     assert "search" in found
@@ -72,22 +72,22 @@ def test_the_command_is_quick_to_import(module: str) -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    assert not loaded_by(["search.cli"]) & {"torch", "ray", "optuna", "pandas", "numpy", "pyarrow", "rich"}
+    assert not loaded_by(["search.cli.main"]) & {"torch", "ray", "optuna", "pandas", "numpy", "pyarrow", "rich"}
 
 
 def test_showing_a_search_loads_neither_torch_nor_what_draws_and_trains() -> None:
-    found = loaded_by(["search.show", "search.reading"])
+    found = loaded_by(["search.show.status", "search.show.ranking", "search.show.winners", "search.history.load"])
     assert {"search", "pandas"} <= found
     assert not found & {"torch", "ray", "optuna", "scipy"}
 
 
 def test_what_there_is_to_search_is_shown_without_torch() -> None:
-    found = loaded_by(["search.catalogue"])
+    found = loaded_by(["search.show.catalogue"])
     assert {"architectures", "optuna"} <= found
     assert not found & {"torch", "ray", "pandas", "scipy"}
 
 
 def test_a_launch_loads_what_it_is_checked_with_before_ray_starts() -> None:
-    found = loaded_by(["search.launch"])
+    found = loaded_by(["search.run.launch"])
     assert {"torch", "optuna"} <= found
     assert not found & {"ray", "pandas", "scipy"}

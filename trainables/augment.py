@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainables.presets import PRESETS, Augmentation
+from trainables.augmentation import PRESETS, Augmentation
 
 _GREY = (0.2989, 0.587, 0.114)  # Rec. 601 luma, to torchvision's digits
 # Pixels in one piece on a CPU, 64 images of 32×32: 512 such images are a quarter slower, as intermediates leave the

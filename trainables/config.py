@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from architectures.families import check_name
-from trainables.presets import PRESETS
+from trainables.augmentation import PRESETS
 
 #: Each optimizer's own arguments, with torch's defaults.
 OPTIMIZERS: dict[str, dict[str, float]] = {

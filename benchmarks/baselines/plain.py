@@ -22,7 +22,7 @@ from torchvision import transforms
 from architectures.build import build
 from architectures.families import make_network
 from trainables.config import OPTIMIZERS, Config, OptimizerConfig
-from trainables.loop import EVALUATION_BATCH
+from trainables.training import EVALUATION_BATCH
 
 TO_TENSOR = (transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.5] * 3))
 

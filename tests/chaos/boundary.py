@@ -17,13 +17,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from search import cli, engine
-from search.driver import Driver
-from search.ledger import Event, Ledger
-from search.record import FINAL
+import search.cli.main as cli
+from search.history.ledger import Event, Ledger
+from search.history.record import FINAL
+from search.run.driver import Driver
+from search.run.engines import tune
 from trainables import files
 from trainables.files import Folder
-from trainables.trial import Worker
+from trainables.worker.actor import Worker
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ IN_THE_DRIVER = {
     "line on disk, before the older checkpoint goes": Boundary("before", Folder, "remove", _removal(of_ended=False)),
     "older checkpoint gone, before the answer": Boundary("after", Folder, "remove", _removal(of_ended=False)),
     "line on disk, before the answer": Boundary("after", Driver, "measured", _is_measured),
-    "after the answer": Boundary("before", engine._Starts, "on_step_end", _is_measured),
+    "after the answer": Boundary("before", tune._Starts, "on_step_end", _is_measured),
     "a trial's end on disk, before its checkpoint goes": Boundary("before", Folder, "remove", _removal(of_ended=True)),
     "a trial's checkpoint gone, before the answer": Boundary("after", Folder, "remove", _removal(of_ended=True)),
     "before ended": Boundary("before", Ledger, "append", _line("ended")),
@@ -158,7 +159,7 @@ def main() -> None:
             _set(trap, IN_THE_DRIVER[trap.boundary], os.getpid())
     in_workers = [trap for trap in traps if trap.boundary in IN_A_WORKER]
     if in_workers:
-        engine.train = functools.partial(engine.train, worker=_trapped(in_workers, os.getpid()))
+        tune.train = functools.partial(tune.train, worker=_trapped(in_workers, os.getpid()))
     cli.main()
 
 

@@ -23,8 +23,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from rules.rule import FINISHED, line_with_checksum, whole_lines
 
-from search import cli
-from trainables.cache import DatasetError
+import search.cli.main as cli
+from trainables import saved_network
+from trainables.data.cache import DatasetError
 
 HERE = Path("generated")
 outcomes: Counter[str] = Counter()
@@ -172,10 +173,10 @@ def options() -> tuple[st.SearchStrategy, Test]:
         verb, given_options, arguments = example
         words = [word for option in given_options for word in option]
         with (
-            mock.patch("search.launch.launch", begin),
-            mock.patch("search.launch.dry_run", begin),
-            mock.patch("search.launch.resume", begin),
-            mock.patch("search.retraining.retrain", begin),
+            mock.patch("search.run.launch.launch", begin),
+            mock.patch("search.run.launch.dry_run", begin),
+            mock.patch("search.run.launch.resume", begin),
+            mock.patch("search.run.retrain.retrain", begin),
         ):
             hpsearch(verb, *words, *arguments)
 
@@ -222,9 +223,9 @@ def lists() -> tuple[st.SearchStrategy, Test]:
 
 def configurations() -> tuple[st.SearchStrategy, Test]:
     """Configurations that are none, or nearly one, and the network that each is."""
-    from search.launch import check_space
-    from search.session import RequestError
-    from search.spaces import SpaceError, find_space
+    from search.run.launch import check_space
+    from search.run.session import RequestError
+    from search.spaces.space import SpaceError, find_space
 
     def test(config: Any) -> None:
         (HERE / "list.jsonl").write_text(json.dumps(config) + "\n")
@@ -248,7 +249,7 @@ def requests() -> tuple[st.SearchStrategy, Test]:
     def test(data: Any) -> None:
         path.write_text(json.dumps(data))
         try:
-            with mock.patch("search.launch._search_session", begin), mock.patch("search.session.train", begin):
+            with mock.patch("search.run.launch._search_session", begin), mock.patch("search.run.session.train", begin):
                 for verb in ("status", "top", "list", "resume"):
                     hpsearch(verb, *([FINISHED] if verb != "list" else []))
         finally:
@@ -259,7 +260,7 @@ def requests() -> tuple[st.SearchStrategy, Test]:
 
 def ledgers() -> tuple[st.SearchStrategy, Test]:
     """Ledgers with bytes changed: what is read is what stands before the damage."""
-    from search import ledger
+    from search.history import ledger
 
     path = Path("results", FINISHED, "ledger.jsonl")
     whole = path.read_bytes()
@@ -311,7 +312,7 @@ def events() -> tuple[st.SearchStrategy, Test]:
 
 def load(folder: Path, data_dir: Path = HERE / "data") -> Any:
     """A dataset from a folder, or nothing."""
-    from trainables import datasets
+    from trainables.data import datasets
 
     return held(lambda: datasets.load(str(folder), "train", data_dir=data_dir), DatasetError)
 
@@ -419,8 +420,8 @@ def images() -> tuple[st.SearchStrategy, Test]:
 
 def caches() -> tuple[st.SearchStrategy, Test]:
     """The image cache with bytes changed."""
-    from trainables import datasets
-    from trainables.datasets import fingerprint
+    from trainables.data import datasets
+    from trainables.data.datasets import fingerprint
 
     whole = fingerprint(datasets.load("digits", "train", data_dir=HERE))
     files = sorted((HERE / "cache").glob("digits*"))
@@ -442,8 +443,8 @@ def a_training(config: dict[str, Any] = GOOD) -> Any:
     import torch
 
     from trainables.config import Config
-    from trainables.loop import Training
     from trainables.resident import Resident
+    from trainables.training import Training
 
     torch.set_num_threads(1)
     resident = Resident(torch.zeros(32, 1, 8, 8, dtype=torch.uint8), torch.arange(32) % 2, 2)
@@ -454,13 +455,13 @@ def checkpoints() -> tuple[st.SearchStrategy, Test]:
     """Checkpoints with bytes changed: what is read is what was written, or nothing."""
     import torch
 
-    from trainables import checkpoint
     from trainables.files import Folder
-    from trainables.trial import _UNUSABLE
+    from trainables.worker import checkpoints
+    from trainables.worker.actor import _UNUSABLE
 
     training = a_training()
     training.run_epoch()
-    checkpoint.save(Folder(str(HERE)), "good.pt", training.state())
+    checkpoints.save(Folder(str(HERE)), "good.pt", training.state())
     good = (HERE / "good.pt").read_bytes()
     weights = [tensor.clone() for tensor in training.model.state_dict().values()]
 
@@ -469,7 +470,7 @@ def checkpoints() -> tuple[st.SearchStrategy, Test]:
         fresh = a_training()
 
         def read() -> list[Any]:
-            fresh.restore(checkpoint.load(Folder(str(HERE)), "bad.pt"))
+            fresh.restore(checkpoints.load(Folder(str(HERE)), "bad.pt"))
             return list(fresh.model.state_dict().values())
 
         try:
@@ -487,17 +488,15 @@ def networks() -> tuple[st.SearchStrategy, Test]:
     """Networks on disk with bytes changed: what is read is what was written, or nothing."""
     import torch
 
-    from trainables import retrain
-
     training = a_training()
-    network = retrain.Network(training.model, training.config, (1, 8, 8), ("a", "b"))
-    good = retrain.network_files(network)
+    network = saved_network.Network(training.model, training.config, (1, 8, 8), ("a", "b"))
+    good = saved_network.network_files(network)
     settings_ = json.loads(good["config.json"])
 
     def test(files: dict[str, bytes]) -> None:
         for name, data in (good | files).items():
             (HERE / name).write_bytes(data)
-        found = held(lambda: retrain.load_network(HERE), retrain.NetworkError, OSError)
+        found = held(lambda: saved_network.load_network(HERE), saved_network.NetworkError, OSError)
         if found and "crc32" in json.loads((HERE / "config.json").read_text()):
             ours, theirs = training.model.state_dict().values(), found.model.state_dict().values()
             assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True)), "other weights"
@@ -512,20 +511,20 @@ def networks() -> tuple[st.SearchStrategy, Test]:
 
 def predictions() -> tuple[st.SearchStrategy, Test]:
     """Predictions with bytes changed."""
-    from search import winners
-    from search.reading import read_search
+    from search.history import scores
+    from search.history.load import read_search
     from trainables.predictions import PredictionsError
 
     path = next(Path("results", FINISHED, "retrain").glob("*/predictions.parquet"))
     good = path.read_bytes()
     found = read_search(Path("results"), FINISHED)
-    runs = winners.tested(found.record)
+    runs = scores.tested(found.record)
     whole = found.retrains
 
     def test(data: bytes) -> None:
         path.write_bytes(data)
         try:
-            read = held(lambda: (found.retrains, winners.classes(found.search.folder, runs)), PredictionsError)
+            read = held(lambda: (found.retrains, scores.classes(found.search.folder, runs)), PredictionsError)
             assert read is None or read[0].equals(whole), "other predictions"
         finally:
             path.write_bytes(good)

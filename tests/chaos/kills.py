@@ -21,8 +21,8 @@ from dataclasses import asdict, fields, replace
 from itertools import count
 from pathlib import Path
 
-from search import ledger
-from search.record import Record
+from search.history import ledger
+from search.history.record import Record
 from tests.chaos.boundary import IN_A_WORKER
 from tests.chaos.rows import Pace, Row, Undisturbed
 from tests.chaos.searches import COMMAND, ChaosError, Home, Plan

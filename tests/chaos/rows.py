@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.ledger import Event
+from search.history.ledger import Event
 
 
 @dataclass(kw_only=True)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from search import ledger
-from search.ledger import Event
+from search.history import ledger
+from search.history.ledger import Event
 from tests.chaos import boundary
 from tests.chaos.boundary import Trap
 from tests.chaos.processes import processes_in

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from search import show, store
-from search.driver import RETRIES
-from search.ledger import Event
-from search.reading import read_search
-from search.record import Key, Record, Run
+from search.history import store
+from search.history.ledger import Event
+from search.history.load import read_search
+from search.history.record import Key, Record, Run
+from search.run.driver import RETRIES
+from search.show import status
 from tests.chaos import checks
 from tests.chaos.boundary import Trap
 from tests.chaos.rows import Pace, Row, Undisturbed
@@ -234,7 +235,7 @@ class Subject:
     def _misreading(self, row: Row) -> str:
         """What `status` says wrongly of the search now; empty when it is right."""
         found = read_search(self.home.folder / self.results, self.name)
-        state = show.status(found)["state"]
+        state = status.status(found)["state"]
         alive = self.session is not None and self.session.process.poll() is None
         if alive:
             return "" if state == "running" else f"status says {state} while it runs"

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from search.record import Key, Record, Run
+from search.history.record import Key, Record, Run
 
 #: Tears a search's files, in its folder; says what it did, and which runs must begin anew.
 Tear = Callable[[Path, Record, random.Random], tuple[str, set[Key]]]

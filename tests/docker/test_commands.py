@@ -6,7 +6,7 @@ import shlex
 import pytest
 import yaml
 
-from search.cli import cli
+from search.cli.main import cli
 from tests.docker.repository import DOCKER
 
 GUIDE = re.findall(r"(?:hpsearch|hpsearch:\S+-cpu) ([a-z]+(?: [^`\n]*)?)", (DOCKER / "README.md").read_text())

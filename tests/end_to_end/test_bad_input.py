@@ -15,11 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from search import catalogue, cli, ledger, store
-from trainables.datasets import fingerprint, load
+from search.cli import main
+from search.history import ledger, store
+from search.show import catalogue
+from trainables.data.datasets import fingerprint, load
 
 COMMAND = str(Path(sys.executable).with_name("hpsearch"))
-VERBS = list(cli.cli.commands)
+VERBS = list(main.cli.commands)
 GOOD = {"network": {"name": "cnn5"}, "optimizer": {"name": "sgd", "lr": 0.1}}
 OWN = """
 import torch
@@ -76,7 +78,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def begin(*_: Any) -> None:
         raise AssertionError("a wrong request has begun a search")
 
-    monkeypatch.setattr("search.ray_session.start", begin)
+    monkeypatch.setattr("search.machines.local_ray.start", begin)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     for module in ("own", "broken", "exits", "syntax", "lists"):
@@ -106,7 +108,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         monkeypatch.setattr(sys, "argv", ["hpsearch", *map(str, arguments)])
         with warnings.catch_warnings(record=True) as caught, pytest.raises(SystemExit) as end:
             warnings.simplefilter("always", UserWarning)
-            cli.main()
+            main.main()
         assert [str(w.message) for w in caught if issubclass(w.category, UserWarning)] == []
         out, err = capsys.readouterr()
         return end.value.code, out, err  # type: ignore[return-value]
@@ -565,7 +567,7 @@ def test_a_ledger_of_a_newer_version_is_refused(
     refused: Refused, mine: store.Search, verb: str, monkeypatch: pytest.MonkeyPatch
 ):
     with monkeypatch.context() as newer, ledger.Ledger(mine.ledger) as book:
-        newer.setattr("search.ledger.VERSION", 2)
+        newer.setattr("search.history.ledger.VERSION", 2)
         book.append("opened", samples=8, slots=2)
     says(refused(verb), "ledger.jsonl", "version 2", "update")
 
@@ -767,7 +769,7 @@ def test_the_installed_command_does_the_same(place: Path, arguments: tuple[str, 
 
 def test_a_wrong_request_does_not_wait_for_ray(place: Path):
     program = (
-        "import sys; from search.cli import main; sys.argv = ['hpsearch', 'launch', '--space', 'own:nothing',"
+        "import sys; from search.cli.main import main; sys.argv = ['hpsearch', 'launch', '--space', 'own:nothing',"
         " '--dataset', 'digits', '--data-dir', 'data']\n"
         "try: main()\nexcept SystemExit: print('ray' in sys.modules)"
     )

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from search import ledger
+from search.history import ledger
 from tests.chaos.rows import Undisturbed
 from tests.chaos.searches import GRACE, Home, Plan
 from tests.chaos.subject import Subject

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 
 import search
-from search import ledger
-from search.ledger import LedgerError
+from search.history import ledger
+from search.history.ledger import LedgerError
 from trainables.predictions import read_predictions
-from trainables.retrain import load_network
+from trainables.saved_network import load_network
 
 COMMAND = str(Path(sys.executable).with_name("hpsearch"))
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import search
-from search import ledger
-from search.record import Record
+from search.history import ledger
+from search.history.record import Record
 from tests.hosts import missing, network, start_head, start_worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import grpc
 
-from search import cluster
+from search.machines import cluster
 
 RAY = str(Path(sys.executable).with_name("ray"))
 START_SECONDS = 200  # on a machine that does much else

@@ -18,7 +18,7 @@ from torchvision.transforms import functional as pil_functional
 from torchvision.transforms.v2 import functional as tensor_functional
 
 from trainables.augment import Draw, apply, augment, draw, normalise
-from trainables.presets import PRESETS, Augmentation
+from trainables.augmentation import PRESETS, Augmentation
 
 CIFAR10 = Path(os.environ.get("HPSEARCH_CIFAR10", Path(__file__).parents[3] / "shared/data/cifar10"))
 PUBLISHED = PRESETS["published"]

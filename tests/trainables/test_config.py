@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainables.augmentation import PRESETS
 from trainables.config import (
     OPTIMIZERS,
     SCHEDULES,
@@ -16,7 +17,6 @@ from trainables.config import (
     OptimizerConfig,
     TrainingConfig,
 )
-from trainables.presets import PRESETS
 
 numbers = st.floats(0, 1)
 values = st.recursive(

@@ -24,11 +24,11 @@ def saved(state: Callable[[Place, dict[str, Any]], object]) -> Callable[[Place],
     """Another state in place of the given one, written as the product writes one."""
 
     def how(place: Place, path: Path) -> None:
-        from trainables import checkpoint
         from trainables.files import Folder
+        from trainables.worker import checkpoints
 
         folder = Folder(str(path.parent))
-        checkpoint.save(folder, path.name, state(place, checkpoint.load(folder, path.name)))  # type: ignore[arg-type]
+        checkpoints.save(folder, path.name, state(place, checkpoints.load(folder, path.name)))  # type: ignore[arg-type]
 
     return damaged(how)
 

@@ -113,7 +113,7 @@ def stranger(place: Place) -> None:
 LOAD = """
 import sys
 from pathlib import Path
-from trainables.retrain import NetworkError, load_network
+from trainables.saved_network import NetworkError, load_network
 try:
     load_network(Path("stranger"))
 except NetworkError as error:

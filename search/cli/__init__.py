@@ -1,0 +1,1 @@
+"""The command `hpsearch`; one module a group of verbs."""

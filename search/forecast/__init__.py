@@ -1,0 +1,1 @@
+"""What a search will cost: seconds and memory of its configurations."""

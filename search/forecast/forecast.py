@@ -1,0 +1,193 @@
+"""What a search will cost, before it is paid: draws, sizes, seconds an epoch on this machine, epochs under ASHA, time.
+
+Epochs and wall clock come from playing the search with random accuracies, many times. ASHA's luck is part of the
+answer: which trials come first decides how many go on, and so 60 trials train 200 epochs or 600.
+"""
+
+import heapq
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from architectures.cost import Cost
+from search.forecast.calibration import Speeds, Times, times
+from search.machines.machine import Machine
+from search.samplers.sampler import Draw
+from search.schedulers.asha import make_scheduler
+from trainables.config import Config
+
+GAMES = 100  # random searches that are played
+MOST_DRAWS = 200  # of which a forecast is made; a longer search is taken to repeat them
+_GAP = 0.05  # seconds between two trials in a warm worker
+
+# What the random accuracies are like, from the committed searches (see benchmarks/README.md): so many trials never
+# learn and stay at chance together; the others keep their rank from rung to rung but for this much noise.
+_NEVER_LEARN = 0.2
+_NOISE = 0.25
+_TPE_IMPROVES = 1.0  # standard deviations from the first to the last draw: 40 trials train a fifth more epochs
+
+#: Tensors as large as the weights that an optimizer keeps, with the settings that the published ranges have.
+_OPTIMIZER_STATES = {"adam": 2, "rmsprop": 2, "adagrad": 1, "sgd": 1}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure's low end, middle and high end: minimum, median, maximum, or the 10th, 50th and 90th per cent."""
+
+    low: float
+    middle: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a search would be. seconds are wall clock on the machine's slots; memory and disk are bytes."""
+
+    families: list[dict[str, Any]]
+    impossible: dict[str, int]
+    epochs: Spread
+    seconds: Spread
+    memory: int
+    disk: int
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known of a search before anything is measured.
+
+    configs: with epochs and augmentation filled in. order: the trials as they begin.
+    """
+
+    draws: Sequence[Draw]
+    configs: Sequence[Config]
+    costs: Sequence[Cost]
+    order: Sequence[int]
+    num_train: int
+    num_validation: int
+    sampler: str
+    scheduler: str
+    max_t: int
+
+
+def forecast(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecast:
+    """The forecast of a search, given some of its configurations' speeds; raises CalibrationError without any."""
+    configs, costs = plan.configs, plan.costs
+    found = times(configs, costs, speeds, plan.num_train, plan.num_validation)
+    epochs = [config.training.epochs or plan.max_t for config in configs]
+    improves = _TPE_IMPROVES if plan.sampler == "tpe" else 0.0
+    games = [
+        play(found, epochs, plan.order, plan.scheduler, plan.max_t, here.slots, seed, improves) for seed in range(GAMES)
+    ]
+    memory = sorted((memory_of(config, cost) for config, cost in zip(configs, costs, strict=True)), reverse=True)
+    checkpoints = sorted((_state_bytes(c, k) for c, k in zip(configs, costs, strict=True)), reverse=True)
+    needed, disk = sum(memory[: here.slots]), sum(checkpoints[: here.slots])
+    return Forecast(
+        families=_families(configs, costs, found.epochs),
+        impossible=dict(Counter(reason for draw in plan.draws for reason in draw.impossible).most_common()),
+        epochs=_quantiles([epochs for epochs, _ in games]),
+        seconds=_quantiles([wall for _, wall in games]),
+        memory=needed,
+        disk=disk,
+        warnings=_warnings(needed, disk, here, folder),
+    )
+
+
+def play(
+    found: Times,
+    epochs: Sequence[int],
+    order: Sequence[int],
+    scheduler: str,
+    max_t: int,
+    slots: int,
+    seed: int,
+    improves: float = 0.0,
+) -> tuple[int, float]:
+    """One search with random accuracies: epochs trained in all, and seconds until the last slot is free.
+
+    found: times of each configuration; epochs: to its end; order: of the trials. Trial n is configuration n, and
+    after the last one come the same again. improves: by how many standard deviations the last draw is better.
+    """
+    rng = np.random.default_rng(seed)
+    learns = rng.random(len(order)) >= _NEVER_LEARN
+    quality = np.where(learns, rng.normal(size=len(order)) + improves * np.linspace(0, 1, len(order)), -10.0)
+    judge = make_scheduler(scheduler, max_t)
+
+    def first_epoch(trial: int) -> float:
+        return _GAP + found.starts[trial % len(epochs)] + found.epochs[trial % len(epochs)]
+
+    waiting = iter(order)
+    busy = [(first_epoch(trial), trial, 1) for trial in islice(waiting, slots)]  # (an epoch's end, trial, epoch)
+    heapq.heapify(busy)
+    trained, now = 0, 0.0
+    while busy:
+        now, trial, epoch = heapq.heappop(busy)
+        trained += 1
+        value = quality[trial] + _NOISE * rng.normal() * learns[trial]
+        if epoch < epochs[trial % len(epochs)] and judge.judge(trial, epoch, value):
+            heapq.heappush(busy, (now + found.epochs[trial % len(epochs)], trial, epoch + 1))
+        elif (following := next(waiting, None)) is not None:
+            heapq.heappush(busy, (now + first_epoch(following), following, 1))
+    return trained, now
+
+
+def memory_of(config: Config, cost: Cost) -> int:
+    """Bytes that a trial needs beside torch itself: weights, gradients, optimizer and a batch's activations."""
+    batch = config.training.batch_size * cost.activation_bytes
+    return _state_bytes(config, cost) + 4 * cost.parameters + 2 * batch  # gradients of activations pass by as well
+
+
+def _state_bytes(config: Config, cost: Cost) -> int:
+    return 4 * cost.parameters * (1 + _OPTIMIZER_STATES[config.optimizer.name])
+
+
+def _families(configs: Sequence[Config], costs: Sequence[Cost], seconds: Sequence[float]) -> list[dict[str, Any]]:
+    rows = []
+    for family in sorted({config.network.name for config in configs}):
+        mine = [i for i, config in enumerate(configs) if config.network.name == family]
+        rows.append(
+            {
+                "network": family,
+                "trials": len(mine),
+                "parameters": _range([costs[i].parameters for i in mine]),
+                "forward_mflop": _range([costs[i].flops / 1e6 for i in mine]),
+                "memory_mib": _range([memory_of(configs[i], costs[i]) / 2**20 for i in mine]),
+                "seconds_an_epoch": _range([seconds[i] for i in mine]),
+            }
+        )
+    return rows
+
+
+def _range(values: Sequence[float]) -> Spread:
+    return Spread(min(values), float(np.median(values)), max(values))
+
+
+def _quantiles(values: Sequence[float]) -> Spread:
+    return Spread(*(float(v) for v in np.quantile(values, (0.1, 0.5, 0.9))))
+
+
+def _warnings(memory: int, disk: int, here: Machine, folder: Path) -> list[str]:
+    found = []
+    if here.num_gpus and here.address is None:
+        held = sum(torch.cuda.get_device_properties(i).total_memory for i in range(here.num_gpus))
+        what = "GPU memory"
+    else:
+        held, what = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), "memory"
+    if memory > held and here.address is None:  # nobody has asked the machines of a cluster
+        found.append(
+            f"the largest trials need {memory / 2**30:.1f} GiB together, and there are {held / 2**30:.1f} GiB of "
+            f"{what}; use fewer slots than {here.slots} (--parallel)"
+        )
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if disk > free:
+        found.append(f"checkpoints may take {disk / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free in {existing}")
+    return found

@@ -1,0 +1,47 @@
+"""The one way to read a search: everything that shows goes through here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from search.history import ledger, scores, store, tables
+from search.history.events import checked
+from search.history.record import Record
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A search as it stands: its request and facts, the folded record, and tables made from it."""
+
+    search: store.Search
+    record: Record
+    running: bool
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """A row a trial, by number: `tables.TRIALS`."""
+        return tables.trials(self.record, self.running)
+
+    @property
+    def epochs(self) -> pd.DataFrame:
+        """A row a measurement of trials and retrains: `tables.EPOCHS`."""
+        return tables.epochs(self.record)
+
+    @property
+    def retrains(self) -> pd.DataFrame:
+        """A row a tested retrain: accuracy with its 95 % interval, loss, seconds."""
+        return scores.table(self.search.folder, self.record)
+
+    @property
+    def samples(self) -> int:
+        """How many trials were asked for, by the latest session."""
+        return self.record.samples or self.search.request.samples
+
+
+def read_search(results: Path, name: str | None) -> Loaded:
+    """Read a search's files; raises StoreError or LedgerError."""
+    found = store.find(results, name)
+    if not found.ledger.exists():
+        return Loaded(found, Record(), False)
+    return Loaded(found, Record(checked(ledger.read(found.ledger))), ledger.is_open(found.ledger))

@@ -1,0 +1,110 @@
+"""How good the winners are: what the retrains' stored predictions say on the test set."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from search.history.record import Record, Run
+from search.history.store import retrain_folder
+from trainables import metrics
+from trainables.predictions import read_predictions
+
+
+def tested(record: Record) -> list[Run]:
+    """The retrains that have been tested, by trial and repeat."""
+    return [run for run in record.retrains if run.test is not None]
+
+
+def table(folder: Path, record: Record) -> pd.DataFrame:
+    """A row a tested retrain, from its stored predictions; accuracies are fractions of one."""
+    rows = []
+    for run in tested(record):
+        labels, probabilities, _ = read_predictions(retrain_folder(folder, run))
+        search_run = record.runs[run.key[0], 0]
+        rows.append(
+            {
+                "trial": run.key[0],
+                "repeat": run.key[1],
+                "network": run.network,
+                "optimizer": run.config["optimizer"]["name"],
+                "parameters": run.asked["parameters"],
+                "epochs": run.config["training"]["epochs"],
+                "val_accuracy": search_run.best["val_accuracy"] if search_run.best else None,
+                **score(labels, probabilities),
+                "seconds": run.seconds,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Test accuracy with its 95 % Wilson interval, and loss in nats."""
+    correct = int((probabilities.argmax(1) == labels).sum())
+    low, high = metrics.wilson(correct, len(labels))
+    return {
+        "test_accuracy": correct / len(labels),
+        "test_low": low,
+        "test_high": high,
+        "test_loss": metrics.cross_entropy(probabilities, labels),
+        "test_images": len(labels),
+    }
+
+
+def ensemble(folder: Path, runs: list[Run]) -> dict[str, float] | None:
+    """The score of the mean prediction of several retrains; None for fewer than two."""
+    if len(runs) < 2:
+        return None
+    found = [read_predictions(retrain_folder(folder, run)) for run in runs]
+    return score(found[0][0], metrics.ensemble([probabilities for _, probabilities, _ in found]))
+
+
+def over_repeats(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard deviation of the test accuracy of each trial with two repeats or more of the same epochs."""
+    if frame.empty:
+        return frame
+    grouped = frame.groupby(["trial", "epochs"])["test_accuracy"]
+    summary = grouped.agg(["count", "mean", "std"]).reset_index()
+    return summary[summary["count"] > 1]
+
+
+def classes(folder: Path, runs: list[Run]) -> pd.DataFrame:
+    """A row a retrain and class: images, accuracy, and the class that it is most often mistaken for."""
+    rows: list[dict[str, Any]] = []
+    for run in runs:
+        labels, probabilities, names = read_predictions(retrain_folder(folder, run))
+        matrix = metrics.confusion(labels, probabilities.argmax(1), len(names))
+        mistakes = matrix - np.diag(matrix.diagonal())
+        for index, accuracy in enumerate(metrics.class_accuracies(matrix)):
+            worst = int(mistakes[index].argmax())
+            rows.append(
+                {
+                    "trial": run.key[0],
+                    "repeat": run.key[1],
+                    "class": names[index],
+                    "images": int(matrix[index].sum()),
+                    "accuracy": float(accuracy),
+                    "mistaken_for": names[worst] if mistakes[index, worst] else None,
+                    "mistaken": int(mistakes[index, worst]),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def confusions(folder: Path, runs: list[Run]) -> pd.DataFrame:
+    """Confusion matrices in long form: a row a retrain, label and prediction, with the count of images."""
+    rows: dict[str, list[Any]] = defaultdict(list)
+    for run in runs:
+        labels, probabilities, names = read_predictions(retrain_folder(folder, run))
+        matrix = metrics.confusion(labels, probabilities.argmax(1), len(names))
+        for label, counts in enumerate(matrix):
+            for predicted, count in enumerate(counts):
+                for key, value in zip(
+                    ("trial", "repeat", "label", "predicted", "images"),
+                    (*run.key, names[label], names[predicted], int(count)),
+                    strict=True,
+                ):
+                    rows[key].append(value)
+    return pd.DataFrame(rows)

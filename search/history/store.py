@@ -1,0 +1,189 @@
+"""Searches on disk: a folder each, found by name, newest by default."""
+
+import json
+import math
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from search.history.record import Run
+from trainables import files
+
+VERSION = 1
+CHOICES = {
+    "augment": ("none", "flip-crop", "published"),
+    "sampler": ("random", "tpe"),
+    "scheduler": ("asha", "none"),
+}
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class StoreError(ValueError):
+    """A search that is not there, exists already, or cannot be written: one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked; fixed for the life of a search, but for `samples`, which a resume may raise."""
+
+    space: str
+    samples: int
+    epochs: int = 30
+    dataset: str = "cifar100"
+    data_dir: str
+    limit_train: int | None = None
+    image_size: int | None = None
+    validation: float = 0.2
+    augment: str = "published"
+    sampler: str = "random"
+    scheduler: str = "asha"
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """A search's folder and its `search.json`."""
+
+    folder: Path
+    request: Request
+    created: float
+    facts: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def ledger(self) -> Path:
+        """Where its ledger is."""
+        return self.folder / "ledger.jsonl"
+
+
+def check_new(results: Path, name: str) -> None:
+    """Raise StoreError unless a search of that name can be new in the results folder."""
+    if not NAME.fullmatch(name):
+        raise StoreError(
+            f"a search's name is 1 to 100 letters, digits, '.', '_' and '-', beginning with a letter or digit; "
+            f"got '{name}'"
+        )
+    if (results / name).exists():
+        raise StoreError(
+            f"the search '{name}' exists in {results}; choose another --name, or continue it: hpsearch resume {name}"
+        )
+
+
+def create(results: Path, name: str, request: Request, created: float, facts: dict[str, Any]) -> Search:
+    """Make the folder with its `search.json`; raises StoreError and leaves nothing when it cannot."""
+    check_new(results, name)
+    folder = results / name
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise StoreError(f"cannot write to the results folder {results}: {error.strerror}") from error
+    search = Search(folder=folder, request=request, created=created, facts=facts)
+    try:
+        data = {"v": VERSION, "created": created, "request": asdict(request), **facts}
+        files.write(folder / "search.json", json.dumps(data, indent=1).encode())
+    except OSError as error:
+        discard(search)
+        raise StoreError(f"cannot write to the results folder {results}: {error.strerror}") from error
+    return search
+
+
+def record(search: Search, **facts: Any) -> None:
+    """Add facts to a search's `search.json`; the whole file is replaced, or nothing."""
+    path = search.folder / "search.json"
+    files.write(path, json.dumps(json.loads(path.read_text(encoding="utf-8")) | facts, indent=1).encode())
+
+
+def retrain_folder(folder: Path, run: Run) -> Path:
+    """Where a retrain's weights and predictions lie."""
+    trial, repeat = run.key
+    return folder / "retrain" / f"{trial}-{repeat}"
+
+
+def discard(search: Search) -> None:
+    """Remove a search that never began."""
+    shutil.rmtree(search.folder, ignore_errors=True)
+
+
+def find(results: Path, name: str | None = None) -> Search:
+    """The search of that name, or the newest by creation; raises StoreError when there is none."""
+    if name is None:
+        searches = find_all(results)
+        if not searches:
+            raise StoreError(f"there is no search in {results} yet; begin one with hpsearch launch")
+        return searches[-1]
+    folders = {path.parent.name: path.parent for path in results.glob("*/search.json")}
+    if name not in folders:
+        known = [search.name for search in find_all(results)][-5:]
+        hint = f"the newest are {', '.join(known)}" if known else "begin one with hpsearch launch"
+        raise StoreError(f"there is no search '{name}' in {results}; {hint}")
+    return _read(folders[name])
+
+
+def find_all(results: Path) -> list[Search]:
+    """All searches of a results folder, oldest first; folders that are none are passed over."""
+    return sorted((_read(path.parent) for path in results.glob("*/search.json")), key=lambda s: s.created)
+
+
+def _read(folder: Path) -> Search:
+    try:
+        data = json.loads((folder / "search.json").read_text(encoding="utf-8"))
+        if data["v"] <= VERSION:
+            known = {f.name for f in fields(Request)}
+            request = Request(**{k: v for k, v in data["request"].items() if k in known})
+            facts = {k: v for k, v in data.items() if k not in ("v", "created", "request")}
+            _check_request(request)
+            _check_facts(facts)
+            return Search(folder=folder, request=request, created=_number(data["created"]), facts=facts)
+    except (OSError, LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise StoreError(
+            f"{folder / 'search.json'} is damaged ({reason}); restore it, or move its folder out of {folder.parent}"
+        ) from error
+    raise StoreError(
+        f"{folder.name} was made by a newer hpsearch (version {data['v']} of search.json; this one reads {VERSION}); "
+        "update it"
+    )
+
+
+def _check_request(request: Request) -> None:
+    """Raise ValueError for what no launch writes."""
+    for field in fields(Request):
+        value = getattr(request, field.name)
+        if isinstance(value, bool) or not isinstance(value, field.type):  # type: ignore[arg-type]
+            raise ValueError(f"{field.name} is {value!r}")
+        if isinstance(value, str) and b"\0" in os.fsencode(value):
+            raise ValueError(f"{field.name} is {value!r}, which is no path")
+        if isinstance(value, int) and value < (field.name != "seed"):
+            raise ValueError(f"{field.name} is {value}, which is too small")
+        if value not in CHOICES.get(field.name, (value,)):
+            raise ValueError(f"{field.name} is {value!r}, not one of {', '.join(CHOICES[field.name])}")
+    if not 0 < request.validation < 1:
+        raise ValueError(f"validation is {request.validation}, which is not inside (0, 1)")
+
+
+def _check_facts(facts: dict[str, Any]) -> None:
+    """Raise ValueError, LookupError or TypeError for facts that are not as a launch writes them."""
+    data = facts["data"]
+    if not isinstance(data["fingerprint"], str):
+        raise ValueError(f"the images' fingerprint is {data['fingerprint']!r}")
+    counts = [data["num_train"], data["num_validation"], *(facts[k] for k in ("slots", "threads") if k in facts)]
+    if not all(isinstance(count, int) and count > 0 for count in counts):
+        raise ValueError(f"images, slots or threads are {counts}")
+    if facts.get("precision", "float32") not in ("float32", "bfloat16"):
+        raise ValueError(f"precision is {facts['precision']!r}")
+    for key in ("epochs", "seconds") if facts.get("forecast") else ():
+        for end in ("low", "middle", "high"):
+            _number(facts["forecast"][key][end])
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)

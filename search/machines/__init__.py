@@ -1,0 +1,1 @@
+"""Where trials run: this machine, a Ray of its own, or a cluster."""

@@ -1,0 +1,16 @@
+"""Shares and times as people read them."""
+
+
+def percent(value: float | None) -> str:
+    """A fraction of one as per cent; empty for none."""
+    return "" if value is None else f"{value:.1%}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 42 s, 3 min 20 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

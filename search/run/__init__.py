@@ -1,0 +1,1 @@
+"""Doing it: launch, resume and retrain."""

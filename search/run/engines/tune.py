@@ -1,0 +1,263 @@
+"""Ray Tune, kept small: it places warm workers, hands them tasks and brings their answers to the driver.
+
+Tune's own snapshots, loggers, checkpoints and restore are off: the ledger is the truth.
+"""
+
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import search.machines.local_ray  # noqa: F401  sets what Tune reads when it is imported
+
+# isort: split
+import ray
+from ray import tune
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from search.machines.machine import Machine, slots_per_gpu
+from search.run.driver import Driver
+from trainables.data.datasets import Images
+from trainables.files import Folder
+from trainables.worker.actor import Place, Worker, versions
+from trainables.worker.task import Task
+
+
+def train(
+    driver: Driver,
+    here: Machine,
+    *,
+    train: Images,
+    validation: Images | None,
+    on_step: Callable[[], None],
+    timeout: float | None = None,
+    worker: type[Worker] = Worker,
+    warm: bool = True,
+) -> None:
+    """Train everything that the driver hands out; returns when there is nothing more, or when it pauses.
+
+    timeout: seconds without progress after which a worker gives up. worker: the class of the workers. warm: whether
+    one goes from trial to trial; else each trial has a process of its own. Raises what the driver raised: an
+    unwritable ledger, a space that fails.
+    """
+    # As many trials staged as there are slots: Tune keeps an actor warm only for a trial that is staged already.
+    sharers = slots_per_gpu(here)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(here.slots)
+    trainable = tune.with_resources(
+        tune.with_parameters(
+            worker,
+            train=train,
+            validation=validation,
+            place=_place(driver, here),
+            threads=here.threads,
+            device=here.device,
+            precision=here.precision,
+            sharers=sharers,
+            timeout=timeout,
+            versions=versions(),
+        ),
+        {"GPU": 1 / sharers} if sharers else {"CPU": here.threads},
+    )
+    judge = _Judge(driver, here)
+    with tempfile.TemporaryDirectory(prefix="hpsearch-tune-") as scratch:
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=_Feed(driver, judge, here.limit), scheduler=judge, num_samples=-1, reuse_actors=warm
+            ),
+            run_config=tune.RunConfig(
+                name="hpsearch",
+                storage_path=scratch,
+                verbose=0,
+                stop=_End(driver, judge),
+                callbacks=[_Starts(driver, judge, on_step)],
+                failure_config=tune.FailureConfig(max_failures=0),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+            ),
+        )
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        tuner.fit()
+    if judge.fatal is not None:
+        raise judge.fatal
+
+
+def _place(driver: Driver, here: Machine) -> Place:
+    """Where workers write checkpoints: straight to a place that all share, else through an actor on this node."""
+    folder = driver.checkpoints
+    if here.address is None or driver.shared:
+        return Place(folder)
+    node = ray.get_runtime_context().get_node_id()
+    here_alone = NodeAffinitySchedulingStrategy(node, soft=False)
+    keeper = ray.remote(Folder).options(num_cpus=0, scheduling_strategy=here_alone).remote(folder.location)
+    return Place(folder, node, keeper)
+
+
+def _task(trial: Trial) -> Task:
+    return Task(**trial.config["task"])
+
+
+class _Local:
+    """Tune pickles and copies what it is given; the driver with its open ledger stays where it is."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Local":
+        return self
+
+
+class _Feed(_Local, Searcher):
+    """Tune's searcher: asks the driver. limit: tasks at a time where Ray has room for more, or None."""
+
+    def __init__(self, driver: Driver, judge: "_Judge", limit: int | None) -> None:
+        super().__init__()
+        self._driver, self._judge, self._limit = driver, judge, limit
+
+    def suggest(self, trial_id: str) -> Any:
+        if self._limit is not None and self._driver.num_handed_out >= self._limit:
+            return None
+        task = self._judge.guard(self._driver.next_task)
+        if task is not None:
+            return {"task": vars(task)}
+        # Tune never asks again once it has heard the end, and a run at work may fail and be due again.
+        return None if self._driver.waiting and self._judge.fatal is None else Searcher.FINISHED
+
+    def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
+        """The driver has heard it from the scheduler."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger holds it."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger holds it."""
+
+
+class _Judge(_Local, FIFOScheduler):
+    """Tune's scheduler: every answer goes to the driver, and its word back.
+
+    Tune would turn an exception here into a failure of the trial at hand, so the first one is kept and ends the
+    session.
+    """
+
+    def __init__(self, driver: Driver, here: Machine) -> None:
+        super().__init__()
+        self._driver, self._here = driver, here
+        self.fatal: Exception | None = None
+
+    def guard(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call the driver unless it has failed already; None then."""
+        if self.fatal is not None:
+            return None
+        try:
+            return call(*arguments)
+        except Exception as error:
+            self.fatal = error
+            return None
+
+    def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict) -> str:
+        goes_on = self.guard(self._driver.measured, _task(trial), _answer(result))
+        return self.CONTINUE if goes_on else self.STOP
+
+    def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: dict) -> None:
+        # Two queues for each field of an answer, kept for ever, were half of what a trial left in the driver.
+        trial.run_metadata.metric_analysis.clear()
+        trial.run_metadata.metric_n_steps.clear()
+
+    def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
+        self.guard(self._driver.failed, _task(trial), _reason(trial))
+
+    def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
+        """The next trial to get a worker that is free.
+
+        Not one whose own worker is starting: Tune would end that and begin another, again and again where trials are
+        shorter than a start, and a machine that joins, or a slot whose worker died, would never be used.
+        """
+        if self._driver.pausing or self.fatal is not None:
+            return None
+        workers = tune_controller._actor_manager.live_actors
+        if self._here.address is not None:  # one more than there are workers, for a machine that joins
+            tune_controller.update_max_pending_trials(max(self._here.slots, len(workers) + 1))
+        has_worker = {tune_controller._actor_to_trial.get(worker) for worker in workers}
+        waiting = (trial for trial in tune_controller.get_trials() if trial.status == Trial.PENDING)
+        return next((trial for trial in waiting if trial not in has_worker), None)
+
+
+class _End(_Local, Stopper):
+    """Ends the session early: at once on a failure of the driver, after the last pause when it pauses."""
+
+    def __init__(self, driver: Driver, judge: _Judge) -> None:
+        self._driver, self._judge = driver, judge
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._judge.fatal is not None or (self._driver.pausing is not None and not self._driver.active)
+
+
+class _Starts(_Local, tune.Callback):
+    """Tells the driver when a worker begins a run, and the display when to look."""
+
+    def __init__(self, driver: Driver, judge: _Judge, on_step: Callable[[], None]) -> None:
+        self._driver, self._judge, self._on_step = driver, judge, on_step
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._judge.guard(self._driver.started, _task(trial))
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        self._on_step()
+
+
+#: What Tune adds to every result, which the ledger has no use for.
+_TUNES = frozenset(
+    {
+        "trial_id",
+        "date",
+        "timestamp",
+        "time_this_iter_s",
+        "time_total_s",
+        "hostname",
+        "node_ip",
+        "time_since_restore",
+        "training_iteration",
+        "iterations_since_restore",
+        "done",
+        "episodes_total",
+        "timesteps_total",
+        "config",
+        "experiment_tag",
+    }
+)
+
+
+def _answer(result: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in result.items() if k not in _TUNES and "/" not in k}
+
+
+#: What Ray says of a worker that is no more, and what that means.
+_DEATHS = {
+    "node running low on memory": "its machine ran out of memory",
+    "its node has died": "its machine died or was cut off",
+    "its node is dead": "its machine died or was cut off",
+    "the node it was running on is dead": "its machine died or was cut off",
+    "its worker process has died": "the worker's process died: killed, perhaps for memory",
+    "is temporarily unavailable": "the worker's process cannot be reached",
+}
+
+
+def _reason(trial: Trial) -> str:
+    """One line on why a worker failed: Tune's error file from the last line on that names an error."""
+    file = Path(trial.local_path or "") / (trial.run_metadata.error_filename or "")
+    text = file.read_text() if file.is_file() else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    named = [i for i, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exception|Interrupt|Exit)\b", line)]
+    found = " ".join(lines[named[-1] if named else -1 :]) or "the worker failed without an error"
+    return next((meaning for sign, meaning in _DEATHS.items() if sign in text), found)

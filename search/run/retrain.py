@@ -1,0 +1,142 @@
+"""Retrain: the winners on all their images from scratch, and one test pass each."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import torch
+
+from search.history.events import checked
+from search.history.ledger import Ledger
+from search.history.record import Record, Run, rank
+from search.history.store import Search, retrain_folder
+from search.machines.machine import Machine, describe
+from search.run.driver import Driver
+from search.run.progress import Progress
+from search.run.session import (
+    Options,
+    Outcome,
+    RequestError,
+    checkpoints_of,
+    find_machine,
+    mirrored,
+    train,
+    unchanged_images,
+)
+from search.samplers.sampler import derive_seed
+from search.schedulers.asha import NoScheduler
+from trainables.config import Config
+from trainables.data.datasets import fingerprint, load
+from trainables.resident import Resident
+from trainables.saved_network import NetworkError, load_network, test_pass
+
+
+def retrain(
+    search: Search, options: Options, *, top: int, distinct: bool, epochs: int, repeats: int
+) -> tuple[Outcome, list[Run]]:
+    """Train the best trials on all their images from scratch, then test each once. Returns the runs asked for.
+
+    What an earlier retrain of the same trials and epochs has done is not done again.
+    """
+    images = unchanged_images(search)
+    with Ledger(search.ledger) as ledger:
+        record = Record(checked(ledger.events))
+        best = rank(record, distinct=distinct)[:top]
+        if not any(run.state in ("done", "stopped") for run in best):
+            raise RequestError(
+                f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is"
+            )
+        here = find_machine(options, [run.config["network"]["name"] for run in best], search.facts)
+        wanted: list[tuple[int, int]] = []
+
+        def source(driver: Driver) -> Iterator[Run]:
+            # All are asked before the first is trained, so that a resumed retrain knows them.
+            for winner in best:
+                for repeat in _repeats(driver.record, winner, epochs, repeats):
+                    wanted.append((winner.key[0], repeat))
+                    if (winner.key[0], repeat) not in driver.record.runs:
+                        config = Config.from_json(winner.config).with_training(epochs=epochs)
+                        driver.append(
+                            "asked",
+                            trial=winner.key[0],
+                            repeat=repeat,
+                            config=config.to_json(),
+                            params={},
+                            distributions={},
+                            redrawn=0,
+                            parameters=winner.asked["parameters"],
+                            flops=winner.asked["flops"],
+                            seed=derive_seed(search.request.seed, winner.key[0], repeat),
+                        )
+            yield from driver.unfinished([driver.record.runs[key] for key in wanted])
+
+        def runs(driver: Driver) -> list[Run]:
+            # A full disk or a Ctrl-C may have refused the last one's line.
+            return [driver.record.runs[key] for key in wanted if key in driver.record.runs]
+
+        with (
+            Progress("retrain", runs, len(best) * repeats, here.slots) as progress,
+            mirrored(search, ledger, progress) as copies,
+        ):
+            driver = Driver(
+                ledger,
+                search.folder,
+                source,
+                NoScheduler(epochs),
+                checkpoints=checkpoints_of(search),
+                mirror=copies,
+                retries=options.retries,
+                deadline=options.deadline,
+                listen=progress.hear,
+            )
+            progress.say(
+                f"{search.name}: {len(best)} winners × {repeats} for {epochs} epochs on all {len(images):,} images; "
+                f"{describe(here)}"
+            )
+            outcome = train(
+                driver,
+                search,
+                progress,
+                here,
+                options,
+                train=images,
+                validation=None,
+                after=lambda: _test(driver, search, runs(driver), here, progress),
+            )
+        return outcome, runs(driver)
+
+
+def _repeats(record: Record, winner: Run, epochs: int, repeats: int) -> list[int]:
+    """Repeat numbers for a winner: those it has with as many epochs, then the next free ones."""
+    trial = winner.key[0]
+    mine = [run for run in record.retrains if run.key[0] == trial]
+    same = [run.key[1] for run in mine if run.config["training"]["epochs"] == epochs]
+    free = count(max((run.key[1] for run in mine), default=0) + 1)
+    return (same + [next(free) for _ in range(repeats - len(same))])[:repeats]
+
+
+def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progress: Progress) -> None:
+    """The test set is read here and nowhere else, once for each retrained network that has not been tested.
+
+    That it is read is recorded before it is, so a pass that a kill interrupts counts as well as the one after it.
+    """
+    waiting = [run for run in runs if run.retrained and run.test is None]
+    if not waiting:
+        return
+    request = search.request
+    test = load(request.dataset, "test", data_dir=Path(request.data_dir), image_size=request.image_size)
+    torch.set_num_threads(here.threads * here.slots)
+    device = here.device if torch.cuda.is_available() else "cpu"  # the GPUs of a cluster may be elsewhere
+    resident, digest = Resident.of(test, device), fingerprint(test)
+    for run in waiting:
+        progress.say(f"testing {run.key[0]}-{run.key[1]} on {len(test):,} test images")
+        folder, who = retrain_folder(search.folder, run), {"trial": run.key[0], "repeat": run.key[1]}
+        try:
+            network = load_network(folder, device, run_own_code=True)
+        except (NetworkError, FileNotFoundError) as error:  # damaged since it was written: to be trained again
+            reason = " ".join(str(error).split())
+            driver.append("ended", **who, attempt=run.attempt, state="failed", reason=reason)
+            continue
+        driver.append("testing", **who)
+        correct = test_pass(network, folder, resident, here.precision)
+        driver.append("tested", **who, correct=correct, images=len(test), fingerprint=digest)

@@ -1,0 +1,1 @@
+"""Who draws configurations from a space."""

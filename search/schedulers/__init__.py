@@ -1,0 +1,1 @@
+"""What to stop, pause or go on with."""

@@ -1,0 +1,1 @@
+"""A search for people at a terminal."""

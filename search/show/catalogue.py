@@ -1,0 +1,89 @@
+"""What there is to search: networks and spaces, for people."""
+
+from typing import Any
+
+from architectures.cost import cost
+from architectures.families import FAMILIES, make_network
+from architectures.spec import CNN, Shape, layers
+from search.show.terminal import Rows
+from search.spaces.space import SPACES, find_space, parameters
+
+
+def networks(shape: Shape, num_classes: int) -> Rows:
+    """A row a family, at its published size."""
+    rows = []
+    for name, family in FAMILIES.items():
+        network = family()
+        costs = cost(network, shape, num_classes)
+        rows.append(
+            {
+                "name": name,
+                "units": len(network.units),
+                "hidden": len(network.head.hidden),
+                "parameters": costs.parameters,
+                "forward_mflop": round(costs.flops / 1e6, 1),
+                "activation_kib": round(costs.activation_bytes / 1024),
+            }
+        )
+    return rows
+
+
+def network(name: str, hyperparameters: dict[str, Any], shape: Shape, num_classes: int) -> Rows:
+    """A row a layer with its output shape and counts, and their sums."""
+    made = make_network(name, hyperparameters, shape, num_classes)
+    if not isinstance(made, CNN):
+        from architectures.build import build  # imported late: it brings torch, which data is shown without
+
+        module = build(made, shape, num_classes)
+        return [
+            {
+                "layer": layer,
+                "operation": type(child).__name__,
+                "parameters": sum(p.numel() for p in child.parameters()),
+            }
+            for layer, child in module.named_children()
+        ] + [{"layer": "all", "operation": "", "parameters": sum(p.numel() for p in module.parameters())}]
+    rows: Rows = [
+        {
+            "layer": layer.unit,
+            "operation": " ".join([layer.op, *(f"{k}={v}" for k, v in layer.settings.items())]),
+            "output": "×".join(map(str, layer.output_shape)),
+            "parameters": layer.parameters,
+            "flops": layer.flops,
+        }
+        for layer in layers(made, shape, num_classes)
+    ]
+    total = {key: sum(row[key] for row in rows) for key in ("parameters", "flops")}
+    return [*rows, {"layer": "all", "operation": "", "output": "", **total}]
+
+
+def spaces() -> Rows:
+    """A row a built-in space."""
+    return [{"name": name, "what": (function.__doc__ or "").splitlines()[0]} for name, function in SPACES.items()]
+
+
+def space(name: str) -> Rows:
+    """A row a parameter of a space, or a configuration of a list."""
+    found = find_space(name)
+    if found.function is None:
+        return [
+            {"trial": n, "network": c.network.name, "optimizer": c.optimizer.name, "lr": c.optimizer.lr,
+             "batch_size": c.training.batch_size, "epochs": c.training.epochs}
+            for n, c in enumerate(found.configs)
+        ]  # fmt: skip
+    return [
+        {
+            "parameter": p.name,
+            "values": _values(p.distribution),
+            "when": " and ".join(f"{k} is {' or '.join(map(str, v))}" for k, v in p.conditions) or "always",
+        }
+        for p in parameters(found.function)
+    ]
+
+
+def _values(distribution: Any) -> str:
+    if hasattr(distribution, "choices"):
+        return ", ".join(map(str, distribution.choices))
+    scale = "log scale" if distribution.log else "uniform"
+    step = f", step {distribution.step:g}" if distribution.step not in (None, 1) else ""
+    return f"{distribution.low:g} to {distribution.high:.10g}, {scale}{step}"

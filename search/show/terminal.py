@@ -1,0 +1,57 @@
+"""Tables, figures and times as people read them on a terminal."""
+
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+Rows = list[dict[str, Any]]
+
+# A table keeps a line a row: a pipe gets it at full width, a narrow terminal wraps it as it would any long line.
+_LEAST_WIDTH = 120
+console = Console(highlight=False, markup=False)
+if not console.is_terminal or console.width < _LEAST_WIDTH:
+    console = Console(highlight=False, markup=False, width=_LEAST_WIDTH)
+
+
+_WHOLE = (
+    "trial",
+    "network",
+    "optimizer",
+    "parameters",
+    "val accuracy",
+    "test accuracy",
+    "state",
+    "time",
+    "lr",
+    "batch",
+    "epoch",
+    "",
+)
+
+
+def print_rows(rows: Rows, empty: str, title: str | None = None) -> None:
+    """A table whose columns are the rows' keys; numbers stand to the right."""
+    if not rows:
+        console.print(empty)
+        return
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
+    for name in rows[0]:
+        numeric = all(isinstance(row[name], int | float) or row[name] is None for row in rows)
+        table.add_column(
+            name.replace("_", " "), justify="right" if numeric else "left", overflow="fold", no_wrap=name in _WHOLE
+        )
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

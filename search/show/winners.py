@@ -1,0 +1,77 @@
+"""The retrained winners: their table, repeats, ensemble and classes."""
+
+from typing import Any
+
+from search.history import scores
+from search.history.load import Loaded
+from search.history.record import Run
+from search.readable import duration, percent
+from search.show.terminal import Rows, console, print_rows
+
+
+def retrain_report(found: Loaded, keys: list[tuple[int, int]]) -> dict[str, Any]:
+    """The winners' table, their repeats, the ensemble and the classes, as plain data."""
+    record, folder = found.record, found.search.folder
+    runs = _tested(found, keys)
+    frame = found.retrains
+    mine = frame[[key in keys for key in zip(frame.trial, frame.repeat, strict=True)]] if len(frame) else frame
+    return {
+        "search": found.search.name,
+        "winners": mine.to_dict("records"),
+        "repeats": scores.over_repeats(mine).to_dict("records"),
+        "ensemble": scores.ensemble(folder, runs),
+        "classes": scores.classes(folder, runs).to_dict("records"),
+        "confusion": scores.confusions(folder, runs).query("images > 0").to_dict("records") if runs else [],
+        "test_passes": record.test_passes,
+    }
+
+
+def _tested(found: Loaded, keys: list[tuple[int, int]]) -> list[Run]:
+    return [run for run in scores.tested(found.record) if run.key in keys]
+
+
+def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
+    """The winners' table for people."""
+    report = retrain_report(found, keys)
+    rows: Rows = []
+    # By validation, as they were chosen: the test set ranks nothing.
+    for row in sorted(report["winners"], key=lambda r: (-r["val_accuracy"], r["trial"], r["repeat"])):
+        rows.append(
+            {
+                "trial": f"{row['trial']}-{row['repeat']}",
+                "network": row["network"],
+                "optimizer": row["optimizer"],
+                "parameters": row["parameters"],
+                "epochs": row["epochs"],
+                "val accuracy": percent(row["val_accuracy"]),
+                "test accuracy": f"{row['test_accuracy']:.1%} ({row['test_low']:.1%}–{row['test_high']:.1%})",
+                "test loss": f"{row['test_loss']:.3f}",
+                "time": duration(row["seconds"]),
+            }
+        )
+    if both := report["ensemble"]:
+        rows.append(
+            dict.fromkeys(rows[0], None)
+            | {
+                "trial": "all",
+                "network": f"ensemble of {len(rows)}",
+                "test accuracy": f"{both['test_accuracy']:.1%} ({both['test_low']:.1%}–{both['test_high']:.1%})",
+                "test loss": f"{both['test_loss']:.3f}",
+            }
+        )
+    images = f"{report['winners'][0]['test_images']:,}" if rows else ""
+    print_rows(
+        rows,
+        "no retrain has been tested",
+        f"{found.search.name}: winners on {images} test images, with 95 % intervals",
+    )
+    for run in (found.record.runs[key] for key in keys):
+        if run.test is None:
+            console.print(f"trial {run.key[0]}-{run.key[1]} is not tested: {run.state}, {run.reason}")
+    for row in report["repeats"]:
+        console.print(f"trial {row['trial']}: {row['mean']:.1%} ± {row['std']:.1%} over {row['count']} seeds")
+    hardest = sorted(report["classes"], key=lambda row: row["accuracy"])[:3]
+    for row in hardest:
+        mistake = f", most often taken for {row['mistaken_for']}" if row["mistaken_for"] else ""
+        console.print(f"hardest class: {row['class']} {row['accuracy']:.1%} ({row['trial']}-{row['repeat']}){mistake}")
+    console.print(f"The test set of this search was read {report['test_passes']} times.")

@@ -1,0 +1,1 @@
+"""The record's second home, from which another machine can go on."""

@@ -1,0 +1,183 @@
+"""Fetching: a search from its storage into a results folder, to look at it or to go on with it."""
+
+import json
+import re
+import socket
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from search.history import ledger
+from search.history.ledger import Ledger
+from search.storage import layout
+from search.storage.layout import Claim, Home, StorageError, Stored, reported
+from trainables import files
+
+WINDOWS_UNTIL_DEAD = 3
+"""A driver whose heartbeat has not moved for so many loss windows, by the clock of who looks, is taken for dead."""
+
+_LOOKS_A_WINDOW = 5
+_RETRAINED = re.compile(rf"retrain/\d+-\d+/({'|'.join(map(re.escape, layout.RETRAINED))})")
+
+
+def fetch(location: str, name: str | None, results: Path) -> Path:
+    """Bring a search, the newest when no name is given, into a results folder or up to date there; returns its folder.
+
+    A local ledger that differs stays when no other driver took over since; else it is kept beside the fetched one, with
+    a warning. Raises StorageError, and LedgerError when a process here has the search open.
+    """
+    home = layout.find(location, name)
+    with reported(location):
+        stored = layout.read(home)
+    return _bring(home, stored, results)
+
+
+def take_over(location: str, name: str | None, results: Path, *, sleep: Callable[[float], None] = time.sleep) -> Path:
+    """As `fetch`, to go on with the search: only when its driver is known dead.
+
+    It is when it closed the search, or when its heartbeat has not moved for `WINDOWS_UNTIL_DEAD` loss windows; at once
+    when it ran in this folder and is gone. Raises StorageError, naming host and process, when its heartbeat moves.
+    """
+    home = layout.find(location, name)
+    with reported(location):
+        claims = layout.read_claims(home)
+        last = claims[-1] if claims else None
+        dead = last is None or _is_gone(last, results / home.name)
+        if last and not dead and _watch(home, last, WINDOWS_UNTIL_DEAD, sleep) == "alive":
+            raise StorageError(
+                f"{home.name} is running on {last.owner}: its heartbeat in {files.shown(location)} goes on; stop it "
+                "there first, or look on with hpsearch status and the same --storage"
+            )
+        stored = layout.read(home)
+    if stored.claims != claims:
+        raise StorageError(
+            f"{home.name} was taken over by {stored.claims[-1].owner} at the same moment; this machine gives way"
+        )
+    return _bring(home, stored, results)
+
+
+@contextmanager
+def open_copy(location: str, name: str | None) -> Iterator[Path]:
+    """A temporary results folder with one search as its storage has it, weights left out; also while it runs."""
+    home = layout.find(location, name)
+    with reported(location):
+        stored = layout.read(home)
+    with TemporaryDirectory(prefix="hpsearch-") as results:
+        _bring(home, stored, Path(results), weights=False)
+        yield Path(results)
+
+
+def is_running(location: str, name: str, *, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Whether a driver's heartbeat moves; takes a loss window to deny it, unless the driver has closed the search."""
+    home = layout.find(location, name)
+    with reported(location):
+        claims = layout.read_claims(home)
+        return bool(claims) and _watch(home, claims[-1], 1, sleep) == "alive"
+
+
+def _watch(home: Home, claim: Claim, windows: int, sleep: Callable[[float], None]) -> str:
+    """How a driver's heartbeat is seen within so many loss windows: "closed", "alive" or "silent"."""
+    first = _beat(home, claim)
+    for _ in range(_LOOKS_A_WINDOW * windows):
+        if first and first["closed"]:
+            return "closed"
+        sleep(layout.LOSS_WINDOW / _LOOKS_A_WINDOW)
+        if (now := _beat(home, claim)) != first:
+            return "closed" if now and now["closed"] else "alive"
+    return "silent"
+
+
+def _beat(home: Home, claim: Claim) -> dict[str, Any] | None:
+    try:
+        return {"closed": False, **layout.read_json(home, claim.beat)}
+    except FileNotFoundError:
+        return None
+
+
+def _is_gone(last: Claim, folder: Path) -> bool:
+    """Whether a claim was made from this folder, which no process has open any more."""
+    path = folder / "ledger.jsonl"
+    return (
+        path.exists() and layout.is_own(folder, last) and last.host == socket.gethostname() and not ledger.is_open(path)
+    )
+
+
+def _bring(home: Home, stored: Stored, results: Path, weights: bool = True) -> Path:
+    folder = results / home.name
+    with reported(home.location):
+        description = {name: data for name in layout.DESCRIPTION if (data := _read_if_there(home, name)) is not None}
+    _check_same(folder, home, description["search.json"])
+    folder.mkdir(parents=True, exist_ok=True)
+    with Ledger(folder / "ledger.jsonl"):  # so that no process of this machine writes it meanwhile
+        became = _update(folder, stored)
+    if became == "kept":
+        return folder
+    with reported(home.location):
+        names = home.folder.names("retrain")
+    for name in names:
+        wanted = _RETRAINED.fullmatch(name) and (weights or not name.endswith(".safetensors"))
+        if wanted and (became == "replaced" or not (folder / name).exists()):
+            with reported(home.location):
+                data = home.folder.read(name)
+            files.write(folder / name, data)
+    if stored.claims and layout.is_own(folder, stored.claims[-1]):
+        return folder
+    layout.remember(folder, home.location, **{each.id: len(stored.lines) for each in stored.claims[-1:]})
+    for name in reversed(description):  # search.json last: it makes the folder a search
+        files.write(folder / name, description[name])
+    return folder
+
+
+def _update(folder: Path, stored: Stored) -> str:
+    """Make the local ledger the stored one, or leave it where it is the truth: what became of it.
+
+    "kept" as the truth, "replaced" where it differed, else "same", perhaps with more lines.
+    """
+    path = folder / "ledger.jsonl"
+    mine = path.read_bytes().splitlines(keepends=True)
+    if mine != stored.lines[: len(mine)]:
+        if layout.is_known(folder, stored):
+            return "kept"
+        aside = _put_aside(path, stored.claims[-1].number)
+        warnings.warn(
+            f"{folder.name} was taken over by {stored.claims[-1].owner}; what was recorded here since then does not "
+            f"count and is kept in {aside}",
+            stacklevel=4,
+        )
+    if mine != stored.lines:
+        files.write(path, b"".join(stored.lines))
+    return "same" if mine == stored.lines[: len(mine)] else "replaced"
+
+
+def _put_aside(path: Path, number: int) -> Path:
+    """Copy a ledger beside itself, named after the driver that took over; an earlier copy stays."""
+    data = path.read_bytes()
+    aside = path.with_name(f"ledger.before-{number:04}.jsonl")
+    while aside.exists() and aside.read_bytes() != data:
+        aside = aside.with_name(f"{aside.stem}+.jsonl")
+    files.write(aside, data)
+    return aside
+
+
+def _check_same(folder: Path, home: Home, description: bytes) -> None:
+    """Raise StorageError when the folder holds another search of that name."""
+    path = folder / "search.json"
+    try:
+        theirs = json.loads(description)
+        mine = json.loads(path.read_bytes()) if path.exists() else theirs
+        if all(mine[key] == theirs[key] for key in ("created", "request")):
+            return
+    except (KeyError, TypeError, ValueError) as error:
+        raise StorageError(f"search.json in {home} or in {folder} is damaged ({error!r}); restore it") from error
+    raise StorageError(f"{folder} is another search of that name than {home}; give another --results")
+
+
+def _read_if_there(home: Home, name: str) -> bytes | None:
+    try:
+        return home.folder.read(name)
+    except FileNotFoundError:
+        return None

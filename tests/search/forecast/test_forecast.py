@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+
+from search.forecast.calibration import Calibration, CalibrationError, Times, calibrate, order, times
+from search.forecast.forecast import memory_of, play
+from search.machines.machine import Machine
+from search.run.session import cost_of
+from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
+from trainables.data.datasets import load
+from trainables.resident import Resident
+from trainables.worker.speed import Speed, measure
+
+HERE = Machine(slots=2, threads=1, num_gpus=0, device="cpu", precision="float32")
+
+
+def config(width=1.0, optimizer="sgd", batch_size=32, family="cnn5"):
+    return Config(
+        NetworkConfig(family, {"width": width}),
+        OptimizerConfig(optimizer, 0.01),
+        TrainingConfig(batch_size=batch_size, epochs=4, augment="none"),
+    )
+
+
+def cost(config):
+    return cost_of(config, (3, 32, 32), 10)
+
+
+def game(seconds, epochs, scheduler="none", max_t=30, slots=2, seed=0, order=None):
+    found = Times(list(seconds), [-0.05] * len(seconds))  # nothing between two trials
+    return play(found, epochs, order or range(len(seconds)), scheduler, max_t, slots, seed)
+
+
+def test_without_a_scheduler_the_game_is_plain_arithmetic():
+    assert game([2.0] * 6, [5] * 6, slots=3) == (30, pytest.approx(20.0))
+
+
+def test_a_slower_last_trial_is_a_tail_that_beginning_with_it_avoids():
+    seconds, epochs = [1.0, 1.0, 1.0, 10.0], [3] * 4
+    assert game(seconds, epochs) == (12, pytest.approx(33.0))
+    assert game(seconds, epochs, order=[3, 0, 1, 2]) == (12, pytest.approx(30.0))
+
+
+def test_a_start_is_paid_once_a_trial():
+    assert play(Times([2.0], [0.95]), [4], [0], "none", 4, 1, 0) == (4, pytest.approx(9.0))
+
+
+def test_more_samples_than_configurations_repeat_them():
+    assert game([1.0, 3.0], [2, 2], order=range(4), slots=1) == (8, pytest.approx(16.0))
+
+
+def test_asha_trains_fewer_epochs_and_more_slots_take_less_time():
+    seconds, epochs = [1.0] * 60, [30] * 60
+    plain, _ = game(seconds, epochs)
+    played = [game(seconds, epochs, "asha", seed=seed) for seed in range(20)]
+    faster = [game(seconds, epochs, "asha", slots=8, seed=seed) for seed in range(20)]
+    assert np.mean([e for e, _ in played]) < plain / 3
+    assert np.mean([w for _, w in faster]) < np.mean([w for _, w in played]) / 2
+    assert all(wall >= e / 2 - 1e-6 for e, wall in played)
+
+
+def test_calibration_sees_that_a_wider_network_takes_longer(tmp_path):
+    images = load("digits", "train", data_dir=tmp_path).take(np.arange(64))
+    configs = [config(0.25), config(4.0), config(2.0)]
+    costs = [cost_of(c, images.shape, 10) for c in configs]
+    found = calibrate(configs, images, HERE)
+    assert set(found) == {0, 1, 2}
+    narrow, wide, _ = times(configs, costs, found, 64, 16).epochs
+    assert 0 < narrow < wide
+
+
+def test_a_failing_configuration_has_no_speed_and_harms_no_other(tmp_path):
+    images = Resident.of(load("digits", "train", data_dir=tmp_path).take(np.arange(64)), "cpu")
+    broken = Config(NetworkConfig("torch.nn:Identity", {}), OptimizerConfig("sgd", 0.1), config().training)
+    found = measure([config(), broken, config()], images, precision="float32", budget=60)
+    assert found[1] is None
+    assert found[0].step > 0 and found[2].step > 0
+    assert measure([broken], images, precision="float32", budget=60) == [None]
+
+
+def test_a_budget_ends_the_calibration(tmp_path):
+    images = Resident.of(load("digits", "train", data_dir=tmp_path).take(np.arange(64)), "cpu")
+    assert measure([config()] * 3, images, precision="float32", budget=0) == [None] * 3
+
+
+def test_times_follow_the_law_that_the_steps_followed():
+    configs = [config(w, batch_size=b, family=f) for f in ("cnn3", "cnn5") for w in (0.25, 0.5, 1.0) for b in (8, 64)]
+    costs = [cost(c) for c in configs]
+
+    def step(i, batch):
+        return batch * costs[i].flops * 2e-10 + costs[i].parameters * 1e-9 + 1e-3
+
+    found = {i: Speed(32, step(i, 32), 0.5) for i in (0, 2, 4, 6, 8, 10)}
+    predicted = times(configs, costs, found, 640, 0)
+    for i, c in enumerate(configs):
+        batch = c.training.batch_size
+        assert predicted.epochs[i] == pytest.approx(640 / batch * step(i, batch), rel=0.01)
+    assert predicted.starts == [0.5] * 12
+
+
+def test_validation_costs_less_than_training():
+    configs = [config()]
+    found = {0: Speed(32, 0.01, 0.0)}
+    trained = times(configs, [cost(configs[0])], found, 320, 0).epochs[0]
+    both = times(configs, [cost(configs[0])], found, 320, 320).epochs[0]
+    assert trained < both < 1.5 * trained
+
+
+def test_nothing_measured_is_an_error():
+    with pytest.raises(CalibrationError, match="no training step"):
+        times([config()], [cost(config())], {}, 100, 10)
+
+
+def test_the_first_configurations_know_every_family():
+    configs = [config(family=f) for f in ("cnn1", "cnn1", "cnn1", "cnn2", "cnn3", "cnn3")]
+    assert order(configs) == [0, 3, 4, 1, 5, 2]
+
+
+def test_workers_share_the_configurations_and_are_heard_when_all_have_answered():
+    heard = []
+    calibration = Calibration([config(w) for w in (0.25, 0.5, 1.0)], 2, heard.append)
+    first, second = calibration.share(0), calibration.share(1)
+    assert [len(first), len(second), len(calibration.share(2))] == [2, 1, 0]
+    speed = Speed(32, 0.1, 0.0)
+    calibration.hear(0, [speed, None])
+    assert heard == []
+    calibration.hear(2)
+    calibration.hear(1)  # its worker died
+    assert heard == [{0: speed}]
+
+
+def test_what_is_known_at_the_first_measurement_counts():
+    heard = []
+    calibration = Calibration([config(w) for w in (0.25, 0.5, 1.0)], 2, heard.append)
+    calibration.share(0), calibration.share(1)
+    speed = Speed(32, 0.1, 0.0)
+    calibration.hear(0, [speed, speed])
+    calibration.conclude()
+    calibration.hear(1, [speed])
+    calibration.conclude()
+    assert heard == [{0: speed, 2: speed}]
+    assert calibration.share(2) == ()
+
+
+@pytest.mark.parametrize("optimizer, copies", [("sgd", 3), ("adam", 4)])
+def test_memory_counts_weights_gradients_and_the_optimizers_state(optimizer, copies):
+    found = config(1.0, optimizer, batch_size=1)
+    costs = cost(found)
+    assert memory_of(found, costs) == 4 * costs.parameters * copies + 2 * costs.activation_bytes

@@ -1,0 +1,98 @@
+import json
+
+import pytest
+
+from search.history import store
+from search.history.store import Request, StoreError
+
+REQUEST = Request(space="cnn_all", samples=3, data_dir="data")
+FACTS = {"data": {"fingerprint": "abc", "num_train": 80, "num_validation": 20}, "threads": 2}
+
+
+def test_a_search_comes_back_as_it_was_asked(tmp_path):
+    made = store.create(tmp_path, "one", REQUEST, 12.0, FACTS)
+    found = store.find(tmp_path, "one")
+    assert found == made
+    assert (found.request, found.facts) == (REQUEST, FACTS)
+
+
+def test_the_newest_is_the_latest_by_creation_not_by_name(tmp_path):
+    for name, created in (("b", 1.0), ("a", 3.0), ("c", 2.0)):
+        store.create(tmp_path, name, REQUEST, created, FACTS)
+    assert store.find(tmp_path).name == "a"
+    assert [s.name for s in store.find_all(tmp_path)] == ["b", "c", "a"]
+
+
+def test_a_name_that_exists_is_refused_and_the_first_search_untouched(tmp_path):
+    store.create(tmp_path, "one", REQUEST, 1.0, FACTS)
+    before = (tmp_path / "one" / "search.json").read_bytes()
+    with pytest.raises(StoreError, match="hpsearch resume one"):
+        store.create(tmp_path, "one", REQUEST, 2.0, FACTS)
+    assert (tmp_path / "one" / "search.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "/abs", ".hidden", "a b", "x" * 101, "ü"])
+def test_a_name_that_could_leave_the_folder_is_refused(tmp_path, name):
+    with pytest.raises(StoreError, match="name"):
+        store.create(tmp_path / "results", name, REQUEST, 1.0, FACTS)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 100_000, "[]", "{}", '{"v": 1}', '{"v": 1, "created": 1, "request": {"samples": 1}}']
+)
+def test_a_damaged_search_json_is_named(tmp_path, text):
+    store.create(tmp_path, "one", REQUEST, 1.0, FACTS)
+    (tmp_path / "one" / "search.json").write_text(text)
+    with pytest.raises(StoreError, match=r"search\.json is damaged"):
+        store.find(tmp_path, "one")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("created",), "yesterday"),
+        (("created",), float("inf")),
+        (("request", "space"), 5),
+        (("request", "samples"), "three"),
+        (("request", "samples"), True),
+        (("request", "samples"), 0),
+        (("request", "epochs"), None),
+        (("request", "seed"), -1),
+        (("request", "limit_train"), 0),
+        (("request", "image_size"), 1.5),
+        (("request", "validation"), 7.0),
+        (("request", "validation"), float("nan")),
+        (("request", "sampler"), "best"),
+        (("request", "scheduler"), "best"),
+        (("request", "augment"), "best"),
+        (("request", "dataset"), "a\0b"),
+        (("request", "dataset"), "\ud800"),
+        (("data",), None),
+        (("data", "fingerprint"), 5),
+        (("data", "num_validation"), 0),
+        (("threads",), "many"),
+        (("slots",), -1),
+        (("precision",), "float16"),
+        (("forecast",), {"epochs": 5}),
+    ],
+)
+def test_a_search_json_that_no_launch_writes_is_damaged(tmp_path, path, value):
+    made = store.create(tmp_path, "one", REQUEST, 1.0, FACTS)
+    data = json.loads((made.folder / "search.json").read_text())
+    inner = data
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    (made.folder / "search.json").write_text(json.dumps(data))
+    with pytest.raises(StoreError, match=r"search\.json is damaged") as caught:
+        store.find(tmp_path, "one")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_newer_search_json_is_refused(tmp_path):
+    store.create(tmp_path, "one", REQUEST, 1.0, FACTS)
+    path = tmp_path / "one" / "search.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"v": 99}))
+    with pytest.raises(StoreError, match="newer hpsearch"):
+        store.find(tmp_path)

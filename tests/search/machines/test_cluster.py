@@ -1,0 +1,363 @@
+"""A cluster that is there, or not, or lets nobody in; its nodes; and a user's own modules on them."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import pytest
+
+from search.machines import cluster  # before Ray
+from search.machines.cluster import ClusterError, Node
+from search.machines.machine import MachineError, of_cluster
+from tests.search import rays
+
+# isort: split
+from ray.core.generated.gcs_service_pb2 import GetAllNodeInfoReply
+from ray.core.generated.gcs_service_pb2_grpc import (
+    NodeInfoGcsServiceServicer,
+    add_NodeInfoGcsServiceServicer_to_server,
+)
+
+
+def refusal(address):
+    """The error's one line, and that it came soon."""
+    began = time.monotonic()
+    with pytest.raises(ClusterError) as raised:
+        cluster.connect(address)
+    assert time.monotonic() - began < 20
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+# ---- addresses
+
+
+@pytest.mark.parametrize(
+    "address", ["", "head", "head:", ":6379", "head:port", "head:0", "head:99999", "a b:1", "h:1/"]
+)
+def test_an_address_is_a_host_and_a_port(address):
+    assert "HOST:PORT, such as 10.0.0.5:6379" in refusal(address)
+
+
+@pytest.mark.parametrize("address", ["ray://head:10001", "http://head:8265", "https://head"])
+def test_other_ways_to_a_cluster_are_refused_with_what_would_be_right(address):
+    line = refusal(address)
+    assert address in line and "ray start --address=HOST:PORT" in line and "--submit http://HEAD:8265" in line
+
+
+def test_auto_is_the_cluster_of_the_job_that_this_is_or_of_this_machine(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.5:6379")
+    assert cluster.resolve("auto") == "10.0.0.5:6379"
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    assert "ray start --address" in refusal("auto")
+
+
+# ---- who answers
+
+
+def test_nobody_answers(monkeypatch):
+    (port,) = rays.free_ports(1)
+    assert "no Ray cluster answers at 127.0.0.1" in refusal(f"127.0.0.1:{port}")
+    assert "no Ray cluster answers at nosuchhost.invalid" in refusal("nosuchhost.invalid:6379")
+
+
+def test_somebody_takes_the_call_and_says_nothing(monkeypatch):
+    monkeypatch.setattr(cluster, "HEAD_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert "(nothing within 1 s)" in refusal(f"127.0.0.1:{silent.getsockname()[1]}")
+
+
+class OpenHead(NodeInfoGcsServiceServicer):
+    """Answers for a cluster without machines, whoever asks."""
+
+    def GetAllNodeInfo(self, request, context):  # noqa: N802
+        return GetAllNodeInfoReply()
+
+
+def test_a_cluster_that_asks_for_no_token_is_used_only_when_that_is_meant(monkeypatch, tmp_path):
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "none"))
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    server = grpc.server(ThreadPoolExecutor(1))
+    add_NodeInfoGcsServiceServicer_to_server(OpenHead(), server)
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        assert "asks for no token, so whoever reaches it may run code on its machines" in refusal(address)
+        monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+        with pytest.warns(UserWarning, match="asks for no token: whoever reaches it"):
+            assert "must run on a machine of the cluster" in refusal(address)
+    finally:
+        server.stop(None)
+
+
+# ---- own modules
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A folder in which a user calls hpsearch, at the end of the path as the command puts it there."""
+    monkeypatch.syspath_prepend(tmp_path)
+    sys.path.remove(str(tmp_path))
+    sys.path.append(str(tmp_path))
+    write(tmp_path / "mine.py", "from helper import WIDTH\n\ndef space(trial):\n    return WIDTH\n")
+    write(tmp_path / "helper.py", "WIDTH = 3\n")
+    return tmp_path
+
+
+def write(path, text=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def staged(names, home):
+    folder = Path(cluster.own_modules(names, home)["working_dir"])
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("names", [[], ["cnn_all", "cnn6"], ["list.jsonl"], ["a:b.jsonl"], ["elsewhere:space"]])
+def test_nothing_travels_when_nothing_is_the_users_own(home, names):
+    assert cluster.own_modules(names, home) is None
+
+
+def test_code_travels_and_nothing_else(home):
+    write(home / "nets" / "small.py")  # a package without __init__.py
+    write(home / "nets" / "weights.bin")
+    write(home / "package" / "__init__.py")
+    write(home / "package" / "classes.json")
+    write(home / "package" / ".cache")
+    write(home / "package" / "data" / "image.py")
+    write(home / "results" / "first" / "trial.py")
+    write(home / "venv" / "pyvenv.cfg")
+    write(home / "venv" / "lib" / "module.py")
+    write(home / ".git" / "hook.py")
+    write(home / "not-a-name" / "module.py")
+    write(home / "notes.txt")
+    expected = {"mine.py", "helper.py", "nets/small.py", "package/__init__.py", "package/classes.json"}
+    assert staged(["mine:space", "cnn6"], home) == expected
+
+
+def test_what_python_finds_elsewhere_stays_here(home):
+    """The folder is the last place to look here and the first in a worker, which must get the same modules."""
+    for name in ("random", "torch", "search", "trainables", "__main__"):
+        write(home / f"{name}.py", "raise SystemExit\n")
+    assert staged(["mine:space"], home) == {"mine.py", "helper.py"}
+
+
+def test_more_than_code_is_refused(home, monkeypatch):
+    write(home / "package" / "__init__.py")
+    write(home / "package" / "weights.bin", "0" * 2**20)
+    monkeypatch.setattr(cluster, "MOST_BYTES", 2**20)
+    with pytest.raises(ClusterError, match="weights.bin"):
+        cluster.own_modules(["mine:space"], home)
+    monkeypatch.setattr(cluster, "MOST_ENTRIES", 3)
+    with pytest.raises(ClusterError, match="more than 3 files"):
+        cluster.own_modules(["mine:space"], home)
+
+
+def test_a_job_with_a_folder_has_given_it_to_its_workers(home, monkeypatch):
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps({"runtime_env": {"working_dir": "gcs://x.zip"}}))
+    assert cluster.own_modules(["mine:space"], home) is None
+
+
+# ---- versions
+
+
+def machine(**changed):
+    ours = cluster._wanted()
+    facts = {"id": "a", "host": "node-a", "address": "10.0.0.2", "is_driver": False, "cpus": 4, "gpus": 0, "memory": 1}
+    facts["precision"] = "float32"
+    return Node(**facts | {"versions": ours | {"python": f"{ours['python']}.99", "ray": "2.60.0"}} | changed)
+
+
+def test_a_search_of_more_threads_than_any_node_has_cores_is_refused():
+    with pytest.raises(MachineError, match=r"takes 8 threads.* no machine of head:6379 offers more than 4 cores"):
+        of_cluster("head:6379", [machine(), machine(cpus=2)], None, {"threads": 8})
+    assert of_cluster("head:6379", [], None, {"threads": 8}).slots == 0, "machines may join"
+
+
+def test_the_same_versions_are_fine_and_a_node_without_a_slot_may_have_others():
+    cluster.check([machine(), machine(cpus=0, reason="no hpsearch there")])
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"hpsearch": "0.0.9"}, "hpsearch is 0.0.9"),
+        ({"hpsearch": None}, "hpsearch is missing"),
+        ({"torch": "1.0"}, "torch is 1.0"),
+        ({"python": "3.8.1"}, "python is 3.8"),
+    ],
+)
+def test_other_versions_are_named_with_their_node(changed, said):
+    bad = machine(versions={**machine().versions, **changed})
+    with pytest.raises(ClusterError, match=rf"every machine .* hpsearch .* torch .*node-a \(10.0.0.2\): {said}$"):
+        cluster.check([machine(), bad])
+
+
+def test_a_node_that_does_not_answer_is_named_with_its_reason():
+    with pytest.raises(ClusterError, match=r"node-a \(10.0.0.2\): it has not answered within 60 s$"):
+        cluster.check([machine(versions={}, reason="it has not answered within 60 s")])
+
+
+# ---- a real cluster
+
+
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory):
+    home = tmp_path_factory.mktemp("head")
+    with rays.head(PATH=f"{BIN}:{os.environ['PATH']}", HOME=str(home)) as started:
+        yield started
+
+
+def test_a_stranger_is_turned_away_and_told_where_the_token_belongs(head, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "none"))
+    line = refusal(head.address)
+    assert "asks for a token, and there is none here" in line
+    assert "RAY_AUTH_TOKEN," in line and "RAY_AUTH_TOKEN_PATH" in line and "~/.ray/auth_token" in line
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a wrong one")
+    line = refusal(head.address)
+    assert "another token than this machine, whose is in the variable RAY_AUTH_TOKEN" in line
+    assert "a wrong one" not in line
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    assert "RAY_AUTH_MODE=disabled keeps" in refusal(head.address)
+
+
+def test_a_ray_that_is_no_head_does_not_answer_as_one(head):
+    assert "no Ray cluster answers" in refusal(f"127.0.0.1:{head.dashboard}")
+
+
+def test_a_driver_runs_on_a_node_of_its_cluster(head, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", head.token)
+    (alive,) = head.machines()
+    there = Path(alive.raylet_socket_name)
+    there.rename(there.with_name("elsewhere"))  # as on a machine that the node does not run on
+    try:
+        line = refusal(head.address)
+    finally:
+        there.with_name("elsewhere").rename(there)
+    assert "must run on a machine of the cluster" in line and f"ray start --address={head.address}" in line
+
+
+SCRIPT = """
+import json, os, sys
+from pathlib import Path
+from search import cluster, doctor
+import ray
+
+sys.path.append(os.getcwd())
+cluster.connect(sys.argv[1], cluster.own_modules(["mine:space"], Path.cwd()))
+nodes = cluster.nodes()
+found = {"nodes": [vars(node) for node in nodes]}
+
+def error(call, *arguments):
+    try:
+        call(*arguments)
+    except cluster.ClusterError as refused:
+        return str(refused)
+
+found["check"] = error(cluster.check, nodes)
+
+def width():
+    from architectures.families import import_function
+    return import_function("mine:space")(None), os.getcwd()
+
+for node in nodes:
+    where = cluster.NodeAffinitySchedulingStrategy(node.id, soft=False)
+    found[node.address + str(node.is_driver)] = ray.get(ray.remote(width).options(scheduling_strategy=where).remote())
+
+ray.shutdown()
+found["doctor"] = [vars(row) for row in doctor.machines(sys.argv[1])]
+head = ray._raylet.GcsClient(sys.argv[1])
+before = head.internal_kv_get(b"CLUSTER_METADATA", b"cluster")
+told = json.loads(before) | {"ray_version": "2.1.0", "python_version": "3.8.1"}
+head.internal_kv_put(b"CLUSTER_METADATA", json.dumps(told).encode(), True, b"cluster")
+found["versions"] = error(cluster.connect, sys.argv[1])
+head.internal_kv_put(b"CLUSTER_METADATA", before, True, b"cluster")
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+def test_nodes_their_versions_and_a_users_module_on_each(head, home, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    write(other / "hpsearch-0.0.9.dist-info" / "METADATA", "Metadata-Version: 2.1\nName: hpsearch\nVersion: 0.0.9\n")
+    with rays.node(head, f"--address={head.address}", count=2, PYTHONPATH=str(other)):
+        command = [sys.executable, "-c", SCRIPT, head.address]
+        done = subprocess.run(command, cwd=home, env=head.env, capture_output=True, text=True, timeout=200)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    mine, theirs = sorted(found["nodes"], key=lambda node: not node["is_driver"])
+    assert [node["cpus"] for node in (mine, theirs)] == [1, 1]
+    assert mine["versions"]["hpsearch"] == cluster._wanted()["hpsearch"]
+    assert theirs["versions"]["hpsearch"] == "0.0.9"
+    assert mine["reason"] is None and mine["free_disk"] > 0 and mine["cores"] > 0 and mine["memory"] > 0
+    assert mine["precision"] in ("float32", "bfloat16")
+    assert found["check"].endswith(f"{theirs['host']} ({theirs['address']}): hpsearch is 0.0.9")
+    for node in (mine, theirs):
+        width, cwd = found[node["address"] + str(node["is_driver"])]
+        assert width == 3 and not Path(cwd).is_relative_to(home)
+    assert sorted(row["verdict"] for row in found["doctor"]) == ["ok", "ok", "problem"]
+    assert "2 nodes, 2 cores" in found["doctor"][0]["found"]
+    assert "hpsearch is 0.0.9: install this machine's versions there" in [row["advice"] for row in found["doctor"]]
+    assert "it runs Ray 2.1.0 on Python 3.8.1, and this machine has Ray" in found["versions"]
+    assert "\n" not in found["versions"]
+
+
+SPACE = """
+from helper import LR
+from search.spaces import config_of
+
+def space(trial):
+    trial.suggest_categorical("network", ("cnn5",))
+    trial.suggest_categorical("cnn5/width", (0.25,))
+    trial.suggest_categorical("optimizer", ("sgd",))
+    trial.suggest_categorical("sgd/lr", (LR,))
+    return config_of(trial.params)
+"""
+
+
+@pytest.mark.slow
+def test_a_search_is_sent_with_its_own_space_and_read_from_its_storage(head, home, tmp_path_factory):
+    write(home / "mine.py", SPACE)
+    write(home / "helper.py", "LR = 0.1\n")
+    write(home / "list.jsonl", '{"network": {"name": "cnn5"}, "optimizer": {"name": "sgd", "lr": 0.1}}\n')
+    url, storage = f"http://127.0.0.1:{head.dashboard}", str(tmp_path_factory.mktemp("storage"))
+    # Ray would take these before the address it is given.
+    env = head.env | {"RAY_ADDRESS": "10.0.0.5:6379", "RAY_API_SERVER_ADDRESS": "http://10.0.0.5:8265"}
+
+    def hpsearch(*arguments):
+        return subprocess.run([BIN / "hpsearch", *arguments], cwd=home, env=env, capture_output=True, text=True)
+
+    def send(space, name, dataset):
+        where = ("--submit", url, "--storage", storage, "--space", space, "--name", name, "--dataset", dataset)
+        return hpsearch("launch", *where, "--samples", "1", "--limit-train", "100", "--epochs", "1")
+
+    first = send("mine:space", "first", "digits")
+    assert first.returncode == 0 and first.stderr == "", first
+    assert first.stdout.endswith(
+        "job hpsearch-first runs on the head, with its record in ~/results/first there; come back with\n"
+        f"  hpsearch status first --storage {storage}\n"
+        f"  ray job logs hpsearch-first --address {url} --follow\n"
+    )
+    again = send("cnn5", "first", "digits")
+    assert again.returncode == 2 and f"hpsearch: the search 'first' was sent to {url} before" in again.stderr
+    wrong = send("list.jsonl", "second", "/not/there")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("hpsearch: the search has ended on the head before it began: a dataset is one of ")
+    deadline = time.monotonic() + 120
+    while True:
+        status = hpsearch("status", "first", "--storage", storage, "--json")
+        if status.returncode == 0 and json.loads(status.stdout)["trials"].get("done") == 1:
+            break
+        assert time.monotonic() < deadline, status
+    assert not (home / "results").exists()

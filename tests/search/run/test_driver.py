@@ -1,0 +1,234 @@
+"""What becomes of a run whose worker fails, runs out of memory, is replaced, or finds its disk full."""
+
+import time
+
+import pytest
+
+from search.history import ledger
+from search.history.ledger import Ledger
+from search.history.record import Record
+from search.run.driver import Driver
+from search.schedulers.asha import Asha
+
+CONFIG = {
+    "network": {"name": "cnn5"},
+    "optimizer": {"name": "sgd", "lr": 0.1},
+    "training": {"batch_size": 32, "epochs": 4},
+}
+
+
+@pytest.fixture
+def book(tmp_path):
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        yield ledger
+
+
+def make(book, folder, *, trials=1, **settings):
+    def source(driver):
+        yield from driver.unfinished(driver.record.trials)
+        for trial in range(len(driver.record.trials), trials):
+            asked = {"config": CONFIG, "parameters": 1, "flops": 1, "redrawn": 0, "seed": trial}
+            driver.append("asked", trial=trial, repeat=0, **asked)
+            yield driver.record.runs[trial, 0]
+
+    driver = Driver(book, folder, source, settings.pop("scheduler", Asha(max_t=4)), **settings)
+    driver.append("opened", samples=trials, slots=1)
+    return driver
+
+
+def begin(driver):
+    task = driver.next_task()
+    driver.started(task)
+    return task
+
+
+def epoch(task, number, accuracy=0.5, *, checkpoint=False, driver=None, **more):
+    name = f"{task.prefix}-{100 * number}.pt" if checkpoint else None
+    if checkpoint:
+        driver.checkpoints.write(name, b"state")
+    fields = {"images": 100 * number, "epoch": float(number), "val_accuracy": accuracy, "seconds": 1.0}
+    return {"state": "done" if number == 4 else "running", **fields, "checkpoint": name, **more}
+
+
+def test_a_failed_worker_s_run_is_tried_again_from_its_checkpoint(tmp_path, book):
+    driver = make(book, tmp_path)
+    task = begin(driver)
+    assert driver.measured(task, epoch(task, 1, checkpoint=True, driver=driver))
+    assert driver.measured(task, epoch(task, 2))
+    driver.failed(task, "killed")
+    run = driver.record.runs[0, 0]
+    assert (run.state, run.reason) == ("interrupted", "killed")
+    assert not driver.finished
+    again = begin(driver)
+    assert (again.attempt, again.resume_from) == (2, "0-0-1-100.pt")
+    assert [m["epoch"] for m in run.measurements] == [1.0]
+    assert [end["reason"] for end in run.ends] == ["killed"]
+
+
+def test_after_so_many_failures_a_run_is_failed_and_a_new_session_tries_again(tmp_path, book):
+    driver = make(book, tmp_path, retries=2)
+    for attempt in (1, 2, 3):
+        task = begin(driver)
+        assert task.attempt == attempt
+        driver.failed(task, f"death {attempt}")
+    assert driver.next_task() is None
+    assert driver.finished
+    assert (driver.record.runs[0, 0].state, driver.record.runs[0, 0].reason) == ("failed", "death 3")
+    assert begin(make(book, tmp_path)).attempt == 4
+
+
+def test_without_a_checkpoint_a_run_begins_again_from_its_seed(tmp_path, book):
+    driver = make(book, tmp_path)
+    task = begin(driver)
+    driver.measured(task, epoch(task, 1))
+    driver.failed(task, "killed")
+    again = begin(driver)
+    assert again.resume_from is None
+    assert again.seed == task.seed
+    assert driver.record.runs[0, 0].measurements == []
+    assert ledger.read(tmp_path / "ledger.jsonl")[-1]["images"] == 0
+
+
+def test_nothing_is_said_to_be_the_end_while_a_run_at_work_may_fail(tmp_path, book):
+    driver = make(book, tmp_path)
+    task = begin(driver)
+    assert driver.next_task() is None
+    assert driver.waiting
+    driver.failed(task, "killed")
+    assert driver.next_task().attempt == 2
+
+
+def test_a_superseded_attempt_changes_neither_record_nor_files(tmp_path, book):
+    driver = make(book, tmp_path)
+    old = begin(driver)
+    driver.failed(old, "its machine died or was cut off")
+    new = begin(driver)
+    lines = len(book.events)
+    assert not driver.measured(old, epoch(old, 1, 0.9))
+    driver.failed(old, "again")
+    assert len(book.events) == lines
+    driver.checkpoints.write(f"{old.prefix}-100.pt", b"late")
+    for number in (1, 2, 3, 4):
+        driver.measured(new, epoch(new, number))
+    assert driver.record.runs[0, 0].state == "done"
+    assert driver.checkpoints.names() == []
+
+
+def test_a_retried_run_is_judged_afresh(tmp_path, book):
+    asha = Asha(max_t=4)
+    driver = make(book, tmp_path, trials=2, scheduler=asha)
+    first = begin(driver)
+    driver.measured(first, epoch(first, 1, 0.9))
+    assert asha.rungs[1] == {0: 0.9}
+    driver.failed(first, "killed")
+    again = begin(driver)
+    assert asha.rungs[1] == {}
+    driver.measured(again, epoch(again, 1, 0.1))
+    assert asha.rungs[1] == {0: 0.1}
+
+
+def test_what_a_worker_wrote_down_before_it_ended_itself_is_the_reason(tmp_path, book):
+    driver = make(book, tmp_path, retries=0)
+    task = begin(driver)
+    driver.checkpoints.write(f"{task.prefix}.reason", b"no progress for 60 s")
+    driver.failed(task, "the worker's process died")
+    assert driver.record.runs[0, 0].reason == "no progress for 60 s"
+
+
+def test_a_batch_too_large_for_memory_is_tried_in_parts_and_then_infeasible(tmp_path, book):
+    driver = make(book, tmp_path, retries=0)
+    parts = []
+    for _ in range(4):
+        task = begin(driver)
+        parts.append(task.micro_batch)
+        driver.measured(task, {"state": "out of memory", "reason": "tried to allocate 9 TiB", "checkpoint": None})
+    assert parts == [None, 16, 8, 4]
+    run = driver.record.runs[0, 0]
+    assert (run.state, run.micro_batch) == ("infeasible", 4)
+    assert "goes on 16 images at a time" in run.ends[0]["reason"]
+    assert driver.next_task() is None and driver.finished
+
+
+def test_parts_of_a_batch_outlast_a_kill(tmp_path, book):
+    driver = make(book, tmp_path)
+    task = begin(driver)
+    driver.measured(task, {"state": "out of memory", "reason": "too much", "checkpoint": None})
+    assert begin(make(book, tmp_path)).micro_batch == 16
+    assert Record(book.events).runs[0, 0].micro_batch == 16
+
+
+def test_a_checkpoint_that_cannot_be_read_costs_epochs_and_no_attempt(tmp_path, book):
+    driver = make(book, tmp_path, retries=0)
+    task = begin(driver)
+    driver.measured(task, epoch(task, 1, checkpoint=True, driver=driver))
+    driver = make(book, tmp_path, retries=0)
+    again = begin(driver)
+    assert again.resume_from == "0-0-1-100.pt"
+    driver.measured(again, {"state": "unreadable", "reason": "the checkpoint cannot be used", "checkpoint": None})
+    third = begin(driver)
+    assert (third.attempt, third.resume_from) == (3, None)
+
+
+def test_a_full_disk_pauses_every_run_at_its_epoch_s_end(tmp_path, book):
+    driver = make(book, tmp_path, trials=3)
+    first, second = begin(driver), begin(driver)
+    trouble = {"trouble": "cannot write a checkpoint", "full": "No space left on device"}
+    assert not driver.measured(first, epoch(first, 1, **trouble))
+    assert driver.pausing == "disk full"
+    assert driver.next_task() is None and not driver.waiting
+    assert not driver.measured(second, epoch(second, 1, 0.6))
+    assert not driver.finished
+    run = driver.record.runs[0, 0]
+    assert (run.state, run.measurements[-1]["decision"], len(run.measurements)) == ("running", "pause", 1)
+
+
+def test_what_a_killed_session_left_half_written_is_removed_and_nothing_else(tmp_path, book):
+    driver = make(book, tmp_path)
+    task = begin(driver)
+    driver.measured(task, epoch(task, 1, checkpoint=True, driver=driver))
+    kept = {"search.json", "trials.parquet", "retrain/0-1/model.safetensors", "checkpoints/0-0-1-100.pt"}
+    torn = {f"{name}.12ab34cd.tmp" for name in kept} | {"checkpoints/0-0-1-200.pt"}
+    for name in kept | torn:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    make(book, tmp_path)
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == kept | {"ledger.jsonl"}
+
+
+def test_a_run_that_the_deadline_meets_without_a_checkpoint_goes_on_to_one(tmp_path, book):
+    driver = make(book, tmp_path, deadline=time.time() + 60)
+    task = begin(driver)
+    driver.deadline = time.time() - 1
+    assert driver.measured(task, epoch(task, 1)), "by the worker's clock it was in time"
+    assert not driver.measured(task, epoch(task, 2, checkpoint=True, driver=driver))
+    assert driver.record.runs[0, 0].measurements[-1]["decision"] == "pause"
+
+
+def test_a_storage_that_is_away_ends_no_search(tmp_path, book):
+    driver = make(book, tmp_path)
+    task = begin(driver)
+    driver.measured(task, epoch(task, 1, checkpoint=True, driver=driver))
+    driver.failed(task, "killed")
+    there, driver.checkpoints = driver.checkpoints, Away()
+    again = begin(driver)
+    assert again.resume_from == "0-0-1-100.pt"
+    driver.measured(again, epoch(again, 4))
+    assert driver.next_task() is None and driver.finished
+    assert there.names() == ["0-0-1-100.pt"], "the next session's to remove"
+
+
+class Away:
+    """A place that cannot be reached, but to forget a file."""
+
+    def names(self, below=""):
+        raise OSError("no route to host")
+
+    def has(self, name):
+        raise OSError("no route to host")
+
+    def read(self, name):
+        raise OSError("no route to host")
+
+    def remove(self, name):
+        pass

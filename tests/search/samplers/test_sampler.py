@@ -1,0 +1,119 @@
+import optuna
+import pytest
+
+from architectures.spec import SizeError
+from search.history.record import Run
+from search.samplers.sampler import OptunaSampler, _frozen, derive_seed, history_json, make_sampler
+from search.spaces.space import SPACES, Space, SpaceError, find_space
+from trainables.config import Config
+
+
+def anything(_config: Config) -> None:
+    pass
+
+
+def sampler(kind="random", seed=0, check=anything, space="cnn_all"):
+    return make_sampler(Space(space, SPACES[space]), kind, seed, check)
+
+
+def ended(trial, drawn, state="done", accuracies=(0.1, 0.2)):
+    run = Run({"trial": trial, "repeat": 0, **history_json(drawn)}, state=state)
+    run.measurements = [{"images": 100 * (i + 1), "val_accuracy": value} for i, value in enumerate(accuracies)]
+    return run
+
+
+def test_a_draw_depends_on_the_search_seed_and_its_number_alone():
+    first, again, other = sampler(), sampler(), sampler(seed=1)
+    forward = [first.draw(n).config for n in range(5)]
+    backward = [again.draw(n).config for n in reversed(range(5))]
+    assert forward == backward[::-1]
+    assert len({str(config) for config in forward}) == 5
+    assert other.draw(0).config != forward[0]
+
+
+def test_seeds_of_trials_repeats_and_purposes_are_all_different():
+    seeds = {derive_seed(s, n, r, p) for s in range(3) for n in range(20) for r in range(3) for p in ("train", "draw")}
+    assert len(seeds) == 3 * 20 * 3 * 2
+
+
+def test_impossible_draws_are_drawn_again_from_the_same_stream_and_counted():
+    def only_cnn6(config: Config) -> None:
+        if config.network.name != "cnn6":
+            raise SizeError("not cnn6")
+
+    drawn = [sampler(check=only_cnn6).draw(n) for n in range(10)]
+    assert {d.config.network.name for d in drawn} == {"cnn6"}
+    assert sum(len(d.impossible) for d in drawn) > 10
+    assert {reason for d in drawn for reason in d.impossible} == {"not cnn6"}
+    assert drawn == [sampler(check=only_cnn6).draw(n) for n in range(10)]
+
+
+def test_a_space_without_a_possible_draw_is_an_error_that_says_why():
+    def never(_config: Config) -> None:
+        raise SizeError("too small")
+
+    with pytest.raises(SpaceError, match="1000 draws.*too small"):
+        sampler(check=never).draw(0)
+
+
+@pytest.mark.parametrize(
+    "state, accuracies, expected, values",
+    [
+        ("done", (0.1, 0.3), "COMPLETE", {100: 0.1, 200: 0.3}),
+        ("stopped", (0.1,), "PRUNED", {100: 0.1}),
+        ("diverged", (0.1,), "PRUNED", {}),
+        ("infeasible", (), "PRUNED", {}),
+        ("failed", (), "FAIL", {}),
+        ("running", (0.1,), "RUNNING", {100: 0.1}),
+        ("waiting", (), "RUNNING", {}),
+    ],
+)
+def test_optuna_hears_the_truth(state, accuracies, expected, values):
+    frozen = _frozen(ended(0, sampler().draw(0), state, accuracies))
+    assert frozen.state.name == expected
+    assert frozen.intermediate_values == values
+    assert frozen.value == (0.3 if state == "done" else None)
+
+
+def test_tpe_draws_the_same_from_the_same_history_and_learns_from_it():
+    def good(config):
+        return 0.9 if config.network.name == "cnn6" else 0.1
+
+    def searched():
+        tpe = sampler("tpe")
+        drawn = []
+        for n in range(60):
+            drawn.append(tpe.draw(n))
+            tpe.tell(ended(n, drawn[-1], accuracies=(good(drawn[-1].config),)))
+        return tpe, [d.config for d in drawn]
+
+    tpe, configs = searched()
+    assert sum(good(c) > 0.5 for c in configs[30:]) > 3 * sum(good(c) > 0.5 for c in configs[:10])
+    resumed = OptunaSampler(SPACES["cnn_all"], "tpe", 0, anything)
+    for n, trial in tpe._told.items():
+        resumed._told[n] = trial
+    assert resumed.draw(60).config == tpe.draw(60).config
+
+
+def test_a_list_is_drawn_in_order_and_ends(tmp_path):
+    path = tmp_path / "list.jsonl"
+    path.write_text('{"network": {"name": "cnn5"}, "optimizer": {"name": "sgd", "lr": 0.1}}\n' * 2)
+    listed = make_sampler(find_space(str(path)), "random", 0, anything)
+    assert listed.draw(1).config.network.name == "cnn5"
+    assert listed.draw(2) is None
+
+
+def test_the_history_goes_through_json(tmp_path):
+    import json
+
+    drawn = sampler().draw(3)
+    fields = json.loads(json.dumps(history_json(drawn)))
+    assert _frozen(Run({"trial": 3, "repeat": 0, **fields})).params == drawn.params
+    assert isinstance(_frozen(Run({"trial": 3, "repeat": 0, **fields})), optuna.trial.FrozenTrial)
+
+
+@pytest.mark.parametrize("distributions", [{"lr": "{}"}, {"lr": "no JSON"}, {}])
+def test_a_recorded_draw_that_is_none_is_refused_in_one_line(distributions):
+    asked = {"trial": 3, "repeat": 0, "params": {"lr": 0.1}, "distributions": distributions}
+    with pytest.raises(SpaceError, match="the ledger's trial 3 was never drawn: [^\n]+$"):
+        sampler("tpe").tell(Run(asked))

@@ -1,0 +1,371 @@
+"""The plain training loop, on a few hundred handwritten digits."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from trainables import cuda_graph
+from trainables.augment import normalise
+from trainables.augmentation import PRESETS
+from trainables.config import OPTIMIZERS, Config
+from trainables.data.cache import Images
+from trainables.files import Folder
+from trainables.resident import Resident
+from trainables.training import Measurement, Training, default_precision, evaluate
+from trainables.worker import checkpoints
+
+STILL = 1e-30  # a learning rate that changes no weight in float32
+ARGUMENTS: dict[str, dict[str, float]] = {
+    "adam": {"lr": 0.003, "beta1": 0.85},
+    "rmsprop": {"lr": 0.001, "momentum": 0.3},
+    "adagrad": {"lr": 0.02, "lr_decay": 0.01},
+    "sgd": {"lr": 0.05, "momentum": 0.4, "dampening": 0.2},
+}
+
+Make = Callable[..., Training]
+
+
+def configured(
+    *, optimizer: dict[str, Any] | None = None, network: dict[str, Any] | None = None, **training: Any
+) -> Config:
+    """Make a small cnn5 with SGD on plain images, in batches of 32 for three epochs, with these changes."""
+    return Config.from_json(
+        {
+            "network": {"name": "cnn5", "width": 0.25, **(network or {})},
+            "optimizer": {"name": "sgd", "lr": 0.05, **(optimizer or {})},
+            "training": {"batch_size": 32, "epochs": 3, "augment": "none", **training},
+        }
+    )
+
+
+def everything(name: str) -> Config:
+    """Make a configuration with every kind of state and randomness: norm, dropout, augmentation, cosine."""
+    network = {"norm": "everywhere", "conv_dropout": 0.2, "head_widths": [16], "head_dropout": 0.3}
+    training = {"augment": "published", "schedule": "cosine", "label_smoothing": 0.1}
+    return configured(optimizer={"name": name, "weight_decay": 1e-4} | ARGUMENTS[name], network=network, **training)
+
+
+@pytest.fixture
+def make(digits: Images) -> Make:
+    """Return a function that makes a training: 240 images, or `num_images`, to train and 80 to validate."""
+
+    def made(config: Config, *, seed: int = 0, num_images: int = 240, validated: bool = True, **more: Any) -> Training:
+        train = Resident.of(digits.take(np.arange(num_images)), "cpu")
+        validation = Resident.of(digits.take(np.arange(240, 320)), "cpu") if validated else None
+        return Training(config, train, validation, seed=seed, **more)
+
+    return made
+
+
+def test_parts_of_a_batch_add_up_to_the_batch_s_gradients_where_nothing_sees_other_images(make: Make) -> None:
+    whole, parts = make(configured()), make(configured(), micro_batch=5)
+    first, second = whole.run_epoch(), parts.run_epoch()
+    assert second.images == first.images
+    assert second.train_loss == pytest.approx(first.train_loss, abs=1e-5)
+    for name, value in whole.model.state_dict().items():
+        assert torch.allclose(value, parts.model.state_dict()[name], atol=1e-5)
+
+
+def test_batch_norm_sees_the_parts_and_so_differs(make: Make) -> None:
+    config = configured(network={"norm": "everywhere"})
+    whole, parts = make(config), make(config, micro_batch=5)
+    assert abs(whole.run_epoch().train_loss - parts.run_epoch().train_loss) > 1e-4
+
+
+def test_parts_as_large_as_the_batch_change_no_bit(make: Make) -> None:
+    assert run(make(configured())) == run(make(configured(), micro_batch=32))
+
+
+def run(training: Training) -> list[Measurement]:
+    measured = []
+    while not training.finished:
+        measured.append(untimed(training.run_epoch()))
+    return measured
+
+
+def untimed(measurement: Measurement) -> Measurement:
+    return replace(measurement, seconds=0.0, images_per_second=0.0)
+
+
+def same_weights(first: Training, second: Training) -> bool:
+    ours, theirs = first.model.state_dict(), second.model.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def batches_seen(training: Training) -> list[Tensor]:
+    """Return the list to which every batch that the model is trained on will be appended."""
+    seen: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: tuple[Tensor]) -> None:
+        if module.training:
+            seen.append(inputs[0].clone())
+
+    training.model.register_forward_pre_hook(keep)
+    return seen
+
+
+def rates_used(training: Training) -> list[float]:
+    """Return the list to which the learning rate of every step will be appended."""
+    used: list[float] = []
+    training.optimizer.register_step_pre_hook(lambda optimizer, *_: used.append(optimizer.param_groups[0]["lr"]))
+    return used
+
+
+def test_it_learns(make: Make) -> None:
+    first, second, third = run(make(configured(optimizer={"momentum": 0.9})))
+    assert first.train_loss > second.train_loss > third.train_loss
+    assert third.train_accuracy > first.train_accuracy
+    assert third.val_accuracy is not None
+    assert third.val_accuracy > 0.3  # guessing would be .1
+
+
+def test_progress_is_images_and_the_epoch_follows_from_it(make: Make) -> None:
+    training = make(configured())
+    assert (training.images, training.epoch, training.finished) == (0, 0, False)
+    measured = run(training)
+    assert [(m.images, m.epoch) for m in measured] == [(240, 1.0), (480, 2.0), (720, 3.0)]
+    assert (training.images, training.epoch, training.finished) == (720, 3, True)
+
+
+def test_time_and_speed_are_those_of_the_epoch(make: Make) -> None:
+    measurement = make(configured()).run_epoch()
+    assert 0 < 240 / measurement.images_per_second < measurement.seconds
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_same_seed_gives_the_same_curve_to_the_bit_and_another_seed_another(make: Make, name: str) -> None:
+    config = everything(name).with_training(epochs=2)
+    first, again, other = make(config, seed=5), make(config, seed=5), make(config, seed=6)
+    curves = []
+    for training in (first, again, other):
+        torch.rand(7)  # what else the process drew shall not matter
+        curves.append(run(training))
+    assert curves[0] == curves[1]
+    assert same_weights(first, again)
+    assert curves[0] != curves[2]
+    assert not same_weights(first, other)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_continuing_from_a_checkpoint_is_as_if_never_interrupted(make: Make, tmp_path: Path, name: str) -> None:
+    whole = make(everything(name), seed=3)
+    curve = run(whole)
+    begun = make(everything(name), seed=3)
+    first = untimed(begun.run_epoch())
+    checkpoints.save(Folder(str(tmp_path)), "1.pt", begun.state())
+    continued = make(everything(name), seed=3)
+    continued.restore(checkpoints.load(Folder(str(tmp_path)), "1.pt"))
+    assert continued.epoch == 1
+    assert [first, *run(continued)] == curve
+    assert same_weights(continued, whole)
+
+
+def test_two_trainings_in_turns_do_not_disturb_each_other(make: Make) -> None:
+    alone = [run(make(everything(name), seed=1)) for name in ("adam", "sgd")]
+    adam, sgd = make(everything("adam"), seed=1), make(everything("sgd"), seed=1)
+    turns = [(untimed(adam.run_epoch()), untimed(sgd.run_epoch())) for _ in range(3)]
+    assert [list(curve) for curve in zip(*turns, strict=True)] == alone
+
+
+def test_every_image_is_trained_exactly_once_an_epoch_and_in_another_order_the_next(make: Make) -> None:
+    training = make(configured(optimizer={"lr": STILL}))
+    seen = batches_seen(training)
+    training.run_epoch()
+    first = torch.cat(seen).flatten(1)
+    seen.clear()
+    training.run_epoch()
+    second = torch.cat(seen).flatten(1)
+    expected = normalise(training.train.pixels).flatten(1)
+    for images in (first, second):
+        assert sorted(images.tolist()) == sorted(expected.tolist())
+    assert not torch.equal(first, expected)
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("num_images", "sizes"), [(97, [32, 32, 33]), (98, [32, 32, 32, 2]), (96, [32, 32, 32]), (33, [33]), (20, [20])]
+)
+def test_a_lone_last_image_joins_the_batch_before(make: Make, num_images: int, sizes: list[int]) -> None:
+    training = make(configured(network={"norm": "everywhere", "head_widths": [8]}), num_images=num_images)
+    seen = batches_seen(training)
+    measurement = training.run_epoch()
+    assert [len(batch) for batch in seen] == sizes
+    assert (measurement.images, measurement.epoch) == (num_images, 1.0)
+
+
+def test_the_training_loss_is_the_mean_over_images_also_when_batches_differ(make: Make) -> None:
+    training = make(configured(optimizer={"lr": STILL}), num_images=98)
+    measurement = training.run_epoch()
+    with torch.no_grad():
+        logits = training.model(normalise(training.train.pixels))
+    assert measurement.train_loss == pytest.approx(cross_entropy(logits, training.train.labels).item(), rel=1e-5)
+    assert round(98 * measurement.train_accuracy, 6) == (logits.argmax(1) == training.train.labels).sum()
+
+
+def test_a_cosine_goes_from_the_learning_rate_to_nearly_zero_over_all_epochs(make: Make) -> None:
+    training = make(configured(schedule="cosine"))
+    rates = rates_used(training)
+    measured = run(training)
+    assert rates[0] == 0.05
+    assert rates == sorted(rates, reverse=True)
+    assert rates[len(rates) // 2] == pytest.approx(0.025, rel=0.1)
+    assert 0 < rates[-1] < 0.05 / 100
+    assert measured[-1].learning_rate == rates[-1]
+
+
+def test_a_constant_learning_rate_stays(make: Make) -> None:
+    training = make(configured())
+    rates = rates_used(training)
+    run(training)
+    assert set(rates) == {0.05}
+
+
+def test_label_smoothing_changes_the_training_loss_and_not_what_is_validated(make: Make) -> None:
+    plain = make(configured(optimizer={"lr": STILL})).run_epoch()
+    smooth = make(configured(optimizer={"lr": STILL}, label_smoothing=0.3)).run_epoch()
+    assert plain.train_loss != smooth.train_loss
+    assert (plain.train_accuracy, plain.val_loss) == (smooth.train_accuracy, smooth.val_loss)
+
+
+def test_validation_depends_on_weights_alone(make: Make) -> None:
+    """Neither augmentation nor the batch size of training may show in it."""
+    measured = [
+        make(configured(optimizer={"lr": STILL}, augment=augment, batch_size=size)).run_epoch()
+        for augment, size in (("none", 32), ("published", 32), ("flip-crop", 7))
+    ]
+    assert len({m.val_loss for m in measured}) == len({m.val_accuracy for m in measured}) == 1
+    assert len({m.train_loss for m in measured}) == 3
+
+
+def test_validation_is_the_mean_over_the_plain_images_without_dropout(make: Make) -> None:
+    training = make(everything("sgd"))
+    measurement = training.run_epoch()
+    assert training.validation is not None
+    labels = training.validation.labels
+    with torch.no_grad():
+        logits = training.model.eval()(normalise(training.validation.pixels))
+    assert measurement.val_loss == pytest.approx(cross_entropy(logits, labels).item(), rel=1e-5)
+    assert measurement.val_accuracy == pytest.approx((logits.argmax(1) == labels).float().mean().item())
+
+
+def test_training_without_an_augmentation_of_its_own_is_augmented_as_published(make: Make) -> None:
+    config = configured(epochs=1)
+    none_named, published = (run(make(config.with_training(augment=name))) for name in (None, "published"))
+    assert none_named == published
+    assert set(PRESETS) == {"none", "flip-crop", "published"}
+
+
+def test_without_validation_its_fields_are_none_and_training_is_the_same(make: Make) -> None:
+    validated, alone = make(everything("sgd")), make(everything("sgd"), validated=False)
+    with_validation, without = run(validated), run(alone)
+    assert {(m.val_loss, m.val_accuracy) for m in without} == {(None, None)}
+    assert [replace(m, val_loss=None, val_accuracy=None) for m in with_validation] == without
+    assert same_weights(validated, alone)
+    assert all(m.finite for m in without)
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_a_huge_learning_rate_diverges_and_says_so(make: Make, validated: bool) -> None:
+    measured = run(make(configured(optimizer={"lr": 1e20}), validated=validated))
+    assert not measured[-1].finite
+    assert not math.isfinite(measured[-1].train_loss)
+
+
+def test_a_validation_loss_that_is_no_number_is_a_divergence_too(make: Make) -> None:
+    measurement = make(configured()).run_epoch()
+    assert measurement.finite
+    assert not replace(measurement, val_loss=math.nan).finite
+    assert not replace(measurement, val_loss=math.inf).finite
+
+
+def test_bfloat16_trains_near_float32_and_keeps_its_weights_in_float32(make: Make) -> None:
+    config = configured(optimizer={"momentum": 0.9})
+    half, full = make(config, precision="bfloat16"), make(config)
+    first, *_, last = run(half)
+    plain = full.run_epoch().train_loss
+    assert last.train_loss < first.train_loss
+    assert first.train_loss != plain
+    assert first.train_loss == pytest.approx(plain, rel=0.02)
+    assert {p.dtype for p in half.model.parameters()} == {torch.float32}
+
+
+def test_the_default_precision_is_one_that_trains() -> None:
+    assert default_precision("cpu") in ("float32", "bfloat16")
+
+
+def test_a_configuration_without_epochs_is_refused(make: Make) -> None:
+    with pytest.raises(ValueError, match=r"no number of epochs; see Config.with_defaults"):
+        make(configured(epochs=None))
+
+
+def test_evaluation_gives_every_image_once_and_in_order(digits: Images, make: Make) -> None:
+    model = make(everything("sgd")).model
+    many = digits.take(np.arange(700) % len(digits))  # more than one evaluation batch
+    found = list(evaluate(model, Resident.of(many, "cpu"), "float32"))
+    assert len(found) == 2
+    assert torch.cat([labels for _, labels in found]).tolist() == many.labels.tolist()
+    with torch.no_grad():
+        expected = model.eval()(normalise(torch.from_numpy(many.pixels)))
+    torch.testing.assert_close(torch.cat([logits for logits, _ in found]).clone(), expected)
+
+
+def test_images_stay_as_they_are(make: Make) -> None:
+    training = make(everything("adam"))
+    before = training.train.pixels.clone(), training.train.labels.clone()
+    run(training)
+    assert torch.equal(training.train.pixels, before[0])
+    assert torch.equal(training.train.labels, before[1])
+
+
+def test_a_users_own_module_trains(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"own_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(
+        "from torch import nn\n"
+        "def make(input_shape, num_classes):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(input_shape[1] ** 2, num_classes))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    config = configured().to_json() | {"network": {"name": f"{name}:make"}}
+    first, *_, last = run(make(Config.from_json(config)))
+    assert last.train_loss < first.train_loss
+
+
+def warmed_up(work: Callable[[], None]) -> Callable[[], None]:
+    """Stand in for a CUDA graph: the work runs to warm up, and again whenever it is launched."""
+    for _ in range(3):
+        work()
+    return work
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_captured_steps_are_the_same_steps_also_after_a_checkpoint(
+    make: Make, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda_graph, "_capture", warmed_up)
+    config = everything(name)
+    eager, captured = make(config, num_images=250), make(config, num_images=250, captured=True)  # 250 = 7 × 32 + 26
+    assert untimed(captured.run_epoch()) == untimed(eager.run_epoch())
+    continued = make(config, num_images=250, captured=True)
+    continued.restore(captured.state())
+    rest = [untimed(each) for each in run(eager)]
+    assert [untimed(each) for each in run(captured)] == rest
+    assert [untimed(each) for each in run(continued)] == rest
+    assert same_weights(captured, eager) and same_weights(continued, eager)
+
+
+def test_a_batch_larger_than_the_images_is_not_captured(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(cuda_graph, "_capture")
+    make(configured(batch_size=64), num_images=50, captured=True).run_epoch()
+
+
+def test_by_default_nothing_is_captured_on_a_cpu(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(cuda_graph, "_capture")
+    make(configured()).run_epoch()

@@ -1,0 +1,1 @@
+"""Images from disk to two arrays: formats, decoding, cache, split, download."""

@@ -1,0 +1,102 @@
+"""After a retrain: weights that rebuild the network anywhere, and the one pass over the test set."""
+
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load as from_safetensors
+from safetensors.torch import save as to_safetensors
+from torch import nn
+
+from architectures.build import build
+from architectures.families import FAMILIES, make_network
+from trainables.config import Config
+from trainables.predictions import write_predictions
+from trainables.resident import Resident
+from trainables.training import evaluate
+
+WEIGHTS, SETTINGS = "model.safetensors", "config.json"
+
+
+class NetworkError(ValueError):
+    """A folder that holds no network, or one that is not what was written."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network with what rebuilds it: configuration, image shape (C, H, W) and class names."""
+
+    model: nn.Module
+    config: Config
+    shape: tuple[int, ...]
+    classes: tuple[str, ...]
+
+
+def network_files(network: Network) -> dict[str, bytes]:
+    """By name, `model.safetensors` and the `config.json` that rebuilds it."""
+    # Cloned, as safetensors refuses tensors that share memory (tied weights).
+    state = {name: value.cpu().contiguous().clone() for name, value in network.model.state_dict().items()}
+    weights = to_safetensors(state)
+    settings = {
+        "config": network.config.to_json(),
+        "input_shape": list(network.shape),
+        "classes": list(network.classes),
+        "normalise": {"mean": 0.5, "std": 0.5},
+    }
+    checked = settings | {"crc32": _checksum(settings, weights)}
+    return {WEIGHTS: weights, SETTINGS: json.dumps(checked, indent=1).encode()}
+
+
+def _checksum(settings: dict[str, Any], weights: bytes) -> int:
+    """Of both files together; safetensors has none."""
+    return zlib.crc32(weights, zlib.crc32(json.dumps(settings).encode()))
+
+
+def load_network(folder: Path, device: str = "cpu", *, run_own_code: bool = False) -> Network:
+    """The network whose `network_files` lie in a folder.
+
+    run_own_code: rebuild a network that is no family by calling the function that its `config.json` names, which may be
+    any there is: only for folders that you trust. Raises NetworkError for a folder that is damaged or holds something
+    else, OSError for one that cannot be read.
+    """
+    written, weights = (folder / SETTINGS).read_bytes(), (folder / WEIGHTS).read_bytes()
+    try:
+        settings: dict[str, Any] = json.loads(written)
+        config = Config.from_json(settings["config"])
+        shape, classes = tuple(settings["input_shape"]), tuple(settings["classes"])
+        crc = settings.pop("crc32", None)  # 0.1.0 wrote none
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise NetworkError(f"{folder / SETTINGS} describes no network: {_reason(error)}") from error
+    if config.network.name not in FAMILIES and not run_own_code:
+        raise NetworkError(
+            f"{folder / SETTINGS} names the function '{config.network.name}', which is run to rebuild the network: "
+            "load_network(folder, run_own_code=True), if you trust it"
+        )
+    if crc not in (None, _checksum(settings, weights)):
+        raise NetworkError(f"{folder}: {SETTINGS} and {WEIGHTS} are not what was written; their checksum differs")
+    try:
+        data = make_network(config.network.name, config.network.hyperparameters, shape, len(classes))
+        model = build(data, shape, len(classes))
+        model.load_state_dict(from_safetensors(weights))
+    except Exception as error:  # a user's network, torch and safetensors each fail in their own ways
+        raise NetworkError(f"{folder / WEIGHTS} holds no network that can be rebuilt: {_reason(error)}") from error
+    return Network(model.to(device, memory_format=torch.channels_last), config, shape, classes)  # type: ignore[call-overload]
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def test_pass(network: Network, folder: Path, test: Resident, precision: str) -> int:
+    """Predict every test image with a network and write the predictions to its folder; how many were right.
+
+    Both are on one device. Raises OSError when the predictions cannot be written.
+    """
+    found = [(logits.softmax(1), labels) for logits, labels in evaluate(network.model, test, precision)]
+    probabilities = torch.cat([p for p, _ in found]).cpu().numpy()
+    labels = torch.cat([label for _, label in found]).cpu().numpy()
+    write_predictions(folder, labels, probabilities, network.classes)
+    return int((probabilities.argmax(1) == labels).sum())

@@ -1,0 +1,258 @@
+"""The plain training loop: one configuration, one process, no Ray.
+
+    training = Training(config, train, validation, seed=0)
+    while not training.finished:
+        print(training.run_epoch())
+
+Data stay on the device as uint8; a batch is an index into them, augmented as a batch; metrics stay there too and are
+read once an epoch. All randomness of an epoch derives from (seed, epoch), so a checkpoint at an epoch's end needs no
+generator: what follows is what would have followed.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from architectures.build import build
+from architectures.families import make_network
+from architectures.spec import CNN
+from trainables.augment import augment, normalise
+from trainables.augmentation import PRESETS
+from trainables.config import Config
+from trainables.cuda_graph import Captured
+from trainables.optimizers import make_optimizer
+from trainables.resident import Resident
+
+# Large enough to keep a device busy, small enough for the widest family's maps (under 1 GB in float32).
+EVALUATION_BATCH = 512
+AUGMENTED_TOGETHER = 512  # images, over batches; what each image meets does not depend on it
+# Images a batch, at most, whose step is captured on a GPU: more take longer to compute than to launch, and a capture
+# holds the memory of their maps. A guess: no GPU has measured it yet (benchmarks/gpu.py).
+CAPTURED_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """An epoch's end. Losses are nats an image (training's with label smoothing), accuracies fractions of one.
+
+    images: trained since the start. epoch: images over the training set's size. images_per_second: training alone.
+    seconds: training and validation of this epoch. Validation's fields are None in a retrain.
+    """
+
+    images: int
+    epoch: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether every loss is a number; a run whose loss is not has diverged."""
+        return math.isfinite(self.train_loss) and (self.val_loss is None or math.isfinite(self.val_loss))
+
+
+def default_precision(device: str) -> str:
+    """bfloat16 where the processor multiplies matrices of it: GPUs since Ampere, CPUs with AMX; else float32."""
+    if device.startswith("cuda"):
+        native = torch.cuda.get_device_capability(device)[0] >= 8
+    else:
+        native = torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if native else "float32"
+
+
+class Training:
+    """A configuration in training. Same configuration, data, seed and threads: same curve, to the bit on a CPU.
+
+    Raises SizeError when the network does not fit the images. Sets torch's global seed at each epoch's start.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        train: Resident,
+        validation: Resident | None,
+        *,
+        seed: int,
+        precision: str = "float32",
+        micro_batch: int | None = None,
+        captured: bool | None = None,
+    ) -> None:
+        """micro_batch: images whose gradients are computed at a time where memory is too small for a batch. Not quite
+        the same training: batch norm then sees fewer images at a time. captured: whether steps are launched as CUDA
+        graphs; by default where that pays.
+        """
+        if config.training.epochs is None:
+            raise ValueError("the configuration has no number of epochs; see Config.with_defaults")
+        self.config, self.seed, self.precision, self.micro_batch = config, seed, precision, micro_batch
+        self.train, self.validation = train, validation
+        self.device = train.device
+        self.images = 0
+        torch.manual_seed(seed)
+        shape = tuple(train.pixels.shape[1:])
+        network = make_network(config.network.name, config.network.hyperparameters, shape, train.num_classes)
+        self.model = build(network, shape, train.num_classes)
+        self.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = make_optimizer(config.optimizer, self.model.parameters())
+        # Summed over an epoch where they arise: the loss of its images, and how many were right.
+        self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)
+        if captured is None:
+            # A module of the user's own may wait for the device, which no capture survives.
+            captured = self.device.type == "cuda" and isinstance(network, CNN)
+            captured = captured and config.training.batch_size <= CAPTURED_BATCH and micro_batch is None
+        self._capturing = captured and config.training.batch_size <= len(train)
+        self._captured: Captured | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs trained."""
+        return self.images // len(self.train)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the configuration's epochs are done."""
+        return self.epoch >= (self.config.training.epochs or 0)
+
+    def run_epoch(self) -> Measurement:
+        """Train for one epoch and validate; the measurement at its end."""
+        began = time.perf_counter()
+        train_loss, train_accuracy = self._train_epoch()
+        trained = time.perf_counter()
+        val_loss, val_accuracy = self._validate() if self.validation is not None else (None, None)
+        return Measurement(
+            images=self.images,
+            epoch=self.images / len(self.train),
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            images_per_second=len(self.train) / (trained - began),
+            seconds=time.perf_counter() - began,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Everything that continuing needs beside configuration, data and seed; tensors and plain values."""
+        return {"images": self.images, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # torch would keep the given tensors
+        self.images = state["images"]
+
+    def _train_epoch(self) -> tuple[float, float]:
+        settings = self.config.training
+        augmentation = PRESETS[settings.augment or "published"]
+        self.model.train()
+        if self._capturing and self._captured is None:
+            self._captured = self._capture()
+        # One seed an epoch for shuffling, augmentation and dropout: see the module's docstring.
+        seed = int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0])
+        torch.manual_seed(seed)
+        generator = torch.Generator(self.device).manual_seed(seed)
+        order = torch.randperm(len(self.train), generator=generator, device=self.device)
+        self._totals.zero_()
+        for block in _blocks(_batches(order.to(self.train.pixels.device), settings.batch_size)):
+            pixels, labels = self.train.take(torch.cat(block))
+            inputs, sizes = augment(pixels, augmentation, generator), [len(batch) for batch in block]
+            for batch, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
+                self._set_learning_rate()
+                self._compute(batch, of)
+                self.optimizer.step()
+                self.images += len(of)
+        loss_sum, correct = self._totals.tolist()
+        return loss_sum / len(order), correct / len(order)
+
+    def _validate(self) -> tuple[float, float]:
+        assert self.validation is not None
+        totals = torch.zeros(2, dtype=torch.float64, device=self.device)
+        batch = EVALUATION_BATCH if self.micro_batch is None else 4 * self.micro_batch  # no gradients: a third of it
+        for logits, labels in evaluate(self.model, self.validation, self.precision, min(batch, EVALUATION_BATCH)):
+            loss = cross_entropy(logits, labels, reduction="sum")
+            totals += torch.stack((loss, (logits.argmax(1) == labels).sum()))
+        loss_sum, correct = totals.tolist()
+        return loss_sum / len(self.validation), correct / len(self.validation)
+
+    def _compute(self, inputs: Tensor, labels: Tensor) -> None:
+        """Set the gradients of a batch's mean loss, and add to the epoch's totals."""
+        if self._captured is not None and len(labels) == self._captured.size:
+            self._captured(inputs, labels)
+        else:
+            self._backward(inputs, labels)
+
+    def _capture(self) -> Captured:
+        """The step of a batch as one launch; nothing of the training changes by it."""
+        pixels, labels = next(self.train.split(self.config.training.batch_size))
+        before = [buffer.clone() for buffer in self.model.buffers()]
+        captured = Captured(self._backward, normalise(pixels), labels)
+        for buffer, value in zip(self.model.buffers(), before, strict=True):  # what batch norm has seen
+            buffer.copy_(value)
+        return captured
+
+    def _backward(self, inputs: Tensor, labels: Tensor) -> None:
+        """What `_compute` does, kernel by kernel: whole, or part by part."""
+        # Made anew, in the capture's own memory while one is made; after it they stay where it writes them.
+        self.optimizer.zero_grad(set_to_none=self._captured is None)
+        sizes = [len(labels)]
+        if self.micro_batch is not None and self.micro_batch < len(labels):
+            sizes = [len(part) for part in _batches(torch.arange(len(labels)), self.micro_batch)]
+        for part, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
+            loss, logits = self._forward(part, of)
+            loss.backward(torch.full_like(loss, len(of) / len(labels)))  # its share of the batch's mean
+            self._totals += torch.stack((loss.detach() * len(of), (logits.argmax(1) == of).sum()))
+
+    def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        with _autocast(self.device, self.precision):
+            logits = self.model(inputs)
+        logits = logits.float()
+        return cross_entropy(logits, labels, label_smoothing=self.config.training.label_smoothing), logits
+
+    def _set_learning_rate(self) -> None:
+        settings = self.config.training
+        factor = 1.0
+        if settings.schedule == "cosine":
+            total = len(self.train) * (settings.epochs or 1)
+            factor = (1 + math.cos(math.pi * self.images / total)) / 2
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.optimizer.lr * factor
+
+
+def _blocks(batches: list[Tensor]) -> Iterator[list[Tensor]]:
+    """Batches that are augmented together: small ones would spend more on calling operators than in them."""
+    together = max(1, AUGMENTED_TOGETHER // len(batches[0]))
+    return (batches[i : i + together] for i in range(0, len(batches), together))
+
+
+def evaluate(
+    model: nn.Module, images: Resident, precision: str, batch: int = EVALUATION_BATCH
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits float32 (B, num_classes) and labels (B,) of every image in order, without augmentation."""
+    model.eval()
+    for pixels, labels in images.split(batch):
+        with torch.inference_mode(), _autocast(images.device, precision):
+            logits = model(normalise(pixels)).float()
+        yield logits, labels
+
+
+def _autocast(device: torch.device, precision: str) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def _batches(order: Tensor, size: int) -> list[Tensor]:
+    """Split indices into batches; a lone last image joins the batch before, as batch norm needs two."""
+    batches = list(order.split(size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
