@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from architectures.errors import one_line
 from architectures.spec import CNN, Activation, Dense, Head, Shape, Unit
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def import_function(name: str) -> Callable[..., Any]:
     try:
         function = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:  # a module runs when it is imported, and may raise anything
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = one_line(error, named=True)
         raise ValueError(f"cannot import '{name}' ({reason}); give package.module:function") from error
     if not callable(function):
         raise ValueError(f"'{name}' is a {type(function).__name__}, not a function")

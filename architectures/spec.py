@@ -9,13 +9,15 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any, Literal
 
+from architectures.errors import HpsearchError
+
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "tanh")
 
 Shape = tuple[int, ...]
 Step = Literal["norm", "activation", "pool", "dropout"]
 
 
-class SizeError(ValueError):
+class SizeError(HpsearchError):
     """A network that these images do not fit: names the unit, its input size and the rule."""
 
 

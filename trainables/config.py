@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from architectures.errors import HpsearchError
 from architectures.families import check_name
 from trainables.augmentation import PRESETS
 
@@ -21,7 +22,7 @@ SCHEDULES = ("constant", "cosine")
 MOST = 1_000_000
 
 
-class ConfigError(ValueError):
+class ConfigError(HpsearchError):
     """Not a configuration: one line with the rule, the value and what would be right."""
 
 

@@ -16,6 +16,8 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from pyarrow import fs
 
+from architectures.errors import one_line
+
 SCHEMES = ("s3", "gs", "abfs", "hdfs", "file")
 _S3_OPTIONS = ("region", "scheme", "endpoint_override")
 
@@ -174,7 +176,7 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except (ValueError, NotImplementedError) as error:
-        raise OSError(" ".join(str(error).split())) from error
+        raise OSError(one_line(error)) from error
 
 
 def write(path: Path, data: bytes | memoryview) -> None:

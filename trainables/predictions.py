@@ -7,12 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from architectures.errors import HpsearchError, one_line
 from trainables import files
 
 PREDICTIONS = "predictions.parquet"
 
 
-class PredictionsError(ValueError):
+class PredictionsError(HpsearchError):
     """A file that holds no predictions, or no longer; one line."""
 
 
@@ -46,6 +47,6 @@ def read_predictions(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, .
         if not np.isin(labels, np.arange(len(classes))).all() or not np.isfinite(probabilities).all():
             raise ValueError("labels or probabilities that can be none")
     except Exception as error:  # pyarrow, JSON and numpy each fail in their own ways
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise PredictionsError(f"{path} holds no predictions ({reason}); restore it") from error
     return labels, probabilities, classes

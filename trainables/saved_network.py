@@ -12,6 +12,7 @@ from safetensors.torch import save as to_safetensors
 from torch import nn
 
 from architectures.build import build
+from architectures.errors import HpsearchError, one_line
 from architectures.families import FAMILIES, make_network
 from trainables.config import Config
 from trainables.predictions import write_predictions
@@ -21,7 +22,7 @@ from trainables.training import evaluate
 WEIGHTS, SETTINGS = "model.safetensors", "config.json"
 
 
-class NetworkError(ValueError):
+class NetworkError(HpsearchError):
     """A folder that holds no network, or one that is not what was written."""
 
 
@@ -87,7 +88,7 @@ def load_network(folder: Path, device: str = "cpu", *, run_own_code: bool = Fals
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return one_line(error, named=True)
 
 
 def test_pass(network: Network, folder: Path, test: Resident, precision: str) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from architectures.errors import HpsearchError
 from search.cli import showing, training
 
 
@@ -65,11 +66,9 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; nothing recorded is lost", err=True)
         code = 130
-    except ValueError as error:
-        if not _is_ours(error):
-            raise
+    except HpsearchError as error:
         _complain(str(error))
-        code = getattr(error, "exit_code", 2)
+        code = error.exit_code
     except OSError as error:  # a disk that is full, a file that may not be read
         _complain(str(error))
         code = 1
@@ -94,8 +93,3 @@ def _hint(error: click.ClickException) -> str:
         return f" The verbs are {', '.join(cli.commands)}."
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f" See {context.command_path} --help" if context else ""
-
-
-def _is_ours(error: ValueError) -> bool:
-    """Whether an error is one of the named ones, whose message is for people."""
-    return type(error).__module__.split(".")[0] in ("architectures", "trainables", "search")

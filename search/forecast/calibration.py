@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from architectures.cost import Cost
+from architectures.errors import HpsearchError
 from search.machines.machine import Machine
 from trainables.config import Config
 from trainables.data.datasets import Images
@@ -31,7 +32,7 @@ _VALIDATION = 0.27
 Speeds = dict[int, Speed]  # by the configuration's index
 
 
-class CalibrationError(ValueError):
+class CalibrationError(HpsearchError):
     """No step of any configuration could be measured."""
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from architectures.errors import HpsearchError
 from search.history.record import FINAL, is_family
 
 #: Where a configuration's values are numbers and where they are words, in the tables as in the events.
@@ -27,7 +28,7 @@ STATES = ("waiting", "running", "interrupted", *FINAL)
 _MOST = 2**63 - 1
 
 
-class EventError(ValueError):
+class EventError(HpsearchError):
     """A line of a ledger that no search has written: one line with its number."""
 
 

@@ -18,6 +18,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from architectures.errors import HpsearchError
 from trainables import files
 
 VERSION = 1
@@ -25,7 +26,7 @@ VERSION = 1
 Event = dict[str, Any]
 
 
-class LedgerError(ValueError):
+class LedgerError(HpsearchError):
     """A ledger that cannot be read or opened: one line with the file, the place and what to do."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from architectures.errors import HpsearchError, one_line
 from search.history.record import Run
 from trainables import files
 
@@ -21,7 +22,7 @@ CHOICES = {
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-class StoreError(ValueError):
+class StoreError(HpsearchError):
     """A search that is not there, exists already, or cannot be written: one line."""
 
 
@@ -142,7 +143,7 @@ def _read(folder: Path) -> Search:
             _check_facts(facts)
             return Search(folder=folder, request=request, created=_number(data["created"]), facts=facts)
     except (OSError, LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = one_line(error, named=True)
         raise StoreError(
             f"{folder / 'search.json'} is damaged ({reason}); restore it, or move its folder out of {folder.parent}"
         ) from error

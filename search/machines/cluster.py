@@ -22,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from architectures.errors import HpsearchError, one_line
 from search.machines import tokens
 
 # isort: split
@@ -41,7 +42,7 @@ _OURS = ("architectures", "search", "trainables")
 _NOT_CODE = ("__pycache__", "data", "node_modules", "results")
 
 
-class ClusterError(ValueError):
+class ClusterError(HpsearchError):
     """A cluster that cannot be used as asked: one line with what is wrong and what would be right."""
 
 
@@ -188,7 +189,7 @@ def _is_here(machine: GcsNodeInfo) -> bool:
 
 def _why(error: Exception) -> str:
     """Why Ray did not connect, in one line."""
-    text = " ".join(str(error).split())
+    text = one_line(error)
     versions = re.search(r"started with: Ray: (\S+) Python: (\S+) .*started with: Ray: (\S+) Python: (\S+)", text)
     if versions is None:
         return text[:300]

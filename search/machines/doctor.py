@@ -21,6 +21,7 @@ from typing import Literal
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from architectures.errors import one_line
 from search.machines import host, tokens
 from trainables import files
 from trainables.data.datasets import DATASETS
@@ -320,7 +321,7 @@ def round_trip(storage: str) -> Row:
         same = place.read(name) == content
         place.remove(name)
     except OSError as error:
-        reason = re.sub(r"//[^/@\s]*@", "//", " ".join(str(error).split()))[:200]
+        reason = re.sub(r"//[^/@\s]*@", "//", one_line(error))[:200]
         return Row(
             "storage",
             reason,

@@ -6,6 +6,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from architectures.errors import HpsearchError, one_line
+
 # Read by Ray and Tune, some of them on import.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -22,7 +24,7 @@ from ray._private import ray_constants
 from search.machines.machine import Machine
 
 
-class RayStartError(ValueError):
+class RayStartError(HpsearchError):
     """Ray that does not start: one line."""
 
     exit_code = 1
@@ -59,7 +61,7 @@ def _start_local(here: Machine) -> Any:
             logging_level=logging.ERROR,
         )
     except Exception as error:  # Ray raises bare ones
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise RayStartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
     finally:
         os.umask(umask)

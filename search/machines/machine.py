@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from architectures.errors import HpsearchError
 from trainables.training import default_precision
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ SLOTS_PER_GPU = 16  # at most; to become the fewest that give 95 % of the most i
 _SLOT_BYTES = 2e9  # of GPU memory, at least: a context, the images and a network in training
 
 
-class MachineError(ValueError):
+class MachineError(HpsearchError):
     """Machines that a search cannot go on with: one line."""
 
 

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 import click
 from click.core import ParameterSource
 
+from architectures.errors import one_line
 from search.history.store import Request
 from search.machines import cluster, tokens
 from search.machines.cluster import ClusterError
@@ -146,7 +147,7 @@ def _get(parts: SplitResult, header: dict[str, str]) -> tuple[int, bytes]:
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         raise ClusterError(
             f"no dashboard answers at {parts.geturl()} ({reason}): it is on the head, on port 8265 by default, and on "
             "loopback there unless ray start was given --dashboard-host"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from architectures.errors import one_line
 from search.history.events import checked
 from search.history.ledger import Ledger
 from search.history.record import Record, Run, rank
@@ -134,7 +135,7 @@ def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progre
         try:
             network = load_network(folder, device, run_own_code=True)
         except (NetworkError, FileNotFoundError) as error:  # damaged since it was written: to be trained again
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             driver.append("ended", **who, attempt=run.attempt, state="failed", reason=reason)
             continue
         driver.append("testing", **who)

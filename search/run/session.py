@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from architectures.cost import Cost, cost
+from architectures.errors import HpsearchError
 from architectures.families import make_network
 from architectures.spec import CNN, Shape, SizeError
 from search.history import tables
@@ -30,7 +31,7 @@ from trainables.data.datasets import DatasetError, Images, fingerprint, load, su
 from trainables.files import Folder, is_full
 
 
-class RequestError(ValueError):
+class RequestError(HpsearchError):
     """A wrong request: one line with the rule, the value and what would be right."""
 
 

@@ -15,6 +15,7 @@ import optuna
 from optuna.distributions import distribution_to_json, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from architectures.errors import one_line
 from architectures.spec import SizeError
 from search.history.record import Run
 from search.spaces.space import Function, Space, SpaceError, draw
@@ -107,7 +108,7 @@ class OptunaSampler:
             try:
                 self._told[run.asked["trial"]] = _frozen(run)
             except (ValueError, LookupError, TypeError) as error:
-                reason = " ".join(str(error).split())
+                reason = one_line(error)
                 raise SpaceError(f"the ledger's trial {run.asked['trial']} was never drawn: {reason}") from error
 
     def _history(self) -> optuna.Study:

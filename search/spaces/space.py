@@ -14,6 +14,7 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from architectures.errors import HpsearchError
 from architectures.families import FAMILIES, import_function
 from architectures.spec import ACTIVATIONS
 from trainables.config import OPTIMIZERS, Config, ConfigError, NetworkConfig, OptimizerConfig, TrainingConfig
@@ -21,7 +22,7 @@ from trainables.config import OPTIMIZERS, Config, ConfigError, NetworkConfig, Op
 Function = Callable[[optuna.Trial], Config]
 
 
-class SpaceError(ValueError):
+class SpaceError(HpsearchError):
     """Not a space: one line with the rule, the value and what would be right."""
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from architectures.errors import HpsearchError, one_line
 from search.history import ledger
 from search.history.store import NAME
 from trainables import files
@@ -48,7 +49,7 @@ _UNREACHABLE = ("NETWORK_CONNECTION", "UNAVAILABLE")
 _READERS = 16
 
 
-class StorageError(ValueError):
+class StorageError(HpsearchError):
     """A storage that cannot be used, or does not hold what was asked for: one line."""
 
 
@@ -307,7 +308,7 @@ def reported(location: str) -> Iterator[None]:
 
 def reason(error: Exception) -> str:
     """Why a storage failed, in one line that says what would be right."""
-    text = " ".join(str(error).split())
+    text = one_line(error)
     if "NO_SUCH_BUCKET" in text:
         return "there is no such bucket; make it, or correct its name"
     if any(each in text for each in _DENIED):

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from architectures.errors import HpsearchError, one_line
 
-class DatasetError(ValueError):
+
+class DatasetError(HpsearchError):
     """A dataset cannot be used as asked; one line with the rule, the value and what would be right."""
 
 
@@ -95,7 +97,7 @@ def _open(folder: Path, stem: str) -> Images | None:
         labels = _map(folder / f"{stem}.labels.npy", described["labels"])
         return Images(pixels, labels, tuple(described["classes"]))
     except Exception as error:  # whatever a damaged file makes of its readers
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         warnings.warn(f"the image cache {manifest} is damaged and is built anew ({reason})", stacklevel=4)
         with _writing(folder):
             manifest.unlink(missing_ok=True)

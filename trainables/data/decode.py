@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from architectures.errors import one_line
 from trainables.data.cache import DatasetError
 
 Progress = Callable[[int, int], None]
@@ -138,4 +139,4 @@ def _convert(image: Image.Image, mode: str, image_size: int | None) -> Image.Ima
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):  # its text holds a memory address
         return f"not a {', '.join(FORMATS)} image"
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(error)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from architectures.errors import one_line
 from trainables.data.cache import DatasetError, Images
 from trainables.data.decode import Encoded, Progress, decode, look
 from trainables.data.split import split
@@ -184,7 +185,7 @@ def _parquet(file: Path, **options: Any) -> Iterator[Any]:
         with pq.ParquetFile(file, **options) as parquet:
             yield parquet
     except (pa.ArrowException, OSError, LookupError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise DatasetError(
             f"{file} must be a whole Parquet file with the columns of the first one: {reason}"
         ) from error

@@ -18,6 +18,7 @@ import torch
 from ray import tune
 from ray.actor import ActorHandle
 
+from architectures.errors import one_line
 from trainables.config import Config
 from trainables.data.datasets import Images
 from trainables.files import Folder, is_full
@@ -201,7 +202,7 @@ class Worker(tune.Trainable):
             except _UNUSABLE as error:
                 if memory_error(error):
                     raise
-                reason = " ".join(str(error).split())
+                reason = one_line(error)
                 raise _UnreadableError(f"the checkpoint {name} cannot be used: {reason}") from error
         return training
 

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import torch
 
+from architectures.errors import HpsearchError
+
 
 class Files(Protocol):
     """Where a run's files lie: a `trainables.files.Folder`, or something on another machine that stands for one."""
@@ -20,7 +22,7 @@ class Files(Protocol):
 CRC_BYTES = 4
 
 
-class CheckpointError(ValueError):
+class CheckpointError(HpsearchError):
     """A checkpoint that is not what was written."""
 
 

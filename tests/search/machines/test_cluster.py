@@ -251,7 +251,7 @@ def test_a_driver_runs_on_a_node_of_its_cluster(head, monkeypatch):
 SCRIPT = """
 import json, os, sys
 from pathlib import Path
-from search import cluster, doctor
+from search.machines import cluster, doctor
 import ray
 
 sys.path.append(os.getcwd())

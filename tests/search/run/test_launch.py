@@ -1,7 +1,6 @@
 """Which trial begins when, and what a worker measures before its first epoch."""
 
 import numpy as np
-from tests.search.run.local import LocalWorker, make_images
 
 from search.forecast.calibration import Calibration
 from search.history.ledger import Ledger
@@ -11,6 +10,7 @@ from search.run.launch import search_source, trial_order
 from search.samplers.sampler import ListSampler
 from search.schedulers.asha import NoScheduler
 from search.spaces.space import Space
+from tests.search.run.local import LocalWorker, make_images
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.worker.actor import Place
 
