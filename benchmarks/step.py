@@ -75,7 +75,7 @@ def ceilings() -> dict[str, float]:
 def steps(made: Training) -> float:
     """Seconds of a step, after what a first one costs."""
     began = time.perf_counter()
-    made.run_epoch()
+    made.run_segment()
     return (time.perf_counter() - began) / -(-len(made.train) // made.config.training.batch_size)
 
 
@@ -89,7 +89,7 @@ def parts_of(made: Training, size: tuple[int, int, int]) -> dict[str, float]:
     whole = steps(made)
     original, made.config = made.config, made.config.with_training(augment="none")
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
-        made.run_epoch()
+        made.run_segment()
     made.config = original
     spent = dict.fromkeys(PARTS, 0.0)
     other = 0.0
@@ -219,7 +219,7 @@ def main() -> None:
 
         made = make()
         steps(made)
-        seconds = best(made.run_epoch, 1.0) / 2
+        seconds = best(made.run_segment, 1.0) / 2
         network = make_network(family, settings.network.hyperparameters, shape, CLASSES)
         work = 3 * cost(network, shape, CLASSES).flops * asked.batch / seconds / 1e9
         parts = parts_of(made, shape)

@@ -2,18 +2,19 @@
 
     training = Training(config, train, validation, seed=0)
     while not training.finished:
-        print(training.run_epoch())
+        print(training.run_segment())
 
-Data stay on the device as uint8; a batch is an index into them, augmented as a batch; metrics stay there too and are
-read once an epoch. All randomness of an epoch derives from (seed, epoch), so a checkpoint at an epoch's end needs no
-generator: what follows is what would have followed.
+A segment is an epoch, or a part of one where marks lie within it. Data stay on the device as uint8; a batch is an index
+into them, augmented as a batch; metrics stay there too and are read once a segment. All randomness of a segment derives
+from (seed, epoch, part), so a checkpoint at its end needs no generator: what follows is what would have followed.
 """
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -41,21 +42,26 @@ CAPTURED_BATCH = 128
 
 @dataclass(frozen=True)
 class Measurement:
-    """An epoch's end. Losses are nats an image (training's with label smoothing), accuracies fractions of one.
-
-    images: trained since the start. epoch: images over the training set's size. images_per_second: training alone.
-    seconds: training and validation of this epoch. Validation's fields are None in a retrain.
-    """
+    """What a segment's end shows. Losses are nats an image, accuracies fractions of one."""
 
     images: int
+    """Images trained on since the start."""
     epoch: float
+    """The same over the training set's size."""
     train_loss: float
+    """Mean over the segment, with label smoothing."""
     train_accuracy: float
+    """Mean over the segment."""
     val_loss: float | None
+    """None in a retrain."""
     val_accuracy: float | None
+    """None in a retrain."""
     learning_rate: float
+    """Of the segment's last step."""
     images_per_second: float
+    """Training alone."""
     seconds: float
+    """Training and validation of this segment."""
 
     @property
     def finite(self) -> bool:
@@ -88,10 +94,12 @@ class Training:
         precision: str = "float32",
         micro_batch: int | None = None,
         captured: bool | None = None,
+        marks: Sequence[float] = (),
     ) -> None:
         """micro_batch: images whose gradients are computed at a time where memory is too small for a batch. Not quite
         the same training: batch norm then sees fewer images at a time. captured: whether steps are launched as CUDA
-        graphs; by default where that pays.
+        graphs; by default where that pays. marks: epochs, perhaps fractions, at which a segment ends as well; each is
+        rounded up to a whole batch.
         """
         if config.training.epochs is None:
             raise ValueError("the configuration has no number of epochs; see Config.with_defaults")
@@ -99,6 +107,7 @@ class Training:
         self.train, self.validation = train, validation
         self.device = train.device
         self.images = 0
+        self._marks = {_mark(epochs, len(train), config.training.batch_size) for epochs in marks}
         torch.manual_seed(seed)
         shape = tuple(train.pixels.shape[1:])
         network = make_network(config.network.name, config.network.hyperparameters, shape, train.num_classes)
@@ -124,10 +133,15 @@ class Training:
         """Whether the configuration's epochs are done."""
         return self.epoch >= (self.config.training.epochs or 0)
 
-    def run_epoch(self) -> Measurement:
-        """Train for one epoch and validate; the measurement at its end."""
-        began = time.perf_counter()
-        train_loss, train_accuracy = self._train_epoch()
+    @property
+    def at_mark(self) -> bool:
+        """Whether a mark lies just here."""
+        return self.images in self._marks
+
+    def run_segment(self) -> Measurement:
+        """Train to the next mark or to the epoch's end, whichever comes first, and validate."""
+        began, before = time.perf_counter(), self.images
+        train_loss, train_accuracy = self._train_segment()
         trained = time.perf_counter()
         val_loss, val_accuracy = self._validate() if self.validation is not None else (None, None)
         return Measurement(
@@ -138,7 +152,7 @@ class Training:
             val_loss=val_loss,
             val_accuracy=val_accuracy,
             learning_rate=self.optimizer.param_groups[0]["lr"],
-            images_per_second=len(self.train) / (trained - began),
+            images_per_second=(self.images - before) / (trained - began),
             seconds=time.perf_counter() - began,
         )
 
@@ -152,19 +166,31 @@ class Training:
         self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # torch would keep the given tensors
         self.images = state["images"]
 
-    def _train_epoch(self) -> tuple[float, float]:
+    def _train_segment(self) -> tuple[float, float]:
         settings = self.config.training
         augmentation = PRESETS[settings.augment or "published"]
         self.model.train()
         if self._capturing and self._captured is None:
             self._captured = self._capture()
-        # One seed an epoch for shuffling, augmentation and dropout: see the module's docstring.
-        seed = int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0])
-        torch.manual_seed(seed)
-        generator = torch.Generator(self.device).manual_seed(seed)
+        begins = self.epoch * len(self.train)
+        within = self.images - begins
+        ends = sorted({mark - begins for mark in self._marks if begins < mark < begins + len(self.train)})
+        part = sum(end <= within for end in ends)
+        # One seed for shuffling, augmentation and dropout: see the module's docstring. The order is the whole epoch's.
+        torch.manual_seed(self._seed(0))
+        generator = torch.Generator(self.device).manual_seed(self._seed(0))
         order = torch.randperm(len(self.train), generator=generator, device=self.device)
+        if part:
+            torch.manual_seed(self._seed(part))
+            generator.manual_seed(self._seed(part))
+        batches = _batches(order.to(self.train.pixels.device), settings.batch_size)
+        ahead = [
+            batch
+            for at, batch in zip(_starts(batches), batches, strict=True)
+            if within <= at < (*ends, len(order))[part]
+        ]
         self._totals.zero_()
-        for block in _blocks(_batches(order.to(self.train.pixels.device), settings.batch_size)):
+        for block in _blocks(ahead):
             pixels, labels = self.train.take(torch.cat(block))
             inputs, sizes = augment(pixels, augmentation, generator), [len(batch) for batch in block]
             for batch, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
@@ -173,7 +199,12 @@ class Training:
                 self.optimizer.step()
                 self.images += len(of)
         loss_sum, correct = self._totals.tolist()
-        return loss_sum / len(order), correct / len(order)
+        trained = sum(map(len, ahead))
+        return loss_sum / trained, correct / trained
+
+    def _seed(self, part: int) -> int:
+        """The seed of a part of this epoch; that of the first part is the whole epoch's."""
+        return int(np.random.SeedSequence([self.seed, self.epoch, part]).generate_state(1)[0])
 
     def _validate(self) -> tuple[float, float]:
         assert self.validation is not None
@@ -248,6 +279,20 @@ def evaluate(
 
 def _autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def _mark(epochs: float, num_images: int, batch_size: int) -> int:
+    """The images after which a mark lies: at the end of the batch in which so many epochs are reached."""
+    whole = int(epochs)
+    within = round((epochs - whole) * num_images, 6)  # without what floating point adds
+    batches = math.ceil(within / batch_size)
+    is_last = batches * batch_size >= num_images - 1  # see `_batches`
+    return whole * num_images + (num_images if is_last else batches * batch_size)
+
+
+def _starts(batches: list[Tensor]) -> Iterator[int]:
+    """How many images come before each batch."""
+    return accumulate((len(batch) for batch in batches[:-1]), initial=0)
 
 
 def _batches(order: Tensor, size: int) -> list[Tensor]:

@@ -113,6 +113,13 @@ def session(command: Any) -> Any:
                 help="Minutes without progress after which a trial's worker ends itself.",
             ),
             click.option("--address", metavar="HOST:PORT", help="Train on this Ray cluster.  [default: this machine]"),
+            click.option(
+                "--engine",
+                type=click.Choice(["tune", "inline"]),
+                default="tune",
+                show_default=True,
+                help="Ray Tune, or one trial at a time in this process, without Ray.",
+            ),
         )
     ):
         command = option(command)
@@ -120,7 +127,12 @@ def session(command: Any) -> Any:
 
 
 def session_options(
-    parallel: int | None, max_time: float | None, retries: int, trial_timeout: float, address: str | None
+    parallel: int | None,
+    max_time: float | None,
+    retries: int,
+    trial_timeout: float,
+    address: str | None,
+    engine: str,
 ) -> Any:
     """The options of `session` as `search.run.session.Options`, in seconds."""
     from search.run.session import Options
@@ -131,6 +143,7 @@ def session_options(
         retries=retries,
         trial_timeout=trial_timeout * 60,
         address=address,
+        engine=engine,
     )
 
 

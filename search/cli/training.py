@@ -55,6 +55,7 @@ def launch(
     retries: int,
     trial_timeout: float,
     address: str | None,
+    engine: str,
     storage: str | None,
     **asked: Any,
 ) -> None:
@@ -93,7 +94,7 @@ def launch(
 
         print_forecast(request, calculate(request, results=results, parallel=parallel))
         return
-    how = options.session_options(parallel, max_time, retries, trial_timeout, address)
+    how = options.session_options(parallel, max_time, retries, trial_timeout, address, engine)
     _finish(begin(request, how, results=results, name=name, storage=storage), results)
 
 

@@ -1,16 +1,13 @@
-"""What a search will cost, before it is paid: draws, sizes, seconds an epoch on this machine, epochs under ASHA, time.
+"""What a search will cost, before it is paid: draws, sizes, seconds an epoch on this machine, epochs, wall clock.
 
-Epochs and wall clock come from playing the search with random accuracies, many times. ASHA's luck is part of the
-answer: which trials come first decides how many go on, and so 60 trials train 200 epochs or 600.
+Epochs and wall clock come from rehearsals of the search (`search.run.rehearsal`).
 """
 
-import heapq
 import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +15,12 @@ import numpy as np
 import torch
 
 from architectures.cost import Cost
-from search.forecast.calibration import Speeds, Times, times
+from search.forecast.calibration import Times
 from search.machines.machine import Machine
 from search.samplers.sampler import Draw
-from search.schedulers.asha import make_scheduler
 from trainables.config import Config
 
-GAMES = 100  # random searches that are played
 MOST_DRAWS = 200  # of which a forecast is made; a longer search is taken to repeat them
-_GAP = 0.05  # seconds between two trials in a warm worker
-
-# What the random accuracies are like, from the committed searches (see benchmarks/README.md): so many trials never
-# learn and stay at chance together; the others keep their rank from rung to rung but for this much noise.
-_NEVER_LEARN = 0.2
-_NOISE = 0.25
-_TPE_IMPROVES = 1.0  # standard deviations from the first to the last draw: 40 trials train a fifth more epochs
 
 #: Tensors as large as the weights that an optimizer keeps, with the settings that the published ranges have.
 _OPTIMIZER_STATES = {"adam": 2, "rmsprop": 2, "adagrad": 1, "sgd": 1}
@@ -78,15 +66,9 @@ class Plan:
     max_t: int
 
 
-def forecast(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecast:
-    """The forecast of a search, given some of its configurations' speeds; raises CalibrationError without any."""
+def forecast(plan: Plan, found: Times, games: Sequence[tuple[float, float]], here: Machine, folder: Path) -> Forecast:
+    """The forecast of a search. found: its configurations' times. games: epochs and seconds of rehearsals."""
     configs, costs = plan.configs, plan.costs
-    found = times(configs, costs, speeds, plan.num_train, plan.num_validation)
-    epochs = [config.training.epochs or plan.max_t for config in configs]
-    improves = _TPE_IMPROVES if plan.sampler == "tpe" else 0.0
-    games = [
-        play(found, epochs, plan.order, plan.scheduler, plan.max_t, here.slots, seed, improves) for seed in range(GAMES)
-    ]
     memory = sorted((memory_of(config, cost) for config, cost in zip(configs, costs, strict=True)), reverse=True)
     checkpoints = sorted((_state_bytes(c, k) for c, k in zip(configs, costs, strict=True)), reverse=True)
     needed, disk = sum(memory[: here.slots]), sum(checkpoints[: here.slots])
@@ -99,44 +81,6 @@ def forecast(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecas
         disk=disk,
         warnings=_warnings(needed, disk, here, folder),
     )
-
-
-def play(
-    found: Times,
-    epochs: Sequence[int],
-    order: Sequence[int],
-    scheduler: str,
-    max_t: int,
-    slots: int,
-    seed: int,
-    improves: float = 0.0,
-) -> tuple[int, float]:
-    """One search with random accuracies: epochs trained in all, and seconds until the last slot is free.
-
-    found: times of each configuration; epochs: to its end; order: of the trials. Trial n is configuration n, and
-    after the last one come the same again. improves: by how many standard deviations the last draw is better.
-    """
-    rng = np.random.default_rng(seed)
-    learns = rng.random(len(order)) >= _NEVER_LEARN
-    quality = np.where(learns, rng.normal(size=len(order)) + improves * np.linspace(0, 1, len(order)), -10.0)
-    judge = make_scheduler(scheduler, max_t)
-
-    def first_epoch(trial: int) -> float:
-        return _GAP + found.starts[trial % len(epochs)] + found.epochs[trial % len(epochs)]
-
-    waiting = iter(order)
-    busy = [(first_epoch(trial), trial, 1) for trial in islice(waiting, slots)]  # (an epoch's end, trial, epoch)
-    heapq.heapify(busy)
-    trained, now = 0, 0.0
-    while busy:
-        now, trial, epoch = heapq.heappop(busy)
-        trained += 1
-        value = quality[trial] + _NOISE * rng.normal() * learns[trial]
-        if epoch < epochs[trial % len(epochs)] and judge.judge(trial, epoch, value):
-            heapq.heappush(busy, (now + found.epochs[trial % len(epochs)], trial, epoch + 1))
-        elif (following := next(waiting, None)) is not None:
-            heapq.heappush(busy, (now + first_epoch(following), following, 1))
-    return trained, now
 
 
 def memory_of(config: Config, cost: Cost) -> int:

@@ -1,154 +1,388 @@
-"""What an event may say. A line's checksum shows what has changed since it was written, not what never was one."""
+"""Events: one frozen class for each kind of line in the ledger, used by the writer, the reader's check and the fold.
+
+A line's checksum shows that it is as it was written. These classes show that it says what a search can say: each field
+names the values that fit it, and nothing reaches the disk that no field names.
+"""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, ClassVar
 
 from architectures.errors import HpsearchError
-from search.history.record import FINAL, is_family
+from trainables.config import Config, ConfigError
 
-#: Where a configuration's values are numbers and where they are words, in the tables as in the events.
-FLOATS = (
-    "lr",
-    "weight_decay",
-    "beta1",
-    "beta2",
-    "alpha",
-    "momentum",
-    "dampening",
-    "initial_accumulator_value",
-    "lr_decay",
-    "label_smoothing",
-    "width",
-    "conv_dropout",
-    "head_dropout",
-)
-TEXTS = ("activation", "pool", "norm", "head_widths", "schedule", "augment")
-STATES = ("waiting", "running", "interrupted", *FINAL)
 _MOST = 2**63 - 1
 
 
+class State(StrEnum):
+    """How a trial stands."""
+
+    WAITING = "waiting"
+    """It has been drawn, or may go on, and no worker has begun with it."""
+    RUNNING = "running"
+    """A worker trains it, or did when its session was killed."""
+    PAUSED = "paused"
+    """The scheduler has not decided yet whether it goes on."""
+    INTERRUPTED = "interrupted"
+    """It has to be trained on, by this session or by the next one."""
+    DONE = "done"
+    """It reached its last epoch."""
+    STOPPED = "stopped"
+    """The scheduler ended it."""
+    DIVERGED = "diverged"
+    """Its loss is not finite."""
+    INFEASIBLE = "infeasible"
+    """It does not fit into memory."""
+    FAILED = "failed"
+    """Its worker failed, through no fault of its configuration."""
+
+
+#: A run ends in one of these; only a failed one is trained again, by the next resume.
+FINAL = (State.DONE, State.STOPPED, State.DIVERGED, State.INFEASIBLE, State.FAILED)
+
+
+class Decision(StrEnum):
+    """What follows a measurement."""
+
+    CONTINUE = "continue"
+    """The run goes on in its worker."""
+    PAUSE = "pause"
+    """The worker is free; the run may go on later."""
+    STOP = "stop"
+    """The scheduler ends the run."""
+    END = "end"
+    """There is nothing to decide: the run has ended by itself."""
+
+
 class EventError(HpsearchError):
-    """A line of a ledger that no search has written: one line with its number."""
+    """A line of a ledger that no search writes: one line with its number."""
 
 
-def checked(events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The events in order; raises EventError at the first that no search writes."""
-    asked: set[tuple[int, int]] = set()
-    opened = False
-    for event in events:
-        _check(event, asked, opened)
-        opened = opened or event["event"] == "opened"
-        if event["event"] == "asked":
-            asked.add((event["trial"], event["repeat"]))
-        yield event
+# ---- what fits a field
 
 
-def _check(event: dict[str, Any], asked: set[tuple[int, int]], opened: bool) -> None:
-    try:
-        kind = event["event"]
-        if not _number(event["time"]):
-            raise ValueError(f"time is {event['time']!r:.60}")
-        if kind not in _FIELDS:
-            raise ValueError(f"there is no event {kind!r}")
-        for name, fits in _FIELDS[kind].items():
-            if not fits(event[name]):
-                raise ValueError(f"{name} is {event[name]!r:.60}")
-        for name in event.keys() & _OPTIONAL.keys():
-            if not _OPTIONAL[name](event[name]):
-                raise ValueError(f"{name} is {event[name]!r:.60}")
-        if kind == "measured" and event["val_accuracy"] is None and not event["repeat"] and event["decision"] != "end":
-            raise ValueError("val_accuracy is missing")
-        if kind == "closed" and not opened:
-            raise ValueError("no session was opened")
-        if kind != "asked" and "trial" in _FIELDS[kind] and (event["trial"], event["repeat"]) not in asked:
-            raise ValueError(f"run {event['trial']}-{event['repeat']} was never asked for")
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        lacks = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        line = event["seq"] + 1
-        raise EventError(
-            f"ledger.jsonl, line {line}: its checksum is right, but {lacks}; go on from before it with --until {line}"
-        ) from error
-
-
-def _count(value: Any) -> bool:
+def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
-def _share(value: Any) -> bool:
-    return _number(value) and 0 <= value <= 1
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1
 
 
-def _text(value: Any) -> bool:
+def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _or_none(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or fits(value)
+def _is_checkpoint(value: Any) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch(r"\d+-\d+-\d+-\d+\.pt", value, re.ASCII))
 
 
-def _state(value: Any) -> bool:
-    return value in STATES
+def _is_config(value: Any) -> bool:
+    try:
+        return Config.from_json(value).training.epochs is not None
+    except ConfigError as error:
+        raise ValueError(f"config is wrong: {error}") from error
 
 
-def _checkpoint(value: Any) -> bool:
-    return value is None or bool(re.fullmatch(r"\d+-\d+-\d+-\d+\.pt", value, re.ASCII))
+def _is_state(value: Any) -> bool:
+    return value in frozenset(State)
 
 
-def _config(value: Any) -> bool:
-    network, optimizer, training = value["network"], value["optimizer"], value["training"]
-    parts = (network, optimizer, training) if is_family(network["name"]) else (optimizer, training)
-    for part in parts:
-        for name, held in part.items():
-            if name in FLOATS and not _or_none(_number)(held):
-                return False
-            if name in TEXTS and not isinstance(held, str | list | None):
-                return False
-    return _text(optimizer["name"]) and _count(training["batch_size"]) and _count(training["epochs"])
+def _is_decision(value: Any) -> bool:
+    return value in frozenset(Decision)
 
 
-_RUN = {"trial": _count, "repeat": _count}
-_ATTEMPT = {**_RUN, "attempt": _count}
-_FIELDS: dict[Any, dict[str, Callable[[Any], bool]]] = {
-    "opened": {"slots": _count},
-    "closed": {"reason": _text},
-    "cut": {"lines": _count, "tested": _count},
-    "asked": {
-        **_RUN,
-        "config": _config,
-        "params": lambda value: isinstance(value, dict),
-        "distributions": lambda value: isinstance(value, dict) and all(map(_text, value.values())),
-        "redrawn": _count,
-        "parameters": _count,
-        "flops": _count,
-        "seed": _count,
-    },
-    "started": {**_ATTEMPT, "images": _count},
-    "measured": {
-        **_ATTEMPT,
-        "images": _count,
-        "epoch": _number,
-        "val_accuracy": _or_none(_share),
-        "seconds": _or_none(_number),
-        "checkpoint": _checkpoint,
-        "state": _state,
-        "reason": _or_none(_text),
-        "decision": lambda value: value in ("continue", "pause", "stop", "end"),
-    },
-    "ended": {**_ATTEMPT, "state": _state, "reason": _or_none(_text)},
-    "testing": {**_RUN},
-    "tested": {**_RUN, "correct": _count, "images": _count},
-}
-_OPTIONAL: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("train_loss", "val_loss", "learning_rate"), _or_none(_number)),
-    "train_accuracy": _or_none(_share),
-    "images_per_second": _or_none(_number),
-    "host": _text,
-    "pid": _count,
-    "samples": _or_none(_count),
-    "micro_batch": _or_none(_count),
-}
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+def _needs(fits: Callable[[Any], bool], *, none: bool = False) -> Any:
+    """A field that a line must have. none: whether it may be null."""
+    return field(metadata={"fits": fits, "none": none})
+
+
+def _may(fits: Callable[[Any], bool]) -> Any:
+    """A field that a line may lack."""
+    return field(default=None, metadata={"fits": fits, "none": True})
+
+
+# ---- the kinds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """What every line has."""
+
+    kind: ClassVar[str]
+    """The word in the line's field `event`."""
+    seq: int = -1
+    """The line's place in the ledger, from 0; given when it is written."""
+    time: float = 0.0
+    """Unix seconds; given when it is written."""
+
+    def __getitem__(self, name: str) -> Any:  # until the merge
+        return self.kind if name == "event" else getattr(self, name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Until the merge."""
+        return getattr(self, name, default)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields of its own, without those that are optional and absent."""
+        return {name: value for name in self.names() if (value := getattr(self, name)) is not None or name in _NULLS}
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The names of the fields of its own."""
+        return _NAMES[cls]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened(Event):
+    """A session began: one process at work on the search."""
+
+    kind = "opened"
+    slots: int = _needs(_is_count)
+    """Trials at a time."""
+    samples: int | None = _may(_is_count)
+    """How many trials the search has by now; None when the session retrains."""
+    threads: int | None = _may(_is_count)
+    """Threads of each slot on the CPU."""
+    device: str | None = _may(_is_text)
+    """The kind of device: "cpu" or "cuda"."""
+    host: str | None = _may(_is_text)
+    """The driver's machine."""
+    pid: int | None = _may(_is_count)
+    """The driver's process."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closed(Event):
+    """A session ended by itself."""
+
+    kind = "closed"
+    reason: str = _needs(_is_text)
+    """Why: "finished", "interrupted", "out of time", "disk full", "taken over" or "failed"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut(Event):
+    """The ledger was cut off here, because a line was damaged."""
+
+    kind = "cut"
+    lines: int = _needs(_is_count)
+    """How many lines were lost."""
+    tested: int = _needs(_is_count)
+    """How many test passes they told of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfRun(Event):
+    """An event of one run."""
+
+    trial: int = _needs(_is_count)
+    """The trial's number."""
+    repeat: int = _needs(_is_count)
+    """0 for the search's own training, 1 and on for retrains."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(OfRun):
+    """A run was drawn, or asked for by a retrain."""
+
+    kind = "asked"
+    config: Mapping[str, Any] = _needs(_is_config)
+    """The configuration, as `Config.to_json` writes it, with its number of epochs."""
+    params: Mapping[str, Any] = _needs(_is_mapping)
+    """Optuna's flat parameters."""
+    distributions: Mapping[str, str] = _needs(_is_texts)
+    """Their distributions, as Optuna's JSON."""
+    redrawn: int = _needs(_is_count)
+    """Impossible draws before this one."""
+    parameters: int = _needs(_is_count)
+    """The network's parameters."""
+    flops: int = _needs(_is_count)
+    """Floating-point operations of a forward pass of one image."""
+    seed: int = _needs(_is_count)
+    """The training's seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Granted(OfRun):
+    """The scheduler lets a paused run go on; its task is handed out after this."""
+
+    kind = "granted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfAttempt(OfRun):
+    """An event of one attempt at a run."""
+
+    attempt: int = _needs(_is_count)
+    """From 1; every task that is handed out for a run is another attempt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started(OfAttempt):
+    """A worker began with a run."""
+
+    kind = "started"
+    images: int = _needs(_is_count)
+    """Training images that its checkpoint has seen; 0 from the seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured(OfAttempt):
+    """A segment of a run ended: its measurement, and what follows from it."""
+
+    kind = "measured"
+    images: int = _needs(_is_count)
+    """Training images seen since the run's start."""
+    epoch: float = _needs(_is_number)
+    """The same in epochs, perhaps a fraction."""
+    val_accuracy: float | None = _needs(_is_share, none=True)
+    """Fraction of one; None in a retrain."""
+    seconds: float | None = _needs(_is_number, none=True)
+    """Training and validation of this segment."""
+    checkpoint: str | None = _needs(_is_checkpoint, none=True)
+    """The checkpoint that was written, if one was."""
+    state: State = _needs(_is_state)
+    """How the run stands now."""
+    reason: str | None = _needs(_is_text, none=True)
+    """Why it ended, if it did."""
+    decision: Decision = _needs(_is_decision)
+    """What follows."""
+    train_loss: float | None = _may(_is_number)
+    """Mean over the segment, nats an image."""
+    train_accuracy: float | None = _may(_is_share)
+    """Mean over the segment, fraction of one."""
+    val_loss: float | None = _may(_is_number)
+    """Nats an image."""
+    learning_rate: float | None = _may(_is_number)
+    """Of the segment's last step."""
+    images_per_second: float | None = _may(_is_number)
+    """Training alone."""
+    checkpoint_seconds: float | None = _may(_is_number)
+    """What writing the checkpoint took."""
+    began: float | None = _may(_is_number)
+    """Unix seconds at which the worker began with the segment, by its clock."""
+    host: str | None = _may(_is_text)
+    """The worker's machine."""
+    pid: int | None = _may(_is_count)
+    """The worker's process."""
+    trouble: str | None = _may(_is_text)
+    """Why a checkpoint could not be written."""
+    full: str | None = _may(_is_text)
+    """What a full disk said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended(OfAttempt):
+    """An attempt ended without a measurement."""
+
+    kind = "ended"
+    state: State = _needs(_is_state)
+    """How the run stands now."""
+    reason: str | None = _needs(_is_text, none=True)
+    """Why."""
+    micro_batch: int | None = _may(_is_count)
+    """Images whose gradients are computed at a time from now on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Testing(OfRun):
+    """A test pass of a retrained network begins; it counts from here on."""
+
+    kind = "testing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tested(OfRun):
+    """A test pass ended, and its predictions are on disk."""
+
+    kind = "tested"
+    correct: int = _needs(_is_count)
+    """Images that were recognised."""
+    images: int = _needs(_is_count)
+    """Images in the test set."""
+    fingerprint: str | None = _may(_is_text)
+    """The test images' fingerprint."""
+
+
+_OWN: dict[type[Event], Mapping[str, Any]] = {}
+KINDS: dict[str, type[Event]] = {}
+"""Every kind of event by its word."""
+for _class in (Opened, Closed, Cut, Asked, Granted, Started, Measured, Ended, Testing, Tested):
+    KINDS[_class.kind] = _class
+    _OWN[_class] = {each.name: each for each in fields(_class) if each.name not in ("seq", "time")}
+_NAMES = {kind: tuple(own) for kind, own in _OWN.items()}
+_NULLS = {each.name for own in _OWN.values() for each in own.values() if each.default is MISSING}
+
+
+# ---- from lines to events
+
+
+def parse(entries: Iterable[Mapping[str, Any]]) -> Iterator[Event]:
+    """The events of a ledger's lines, in order; raises EventError at the first that no search writes."""
+    asked: set[tuple[int, int]] = set()
+    opened = False
+    for entry in entries:
+        try:
+            event = _event(entry)
+            _check_order(event, asked, opened)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            lacks = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            line = entry["seq"] + 1
+            raise EventError(
+                f"ledger.jsonl, line {line}: its checksum is right, but {lacks}; "
+                f"go on from before it with --until {line}"
+            ) from error
+        opened = opened or isinstance(event, Opened)
+        if isinstance(event, Asked):
+            asked.add((event.trial, event.repeat))
+        yield event
+
+
+def _event(entry: Mapping[str, Any]) -> Event:
+    if not _is_number(entry["time"]):
+        raise ValueError(f"time is {entry['time']!r:.60}")
+    kind = KINDS.get(entry["event"])
+    if kind is None:
+        raise ValueError(f"there is no event {entry['event']!r}")
+    found = {}
+    for name, own in _OWN[kind].items():
+        value = entry[name] if own.default is MISSING else entry.get(name)
+        if not (value is None and own.metadata["none"]) and not own.metadata["fits"](value):
+            raise ValueError(f"{name} is {value!r:.60}")
+        found[name] = value
+    return kind(seq=entry["seq"], time=entry["time"], **_with_enums(found))
+
+
+def _with_enums(found: dict[str, Any]) -> dict[str, Any]:
+    if "state" in found:
+        found["state"] = State(found["state"])
+    if "decision" in found:
+        found["decision"] = Decision(found["decision"])
+    return found
+
+
+def _check_order(event: Event, asked: set[tuple[int, int]], opened: bool) -> None:
+    """Raise ValueError for an event that cannot stand where it does."""
+    if isinstance(event, Closed) and not opened:
+        raise ValueError("no session was opened")
+    if isinstance(event, OfRun) and not isinstance(event, Asked) and (event.trial, event.repeat) not in asked:
+        raise ValueError(f"run {event.trial}-{event.repeat} was never asked for")
+    if isinstance(event, Measured) and event.val_accuracy is None and not event.repeat:
+        may_lack = event.decision is Decision.END
+        if not may_lack:
+            raise ValueError("val_accuracy is missing")

@@ -1,8 +1,8 @@
 """The ledger: one append-only file of one-line events, the truth that everything else is derived from.
 
 A line is a JSON object `{v, seq, time, event, trial, repeat, attempt, …, crc}`; `crc` is the CRC-32 of the line without
-it. A line is on disk before `append` returns. One process writes at a time, which a lock on the file ensures; anyone
-may read.
+it. What the fields may say is in `search.history.events`. A line is on disk before `append` returns. One process writes
+at a time, which a lock on the file ensures; anyone may read.
 """
 
 import fcntl
@@ -14,16 +14,19 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from architectures.errors import HpsearchError
+from search.history.events import Cut, Event, parse
 from trainables import files
 
 VERSION = 1
 
-Event = dict[str, Any]
+Entry = dict[str, Any]
+"""A line as JSON, without its checksum."""
 
 
 class LedgerError(HpsearchError):
@@ -42,31 +45,33 @@ class Ledger:
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         """Open or create; a torn last line is cut off with a warning.
 
-        Raises LedgerError when another process has it open, or when a line before the last is damaged.
+        Raises LedgerError when another process has it open, or when a line before the last is damaged, and EventError
+        for a line that no search writes.
         """
         self._path, self._clock = path, clock
         self._file = _open_locked(path)
         try:
-            self.events, good = _parse(path)
-        except LedgerError:
+            entries, good = _parse(path)
+            self.events = list(parse(entries))
+        except HpsearchError:
             self._file.close()
             raise
         if good < path.stat().st_size:
             warnings.warn(f"{path}: the last line is torn (a kill or a full disk); it is cut off", stacklevel=2)
             self._file.truncate(good)
 
-    def append(self, event: str, **fields: Any) -> Event:
-        """Record an event; it is on disk when this returns. Raises DiskError when the disk refuses."""
-        entry = {"v": VERSION, "seq": len(self.events), "time": self._clock(), "event": event, **plain(fields)}
+    def append(self, event: Event) -> Event:
+        """Record an event; it is on disk when this returns, with its place and time. Raises DiskError."""
+        event = replace(event, seq=len(self.events), time=self._clock())
         end = self._file.seek(0, os.SEEK_END)
         try:
-            line = _encode(entry)
+            line = _encode(entry_of(event))
             while line:
                 line = line[self._file.write(line) :]
             os.fsync(self._file.fileno())
-            self.events.append(entry)
+            self.events.append(event)
         except BaseException as error:  # also a Ctrl-C: the line is there for all or for nobody
-            if len(self.events) > entry["seq"]:
+            if len(self.events) > event.seq:
                 raise
             self._file.truncate(end)
             if isinstance(error, OSError):
@@ -75,7 +80,7 @@ class Ledger:
                     f"make room, then hpsearch resume {self._path.parent.name}"
                 ) from error
             raise
-        return entry
+        return event
 
     def close(self) -> None:
         """Let another process write."""
@@ -86,6 +91,26 @@ class Ledger:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class MemoryLedger:
+    """A ledger that no disk holds, for simulations."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self.events: list[Event] = []
+
+    def append(self, event: Event) -> Event:
+        """Record an event, with its place and time."""
+        event = replace(event, seq=len(self.events), time=self._clock())
+        self.events.append(event)
+        return event
+
+
+def entry_of(event: Event) -> Entry:
+    """An event as the object of its line."""
+    head = {"v": VERSION, "seq": event.seq, "time": event.time, "event": event.kind}
+    return head | plain(event.to_json())
 
 
 def _open_locked(path: Path) -> FileIO:
@@ -122,8 +147,11 @@ def _running(path: Path) -> LedgerError:
     return LedgerError(f"{path.parent.name} is running in another process; see hpsearch status")
 
 
-def read(path: Path) -> list[Event]:
-    """All whole events, also while another process writes. Raises LedgerError on damage before the last line."""
+def read(path: Path) -> list[Entry]:
+    """The objects of all whole lines, also while another process writes.
+
+    Raises LedgerError on damage before the last line. `search.history.events.parse` makes events of them.
+    """
     return _parse(path)[0]
 
 
@@ -148,7 +176,7 @@ def _cut(path: Path, line: int, clock: Callable[[], float]) -> None:
     if len(_decode_all(path, kept)) < len(kept):
         raise LedgerError(f"{path}, line {len(kept)} is damaged as well: --until {len(kept)}")
     tested = sum(_test_passes(each) for each in lost)
-    entry = {"v": VERSION, "seq": len(kept), "time": clock(), "event": "cut", "lines": len(lost), "tested": tested}
+    entry = entry_of(Cut(seq=len(kept), time=clock(), lines=len(lost), tested=tested))
     files.write(path.with_name(f"ledger-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"), data)
     files.write(path, b"".join((*kept, _encode(entry))))
 
@@ -169,19 +197,19 @@ def is_open(path: Path) -> bool:
     return False
 
 
-def _encode(entry: Event) -> bytes:
+def _encode(entry: Entry) -> bytes:
     body = json.dumps(entry, separators=(",", ":"), allow_nan=False)
     return f'{body[:-1]},"crc":{zlib.crc32(body.encode())}}}\n'.encode()
 
 
-def _parse(path: Path) -> tuple[list[Event], int]:
+def _parse(path: Path) -> tuple[list[Entry], int]:
     """The events and the length in bytes of the whole lines; a torn end is left out."""
     events = _decode_all(path, lines := path.read_bytes().splitlines(keepends=True))
     return events, sum(map(len, lines[: len(events)]))
 
 
-def _decode_all(path: Path, lines: list[bytes]) -> list[Event]:
-    events: list[Event] = []
+def _decode_all(path: Path, lines: list[bytes]) -> list[Entry]:
+    events: list[Entry] = []
     for number, line in enumerate(lines, 1):
         try:
             events.append(decode(line, len(events)))
@@ -203,8 +231,8 @@ def _decode_all(path: Path, lines: list[bytes]) -> list[Event]:
     return events
 
 
-def decode(line: bytes, seq: int) -> Event:
-    """The event of a whole line, which is due at that place; raises ValueError with what is wrong with it."""
+def decode(line: bytes, seq: int) -> Entry:
+    """The object of a whole line, which is due at that place; raises ValueError with what is wrong with it."""
     if not line.endswith(b"\n"):
         raise ValueError("the line has no end")
     body, mark, crc = line[:-2].rpartition(b',"crc":')

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from search.history import ledger, scores, store, tables
-from search.history.events import checked
+from search.history.events import parse
 from search.history.record import Record
 
 
@@ -44,4 +44,4 @@ def read_search(results: Path, name: str | None) -> Loaded:
     found = store.find(results, name)
     if not found.ledger.exists():
         return Loaded(found, Record(), False)
-    return Loaded(found, Record(checked(ledger.read(found.ledger))), ledger.is_open(found.ledger))
+    return Loaded(found, Record(parse(ledger.read(found.ledger))), ledger.is_open(found.ledger))

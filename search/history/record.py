@@ -3,14 +3,12 @@
 A run is a (trial, repeat): repeat 0 is the search's own training, 1 and on are retrains.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.history.ledger import Event
-
-#: A run ends in one of these; only a failed one is trained again, by the next resume.
-FINAL = ("done", "stopped", "diverged", "infeasible", "failed")
+from search.history import events
+from search.history.events import Asked, Ended, Event, Measured, Opened, State, Tested
 
 Key = tuple[int, int]
 
@@ -22,33 +20,36 @@ def is_family(network: str) -> bool:
 
 @dataclass
 class Run:
-    """One training and what is known of it.
+    """One training and what is known of it."""
 
-    state: "waiting" (asked, not started), "running" (or interrupted, when no process has the ledger open),
-    "interrupted" (to be trained on), or one of `FINAL`. measurements: one an epoch, in order, each an event. ends:
-    the *ended* events. micro_batch: images whose gradients are computed at a time, where memory was too small for a
-    batch. test: the *tested* event.
-    """
-
-    asked: Event
+    asked: Asked
+    """What was asked for."""
     attempt: int = 0
-    state: str = "waiting"
+    """The number of its last attempt."""
+    state: State = State.WAITING
+    """How it stands; a run that is "running" while no process has the ledger open is an interrupted one."""
     reason: str | None = None
-    measurements: list[Event] = field(default_factory=list)
+    """Why it stands so, if that needs a reason."""
+    measurements: list[Measured] = field(default_factory=list)
+    """One for each segment, in order."""
     checkpoint: str | None = None
-    ends: list[Event] = field(default_factory=list)
+    """The name of its last checkpoint."""
+    ends: list[Ended] = field(default_factory=list)
+    """Attempts that ended without a measurement."""
     micro_batch: int | None = None
-    test: Event | None = None
+    """Images whose gradients are computed at a time, where memory was too small for a batch."""
+    test: Tested | None = None
+    """What its test pass found."""
 
     @property
     def key(self) -> Key:
         """(trial, repeat)."""
-        return self.asked["trial"], self.asked["repeat"]
+        return self.asked.trial, self.asked.repeat
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Mapping[str, Any]:
         """The configuration as plain data."""
-        return self.asked["config"]
+        return self.asked.config
 
     @property
     def network(self) -> str:
@@ -60,32 +61,35 @@ class Run:
     @property
     def retrained(self) -> bool:
         """Whether this is a retrain whose weights are on disk: they are written before its last line."""
-        return self.key[1] > 0 and self.state == "done"
+        return self.key[1] > 0 and self.state is State.DONE
 
     @property
-    def best(self) -> Event | None:
+    def best(self) -> Measured | None:
         """The measurement with the highest validation accuracy, the earliest of equals."""
-        measured = [m for m in self.measurements if m.get("val_accuracy") is not None]
-        return max(measured, key=lambda m: m["val_accuracy"], default=None)
+        measured = [m for m in self.measurements if m.val_accuracy is not None]
+        return max(measured, key=lambda m: m.val_accuracy or 0.0, default=None)
 
     @property
     def seconds(self) -> float:
         """Seconds of training and validation that count towards this run's curve."""
-        return sum(m["seconds"] or 0.0 for m in self.measurements)
+        return sum(m.seconds or 0.0 for m in self.measurements)
 
 
 @dataclass
 class Session:
     """One process at work on the search: from its opening to its closing, or to its last event when it was killed."""
 
-    opened: Event
+    opened: Opened
+    """How it began."""
     last: float
+    """Unix seconds of its last event."""
     reason: str = "killed"
+    """How it ended."""
 
     @property
     def seconds(self) -> float:
         """Wall clock in seconds."""
-        return self.last - self.opened["time"]
+        return self.last - self.opened.time
 
 
 class Record:
@@ -98,51 +102,54 @@ class Record:
         for event in events:
             self.apply(event)
 
-    def apply(self, event: Event) -> None:
-        """Take one more event; lines of a superseded attempt change nothing."""
-        kind = event["event"]
-        if kind == "opened":
-            self.sessions.append(Session(event, event["time"]))
-            return
+    def apply(self, event: Event) -> bool:
+        """Take one more event. Returns whether it counts: lines of a superseded attempt change nothing."""
+        if isinstance(event, Opened):
+            self.sessions.append(Session(event, event.time))
+            return True
         if self.sessions:
-            self.sessions[-1].last = event["time"]
-        if kind == "closed":
-            self.sessions[-1].reason = event["reason"]
-            return
-        if kind == "cut":
-            self.test_passes += event["tested"]
-            return
-        key = (event["trial"], event["repeat"])
-        if kind == "asked":
-            self.runs[key] = Run(event)
-            return
-        run = self.runs[key]
-        if event.get("attempt", run.attempt) < run.attempt:
-            return
-        match kind:
-            case "started":
-                run.attempt, run.state, run.reason = event["attempt"], "running", None
+            self.sessions[-1].last = event.time
+        match event:
+            case events.Closed():
+                self.sessions[-1].reason = event.reason
+            case events.Cut():
+                self.test_passes += event.tested
+            case Asked():
+                self.runs[event.trial, event.repeat] = Run(event)
+            case events.OfRun():
+                run = self.runs[event.trial, event.repeat]
+                if isinstance(event, events.OfAttempt) and event.attempt < run.attempt:
+                    return False
+                self._apply_to(run, event)
+        return True
+
+    def _apply_to(self, run: Run, event: Event) -> None:
+        match event:
+            case events.Granted():
+                run.state, run.reason = State.WAITING, None
+            case events.Started():
+                run.attempt, run.state, run.reason = event.attempt, State.RUNNING, None
                 # What the last attempt measured after the checkpoint is measured again.
-                run.measurements = [m for m in run.measurements if m["images"] <= event["images"]]
-                if not event["images"]:
+                run.measurements = [m for m in run.measurements if m.images <= event.images]
+                if not event.images:
                     run.checkpoint = None
-            case "measured":
+            case Measured():
                 run.measurements.append(event)
-                run.checkpoint = event["checkpoint"] or run.checkpoint
-                run.state, run.reason = event["state"], event["reason"]
-            case "ended":
-                run.state, run.reason = event["state"], event["reason"]
-                run.micro_batch = event.get("micro_batch", run.micro_batch)
+                run.checkpoint = event.checkpoint or run.checkpoint
+                run.state, run.reason = event.state, event.reason
+            case Ended():
+                run.state, run.reason = event.state, event.reason
+                run.micro_batch = event.micro_batch or run.micro_batch
                 run.ends.append(event)
-            case "testing":
+            case events.Testing():
                 self.test_passes += 1
-            case "tested":
+            case Tested():
                 run.test = event
 
     @property
     def samples(self) -> int | None:
         """How many trials the latest search session asked for; None before the first."""
-        asked = [session.opened["samples"] for session in self.sessions if session.opened.get("samples")]
+        asked = [session.opened.samples for session in self.sessions if session.opened.samples]
         return asked[-1] if asked else None
 
     @property
@@ -161,8 +168,9 @@ def rank(record: Record, *, distinct: bool = False) -> list[Run]:
 
     distinct: only the best of each network family. Runs without a measurement are left out.
     """
-    ranked = [run for run in record.trials if run.best is not None and run.state not in ("diverged", "infeasible")]
-    ranked.sort(key=lambda run: (-run.best["val_accuracy"], run.key))  # type: ignore[index]
+    never = (State.DIVERGED, State.INFEASIBLE)
+    measured = [(run.best, run) for run in record.trials if run.best is not None and run.state not in never]
+    ranked = [run for best, run in sorted(measured, key=lambda pair: (-(pair[0].val_accuracy or 0.0), pair[1].key))]
     if not distinct:
         return ranked
     best_of: dict[str, Run] = {}

@@ -9,12 +9,28 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from search.history.events import FLOATS, TEXTS
 from search.history.record import Record, Run, is_family
 from trainables import files
 
 if TYPE_CHECKING:
     import pandas as pd
+
+FLOATS = (
+    "lr",
+    "weight_decay",
+    "beta1",
+    "beta2",
+    "alpha",
+    "momentum",
+    "dampening",
+    "initial_accumulator_value",
+    "lr_decay",
+    "label_smoothing",
+    "width",
+    "conv_dropout",
+    "head_dropout",
+)
+TEXTS = ("activation", "pool", "norm", "head_widths", "schedule", "augment")
 
 TRIALS = pa.schema(
     [
@@ -100,8 +116,8 @@ def _trials(record: Record, running: bool) -> pa.Table:
 def _trial_row(run: Run, running: bool) -> dict[str, Any]:
     config = run.config
     network, optimizer, training = config["network"], config["optimizer"], config["training"]
-    last = run.measurements[-1] if run.measurements else {}
-    best = run.best or {}
+    last: Any = run.measurements[-1] if run.measurements else {}
+    best: Any = run.best or {}
     # A user's own network may call its hyperparameters what it likes: they stay in `config`.
     parts = (network, optimizer, training) if is_family(network["name"]) else (optimizer, training)
     known = {k: v for part in parts for k, v in part.items() if k in (*FLOATS, *TEXTS)}
@@ -134,9 +150,7 @@ def _trial_row(run: Run, running: bool) -> dict[str, Any]:
 
 def _epochs(record: Record) -> pa.Table:
     rows = [
-        {"trial": run.key[0], "repeat": run.key[1], **m, "time": int(m["time"] * 1000)}
-        for _, run in sorted(record.runs.items())
-        for m in run.measurements
+        {**m.to_json(), "time": int(m.time * 1000)} for _, run in sorted(record.runs.items()) for m in run.measurements
     ]
     return _table(rows, EPOCHS)
 

@@ -13,37 +13,26 @@ from typing import Any
 
 import torch
 
-from architectures.spec import Shape
-from search.forecast.calibration import Calibration, Speeds, calibrate
-from search.forecast.forecast import MOST_DRAWS, Forecast, Plan, forecast
+from search.forecast.calibration import Calibration, Speeds, calibrate, times
+from search.forecast.forecast import Forecast, Plan, forecast
 from search.history import store
-from search.history.events import checked
-from search.history.ledger import Ledger
-from search.history.record import FINAL, Record, Run
+from search.history.events import FINAL, Asked, Ended, Measured, parse
+from search.history.ledger import read
+from search.history.record import Record, Run
 from search.history.store import Request, Search
 from search.machines import machine
-from search.machines.machine import Machine, describe
-from search.run.driver import Driver, fill_rungs
+from search.machines.machine import Machine
+from search.run.driver import Driver
+from search.run.problem import Problem, RequestError, training_images, unchanged_images
 from search.run.progress import Progress, headlines
-from search.run.session import (
-    Options,
-    Outcome,
-    RequestError,
-    checkpoints_of,
-    cost_of,
-    find_machine,
-    mirrored,
-    train,
-    training_images,
-    unchanged_images,
-)
-from search.samplers.sampler import Sampler, derive_seed, history_json, make_sampler
-from search.schedulers.asha import make_scheduler
-from search.spaces.space import Space, find_space, write_list
+from search.run.rehearsal import rehearse
+from search.run.session import Errand, Options, Outcome, find_machine, run
+from search.samplers.sampler import derive_seed, history_json
+from search.schedulers import make_scheduler
+from search.spaces.space import find_space, write_list
 from search.storage import mirror
 from trainables import files
-from trainables.config import Config
-from trainables.data.datasets import Images, fingerprint, split
+from trainables.data.datasets import fingerprint
 
 LIST = "space.jsonl"
 
@@ -55,21 +44,136 @@ def launch(
 
     storage: where its record and checkpoints are kept as well, for another machine to go on with.
     """
-    space = find_space(request.space)
-    images = training_images(request)
-    learn, validate = split(images.labels, request.validation, request.seed)
-    check_space(space, images.shape, len(images.classes))
+    problem = _problem(request)
     # Drawn once for the forecast: a space that fails shall fail before there is a search.
-    plan = _plan(request, space, images, len(learn))
+    plan = problem.plan()
     here = find_machine(options, {request.space, *(config.network.name for config in plan.configs)})
-    created = time.time()
-    facts = {
+    search = store.create(results, name or default_name(request), request, time.time(), _facts(problem, here))
+    try:
+        if problem.space.configs:
+            # A copy: the search does not change when the list does, and resumes from any folder.
+            files.write(search.folder / LIST, write_list(problem.space))
+        if storage is not None:
+            mirror.begin(storage, search.folder)
+        return run(search, here, options, _errand(search, problem, here, problem.samples, plan))
+    except BaseException:
+        if not search.ledger.exists() or not search.ledger.stat().st_size:
+            store.discard(search)
+        raise
+
+
+def dry_run(request: Request, *, results: Path, parallel: int | None) -> Forecast:
+    """What the search would be; nothing is left on disk but the dataset's cache. TPE's draws are its first ones."""
+    problem = _problem(request)
+    here = machine.find(parallel)
+    plan = problem.plan()
+    return _foresee(plan, calibrate(plan.configs, problem.images, here), here, results)
+
+
+def resume(search: Search, options: Options, *, samples: int | None) -> Outcome:
+    """Continue a search from its ledger, perhaps with more samples."""
+    request = search.request
+    listed = search.folder / LIST
+    space = find_space(str(listed) if listed.exists() else request.space)
+    problem = Problem(request, space, unchanged_images(search))
+    record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
+    before = record.samples or request.samples
+    if samples is not None and samples < before:
+        raise RequestError(f"--samples can only grow: the search has {before}, got {samples}")
+    networks = [run.config["network"]["name"] for run in record.trials]
+    here = find_machine(options, {request.space, *networks}, search.facts)
+    return run(search, here, options, _errand(search, problem, here, problem.at_most(samples or before)))
+
+
+def draw_trials(problem: Problem, order: Sequence[int]) -> Callable[[Driver], Iterator[Run]]:
+    """A source for the driver: first what was asked for and has not ended, then new draws of the trials in `order`."""
+
+    def source(driver: Driver) -> Iterator[Run]:
+        sampler = problem.sampler()
+        for trial in driver.record.trials:
+            sampler.tell(trial)
+        yield from driver.unfinished(driver.record.trials)
+        asked = {each.asked.trial for each in driver.record.trials}
+        heard = len(driver.ledger.events)
+        for number in (trial for trial in order if trial not in asked):
+            for event in driver.ledger.events[heard:]:
+                if isinstance(event, Measured | Ended) and event.state in FINAL:
+                    sampler.tell(driver.record.runs[event.trial, 0])
+            drawn = sampler.draw(number)
+            if drawn is None:
+                return
+            config = problem.complete(drawn.config)
+            costs = problem.cost(config)
+            driver.append(
+                Asked(
+                    trial=number,
+                    repeat=0,
+                    **{**history_json(drawn), "config": config.to_json()},
+                    parameters=costs.parameters,
+                    flops=costs.flops,
+                    seed=derive_seed(problem.request.seed, number),
+                )
+            )
+            heard = len(driver.ledger.events)
+            sampler.tell(driver.record.runs[number, 0])
+            yield driver.record.runs[number, 0]
+
+    return source
+
+
+def _problem(request: Request) -> Problem:
+    problem = Problem(request, find_space(request.space), training_images(request))
+    _ = problem.num_train  # a split that cannot be is the first to be said
+    problem.check_list()
+    return problem
+
+
+def _errand(search: Search, problem: Problem, here: Machine, samples: int, plan: Plan | None = None) -> Errand:
+    """One session of a search; with a plan its forecast is made first."""
+
+    def calibration(progress: Progress) -> Calibration | None:
+        def foresee(speeds: Speeds) -> None:
+            if plan is None or not speeds:
+                return
+            found = _foresee(plan, speeds, here, search.folder)
+            store.record(search, forecast=asdict(found))
+            for line in headlines(found):
+                progress.say(line)
+
+        return Calibration(plan.configs, here.slots, foresee) if plan else None
+
+    request = problem.request
+    return Errand(
+        what="trial",
+        title=f"{samples} trials of {problem.space.name} on {problem.num_train:,} images, "
+        f"{problem.num_validation:,} for validation",
+        runs=lambda record: record.trials,
+        total=samples,
+        source=draw_trials(problem, problem.order(samples)),
+        scheduler=make_scheduler(request.scheduler, request.epochs),
+        train=problem.train,
+        validation=problem.validation,
+        samples=samples,
+        calibration=calibration,
+    )
+
+
+def _foresee(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecast:
+    """The forecast of a plan, given the speeds of some of its configurations."""
+    found = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
+    return forecast(plan, found, rehearse(plan, found, here.slots), here, folder)
+
+
+def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
+    """What `search.json` says beside the request."""
+    images = problem.images
+    return {
         "data": {
             "fingerprint": fingerprint(images),
             "shape": list(images.shape),
             "classes": list(images.classes),
-            "num_train": len(learn),
-            "num_validation": len(validate),
+            "num_train": problem.num_train,
+            "num_validation": problem.num_validation,
         },
         "slots": here.slots,
         "threads": here.threads,
@@ -82,194 +186,6 @@ def launch(
             "gpus": [torch.cuda.get_device_name(i) for i in range(min(here.num_gpus, torch.cuda.device_count()))],
         },
     }
-    search = store.create(results, name or default_name(request), request, created, facts)
-    try:
-        if space.configs:
-            # A copy: the search does not change when the list does, and resumes from any folder.
-            files.write(search.folder / LIST, write_list(space))
-        if storage is not None:
-            mirror.begin(storage, search.folder)
-        return _search_session(search, space, images, here, request.samples, options, plan)
-    except BaseException:
-        if not search.ledger.exists() or not search.ledger.stat().st_size:
-            store.discard(search)
-        raise
-
-
-def dry_run(request: Request, *, results: Path, parallel: int | None) -> Forecast:
-    """What the search would be; nothing is left on disk but the dataset's cache. TPE's draws are its first ones."""
-    space = find_space(request.space)
-    images = training_images(request)
-    learn, _ = split(images.labels, request.validation, request.seed)
-    check_space(space, images.shape, len(images.classes))
-    here = machine.find(parallel)
-    plan = _plan(request, space, images, len(learn))
-    return forecast(plan, calibrate(plan.configs, images, here), here, results)
-
-
-def _plan(request: Request, space: Space, images: Images, num_train: int) -> Plan:
-    """The search's first draws and what they cost. TPE, which has no history yet, draws as it begins."""
-    sampler = make_sampler(space, request.sampler, request.seed, checker(images))
-    drawn = (sampler.draw(trial) for trial in range(min(request.samples, MOST_DRAWS)))
-    draws = [each for each in drawn if each is not None]
-    configs = [each.config.with_defaults(epochs=request.epochs, augment=request.augment) for each in draws]
-    return Plan(
-        draws=draws,
-        configs=configs,
-        costs=[cost_of(config, images.shape, len(images.classes)) for config in configs],
-        order=trial_order(space, request, images, min(request.samples, len(space.configs) or request.samples)),
-        num_train=num_train,
-        num_validation=len(images) - num_train,
-        sampler=request.sampler,
-        scheduler=request.scheduler,
-        max_t=request.epochs,
-    )
-
-
-def resume(search: Search, options: Options, *, samples: int | None) -> Outcome:
-    """Continue a search from its ledger, perhaps with more samples."""
-    request = search.request
-    listed = search.folder / LIST
-    space = find_space(str(listed) if listed.exists() else request.space)
-    images = unchanged_images(search)
-    with Ledger(search.ledger) as book:
-        record = Record(checked(book.events))
-    before = record.samples or request.samples
-    if samples is not None and samples < before:
-        raise RequestError(f"--samples can only grow: the search has {before}, got {samples}")
-    networks = [run.config["network"]["name"] for run in record.trials]
-    here = find_machine(options, {request.space, *networks}, search.facts)
-    return _search_session(search, space, images, here, samples or before, options)
-
-
-def _search_session(
-    search: Search,
-    space: Space,
-    images: Images,
-    here: Machine,
-    samples: int,
-    options: Options,
-    plan: Plan | None = None,
-) -> Outcome:
-    """One session of a search; with a plan its forecast is made first."""
-    request = search.request
-    learn, validate = split(images.labels, request.validation, request.seed)
-    scheduler = make_scheduler(request.scheduler, request.epochs)
-    sampler = make_sampler(space, request.sampler, request.seed, checker(images))
-    if space.function is None:
-        samples = min(samples, len(space.configs))
-
-    with (
-        Ledger(search.ledger) as book,
-        Progress("trial", lambda d: d.record.trials, samples, here.slots) as progress,
-        mirrored(search, book, progress) as copies,
-    ):
-
-        def listen(event: dict[str, Any]) -> None:
-            if event.get("state") in FINAL:
-                sampler.tell(driver.record.runs[event["trial"], 0])
-            progress.hear(event)
-
-        def foresee(speeds: Speeds) -> None:
-            if plan is None or not speeds:
-                return
-            found = forecast(plan, speeds, here, search.folder)
-            store.record(search, forecast=asdict(found))
-            for line in headlines(found):
-                progress.say(line)
-
-        driver = Driver(
-            book,
-            search.folder,
-            search_source(sampler, images, request, trial_order(space, request, images, samples)),
-            scheduler,
-            checkpoints=checkpoints_of(search),
-            mirror=copies,
-            retries=options.retries,
-            deadline=options.deadline,
-            listen=listen,
-            calibration=Calibration(plan.configs, here.slots, foresee) if plan else None,
-        )
-        fill_rungs(scheduler, driver.record.trials)
-        progress.say(
-            f"{search.name}: {samples} trials of {space.name} on {len(learn):,} images, "
-            f"{len(validate):,} for validation; {describe(here)}"
-        )
-        return train(
-            driver,
-            search,
-            progress,
-            here,
-            options,
-            train=images.take(learn),
-            validation=images.take(validate),
-            samples=samples,
-        )
-
-
-def search_source(
-    sampler: Sampler, images: Images, request: Request, order: Sequence[int]
-) -> Callable[[Driver], Iterator[Run]]:
-    """First what was asked and has not ended, then new draws of the trials in `order`."""
-
-    def source(driver: Driver) -> Iterator[Run]:
-        for run in driver.record.trials:
-            sampler.tell(run)
-        yield from driver.unfinished(driver.record.trials)
-        asked = {run.asked["trial"] for run in driver.record.trials}
-        for trial in (trial for trial in order if trial not in asked):
-            drawn = sampler.draw(trial)
-            if drawn is None:
-                return
-            config = drawn.config.with_defaults(epochs=request.epochs, augment=request.augment)
-            costs = cost_of(config, images.shape, len(images.classes))
-            driver.append(
-                "asked",
-                trial=trial,
-                repeat=0,
-                **{**history_json(drawn), "config": config.to_json()},
-                parameters=costs.parameters,
-                flops=costs.flops,
-                seed=derive_seed(request.seed, trial),
-            )
-            sampler.tell(driver.record.runs[trial, 0])
-            yield driver.record.runs[trial, 0]
-
-    return source
-
-
-def trial_order(space: Space, request: Request, images: Images, samples: int) -> Sequence[int]:
-    """Trial numbers as they begin: the longest first where all is known, a list of which nothing is stopped.
-
-    Then no long trial is left alone with one slot at the end (Graham 1969). Otherwise in the order of drawing.
-    """
-    if not space.configs or request.scheduler != "none":
-        return range(samples)
-
-    def work(trial: int) -> int:
-        config = space.configs[trial]
-        flops = cost_of(config, images.shape, len(images.classes)).flops
-        return flops * (config.training.epochs or request.epochs)
-
-    return sorted(range(samples), key=work, reverse=True)
-
-
-def checker(images: Images) -> Callable[[Config], None]:
-    """What raises ValueError for a configuration that these images cannot be trained with."""
-
-    def check(config: Config) -> None:
-        cost_of(config, images.shape, len(images.classes))
-
-    return check
-
-
-def check_space(space: Space, shape: Shape, num_classes: int) -> None:
-    """Raise RequestError for a line of a list that these images cannot be trained with."""
-    for number, config in zip(space.lines, space.configs, strict=True):
-        try:
-            cost_of(config, shape, num_classes)
-        except ValueError as error:
-            raise RequestError(f"{space.name}, line {number} is impossible for these images: {error}") from error
 
 
 def default_name(request: Request) -> str:

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from search.forecast.forecast import Forecast
-from search.history.ledger import Event
-from search.history.record import FINAL, Run, rank
+from search.history.events import FINAL, Decision, Ended, Event, Measured, State
+from search.history.record import Record, Run, rank
 from search.readable import duration, percent
 from search.run.driver import Driver
 
@@ -19,7 +19,7 @@ from search.run.driver import Driver
 class Progress:
     """Shows a session; use as a context manager. `total` runs are to be trained, those already ended included."""
 
-    def __init__(self, what: str, runs: Callable[[Driver], list[Run]], total: int | None, slots: int) -> None:
+    def __init__(self, what: str, runs: Callable[[Record], list[Run]], total: int | None, slots: int) -> None:
         self._what, self._runs, self._total, self._slots = what, runs, total, slots
         self._began = time.time()
         self._driver: Driver | None = None
@@ -49,24 +49,24 @@ class Progress:
 
     def hear(self, event: Event) -> None:
         """A new event: a line for whatever goes wrong with a trial, and in a log one for each measurement."""
-        if not self._driver or event["event"] not in ("measured", "ended"):
+        if not self._driver or not isinstance(event, Measured | Ended):
             return
-        run = self._driver.record.runs[event["trial"], event["repeat"]]
+        run = self._driver.record.runs[event.trial, event.repeat]
         name = f"{self._what} {'-'.join(map(str, run.key)) if run.key[1] else run.key[0]}: {describe(run)}"
-        if run.state in ("failed", "diverged", "infeasible"):
+        if run.state in (State.FAILED, State.DIVERGED, State.INFEASIBLE):
             self.say(f"{name}, {run.state}: {run.reason}")
             return
-        if event["event"] == "ended":
+        if isinstance(event, Ended):
             self.say(f"{name}, to be tried again: {run.reason}")
             return
-        if event.get("trouble"):
-            self.say(f"{name}, {event['trouble']}")
+        if event.trouble:
+            self.say(f"{name}, {event.trouble}")
         if self._live:
             return
-        accuracy = event["val_accuracy"] if event["val_accuracy"] is not None else event["train_accuracy"]
-        kind = "val" if event["val_accuracy"] is not None else "train"
-        stop = {"stop": ", stopped", "pause": ", paused"}.get(event["decision"], "")
-        epochs = f"{event['epoch']:g}/{run.config['training']['epochs']}"
+        accuracy = event.train_accuracy if event.val_accuracy is None else event.val_accuracy
+        kind = "train" if event.val_accuracy is None else "val"
+        stop = {Decision.STOP: ", stopped", Decision.PAUSE: ", paused"}.get(event.decision, "")
+        epochs = f"{event.epoch:g}/{run.config['training']['epochs']}"
         self.say(f"{name}, epoch {epochs}, {kind} {percent(accuracy)}{stop}")
 
     def refresh(self) -> None:
@@ -76,7 +76,7 @@ class Progress:
             self._shown = time.time()
 
     def _view(self, driver: Driver) -> Group:
-        runs = self._runs(driver)
+        runs = self._runs(driver.record)
         states = Counter(run.state for run in runs)
         ended = sum(states[state] for state in FINAL)
         table = Table(box=None, padding=(0, 2, 0, 0))
@@ -84,21 +84,21 @@ class Progress:
             table.add_column(column, justify="left" if column == "configuration" else "right")
         for slot, key in enumerate(sorted(driver.active), 1):
             run = driver.record.runs[key]
-            last = run.measurements[-1] if run.measurements else {}
+            last = run.measurements[-1] if run.measurements else None
             table.add_row(
                 str(slot),
                 f"{key[0]}-{key[1]}" if key[1] else str(key[0]),
                 describe(run),
-                f"{last.get('epoch', 0):g}/{run.config['training']['epochs']}",
-                percent(last.get("val_accuracy")),
-                percent(last.get("train_accuracy")),
-                f"{last['images_per_second']:,.0f}" if last else "",
+                f"{last.epoch if last else 0:g}/{run.config['training']['epochs']}",
+                percent(last.val_accuracy if last else None),
+                percent(last.train_accuracy if last else None),
+                f"{last.images_per_second or 0:,.0f}" if last else "",
             )
         counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         summary = f"{ended}/{self._total if self._total is not None else '?'} ended: {counts}"
         best = next(iter(rank(driver.record)), None)
         if best and best.best and self._what == "trial":
-            summary += f"; best {percent(best.best['val_accuracy'])} (trial {best.key[0]}, {describe(best)})"
+            summary += f"; best {percent(best.best.val_accuracy)} (trial {best.key[0]}, {describe(best)})"
         elapsed = time.time() - self._began
         times = f"{duration(elapsed)} gone"
         if left := self._time_left(runs, elapsed):

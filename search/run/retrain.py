@@ -7,25 +7,17 @@ from pathlib import Path
 import torch
 
 from architectures.errors import one_line
-from search.history.events import checked
-from search.history.ledger import Ledger
+from search.history.events import Asked, Ended, State, Tested, Testing, parse
+from search.history.ledger import read
 from search.history.record import Record, Run, rank
 from search.history.store import Search, retrain_folder
-from search.machines.machine import Machine, describe
+from search.machines.machine import Machine
 from search.run.driver import Driver
+from search.run.problem import RequestError, unchanged_images
 from search.run.progress import Progress
-from search.run.session import (
-    Options,
-    Outcome,
-    RequestError,
-    checkpoints_of,
-    find_machine,
-    mirrored,
-    train,
-    unchanged_images,
-)
+from search.run.session import Errand, Options, Outcome, find_machine, run
 from search.samplers.sampler import derive_seed
-from search.schedulers.asha import NoScheduler
+from search.schedulers import make_scheduler
 from trainables.config import Config
 from trainables.data.datasets import fingerprint, load
 from trainables.resident import Resident
@@ -40,71 +32,54 @@ def retrain(
     What an earlier retrain of the same trials and epochs has done is not done again.
     """
     images = unchanged_images(search)
-    with Ledger(search.ledger) as ledger:
-        record = Record(checked(ledger.events))
-        best = rank(record, distinct=distinct)[:top]
-        if not any(run.state in ("done", "stopped") for run in best):
-            raise RequestError(
-                f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is"
-            )
-        here = find_machine(options, [run.config["network"]["name"] for run in best], search.facts)
-        wanted: list[tuple[int, int]] = []
+    best = rank(Record(parse(read(search.ledger))), distinct=distinct)[:top]
+    if not any(winner.state in (State.DONE, State.STOPPED) for winner in best):
+        raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
+    here = find_machine(options, [winner.config["network"]["name"] for winner in best], search.facts)
+    wanted: list[tuple[int, int]] = []
 
-        def source(driver: Driver) -> Iterator[Run]:
-            # All are asked before the first is trained, so that a resumed retrain knows them.
-            for winner in best:
-                for repeat in _repeats(driver.record, winner, epochs, repeats):
-                    wanted.append((winner.key[0], repeat))
-                    if (winner.key[0], repeat) not in driver.record.runs:
-                        config = Config.from_json(winner.config).with_training(epochs=epochs)
-                        driver.append(
-                            "asked",
-                            trial=winner.key[0],
-                            repeat=repeat,
-                            config=config.to_json(),
-                            params={},
-                            distributions={},
-                            redrawn=0,
-                            parameters=winner.asked["parameters"],
-                            flops=winner.asked["flops"],
-                            seed=derive_seed(search.request.seed, winner.key[0], repeat),
-                        )
-            yield from driver.unfinished([driver.record.runs[key] for key in wanted])
+    def source(driver: Driver) -> Iterator[Run]:
+        # All are asked before the first is trained, so that a resumed retrain knows them.
+        for winner in best:
+            for repeat in _repeats(driver.record, winner, epochs, repeats):
+                wanted.append((winner.key[0], repeat))
+                if (winner.key[0], repeat) not in driver.record.runs:
+                    driver.append(_asked(search, winner, repeat, epochs))
+        yield from driver.unfinished([driver.record.runs[key] for key in wanted])
 
-        def runs(driver: Driver) -> list[Run]:
-            # A full disk or a Ctrl-C may have refused the last one's line.
-            return [driver.record.runs[key] for key in wanted if key in driver.record.runs]
+    def runs(record: Record) -> list[Run]:
+        # A full disk or a Ctrl-C may have refused the last one's line.
+        return [record.runs[key] for key in wanted if key in record.runs]
 
-        with (
-            Progress("retrain", runs, len(best) * repeats, here.slots) as progress,
-            mirrored(search, ledger, progress) as copies,
-        ):
-            driver = Driver(
-                ledger,
-                search.folder,
-                source,
-                NoScheduler(epochs),
-                checkpoints=checkpoints_of(search),
-                mirror=copies,
-                retries=options.retries,
-                deadline=options.deadline,
-                listen=progress.hear,
-            )
-            progress.say(
-                f"{search.name}: {len(best)} winners × {repeats} for {epochs} epochs on all {len(images):,} images; "
-                f"{describe(here)}"
-            )
-            outcome = train(
-                driver,
-                search,
-                progress,
-                here,
-                options,
-                train=images,
-                validation=None,
-                after=lambda: _test(driver, search, runs(driver), here, progress),
-            )
-        return outcome, runs(driver)
+    errand = Errand(
+        what="retrain",
+        title=f"{len(best)} winners × {repeats} for {epochs} epochs on all {len(images):,} images",
+        runs=runs,
+        total=len(best) * repeats,
+        source=source,
+        scheduler=make_scheduler("none", epochs),
+        train=images,
+        validation=None,
+        after=lambda driver, progress: _test(driver, search, runs(driver.record), here, progress),
+    )
+    outcome = run(search, here, options, errand)
+    return outcome, runs(outcome.record)
+
+
+def _asked(search: Search, winner: Run, repeat: int, epochs: int) -> Asked:
+    """A retrain of a winner, as it is recorded before it is trained."""
+    trial = winner.key[0]
+    return Asked(
+        trial=trial,
+        repeat=repeat,
+        config=Config.from_json(winner.config).with_training(epochs=epochs).to_json(),
+        params={},
+        distributions={},
+        redrawn=0,
+        parameters=winner.asked.parameters,
+        flops=winner.asked.flops,
+        seed=derive_seed(search.request.seed, trial, repeat),
+    )
 
 
 def _repeats(record: Record, winner: Run, epochs: int, repeats: int) -> list[int]:
@@ -129,15 +104,15 @@ def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progre
     torch.set_num_threads(here.threads * here.slots)
     device = here.device if torch.cuda.is_available() else "cpu"  # the GPUs of a cluster may be elsewhere
     resident, digest = Resident.of(test, device), fingerprint(test)
-    for run in waiting:
-        progress.say(f"testing {run.key[0]}-{run.key[1]} on {len(test):,} test images")
-        folder, who = retrain_folder(search.folder, run), {"trial": run.key[0], "repeat": run.key[1]}
+    for each in waiting:
+        progress.say(f"testing {each.key[0]}-{each.key[1]} on {len(test):,} test images")
+        folder, (trial, repeat) = retrain_folder(search.folder, each), each.key
         try:
             network = load_network(folder, device, run_own_code=True)
         except (NetworkError, FileNotFoundError) as error:  # damaged since it was written: to be trained again
             reason = one_line(error)
-            driver.append("ended", **who, attempt=run.attempt, state="failed", reason=reason)
+            driver.append(Ended(trial=trial, repeat=repeat, attempt=each.attempt, state=State.FAILED, reason=reason))
             continue
-        driver.append("testing", **who)
+        driver.append(Testing(trial=trial, repeat=repeat))
         correct = test_pass(network, folder, resident, here.precision)
-        driver.append("tested", **who, correct=correct, images=len(test), fingerprint=digest)
+        driver.append(Tested(trial=trial, repeat=repeat, correct=correct, images=len(test), fingerprint=digest))

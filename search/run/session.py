@@ -1,4 +1,4 @@
-"""A session: one process at work on a search, from the machine it finds to the line that closes it."""
+"""A session: one process at work on a search or on its retrains, from opening its ledger to the line that closes it."""
 
 import os
 import signal
@@ -10,44 +10,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from architectures.cost import Cost, cost
-from architectures.errors import HpsearchError
-from architectures.families import make_network
-from architectures.spec import CNN, Shape, SizeError
+from search.forecast.calibration import Calibration
 from search.history import tables
+from search.history.events import Closed, Opened
 from search.history.ledger import DiskError, Ledger
-from search.history.store import Request, Search
+from search.history.record import Record, Run
+from search.history.store import Search
 from search.machines import machine
-from search.machines.machine import Machine
-from search.readable import duration
+from search.machines.machine import Machine, describe
 from search.run.driver import RETRIES, Driver
+from search.run.engines import Train, Work, engine
 from search.run.progress import Progress
+from search.run.shelf import Shelf
+from search.schedulers import Scheduler
 from search.storage import layout
 from search.storage.mirror import Mirror
-from trainables.config import Config
-from trainables.data.datasets import DatasetError, Images, fingerprint, load, subset
+from trainables.data.datasets import Images
 from trainables.files import Folder, is_full
-
-
-class RequestError(HpsearchError):
-    """A wrong request: one line with the rule, the value and what would be right."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a session runs; no part of the search, and another one may run otherwise.
-
-    parallel: trials at a time. max_time, trial_timeout: seconds. retries: further attempts for a trial whose worker
-    fails. address: of a Ray cluster, HOST:PORT, or None for a Ray of its own.
-    """
+    """How a session runs; no part of the search, and another session may run otherwise."""
 
     parallel: int | None = None
+    """Trials at a time."""
     max_time: float | None = None
+    """Seconds after which trials pause."""
     retries: int = RETRIES
+    """Further attempts for a trial whose worker fails."""
     trial_timeout: float | None = None
+    """Seconds without progress after which a worker ends itself."""
     address: str | None = None
+    """HOST:PORT of a Ray cluster; None for a Ray of its own."""
+    engine: str = "tune"
+    """What executes tasks: see `search.run.engines`."""
 
     @property
     def deadline(self) -> float | None:
@@ -57,144 +54,105 @@ class Options:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a session ended: "finished", "interrupted", "out of time", "disk full" or "taken over".
-
-    detail: what the disk said, or who took over. address: of the Ray cluster that it ran on, if any.
-    """
+    """How a session ended."""
 
     search: Search
+    """The search as it was when the session began."""
+    record: Record
+    """The record as it is now."""
     reason: str
+    """Why: "finished", "interrupted", "out of time", "disk full" or "taken over"."""
     detail: str | None = None
+    """What the disk said, or who took over."""
     address: str | None = None
+    """The Ray cluster that it ran on, if any."""
 
 
-def find_machine(options: Options, networks: Iterable[str], facts: dict[str, Any] | None = None) -> Machine:
-    """The machine at hand, or the cluster at an address, which this process is then connected to.
+@dataclass(frozen=True, kw_only=True)
+class Errand:
+    """What a session is to do: all in which a search and a retrain differ."""
 
-    networks: names of spaces and networks, of which a user's own travel to the cluster. facts: of an earlier session.
-    """
-    if options.address is None:
-        return machine.find(options.parallel, facts)
-    from search.machines import cluster  # imported late, as it brings Ray
-
-    cluster.connect(options.address, cluster.own_modules(networks, Path.cwd()))
-    nodes = cluster.nodes()
-    cluster.check(nodes)
-    return machine.of_cluster(options.address, nodes, options.parallel, facts)
-
-
-def training_images(request: Request) -> Images:
-    """Every image the search may train or validate on, in the dataset's order; the test set is not read."""
-    images = load(request.dataset, "train", data_dir=Path(request.data_dir), image_size=request.image_size)
-    if request.limit_train is not None:
-        images = images.take(subset(images.labels, request.limit_train, request.seed))
-    return images
-
-
-def cost_of(config: Config, shape: Shape, num_classes: int) -> Cost:
-    """A configuration's cost; raises SizeError when its network cannot take such images, else RequestError."""
-
-    def make() -> Any:
-        return make_network(config.network.name, config.network.hyperparameters, shape, num_classes)
-
-    try:
-        with torch.device("meta"):
-            network = make()
-        return cost(network if isinstance(network, CNN) else make, shape, num_classes)
-    except SizeError as error:
-        raise SizeError(f"network '{config.network.name}': {error}") from error
-    except ValueError as error:
-        raise RequestError(f"network '{config.network.name}': {error}") from error
+    what: str
+    """What one of its runs is called: "trial" or "retrain"."""
+    title: str
+    """What it does, in one line."""
+    runs: Callable[[Record], list[Run]]
+    """Its runs, for the display."""
+    total: int
+    """How many there will be."""
+    source: Callable[[Driver], Iterator[Run]]
+    """Yields the runs to train, in order."""
+    scheduler: Scheduler
+    """What to stop, pause or go on with."""
+    train: Images
+    """The images to train on."""
+    validation: Images | None
+    """The images to validate on, if any."""
+    samples: int | None = None
+    """How many trials the search has from now on; None for a retrain."""
+    calibration: Callable[[Progress], Calibration | None] = lambda _: None
+    """What the first workers measure first."""
+    after: Callable[[Driver, Progress], None] = lambda *_: None
+    """What follows when all is trained."""
 
 
-def unchanged_images(search: Search) -> Images:
-    """The search's images; raises DatasetError when they are not those it began with."""
-    images = training_images(search.request)
-    if fingerprint(images) != search.facts["data"]["fingerprint"]:
-        raise DatasetError(
-            f"the dataset {search.request.dataset} has changed since {search.name} began (its fingerprint differs); "
-            "restore it, or launch a new search"
+def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outcome:
+    """Open a session, train, and close it in whatever way it ends."""
+    with (
+        Ledger(search.ledger) as ledger,
+        Progress(errand.what, errand.runs, errand.total, here.slots) as progress,
+        _mirrored(search, ledger, progress) as mirror,
+    ):
+        driver = Driver(
+            ledger,
+            errand.source,
+            errand.scheduler,
+            Shelf(search.folder, checkpoints=_shared_checkpoints(search), mirror=mirror),
+            retries=options.retries,
+            deadline=options.deadline,
+            superseded=lambda: mirror.superseded if mirror else None,
+            listeners=[progress.hear],
+            calibration=errand.calibration(progress),
         )
-    return images
+        progress.attach(driver)
+        progress.say(f"{search.name}: {errand.title}; {describe(here)}")
+        train = engine(options.engine)  # Ray takes seconds to import, and a wrong request does not wait for it
+        opened = Opened(
+            samples=errand.samples,
+            slots=here.slots,
+            threads=here.threads,
+            device=here.device,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+        )
+        driver.append(opened)
+        with _interruptible(search):
+            reason = _work(driver, search, here, options, errand, train, progress)
+        for failure in driver.deaf:
+            progress.say(f"one that listened failed and was told nothing more: {failure}")
+        return Outcome(search, driver.record, reason, driver.superseded or driver.full, options.address)
 
 
-def train(
+def _work(
     driver: Driver,
     search: Search,
-    progress: Progress,
     here: Machine,
     options: Options,
-    *,
-    train: Images,
-    validation: Images | None,
-    samples: int | None = None,
-    after: Callable[[], None] = lambda: None,
-) -> Outcome:
-    """Open a session, train under Ray, and close it in whatever way it ends."""
-    # Imported late: Ray takes seconds, and a wrong request shall not wait for it.
-    from search.machines import local_ray
-    from search.run.engines import tune
+    errand: Errand,
+    train: Train,
+    progress: Progress,
+) -> str:
+    """Open the session, train, and record how it ended: the reason.
 
-    progress.attach(driver)
-    driver.append(
-        "opened",
-        samples=samples,
-        slots=here.slots,
-        threads=here.threads,
-        device=here.device,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-    )
-
-    def work() -> None:
-        began = time.time()
-        progress.say(
-            f"starting Ray and {here.slots} worker{'s' * (here.slots > 1)} …"
-            if here.address is None
-            else f"starting {here.slots} workers on {here.address} …"
-        )
-        address = local_ray.start(here)
-        progress.say(f"Ray's dashboard: {address} (its token: ray get-auth-token); started in {_since(began)}")
-        try:
-            tune.train(
-                driver,
-                here,
-                train=train,
-                validation=validation,
-                on_step=progress.refresh,
-                timeout=options.trial_timeout,
-            )
-        finally:
-            local_ray.stop()
-        if driver.finished:
-            after()
-
-    with interruptible(search):
-        reason = _closing(driver, search, work)
-    return Outcome(search, reason, driver.superseded or driver.full, options.address)
-
-
-@contextmanager
-def mirrored(search: Search, book: Ledger, progress: Progress) -> Iterator[Mirror | None]:
-    """Copy the record to the search's storage, if it has one; within this nobody else goes on with the search."""
-    if layout.location_of(search.folder) is None:
-        yield None
-        return
-    with Mirror(book, search.folder, progress.say) as mirror:
-        yield mirror
-
-
-def checkpoints_of(search: Search) -> Folder | None:
-    """Where a search with a storage has its checkpoints, for all machines; None without one."""
-    location = layout.location_of(search.folder)
-    return Folder(location).below(search.name).below("checkpoints") if location else None
-
-
-def _closing(driver: Driver, search: Search, work: Callable[[], None]) -> str:
-    """Work, and record how it ended: the reason. A full disk refuses that too; then it looks as if it was killed."""
+    A full disk refuses that record too; then the session looks as if it was killed.
+    """
     reason = "failed"
     try:
-        work()
+        work = Work(train=errand.train, validation=errand.validation, here=here, timeout=options.trial_timeout)
+        train(driver, work, progress)
+        if driver.finished:
+            errand.after(driver, progress)
+            driver.shelf.release_paused(driver.record.trials)
         reason = "finished" if driver.finished else driver.pausing or "interrupted"
     except KeyboardInterrupt:
         reason = "interrupted"
@@ -205,14 +163,45 @@ def _closing(driver: Driver, search: Search, work: Callable[[], None]) -> str:
         reason = "disk full"
     finally:
         with suppress(DiskError):
-            driver.append("closed", reason=reason)
+            driver.append(Closed(reason=reason))
         with suppress(OSError):
             tables.write(search.folder, driver.record)
     return reason
 
 
+def find_machine(options: Options, networks: Iterable[str], facts: dict[str, Any] | None = None) -> Machine:
+    """The machine at hand, or the cluster at an address, which this process is then connected to.
+
+    networks: names of spaces and networks, of which a user's own travel to the cluster. facts: of an earlier session.
+    """
+    if options.address is None:
+        return machine.find(1 if options.engine == "inline" else options.parallel, facts)
+    from search.machines import cluster  # imported late, as it brings Ray
+
+    cluster.connect(options.address, cluster.own_modules(networks, Path.cwd()))
+    nodes = cluster.nodes()
+    cluster.check(nodes)
+    return machine.of_cluster(options.address, nodes, options.parallel, facts)
+
+
 @contextmanager
-def interruptible(search: Search) -> Iterator[None]:
+def _mirrored(search: Search, ledger: Ledger, progress: Progress) -> Iterator[Mirror | None]:
+    """Copy the record to the search's storage, if it has one; within this nobody else goes on with the search."""
+    if layout.location_of(search.folder) is None:
+        yield None
+        return
+    with Mirror(ledger, search.folder, progress.say) as mirror:
+        yield mirror
+
+
+def _shared_checkpoints(search: Search) -> Folder | None:
+    """Where a search with a storage has its checkpoints, for all machines; None without one."""
+    location = layout.location_of(search.folder)
+    return Folder(location).below(search.name).below("checkpoints") if location else None
+
+
+@contextmanager
+def _interruptible(search: Search) -> Iterator[None]:
     """A first Ctrl-C is a KeyboardInterrupt, which closes the record; a second one ends the process at once."""
 
     def hear(*_: object) -> None:
@@ -228,7 +217,3 @@ def interruptible(search: Search) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _since(began: float) -> str:
-    return duration(time.time() - began)

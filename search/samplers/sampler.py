@@ -148,7 +148,7 @@ def _frozen(run: Run) -> FrozenTrial:
     )
 
 
-def _measured(run: Run) -> Iterator[dict[str, Any]]:
+def _measured(run: Run) -> Iterator[Any]:
     return (m for m in run.measurements if m["val_accuracy"] is not None)
 
 

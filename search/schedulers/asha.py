@@ -1,74 +1,64 @@
-"""What to stop: asynchronous successive halving (ASHA; Li et al. 2020), as a function of what was measured so far.
+"""Asynchronous successive halving (ASHA; Li et al. 2020, "A system for massively parallel hyperparameter tuning").
 
-Like Tune's, it only stops: the first trial to reach a rung passes it, a later one passes when its value is at least
+Like Tune's, it only stops: the first trial to reach a rung passes it, and a later one passes when its value is at least
 the (1 - 1 / reduction_factor) quantile of what the others had there. Unlike Tune's, a trial that is trained again
-replaces its own values, and the rungs can be filled from the ledger.
+replaces its own values, and the rungs are rebuilt from the ledger.
 """
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from search.history.events import Decision, Event, Measured, Started
+from search.schedulers.scheduler import scheduler
 
-import numpy as np
-
-SCHEDULERS = ("asha", "none")
+_ROUNDING = 1e-9  # epochs: a mark is reached although floating point falls short of it
 
 
-@dataclass
+@scheduler("asha")
 class Asha:
-    """max_t, grace_period: whole epochs (R and r in the paper). reduction_factor: η. Values are to be maximised."""
+    """Stops the trials below the others at each rung."""
 
-    max_t: int
-    grace_period: int = 1
-    reduction_factor: int = 2
-    rungs: dict[int, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+    pauses = False
 
-    @property
-    def levels(self) -> list[int]:
-        """The epochs of the rungs, ascending; max_t is no rung, as what reaches it is done."""
-        found, level = [], self.grace_period
-        while level < self.max_t:
-            found.append(level)
-            level *= self.reduction_factor
-        return found
+    def __init__(self, max_t: int, *, grace_period: int = 1, reduction_factor: int = 2) -> None:
+        """max_t, grace_period: epochs (R and r in the paper). reduction_factor: η."""
+        self._share = 1 - 1 / reduction_factor
+        levels, level = [], grace_period
+        while level < max_t:
+            levels.append(float(level))
+            level *= reduction_factor
+        self.rungs = tuple(levels)
+        self._values: list[dict[int, tuple[int, float]]] = [{} for _ in levels]
 
-    def judge(self, trial: int, epoch: float, value: float) -> bool:
-        """Note a trial's value (a fraction of one) at an epoch; whether it may go on."""
-        if epoch not in self.levels:
-            return True
-        rung = self.rungs[int(epoch)]
-        others = [v for t, v in rung.items() if t != trial]
-        rung[trial] = value
-        return not others or bool(value >= np.quantile(others, 1 - 1 / self.reduction_factor))
+    def values(self, rung: int) -> dict[int, float]:
+        """What each trial had at a rung, by its index."""
+        return {trial: value for trial, (_, value) in self._values[rung].items()}
 
-    def forget(self, trial: int, epoch: float) -> None:
-        """Drop what a trial had beyond an epoch: it is trained again from there and judged afresh."""
-        for level, rung in self.rungs.items():
-            if level > epoch:
-                rung.pop(trial, None)
+    def decide(self, trial: int, epoch: float, value: float) -> Decision:
+        """Stop a trial whose value at a rung is below the others'."""
+        rung = self._rung_due(trial, epoch)
+        if rung is None:
+            return Decision.CONTINUE
+        others = list(self.values(rung).values())
+        if not others:
+            return Decision.CONTINUE
+        import numpy as np  # imported late: the command line lists schedulers without it
 
+        return Decision.CONTINUE if value >= np.quantile(others, self._share) else Decision.STOP
 
-@dataclass
-class NoScheduler:
-    """Every trial runs to its end."""
+    def choose(self) -> None:
+        """No trial is ever paused."""
 
-    max_t: int
+    def hear(self, event: Event) -> None:
+        """Note a value at a rung, or forget those that a trial reaches again."""
+        match event:
+            case Measured(repeat=0) if event.decision is not Decision.END:
+                rung = self._rung_due(event.trial, event.epoch)
+                if rung is not None and event.val_accuracy is not None:
+                    self._values[rung][event.trial] = (event.images, event.val_accuracy)
+            case Started(repeat=0):
+                for values in self._values:
+                    if event.trial in values and values[event.trial][0] > event.images:
+                        del values[event.trial]
 
-    @property
-    def levels(self) -> list[int]:
-        """There are no rungs."""
-        return []
-
-    def judge(self, trial: int, epoch: float, value: float) -> bool:
-        """Go on."""
-        return True
-
-    def forget(self, trial: int, epoch: float) -> None:
-        """Nothing was kept."""
-
-
-Scheduler = Asha | NoScheduler
-
-
-def make_scheduler(name: str, max_t: int) -> Scheduler:
-    """The scheduler of that name."""
-    return Asha(max_t) if name == "asha" else NoScheduler(max_t)
+    def _rung_due(self, trial: int, epoch: float) -> int | None:
+        """The index of the rung that a trial has just reached, if it has."""
+        reached = sum(level <= epoch + _ROUNDING for level in self.rungs)
+        return reached - 1 if reached and trial not in self._values[reached - 1] else None

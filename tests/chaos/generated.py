@@ -460,7 +460,7 @@ def checkpoints() -> tuple[st.SearchStrategy, Test]:
     from trainables.worker.actor import _UNUSABLE
 
     training = a_training()
-    training.run_epoch()
+    training.run_segment()
     checkpoints.save(Folder(str(HERE)), "good.pt", training.state())
     good = (HERE / "good.pt").read_bytes()
     weights = [tensor.clone() for tensor in training.model.state_dict().values()]

@@ -42,7 +42,7 @@ def resident(digits: Images) -> Resident:
 @pytest.fixture(scope="module")
 def network(digits: Images, resident: Resident) -> saved_network.Network:
     training = Training(CONFIG, resident, None, seed=0)
-    training.run_epoch()
+    training.run_segment()
     return saved_network.Network(training.model, CONFIG, digits.shape, digits.classes)
 
 

@@ -67,7 +67,7 @@ def make(digits: Images) -> Make:
 
 def test_parts_of_a_batch_add_up_to_the_batch_s_gradients_where_nothing_sees_other_images(make: Make) -> None:
     whole, parts = make(configured()), make(configured(), micro_batch=5)
-    first, second = whole.run_epoch(), parts.run_epoch()
+    first, second = whole.run_segment(), parts.run_segment()
     assert second.images == first.images
     assert second.train_loss == pytest.approx(first.train_loss, abs=1e-5)
     for name, value in whole.model.state_dict().items():
@@ -77,7 +77,7 @@ def test_parts_of_a_batch_add_up_to_the_batch_s_gradients_where_nothing_sees_oth
 def test_batch_norm_sees_the_parts_and_so_differs(make: Make) -> None:
     config = configured(network={"norm": "everywhere"})
     whole, parts = make(config), make(config, micro_batch=5)
-    assert abs(whole.run_epoch().train_loss - parts.run_epoch().train_loss) > 1e-4
+    assert abs(whole.run_segment().train_loss - parts.run_segment().train_loss) > 1e-4
 
 
 def test_parts_as_large_as_the_batch_change_no_bit(make: Make) -> None:
@@ -87,7 +87,7 @@ def test_parts_as_large_as_the_batch_change_no_bit(make: Make) -> None:
 def run(training: Training) -> list[Measurement]:
     measured = []
     while not training.finished:
-        measured.append(untimed(training.run_epoch()))
+        measured.append(untimed(training.run_segment()))
     return measured
 
 
@@ -136,7 +136,7 @@ def test_progress_is_images_and_the_epoch_follows_from_it(make: Make) -> None:
 
 
 def test_time_and_speed_are_those_of_the_epoch(make: Make) -> None:
-    measurement = make(configured()).run_epoch()
+    measurement = make(configured()).run_segment()
     assert 0 < 240 / measurement.images_per_second < measurement.seconds
 
 
@@ -159,7 +159,7 @@ def test_continuing_from_a_checkpoint_is_as_if_never_interrupted(make: Make, tmp
     whole = make(everything(name), seed=3)
     curve = run(whole)
     begun = make(everything(name), seed=3)
-    first = untimed(begun.run_epoch())
+    first = untimed(begun.run_segment())
     checkpoints.save(Folder(str(tmp_path)), "1.pt", begun.state())
     continued = make(everything(name), seed=3)
     continued.restore(checkpoints.load(Folder(str(tmp_path)), "1.pt"))
@@ -171,17 +171,17 @@ def test_continuing_from_a_checkpoint_is_as_if_never_interrupted(make: Make, tmp
 def test_two_trainings_in_turns_do_not_disturb_each_other(make: Make) -> None:
     alone = [run(make(everything(name), seed=1)) for name in ("adam", "sgd")]
     adam, sgd = make(everything("adam"), seed=1), make(everything("sgd"), seed=1)
-    turns = [(untimed(adam.run_epoch()), untimed(sgd.run_epoch())) for _ in range(3)]
+    turns = [(untimed(adam.run_segment()), untimed(sgd.run_segment())) for _ in range(3)]
     assert [list(curve) for curve in zip(*turns, strict=True)] == alone
 
 
 def test_every_image_is_trained_exactly_once_an_epoch_and_in_another_order_the_next(make: Make) -> None:
     training = make(configured(optimizer={"lr": STILL}))
     seen = batches_seen(training)
-    training.run_epoch()
+    training.run_segment()
     first = torch.cat(seen).flatten(1)
     seen.clear()
-    training.run_epoch()
+    training.run_segment()
     second = torch.cat(seen).flatten(1)
     expected = normalise(training.train.pixels).flatten(1)
     for images in (first, second):
@@ -196,14 +196,14 @@ def test_every_image_is_trained_exactly_once_an_epoch_and_in_another_order_the_n
 def test_a_lone_last_image_joins_the_batch_before(make: Make, num_images: int, sizes: list[int]) -> None:
     training = make(configured(network={"norm": "everywhere", "head_widths": [8]}), num_images=num_images)
     seen = batches_seen(training)
-    measurement = training.run_epoch()
+    measurement = training.run_segment()
     assert [len(batch) for batch in seen] == sizes
     assert (measurement.images, measurement.epoch) == (num_images, 1.0)
 
 
 def test_the_training_loss_is_the_mean_over_images_also_when_batches_differ(make: Make) -> None:
     training = make(configured(optimizer={"lr": STILL}), num_images=98)
-    measurement = training.run_epoch()
+    measurement = training.run_segment()
     with torch.no_grad():
         logits = training.model(normalise(training.train.pixels))
     assert measurement.train_loss == pytest.approx(cross_entropy(logits, training.train.labels).item(), rel=1e-5)
@@ -229,8 +229,8 @@ def test_a_constant_learning_rate_stays(make: Make) -> None:
 
 
 def test_label_smoothing_changes_the_training_loss_and_not_what_is_validated(make: Make) -> None:
-    plain = make(configured(optimizer={"lr": STILL})).run_epoch()
-    smooth = make(configured(optimizer={"lr": STILL}, label_smoothing=0.3)).run_epoch()
+    plain = make(configured(optimizer={"lr": STILL})).run_segment()
+    smooth = make(configured(optimizer={"lr": STILL}, label_smoothing=0.3)).run_segment()
     assert plain.train_loss != smooth.train_loss
     assert (plain.train_accuracy, plain.val_loss) == (smooth.train_accuracy, smooth.val_loss)
 
@@ -238,7 +238,7 @@ def test_label_smoothing_changes_the_training_loss_and_not_what_is_validated(mak
 def test_validation_depends_on_weights_alone(make: Make) -> None:
     """Neither augmentation nor the batch size of training may show in it."""
     measured = [
-        make(configured(optimizer={"lr": STILL}, augment=augment, batch_size=size)).run_epoch()
+        make(configured(optimizer={"lr": STILL}, augment=augment, batch_size=size)).run_segment()
         for augment, size in (("none", 32), ("published", 32), ("flip-crop", 7))
     ]
     assert len({m.val_loss for m in measured}) == len({m.val_accuracy for m in measured}) == 1
@@ -247,7 +247,7 @@ def test_validation_depends_on_weights_alone(make: Make) -> None:
 
 def test_validation_is_the_mean_over_the_plain_images_without_dropout(make: Make) -> None:
     training = make(everything("sgd"))
-    measurement = training.run_epoch()
+    measurement = training.run_segment()
     assert training.validation is not None
     labels = training.validation.labels
     with torch.no_grad():
@@ -280,7 +280,7 @@ def test_a_huge_learning_rate_diverges_and_says_so(make: Make, validated: bool) 
 
 
 def test_a_validation_loss_that_is_no_number_is_a_divergence_too(make: Make) -> None:
-    measurement = make(configured()).run_epoch()
+    measurement = make(configured()).run_segment()
     assert measurement.finite
     assert not replace(measurement, val_loss=math.nan).finite
     assert not replace(measurement, val_loss=math.inf).finite
@@ -290,7 +290,7 @@ def test_bfloat16_trains_near_float32_and_keeps_its_weights_in_float32(make: Mak
     config = configured(optimizer={"momentum": 0.9})
     half, full = make(config, precision="bfloat16"), make(config)
     first, *_, last = run(half)
-    plain = full.run_epoch().train_loss
+    plain = full.run_segment().train_loss
     assert last.train_loss < first.train_loss
     assert first.train_loss != plain
     assert first.train_loss == pytest.approx(plain, rel=0.02)
@@ -352,7 +352,7 @@ def test_captured_steps_are_the_same_steps_also_after_a_checkpoint(
     monkeypatch.setattr(cuda_graph, "_capture", warmed_up)
     config = everything(name)
     eager, captured = make(config, num_images=250), make(config, num_images=250, captured=True)  # 250 = 7 × 32 + 26
-    assert untimed(captured.run_epoch()) == untimed(eager.run_epoch())
+    assert untimed(captured.run_segment()) == untimed(eager.run_segment())
     continued = make(config, num_images=250, captured=True)
     continued.restore(captured.state())
     rest = [untimed(each) for each in run(eager)]
@@ -363,9 +363,9 @@ def test_captured_steps_are_the_same_steps_also_after_a_checkpoint(
 
 def test_a_batch_larger_than_the_images_is_not_captured(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(cuda_graph, "_capture")
-    make(configured(batch_size=64), num_images=50, captured=True).run_epoch()
+    make(configured(batch_size=64), num_images=50, captured=True).run_segment()
 
 
 def test_by_default_nothing_is_captured_on_a_cpu(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(cuda_graph, "_capture")
-    make(configured()).run_epoch()
+    make(configured()).run_segment()

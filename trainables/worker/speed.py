@@ -48,8 +48,8 @@ def _speed(config: Config, images: Resident, precision: str) -> Speed:
     began = time.perf_counter()
     # Few images and long epochs, so that a cosine does not end: only time is asked for.
     training = Training(config.with_training(epochs=1000, batch_size=batch), some, None, seed=0, precision=precision)
-    training.run_epoch()
+    training.run_segment()
     warm = time.perf_counter()
-    training.run_epoch()  # reading its metrics waits for the device
+    training.run_segment()  # reading its metrics waits for the device
     step = (time.perf_counter() - warm) / steps
     return Speed(batch, step, max(0.0, warm - began - steps * step))

@@ -5,26 +5,34 @@ from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
-    """One run for a worker: plain values, as it travels through Tune.
-
-    trial, repeat, attempt: who. config, seed: what. resume_from: the name of a checkpoint, or None. weights: whether
-    the trained network is kept, as of a retrain. deadline: Unix seconds after which an epoch's end writes a
-    checkpoint, or None. micro_batch: images whose gradients are computed at a time, or None for a batch's. calibrate:
-    configurations whose speed is measured first.
-    """
+    """One run for a worker: plain values, as it travels through Tune."""
 
     trial: int
+    """The trial's number."""
     repeat: int
+    """0 in a search; 1 and on in a retrain."""
     attempt: int
+    """The how-manieth task for this run it is, from 1."""
     config: Mapping[str, Any]
+    """The configuration, as `Config.to_json` writes it."""
     seed: int
-    resume_from: str | None
+    """The training's seed."""
+    resume_from: str | None = None
+    """The name of the checkpoint to continue from."""
     weights: bool = False
+    """Whether the trained network is kept, as a retrain's is."""
     deadline: float | None = None
+    """Unix seconds after which the end of a segment writes a checkpoint."""
     micro_batch: int | None = None
+    """Images whose gradients are computed at a time; None for all of a batch."""
     calibrate: tuple[Mapping[str, Any], ...] = ()
+    """Configurations whose speed is measured first."""
+    marks: tuple[float, ...] = ()
+    """Epochs at which a segment ends, besides the end of every epoch."""
+    pauses: bool = False
+    """Whether the run may pause at a mark; a checkpoint is then written at each."""
 
     @property
     def prefix(self) -> str:

@@ -7,11 +7,12 @@ import logging
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import search.machines.local_ray  # noqa: F401  sets what Tune reads when it is imported
+from search.machines import local_ray, ray_private
 
 # isort: split
 import ray
@@ -24,44 +25,55 @@ from ray.tune.stopper import Stopper
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.machines.machine import Machine, slots_per_gpu
+from search.readable import duration
 from search.run.driver import Driver
-from trainables.data.datasets import Images
+from search.run.engines import Watcher, Work
+from search.run.shelf import Shelf
 from trainables.files import Folder
 from trainables.worker.actor import Place, Worker, versions
 from trainables.worker.task import Task
 
 
-def train(
-    driver: Driver,
-    here: Machine,
-    *,
-    train: Images,
-    validation: Images | None,
-    on_step: Callable[[], None],
-    timeout: float | None = None,
-    worker: type[Worker] = Worker,
-    warm: bool = True,
-) -> None:
-    """Train everything that the driver hands out; returns when there is nothing more, or when it pauses.
+def train(driver: Driver, work: Work, watcher: Watcher) -> None:
+    """Start Ray, or use the cluster that this process is connected to, and train everything that is handed out.
 
-    timeout: seconds without progress after which a worker gives up. worker: the class of the workers. warm: whether
-    one goes from trial to trial; else each trial has a process of its own. Raises what the driver raised: an
-    unwritable ledger, a space that fails.
+    Raises RayStartError when Ray does not start.
     """
+    here, began = work.here, time.time()
+    workers = f"{here.slots} worker{'s' * (here.slots > 1)}"
+    watcher.say(f"starting Ray and {workers} …" if here.address is None else f"starting {workers} on {here.address} …")
+    address = local_ray.start(here)
+    took = duration(time.time() - began)
+    watcher.say(f"Ray's dashboard: {address} (its token: ray get-auth-token); started in {took}")
+    try:
+        run_workers(driver, work, watcher)
+    finally:
+        local_ray.stop()
+
+
+def run_workers(
+    driver: Driver, work: Work, watcher: Watcher, *, worker: type[Worker] = Worker, warm: bool = True
+) -> None:
+    """Train on the Ray that this process is connected to.
+
+    worker: the class of the workers. warm: whether a worker goes from trial to trial; else each trial has a process of
+    its own. Raises what the driver raised: an unwritable ledger, a space that fails.
+    """
+    here = work.here
     # As many trials staged as there are slots: Tune keeps an actor warm only for a trial that is staged already.
     sharers = slots_per_gpu(here)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(here.slots)
     trainable = tune.with_resources(
         tune.with_parameters(
             worker,
-            train=train,
-            validation=validation,
-            place=_place(driver, here),
+            train=work.train,
+            validation=work.validation,
+            place=_place(driver.shelf, here),
             threads=here.threads,
             device=here.device,
             precision=here.precision,
             sharers=sharers,
-            timeout=timeout,
+            timeout=work.timeout,
             versions=versions(),
         ),
         {"GPU": 1 / sharers} if sharers else {"CPU": here.threads},
@@ -78,7 +90,7 @@ def train(
                 storage_path=scratch,
                 verbose=0,
                 stop=_End(driver, judge),
-                callbacks=[_Starts(driver, judge, on_step)],
+                callbacks=[_Starts(driver, judge, watcher)],
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             ),
@@ -89,10 +101,10 @@ def train(
         raise judge.fatal
 
 
-def _place(driver: Driver, here: Machine) -> Place:
+def _place(shelf: Shelf, here: Machine) -> Place:
     """Where workers write checkpoints: straight to a place that all share, else through an actor on this node."""
-    folder = driver.checkpoints
-    if here.address is None or driver.shared:
+    folder = shelf.checkpoints
+    if here.address is None or shelf.is_shared:
         return Place(folder)
     node = ray.get_runtime_context().get_node_id()
     here_alone = NodeAffinitySchedulingStrategy(node, soft=False)
@@ -150,6 +162,7 @@ class _Judge(_Local, FIFOScheduler):
     def __init__(self, driver: Driver, here: Machine) -> None:
         super().__init__()
         self._driver, self._here = driver, here
+        self._keeps_warm = False
         self.fatal: Exception | None = None
 
     def guard(self, call: Callable[..., Any], *arguments: Any) -> Any:
@@ -162,14 +175,18 @@ class _Judge(_Local, FIFOScheduler):
             self.fatal = error
             return None
 
+    def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
+        # A worker whose trial pauses may have to wait until others report before there is a trial for it.
+        if not self._keeps_warm:
+            ray_private.keep_actors_warm(tune_controller, trial, self._here.slots)
+            self._keeps_warm = True
+
     def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict) -> str:
         goes_on = self.guard(self._driver.measured, _task(trial), _answer(result))
         return self.CONTINUE if goes_on else self.STOP
 
     def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: dict) -> None:
-        # Two queues for each field of an answer, kept for ever, were half of what a trial left in the driver.
-        trial.run_metadata.metric_analysis.clear()
-        trial.run_metadata.metric_n_steps.clear()
+        ray_private.forget_metrics(trial)  # they were half of what a trial left in the driver
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
         self.guard(self._driver.failed, _task(trial), _reason(trial))
@@ -182,10 +199,10 @@ class _Judge(_Local, FIFOScheduler):
         """
         if self._driver.pausing or self.fatal is not None:
             return None
-        workers = tune_controller._actor_manager.live_actors
         if self._here.address is not None:  # one more than there are workers, for a machine that joins
-            tune_controller.update_max_pending_trials(max(self._here.slots, len(workers) + 1))
-        has_worker = {tune_controller._actor_to_trial.get(worker) for worker in workers}
+            workers = len(ray_private.live_actors(tune_controller))
+            ray_private.allow_pending_trials(tune_controller, max(self._here.slots, workers + 1))
+        has_worker = ray_private.trials_with_actors(tune_controller)
         waiting = (trial for trial in tune_controller.get_trials() if trial.status == Trial.PENDING)
         return next((trial for trial in waiting if trial not in has_worker), None)
 
@@ -206,14 +223,14 @@ class _End(_Local, Stopper):
 class _Starts(_Local, tune.Callback):
     """Tells the driver when a worker begins a run, and the display when to look."""
 
-    def __init__(self, driver: Driver, judge: _Judge, on_step: Callable[[], None]) -> None:
-        self._driver, self._judge, self._on_step = driver, judge, on_step
+    def __init__(self, driver: Driver, judge: _Judge, watcher: Watcher) -> None:
+        self._driver, self._judge, self._watcher = driver, judge, watcher
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._judge.guard(self._driver.started, _task(trial))
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        self._on_step()
+        self._watcher.refresh()
 
 
 #: What Tune adds to every result, which the ledger has no use for.

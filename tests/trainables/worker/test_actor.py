@@ -143,11 +143,11 @@ from tests.trainables.worker.test_actor import make, make_task
 from trainables.data.datasets import load
 import trainables.training
 
-def run_epoch(self):
+def run_segment(self):
     self.images += 1
     time.sleep(60)
 
-trainables.training.Training.run_epoch = run_epoch
+trainables.training.Training.run_segment = run_segment
 images = load("digits", "train", data_dir=Path(sys.argv[1]) / "data").take(range(100))
 make(images, Path(sys.argv[1]), make_task(), timeout=0.5).step()
 """

@@ -1,0 +1,46 @@
+"""The inline engine: trains in this process, one trial at a time, without Ray. For debuggers, notebooks and tests."""
+
+import torch
+
+from architectures.errors import one_line
+from search.run.driver import Driver
+from search.run.engines import EngineError, Watcher, Work
+from trainables.memory import keep_freed_memory
+from trainables.worker.slot import Slot
+from trainables.worker.task import Task
+
+
+def train(driver: Driver, work: Work, watcher: Watcher) -> None:
+    """Train everything that the driver hands out, one task after the other.
+
+    No watchdog runs: a debugger may stand still. Raises EngineError where the work is for a cluster.
+    """
+    here = work.here
+    if here.address is not None:
+        raise EngineError(f"--engine inline trains in this process, and --address {here.address} names a cluster")
+    keep_freed_memory()
+    torch.set_num_threads(here.threads)
+    slot = Slot(
+        driver.shelf.checkpoints,
+        train=work.train,
+        validation=work.validation,
+        device=here.device,
+        precision=here.precision,
+    )
+    while (task := driver.next_task()) is not None:
+        driver.started(task)
+        _run(driver, slot, task, watcher)
+
+
+def _run(driver: Driver, slot: Slot, task: Task, watcher: Watcher) -> None:
+    """Train one task until the driver says that it goes no further, or until its code fails."""
+    slot.begin(task)
+    goes_on = True
+    while goes_on:
+        try:
+            answer = slot.step()
+        except Exception as error:  # a network of the user's own may raise anything
+            driver.failed(task, one_line(error, named=True))
+            return
+        goes_on = driver.measured(task, answer)
+        watcher.refresh()

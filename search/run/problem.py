@@ -1,0 +1,169 @@
+"""A problem: these images, this space, this request. Drawing, checking and costing are asked of it and done once."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from architectures.cost import Cost, cost
+from architectures.errors import HpsearchError
+from architectures.families import make_network
+from architectures.spec import CNN, SizeError
+from search.forecast.forecast import MOST_DRAWS, Plan
+from search.history.store import Request, Search
+from search.samplers.sampler import Draw, Sampler, make_sampler
+from search.spaces.space import Space
+from trainables.config import Config
+from trainables.data.datasets import DatasetError, Images, fingerprint, load, split, subset
+
+
+class RequestError(HpsearchError):
+    """A wrong request: one line with the rule, the value and what would be right."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a search has to solve; everything that it computes, it computes once."""
+
+    request: Request
+    """What was asked."""
+    space: Space
+    """What may be drawn."""
+    images: Images
+    """Every image that may be trained or validated on."""
+    _costs: dict[str, Cost] = field(default_factory=dict)
+
+    @cached_property
+    def _split(self) -> tuple[np.ndarray, np.ndarray]:
+        return split(self.images.labels, self.request.validation, self.request.seed)
+
+    @cached_property
+    def train(self) -> Images:
+        """The images to train on."""
+        return self.images.take(self._split[0])
+
+    @cached_property
+    def validation(self) -> Images:
+        """The images that trials are compared on."""
+        return self.images.take(self._split[1])
+
+    @property
+    def num_train(self) -> int:
+        """How many images there are to train on."""
+        return len(self._split[0])
+
+    @property
+    def num_validation(self) -> int:
+        """How many images trials are compared on."""
+        return len(self._split[1])
+
+    @property
+    def samples(self) -> int:
+        """How many trials there are at most: the request's, or the length of a list."""
+        return self.at_most(self.request.samples)
+
+    def at_most(self, samples: int) -> int:
+        """So many trials, or as many as a list has."""
+        return min(samples, len(self.space.configs)) if self.space.configs else samples
+
+    def cost(self, config: Config) -> Cost:
+        """What a configuration costs; raises SizeError when its network cannot take such images, else RequestError."""
+        key = json.dumps(config.to_json()["network"], sort_keys=True)
+        if key not in self._costs:
+            self._costs[key] = cost_of(config, self.images)
+        return self._costs[key]
+
+    def check_list(self) -> None:
+        """Raise RequestError for a line of a list that these images cannot be trained with."""
+        for number, config in zip(self.space.lines, self.space.configs, strict=True):
+            try:
+                self.cost(config)
+            except ValueError as error:
+                raise RequestError(
+                    f"{self.space.name}, line {number} is impossible for these images: {error}"
+                ) from error
+
+    def complete(self, config: Config) -> Config:
+        """A drawn configuration with the request's epochs and augmentation where it has none of its own."""
+        return config.with_defaults(epochs=self.request.epochs, augment=self.request.augment)
+
+    def sampler(self) -> Sampler:
+        """Who draws; impossible networks are drawn again."""
+        return make_sampler(self.space, self.request.sampler, self.request.seed, lambda config: void(self.cost(config)))
+
+    def order(self, samples: int) -> Sequence[int]:
+        """Trial numbers as they begin: the longest first where all is known, a list of which nothing is stopped.
+
+        Then no long trial is left alone with one slot at the end (Graham 1969). Otherwise in the order of drawing.
+        """
+        if not self.space.configs or self.request.scheduler != "none":
+            return range(samples)
+
+        def work(trial: int) -> int:
+            config = self.complete(self.space.configs[trial])
+            return self.cost(config).flops * (config.training.epochs or 0)
+
+        return sorted(range(samples), key=work, reverse=True)
+
+    def plan(self) -> Plan:
+        """The search's first draws and what they cost. TPE, which has no history yet, draws as it begins."""
+        sampler = self.sampler()
+        drawn = (sampler.draw(trial) for trial in range(min(self.request.samples, MOST_DRAWS)))
+        draws: list[Draw] = [each for each in drawn if each is not None]
+        configs = [self.complete(each.config) for each in draws]
+        return Plan(
+            draws=draws,
+            configs=configs,
+            costs=[self.cost(config) for config in configs],
+            order=self.order(self.samples),
+            num_train=self.num_train,
+            num_validation=self.num_validation,
+            sampler=self.request.sampler,
+            scheduler=self.request.scheduler,
+            max_t=self.request.epochs,
+        )
+
+
+def void(_: object) -> None:
+    """Nothing, whatever is given."""
+
+
+def cost_of(config: Config, images: Images) -> Cost:
+    """What a configuration costs on such images; raises SizeError or RequestError."""
+    shape, num_classes = images.shape, len(images.classes)
+
+    def make() -> Any:
+        return make_network(config.network.name, config.network.hyperparameters, shape, num_classes)
+
+    try:
+        with torch.device("meta"):
+            network = make()
+        return cost(network if isinstance(network, CNN) else make, shape, num_classes)
+    except SizeError as error:
+        raise SizeError(f"network '{config.network.name}': {error}") from error
+    except ValueError as error:
+        raise RequestError(f"network '{config.network.name}': {error}") from error
+
+
+def training_images(request: Request) -> Images:
+    """Every image the search may train or validate on, in the dataset's order; the test set is not read."""
+    images = load(request.dataset, "train", data_dir=Path(request.data_dir), image_size=request.image_size)
+    if request.limit_train is not None:
+        images = images.take(subset(images.labels, request.limit_train, request.seed))
+    return images
+
+
+def unchanged_images(search: Search) -> Images:
+    """The search's images; raises DatasetError when they are not those it began with."""
+    images = training_images(search.request)
+    if fingerprint(images) != search.facts["data"]["fingerprint"]:
+        raise DatasetError(
+            f"the dataset {search.request.dataset} has changed since {search.name} began (its fingerprint differs); "
+            "restore it, or launch a new search"
+        )
+    return images

@@ -1,0 +1,112 @@
+"""The files of a search's runs: which checkpoint a run continues from, and which files may go, and when."""
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from search.history.events import FINAL, State
+from search.history.record import Record, Run
+from search.history.store import retrain_folder
+from search.storage.mirror import Mirror
+from trainables import files
+from trainables.files import Folder
+from trainables.worker.task import Task
+
+
+class Shelf:
+    """The checkpoints of one search, and the trained networks on their way to their folders."""
+
+    def __init__(self, folder: Path, *, checkpoints: Folder | None = None, mirror: Mirror | None = None) -> None:
+        """folder: the search's. checkpoints: a place that all machines reach, by default one in the search's folder.
+        mirror: what copies the record to a storage, if anything does.
+        """
+        self._folder = folder.absolute()  # workers stand elsewhere
+        self._mirror = mirror
+        self.is_shared = checkpoints is not None
+        self.checkpoints = checkpoints or Folder(str(self._folder / "checkpoints"))
+        self._unusable: set[str] = set()
+
+    def usable(self, run: Run) -> str | None:
+        """The name of the checkpoint that a run can continue from, if there is one."""
+        name = run.checkpoint
+        if not name or name in self._unusable:
+            return None
+        with suppress(OSError):  # a storage that is away now may be back when the worker reads
+            return name if self.checkpoints.has(name) else None
+        return name
+
+    def refuse(self, name: str) -> None:
+        """Never continue from this checkpoint again: a worker could not read it."""
+        self._unusable.add(name)
+
+    def note(self, task: Task) -> str | None:
+        """What a worker wrote down before it ended itself."""
+        try:
+            return self.checkpoints.read(f"{task.prefix}.reason").decode()
+        except OSError:
+            return None
+
+    def collect(self, task: Task, run: Run) -> None:
+        """Put a trained network, which a worker wrote under its attempt's name, in its place."""
+        for name in self._names(f"{task.prefix}+"):
+            files.write(retrain_folder(self._folder, run) / name.partition("+")[2], self.checkpoints.read(name))
+
+    def release(self, run: Run) -> None:
+        """Remove what a run that has ended needs no more, and what older attempts may have left."""
+        if run.checkpoint:
+            self.remove(run.checkpoint)
+        if run.attempt > 1 or run.key[1]:
+            trial, repeat = run.key
+            with suppress(OSError):  # a storage that is away keeps them until the next sweep
+                for name in self._names(f"{trial}-{repeat}-"):
+                    self.remove(name)
+
+    def remove(self, name: str) -> None:
+        """Delete a file, once what makes it needless is recorded wherever a resume may begin."""
+        if self._mirror is None:
+            self.checkpoints.remove(name)
+        else:
+            self._mirror.when_stored(lambda: self.checkpoints.remove(name))
+
+    def sweep(self, record: Record) -> None:
+        """Remove what a killed session left: files that no unfinished run names, and half-written ones."""
+        needed = {run.checkpoint for run in record.runs.values() if run.state not in FINAL}
+        for name in self.checkpoints.names():
+            if name not in needed and re.match(r"\d+-\d+-\d+[-+.]", name):  # nothing that somebody else has put there
+                self.remove(name)
+        for path in self._folder.rglob("*.tmp"):
+            files.remove(path)
+
+    def release_paused(self, runs: Iterable[Run]) -> None:
+        """Remove the checkpoints of runs that stay paused, as the search is finished."""
+        for run in runs:
+            if run.state is State.PAUSED:
+                self.release(run)
+
+    def _names(self, prefix: str) -> list[str]:
+        return [name for name in self.checkpoints.names() if name.startswith(prefix)]
+
+
+class NoShelf(Shelf):
+    """For a simulation, which writes no files."""
+
+    def __init__(self) -> None:
+        """Nothing is kept."""
+
+    def usable(self, run: Run) -> str | None:
+        """The name that the record knows."""
+        return run.checkpoint
+
+    def note(self, task: Task) -> str | None:
+        """Nothing was written down."""
+        return None
+
+    def release(self, run: Run) -> None:
+        """Nothing to remove."""
+
+    def remove(self, name: str) -> None:
+        """Nothing to remove."""
+
+    def sweep(self, record: Record) -> None:
+        """Nothing to remove."""

@@ -1,0 +1,213 @@
+"""One slot's work: it keeps the images, trains one run after another, and answers after every segment.
+
+It knows no Ray, so the inline engine, tests and notebooks use it as the warm worker in `actor` does. What follows from
+an answer is decided in the driver.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from architectures.errors import one_line
+from trainables.config import Config
+from trainables.data.cache import Images
+from trainables.files import is_full
+from trainables.memory import memory_error
+from trainables.resident import Resident
+from trainables.saved_network import Network, network_files
+from trainables.training import Measurement, Training
+from trainables.worker import checkpoints, speed
+from trainables.worker.checkpoints import CheckpointError, Files
+from trainables.worker.task import Task
+from trainables.worker.watchdog import Watchdog
+
+CHECKPOINT_SHARE = 0.02  # of training time, at most, goes into checkpoints
+_CONTEXT_BYTES = 600e6  # of GPU memory, that a process takes before its first tensor
+_IMAGES_SHARE = 0.25  # of a slot's GPU memory, at most, for the training images, and again for the others
+_DISK_BYTES_PER_SECOND = 100e6  # a cautious first guess; the first checkpoint measures it
+_NOTE_SECONDS = 10  # at most, for writing down why a worker ends itself
+
+Answer = dict[str, Any]
+"""The measurement's fields, `state`, `checkpoint`, `began`, `host` and `pid`; plain values, as they travel.
+
+Without a measurement `state` says why: "calibrated" (then `speeds` are there), "out of memory", "unreadable" when a
+checkpoint is, or "interrupted" when a network could not be written.
+"""
+
+
+class Slot:
+    """Trains one task at a time; nothing of one is left behind when the next begins."""
+
+    def __init__(
+        self,
+        files: Files,
+        *,
+        train: Images,
+        validation: Images | None,
+        device: str,
+        precision: str,
+        sharers: int = 0,
+        timeout: float | None = None,
+    ) -> None:
+        """files: where checkpoints lie. sharers: slots on this one's GPU, each of which gets an equal part of its
+        memory and no more. timeout: seconds without progress after which this process ends itself.
+        """
+        room = _IMAGES_SHARE * _fence_memory(sharers) if sharers else None
+        self._files, self._precision, self._classes = files, precision, train.classes
+        self._train = Resident.of(train, device, room=room)
+        self._validation = Resident.of(validation, device, room=room) if validation is not None else None
+        self._bytes_per_second = _DISK_BYTES_PER_SECOND
+        self._watchdog = Watchdog(timeout, self._progress, self._give_up) if timeout else None
+
+    def begin(self, task: Task) -> None:
+        """Take a task; its first step makes the network."""
+        self._task = task
+        self._training: Training | None = None
+        self._since_checkpoint = 0.0
+        self._calibrate = task.calibrate
+
+    def step(self) -> Answer:
+        """Train a segment, or measure what there is to calibrate first; the answer for the driver."""
+        with self._watched():
+            return self._step()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        if self._watchdog is None:
+            yield
+            return
+        with self._watchdog.watching():
+            yield
+
+    def _step(self) -> Answer:
+        began = time.time()
+        if self._calibrate:
+            configs, self._calibrate = [Config.from_json(each) for each in self._calibrate], ()
+            speeds = speed.measure(configs, self._train, precision=self._precision, budget=speed.SECONDS)
+            return self._answer(began, state="calibrated", speeds=[each and asdict(each) for each in speeds])
+        try:
+            self._training = self._training or self._make_training()
+            measurement = self._training.run_segment()
+        except CheckpointError as error:
+            return self._answer(began, state="unreadable", reason=str(error))
+        except (RuntimeError, MemoryError) as error:
+            if (cause := memory_error(error)) is None:
+                raise
+            # The failed step's tensors hang on its frames; without them the next trial has the memory back.
+            self._training = None
+            return self._answer(began, state="out of memory", reason=str(cause).partition("\n")[0])
+        if not measurement.finite:
+            return self._answer(began, state="diverged", reason="the loss is not finite", **asdict(measurement))
+        return self._keep(began, self._training, measurement)
+
+    def _keep(self, began: float, training: Training, measurement: Measurement) -> Answer:
+        """Write the trained network, or a checkpoint if one is due, and answer."""
+        saved = time.perf_counter()
+        kept: Answer = {"state": "done" if training.finished else "running"}
+        try:
+            if training.finished:
+                self._write_network(training)
+            elif self._checkpoint_is_due(training, measurement.seconds):
+                kept["written"] = self._write_checkpoint(training)
+        except OSError as error:
+            kept |= {"trouble": f"cannot write a checkpoint: {error}"}
+            if is_full(error):
+                kept["full"] = str(error)
+            if training.finished:  # what is not kept is not done
+                return self._answer(began, **kept | {"state": "interrupted", "reason": str(error)})
+        cost = time.perf_counter() - saved
+        return self._answer(began, **kept, checkpoint_seconds=cost, **asdict(measurement))
+
+    def _make_training(self) -> Training:
+        task = self._task
+        training = Training(
+            Config.from_json(task.config),
+            self._train,
+            self._validation,
+            seed=task.seed,
+            precision=self._precision,
+            micro_batch=task.micro_batch,
+            marks=task.marks,
+        )
+        if task.resume_from:
+            self._restore(training, task.resume_from)
+        return training
+
+    def _restore(self, training: Training, name: str) -> None:
+        state = checkpoints.load(self._files, name)
+        try:
+            training.restore(state)
+        except RuntimeError as error:  # tensors of other shapes
+            if memory_error(error):
+                raise
+            raise CheckpointError(f"the checkpoint {name} is of another network: {one_line(error)}") from error
+
+    def _answer(self, began: float, *, written: str | None = None, **fields: Any) -> Answer:
+        return {**fields, "checkpoint": written, "began": began, "host": os.uname().nodename, "pid": os.getpid()}
+
+    def _checkpoint_is_due(self, training: Training, seconds: float) -> bool:
+        """Whether the run may pause here, or a checkpoint costs at most its share of the training since the last."""
+        self._since_checkpoint += seconds
+        if self._task.pauses and training.at_mark:
+            return True
+        if self._task.deadline is not None and time.time() > self._task.deadline:
+            return True
+        return _size(training.state()) / self._bytes_per_second <= CHECKPOINT_SHARE * self._since_checkpoint
+
+    def _write_checkpoint(self, training: Training) -> str:
+        """Write the state beside the older checkpoint, which the driver deletes once the new one is recorded."""
+        name = f"{self._task.prefix}-{training.images}.pt"
+        began = time.perf_counter()
+        written = checkpoints.save(self._files, name, training.state())
+        self._bytes_per_second = written / max(time.perf_counter() - began, 1e-6)
+        self._since_checkpoint = 0.0
+        return name
+
+    def _write_network(self, training: Training) -> None:
+        """Write a retrain's network under this attempt's name; the driver puts it in its place."""
+        if self._task.weights:
+            shape = tuple(self._train.pixels.shape[1:])
+            network = Network(training.model, training.config, shape, self._classes)
+            for name, data in network_files(network).items():
+                self._files.write(f"{self._task.prefix}+{name}", data)
+
+    def _progress(self) -> tuple[str, int]:
+        """What changes as long as this slot gets on."""
+        return self._task.prefix, self._training.images if self._training else 0
+
+    def _give_up(self, reason: str) -> None:
+        """End this process; the note says why, unless even that makes no progress."""
+        note = threading.Thread(
+            target=self._files.write, args=(f"{self._task.prefix}.reason", reason.encode()), daemon=True
+        )
+        note.start()
+        note.join(_NOTE_SECONDS)
+        os._exit(1)
+
+
+def _fence_memory(sharers: int) -> float:
+    """Keep this process within its part of the GPU's memory, so that no trial takes what another needs: bytes.
+
+    Ray's fraction of a GPU is a matter of scheduling alone. A CUDA context lies outside of what torch counts.
+    """
+    total = torch.cuda.get_device_properties(0).total_memory
+    part = max(0.0, total / sharers - _CONTEXT_BYTES)
+    torch.cuda.set_per_process_memory_fraction(part / total)
+    return part
+
+
+def _size(state: Any) -> int:
+    """Bytes of the tensors in nested dictionaries and lists."""
+    if isinstance(state, torch.Tensor):
+        return state.numel() * state.element_size()
+    if isinstance(state, Mapping):
+        return sum(_size(value) for value in state.values())
+    if isinstance(state, list | tuple):
+        return sum(_size(value) for value in state)
+    return 0
