@@ -1,0 +1,121 @@
+"""What every engine keeps to: the same curves whether a run pauses or not, also after kills of the driver."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.history.events import Measured, State
+from search.history.ledger import LedgerError, read
+from search.history.record import Record
+from search.run.engines import ENGINES, EngineError, engine
+from tests.contracts import searches
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Record:
+    """The search with segments of half an epoch, in which nobody pauses."""
+    return searches.run(tmp_path_factory.mktemp("undisturbed"), data, engine="inline", scheduler="marks")
+
+
+def curves(record: Record) -> dict[int, list[tuple[Any, ...]]]:
+    def row(m: Measured) -> tuple[Any, ...]:
+        return m.images, m.epoch, m.train_loss, m.train_accuracy, m.val_loss, m.val_accuracy, m.learning_rate
+
+    return {run.key[0]: [row(m) for m in run.measurements] for run in record.trials}
+
+
+def test_segments_end_at_the_scheduler_s_marks_rounded_up_to_a_batch(undisturbed: Record) -> None:
+    (first, *_) = undisturbed.trials
+    assert [m.images for m in first.measurements] == [64, 120, 184, 240, 304, 360]
+    assert [run.state for run in undisturbed.trials] == [State.DONE] * 4
+    assert len(undisturbed.runs[1, 0].measurements) == 4, "its own number of epochs"
+
+
+def test_the_inline_engine_pauses_and_goes_on_without_a_difference(
+    tmp_path: Path, data: Path, undisturbed: Record
+) -> None:
+    record = searches.run(tmp_path / "results", data, engine="inline", scheduler="halves")
+    assert curves(record) == curves(undisturbed)
+    assert [run.state for run in record.trials] == [State.DONE] * 4
+    events = [entry["event"] for entry in read(tmp_path / "results" / "search" / "ledger.jsonl")]
+    assert events.count("granted") == sum(len(run.measurements) - 1 for run in record.trials)
+    assert list((tmp_path / "results" / "search" / "checkpoints").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_ray_s_workers_pause_and_go_on_after_a_kill_without_a_difference(
+    tmp_path: Path, data: Path, undisturbed: Record
+) -> None:
+    results = tmp_path / "results"
+    command = [sys.executable, "-m", "tests.contracts.searches", str(results), str(data), "tune", "halves", "2"]
+    for lines in (16, None):
+        with (tmp_path / "log").open("a") as log:
+            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        while process.poll() is None and (lines is None or _lines(results) < lines):
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+    record = searches.run(results, data, engine="inline", scheduler="halves")  # only closes, as nothing is left
+    log_text = (tmp_path / "log").read_text()[-2000:]
+    assert curves(record) == curves(undisturbed), log_text
+    assert [run.state for run in record.trials] == [State.DONE] * 4
+    assert [session.reason for session in record.sessions] == ["killed", "finished", "finished"], log_text
+    workers = {m.pid for run in record.trials for m in run.measurements if m.time > record.sessions[1].opened.time}
+    assert len(workers) <= 2, "idle workers stay warm"
+
+
+def _lines(results: Path) -> int:
+    try:
+        return len(read(results / "search" / "ledger.jsonl"))
+    except (FileNotFoundError, LedgerError):
+        return 0
+
+
+def test_every_checkpoint_that_a_run_continues_from_was_recorded(tmp_path: Path, data: Path) -> None:
+    record = searches.run(tmp_path / "results", data, engine="inline", scheduler="halves")
+    assert all(m.checkpoint for run in record.trials for m in run.measurements if m.state is State.PAUSED), (
+        "a paused trial always has a checkpoint"
+    )
+
+
+def test_a_trial_whose_network_raises_fails_alone(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = searches.CONFIGS[0] | {"network": {"name": "tests.contracts.searches:broken"}}
+    monkeypatch.setattr(searches, "CONFIGS", [broken, searches.CONFIGS[1]])
+    monkeypatch.setattr(searches, "broken", _broken, raising=False)
+    record = searches.run(tmp_path / "results", data, engine="inline", scheduler="none")
+    failed, done = record.trials
+    assert (failed.state, failed.reason) == (State.FAILED, "RuntimeError: on the second batch")
+    assert failed.attempt == 3, "two retries"
+    assert done.state is State.DONE
+
+
+def _broken(input_shape: tuple[int, ...], num_classes: int) -> Any:
+    import torch
+
+    class Broken(torch.nn.Linear):
+        seen = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            Broken.seen += self.training
+            if Broken.seen > 1:
+                raise RuntimeError("on the second batch")
+            return super().forward(x.flatten(1))
+
+    return Broken(input_shape[0] * input_shape[1] * input_shape[2], num_classes)
+
+
+def test_an_unknown_engine_is_one_line() -> None:
+    with pytest.raises(EngineError, match="unknown engine 'steam'; known: tune, inline"):
+        engine("steam")
+    assert all(callable(engine(name)) for name in ENGINES)
