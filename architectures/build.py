@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from architectures.spec import CNN, Layer, Shape, layers
+from architectures.blocks import CNN, Layer, Shape, layers
 
 
 def build(network: CNN | nn.Module, input_shape: Shape, num_classes: int) -> nn.Module:

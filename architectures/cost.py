@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from architectures.spec import CNN, Shape, layers
+from architectures.blocks import CNN, Shape, layers
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from architectures.blocks import Shape, SizeError
 from architectures.cost import Cost
-from architectures.spec import Shape, SizeError
 
 
 def module_cost(make: Callable[[], nn.Module], input_shape: Shape, num_classes: int) -> Cost:

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from architectures.blocks import CNN
 from architectures.build import build
 from architectures.families import make_network
-from architectures.spec import CNN
 from trainables.augment import augment, normalise
 from trainables.augmentation import PRESETS
 from trainables.config import Config

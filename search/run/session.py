@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
+from architectures.blocks import CNN, Shape, SizeError
 from architectures.cost import Cost, cost
 from architectures.errors import HpsearchError
 from architectures.families import make_network
-from architectures.spec import CNN, Shape, SizeError
 from search.history import tables
 from search.history.ledger import DiskError, Ledger
 from search.history.store import Request, Search

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from architectures.blocks import CNN, Shape, layers
 from architectures.cost import cost
 from architectures.families import FAMILIES, make_network
-from architectures.spec import CNN, Shape, layers
 from search.show.terminal import Rows
 from search.spaces.space import SPACES, find_space, parameters
 

@@ -14,9 +14,9 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from architectures.blocks import ACTIVATIONS
 from architectures.errors import HpsearchError
 from architectures.families import FAMILIES, import_function
-from architectures.spec import ACTIVATIONS
 from trainables.config import OPTIMIZERS, Config, ConfigError, NetworkConfig, OptimizerConfig, TrainingConfig
 
 Function = Callable[[optuna.Trial], Config]

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from architectures.blocks import ACTIVATIONS, CNN, Activation, Dense, Head, SizeError, Unit, layers
 from architectures.build import Dropout, Flatten, build
 from architectures.families import FAMILIES
-from architectures.spec import ACTIVATIONS, CNN, Activation, Dense, Head, SizeError, Unit, layers
 
 COUNTS = {
     "cnn1": 1_481_574,

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from architectures.blocks import CNN, SizeError, Unit
 from architectures.build import build
 from architectures.cost import cost
 from architectures.families import FAMILIES
-from architectures.spec import CNN, SizeError, Unit
 
 NAMES = [f"cnn{i}" for i in range(1, 9)]
 SHAPE = (3, 32, 32)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from architectures.blocks import CNN, Activation, Dense, Head, Shape, Unit
 from architectures.errors import one_line
-from architectures.spec import CNN, Activation, Dense, Head, Shape, Unit
 
 if TYPE_CHECKING:
     from torch import nn
@@ -145,7 +145,7 @@ def _call(name: str, function: Callable[..., Any], arguments: Mapping[str, Any])
         raise ValueError(f"network '{name}' raised {type(error).__name__}: {error}") from error
     if not isinstance(network, CNN | torch.nn.Module):
         raise ValueError(
-            f"network '{name}' must return architectures.spec.CNN or torch.nn.Module, got {type(network).__name__}"
+            f"network '{name}' must return architectures.blocks.CNN or torch.nn.Module, got {type(network).__name__}"
         )
     return network
 

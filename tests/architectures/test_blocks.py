@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from architectures.blocks import CNN, Activation, Dense, Head, SizeError, Unit, layers
 from architectures.families import FAMILIES
-from architectures.spec import CNN, Activation, Dense, Head, SizeError, Unit, layers
 
 
 @pytest.mark.parametrize(

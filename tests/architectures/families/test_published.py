@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from torch import nn
 
+from architectures.blocks import CNN, Activation, Layer, Unit, layers
 from architectures.families import FAMILIES, Family, family, import_function, make_network
-from architectures.spec import CNN, Activation, Layer, Unit, layers
 
 COUNTS = {
     "cnn1": 1_481_574,
@@ -37,7 +37,7 @@ PUBLISHED = {
 }
 OWN = """
 from torch import nn
-from architectures.spec import CNN, Unit
+from architectures.blocks import CNN, Unit
 
 CONSTANT = 3
 
@@ -196,7 +196,7 @@ def test_an_unknown_network_names_the_known_ones() -> None:
 def test_registering_a_network_makes_it_a_family_and_a_second_of_its_name_raises(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("architectures.families.FAMILIES", dict(FAMILIES))
+    monkeypatch.setattr("architectures.families.published.FAMILIES", dict(FAMILIES))
 
     def tiny() -> CNN:
         return CNN(units=(Unit(channels=3),))
@@ -232,7 +232,7 @@ def test_a_users_function_has_only_the_hyperparameters_it_names(own: str) -> Non
 
 
 def test_a_users_function_that_returns_something_else_is_refused(own: str) -> None:
-    with pytest.raises(ValueError, match=r"must return architectures.spec.CNN or torch.nn.Module, got str"):
+    with pytest.raises(ValueError, match=r"must return architectures.blocks.CNN or torch.nn.Module, got str"):
         make_network(f"{own}:nothing", {}, (1, 8, 8), 2)
 
 
