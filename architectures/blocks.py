@@ -1,44 +1,37 @@
-"""What a network is: frozen dataclasses, and the walk that turns them into layers with sizes.
+"""What networks are made of, as frozen data: units, residual blocks, dense layers and the head.
 
-A plain CNN is a tuple of convolutional units and a head. `layers` follows an image through it, so the builder, the
-cost model and the printed table all read one list, and an impossible size is caught here, before torch.
+A network is a tuple of blocks and a head, for any image size, channel count and number of classes. A block is one of
+those below or a single layer of `architectures.steps`. Each block yields its own layers, so a new kind of block is a
+new class here and nothing else changes.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal
+from typing import Literal
 
-from architectures.errors import HpsearchError
+from architectures.checks import check_choice, check_dropout
+from architectures.layers import Block, Layer, Node, Shape, SizeError, Sum, layers, walk
+from architectures.steps import (
+    RELU,
+    Activation,
+    Conv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Linear,
+    Norm,
+    Pool,
+    Pooling,
+)
 
-ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "tanh")
-
-Shape = tuple[int, ...]
 Step = Literal["norm", "activation", "pool", "dropout"]
+HEAD_POOLS = ("flatten", "global", "global_max")
 
 
-class SizeError(HpsearchError):
-    """A network that these images do not fit: names the unit, its input size and the rule."""
-
-
-@dataclass(frozen=True)
-class Activation:
-    """A nonlinearity without parameters; `slope` is the leaky ReLU's for negative inputs."""
-
-    name: str
-    slope: float = 0.01
-
-    def __post_init__(self) -> None:
-        if self.name not in ACTIVATIONS:
-            raise ValueError(f"unknown activation '{self.name}'; known: {', '.join(ACTIVATIONS)}")
-
-
-RELU = Activation("relu")
-
-
-def _check_count(what: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
+def _in_order(order: tuple[Step, ...], steps: dict[Step, Block | None]) -> Iterator[Block]:
+    """The steps that are there, in this order."""
+    return (step for name in order if (step := steps[name]) is not None)
 
 
 def _check_order(order: tuple[str, ...], steps: tuple[str, ...]) -> None:
@@ -46,165 +39,170 @@ def _check_order(order: tuple[str, ...], steps: tuple[str, ...]) -> None:
         raise ValueError(f"an order holds each of {', '.join(steps)} once, got {order}")
 
 
-def _check_dropout(value: float) -> None:
-    if not 0 <= value < 1:
-        raise ValueError(f"dropout must lie in [0, 1), got {value}")
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """A convolution and what follows it."""
+
+    channels: int
+    """Output channels."""
+    kernel: int = 3
+    """Side of the kernel, in pixels."""
+    stride: int = 1
+    """Step of the kernel, in pixels."""
+    padding: int = 1
+    """Zeros added on each side, in pixels."""
+    bias: bool = True
+    """Whether each output channel has a bias."""
+    norm: bool = False
+    """Whether batch norm follows."""
+    activation: Activation | None = RELU
+    """The nonlinearity that follows."""
+    pool: Pooling | None = None
+    """The pooling that follows; it halves the map (kernel and stride 2)."""
+    dropout: float = 0.0
+    """Probability of the dropout that follows."""
+    order: tuple[Step, ...] = ("norm", "activation", "pool", "dropout")
+    """The order of what follows; names all four, whether they are there or not."""
+
+    def __post_init__(self) -> None:
+        _check_order(self.order, ("norm", "activation", "pool", "dropout"))
+        tuple(self._steps())  # each step checks its own values
+
+    def _steps(self) -> Iterator[Block]:
+        yield Conv(channels=self.channels, kernel=self.kernel, stride=self.stride, padding=self.padding, bias=self.bias)
+        check_dropout(self.dropout)
+        yield from _in_order(
+            self.order,
+            {
+                "norm": Norm() if self.norm else None,
+                "activation": self.activation,
+                "pool": Pool(self.pool) if self.pool is not None else None,
+                "dropout": Dropout(self.dropout) if self.dropout else None,
+            },
+        )
+
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
+        """The convolution and what follows it."""
+        return walk(((name, step) for step in self._steps()), shape)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unit:
-    """A convolution and what follows it, in the given order. Pooling halves the map (kernel and stride 2)."""
+class Residual:
+    """A residual block: a body and a shortcut around it, and their sum (He et al. 2016).
 
-    channels: int
-    kernel: int = 3
-    stride: int = 1
-    padding: int = 1
-    bias: bool = True
-    norm: bool = False
-    activation: Activation | None = RELU
-    pool: Literal["max", "average"] | None = None
-    dropout: float = 0.0
-    order: tuple[Step, ...] = ("norm", "activation", "pool", "dropout")
+    With norm and activation inside `body` and `activation` after the sum it is the post-activation block. With norm and
+    activation at the body's start (or in `before`, where the shortcut is a projection) it is the pre-activation block.
+    """
 
-    def __post_init__(self) -> None:
-        for name, least in (("channels", 1), ("kernel", 1), ("stride", 1), ("padding", 0)):
-            _check_count(f"a unit's {name}", getattr(self, name), least)
-        _check_order(self.order, ("norm", "activation", "pool", "dropout"))
-        if self.pool not in (None, "max", "average"):
-            raise ValueError(f"unknown pool '{self.pool}'; known: max, average")
-        _check_dropout(self.dropout)
+    body: tuple[Block, ...]
+    """What learns the difference."""
+    shortcut: tuple[Block, ...] = ()
+    """A projection to the body's output size; empty for the identity."""
+    before: tuple[Block, ...] = ()
+    """What comes before both."""
+    activation: Activation | None = None
+    """The nonlinearity after the sum."""
+
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
+        """Its nodes; raises SizeError where body and shortcut differ in size."""
+        for node in walk(((name, step) for step in self.before), shape):
+            yield node
+            shape = node.output_shape
+        body = tuple(walk(((name, step) for step in self.body), shape))
+        shortcut = tuple(walk(((f"{name} shortcut", step) for step in self.shortcut), shape))
+        out, around = (branch[-1].output_shape if branch else shape for branch in (body, shortcut))
+        if out != around:
+            sizes = ("×".join(map(str, size)) for size in (out, around))
+            raise SizeError(
+                f"{name} adds {' and '.join(sizes)} maps; body and shortcut must have one size, "
+                "for which a shortcut may be a projection"
+            )
+        yield Sum(body, shortcut, Layer(name, "add", {}, out, out, 0, prod(out)))
+        if self.activation:
+            yield from self.activation.walk(name, out)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dense:
-    """A hidden dense layer of the head and what follows it, in the given order."""
+    """A hidden dense layer and what follows it."""
 
     width: int
+    """Numbers it returns."""
     norm: bool = False
+    """Whether batch norm follows."""
     activation: Activation | None = RELU
+    """The nonlinearity that follows."""
     dropout: float = 0.0
+    """Probability of the dropout that follows."""
     order: tuple[Step, ...] = ("norm", "activation", "dropout")
+    """The order of what follows; names all three, whether they are there or not."""
 
     def __post_init__(self) -> None:
-        _check_count("a dense layer's width", self.width, 1)
         _check_order(self.order, ("norm", "activation", "dropout"))
-        _check_dropout(self.dropout)
+        tuple(self._steps())  # each step checks its own values
+
+    def _steps(self) -> Iterator[Block]:
+        yield Linear(self.width)
+        check_dropout(self.dropout)
+        yield from _in_order(
+            self.order,
+            {
+                "norm": Norm() if self.norm else None,
+                "activation": self.activation,
+                "dropout": Dropout(self.dropout) if self.dropout else None,
+            },
+        )
+
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
+        """The dense layer and what follows it."""
+        return walk(((name, step) for step in self._steps()), shape)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """From maps to logits: flatten or average each map, dropout, hidden layers, and one logit a class."""
+    """From maps to logits: one vector, dropout, hidden layers, and one logit a class."""
 
-    pool: Literal["flatten", "global"] = "flatten"
+    pool: Literal["flatten", "global", "global_max"] = "flatten"
+    """How maps become a vector: as they are, or the average or the largest number of each."""
     dropout: float = 0.0
+    """Probability of the dropout on that vector."""
     hidden: tuple[Dense, ...] = ()
+    """Hidden dense layers."""
 
     def __post_init__(self) -> None:
-        if self.pool not in ("flatten", "global"):
-            raise ValueError(f"unknown head pool '{self.pool}'; known: flatten, global")
-        _check_dropout(self.dropout)
+        check_choice("head pool", self.pool, HEAD_POOLS)
+        check_dropout(self.dropout)
+
+    def walk(self, shape: Shape, num_classes: int) -> Iterator[Node]:
+        """The nodes from maps (C, H, W) to (num_classes,) logits."""
+        pools: dict[str, Block] = {
+            "flatten": Flatten(),
+            "global": GlobalPool("average"),
+            "global_max": GlobalPool("max"),
+        }
+        parts: list[tuple[str, Block]] = [("head", pools[self.pool])]
+        if self.dropout:
+            parts.append(("head", Dropout(self.dropout)))
+        parts += [(f"head {number}", dense) for number, dense in enumerate(self.hidden, 1)]
+        return walk([*parts, ("head", Linear(num_classes))], shape)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CNN:
-    """A plain convolutional network, for any image size, channel count and number of classes."""
+class Network:
+    """A network of any kind: blocks that follow one another, and a head. Without blocks it is a dense network."""
 
-    units: tuple[Unit, ...]
+    blocks: tuple[Block, ...] = ()
+    """Units, residual blocks or single layers."""
     head: Head = Head()
-    kind: Literal["cnn"] = "cnn"
+    """What makes logits of the last block's output."""
 
+    def walk(self, input_shape: Shape, num_classes: int) -> tuple[Node, ...]:
+        """The way of an image (C, H, W) to its logits; raises SizeError where a map would vanish."""
+        parts = [(f"unit {number}", block) for number, block in enumerate(self.blocks, 1)]
+        nodes = list(walk(parts, input_shape))
+        shape = nodes[-1].output_shape if nodes else input_shape
+        return (*nodes, *self.head.walk(shape, num_classes))
 
-@dataclass(frozen=True)
-class Layer:
-    """One layer with its sizes for one image.
-
-    `unit` is where it stands ("unit 3", "head 1", "head"), `op` what it does, `settings` what its constructor needs,
-    `parameters` a count, `flops` the forward pass's floating-point operations (a multiply and an add are two).
-    """
-
-    unit: str
-    op: Literal["conv", "norm", "activation", "pool", "global_pool", "dropout", "flatten", "dense"]
-    settings: dict[str, Any]
-    input_shape: Shape
-    output_shape: Shape
-    parameters: int = 0
-    flops: int = 0
-
-
-def layers(network: CNN, input_shape: Shape, num_classes: int) -> list[Layer]:
-    """Every layer of the network for images (C, H, W); raises SizeError where a map would vanish."""
-    found: list[Layer] = []
-    shape = input_shape
-    for number, unit in enumerate(network.units, 1):
-        for layer in _unit_layers(f"unit {number}", unit, shape):
-            found.append(layer)
-            shape = layer.output_shape
-    for layer in _head_layers(network.head, shape, num_classes):
-        found.append(layer)
-    return found
-
-
-def _unit_layers(name: str, unit: Unit, shape: Shape) -> Iterator[Layer]:
-    channels, height, width = shape
-    out = tuple((n + 2 * unit.padding - unit.kernel) // unit.stride + 1 for n in (height, width))
-    if min(out) < 1:
-        raise SizeError(
-            f"{name} gets a {height}×{width} map, too small for its {unit.kernel}×{unit.kernel} convolution with "
-            f"padding {unit.padding}: floor((n + 2·padding − kernel) / stride) + 1 must be at least 1; "
-            "use larger images or a smaller kernel"
-        )
-    weights = channels * unit.kernel**2 * unit.channels
-    now: Shape = (unit.channels, *out)
-    yield Layer(
-        name,
-        "conv",
-        {"kernel": unit.kernel, "stride": unit.stride, "padding": unit.padding, "bias": unit.bias},
-        shape,
-        now,
-        weights + unit.channels * unit.bias,
-        2 * weights * prod(out),
-    )
-    for step in unit.order:
-        for layer in _step(name, step, unit, now):
-            yield layer
-            now = layer.output_shape
-
-
-def _head_layers(head: Head, shape: Shape, num_classes: int) -> Iterator[Layer]:
-    if head.pool == "global":
-        yield Layer("head", "global_pool", {}, shape, (shape[0],), 0, prod(shape))
-        width = shape[0]
-    else:
-        width = prod(shape)
-        yield Layer("head", "flatten", {}, shape, (width,))
-    if head.dropout:
-        yield Layer("head", "dropout", {"p": head.dropout}, (width,), (width,), 0, width)
-    for number, dense in enumerate(head.hidden, 1):
-        name = f"head {number}"
-        yield _dense(name, width, dense.width)
-        width = dense.width
-        for step in dense.order:
-            yield from _step(name, step, dense, (width,))
-    yield _dense("head", width, num_classes)
-
-
-def _dense(name: str, width: int, outputs: int) -> Layer:
-    return Layer(name, "dense", {}, (width,), (outputs,), width * outputs + outputs, 2 * width * outputs)
-
-
-def _step(name: str, step: str, part: Unit | Dense, shape: Shape) -> Iterator[Layer]:
-    size = prod(shape)
-    if step == "norm" and part.norm:
-        yield Layer(name, "norm", {}, shape, shape, 2 * shape[0], 2 * size)
-    elif step == "activation" and part.activation:
-        yield Layer(name, "activation", asdict(part.activation), shape, shape, 0, size)
-    elif step == "dropout" and part.dropout:
-        yield Layer(name, "dropout", {"p": part.dropout}, shape, shape, 0, size)
-    elif step == "pool" and isinstance(part, Unit) and part.pool:
-        channels, height, width = shape
-        if min(height, width) < 2:
-            raise SizeError(
-                f"{name} gets a {height}×{width} map to pool, and pooling by 2 needs at least 2×2; "
-                "use larger images or fewer pooling units"
-            )
-        yield Layer(name, "pool", {"kind": part.pool}, shape, (channels, height // 2, width // 2), 0, size)
+    def layers(self, input_shape: Shape, num_classes: int) -> list[Layer]:
+        """Every layer of the walk; raises SizeError where a map would vanish."""
+        return list(layers(self.walk(input_shape, num_classes)))

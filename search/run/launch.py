@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from architectures.blocks import Shape
+from architectures.layers import Shape
 from search.forecast.calibration import Calibration, Speeds, calibrate
 from search.forecast.forecast import MOST_DRAWS, Forecast, Plan, forecast
 from search.history import store

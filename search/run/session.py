@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from architectures.blocks import CNN, Shape, SizeError
-from architectures.cost import Cost, cost
+from architectures.cost import Cost
 from architectures.errors import HpsearchError
-from architectures.families import make_network
+from architectures.families import network_cost
+from architectures.layers import Shape, SizeError
 from search.history import tables
 from search.history.ledger import DiskError, Ledger
 from search.history.store import Request, Search
@@ -93,14 +91,8 @@ def training_images(request: Request) -> Images:
 
 def cost_of(config: Config, shape: Shape, num_classes: int) -> Cost:
     """A configuration's cost; raises SizeError when its network cannot take such images, else RequestError."""
-
-    def make() -> Any:
-        return make_network(config.network.name, config.network.hyperparameters, shape, num_classes)
-
     try:
-        with torch.device("meta"):
-            network = make()
-        return cost(network if isinstance(network, CNN) else make, shape, num_classes)
+        return network_cost(config.network.name, config.network.hyperparameters, shape, num_classes)
     except SizeError as error:
         raise SizeError(f"network '{config.network.name}': {error}") from error
     except ValueError as error:

@@ -15,8 +15,8 @@ import optuna
 from optuna.distributions import distribution_to_json, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from architectures.blocks import SizeError
 from architectures.errors import one_line
+from architectures.layers import SizeError
 from search.history.record import Run
 from search.spaces.space import Function, Space, SpaceError, draw
 from trainables.config import Config

@@ -1,14 +1,12 @@
-"""Networks as data: what is refused, and the walk through the layers."""
+"""Blocks as data: what is refused, and the layers that each block yields."""
 
-from itertools import pairwise
 from typing import Any
 
 import pytest
-import torch
-from torch import nn
 
-from architectures.blocks import CNN, Activation, Dense, Head, SizeError, Unit, layers
-from architectures.families import FAMILIES
+from architectures.blocks import Dense, Head, Network, Residual, Unit
+from architectures.layers import Layer, SizeError, Sum
+from architectures.steps import RELU, Activation, Conv, GlobalPool, Norm, Pool
 
 
 @pytest.mark.parametrize(
@@ -23,8 +21,14 @@ from architectures.families import FAMILIES
         (lambda: Unit(channels=1, dropout=float("nan")), r"dropout must lie in \[0, 1\), got nan"),
         (lambda: Dense(width=0), r"width must be a whole number of at least 1, got 0"),
         (lambda: Dense(width=1, dropout=-0.1), r"dropout must lie in \[0, 1\), got -0.1"),
-        (lambda: Head(pool="max"), r"unknown head pool 'max'; known: flatten, global"),
+        (lambda: Head(pool="max"), r"unknown head pool 'max'; known: flatten, global, global_max"),
         (lambda: Head(dropout=2), r"dropout must lie in \[0, 1\), got 2"),
+        (
+            lambda: Unit(channels=1, order=("norm", "pool")),
+            r"an order holds each of norm, activation, pool, dropout",
+        ),
+        (lambda: Pool("max", kernel=3, padding=2), r"a pool's padding must be a whole number up to 1, got 2"),
+        (lambda: GlobalPool("sum"), r"unknown pool 'sum'; known: max, average"),
         (lambda: Activation("swish"), r"unknown activation 'swish'; known: relu, leaky_relu, elu, selu, gelu, tanh"),
     ],
 )
@@ -36,8 +40,8 @@ def test_an_impossible_part_is_refused_with_rule_and_value(make: Any, message: s
 def test_steps_follow_the_convolution_in_the_given_order() -> None:
     unit = Unit(channels=4, norm=True, pool="max", dropout=0.5, order=("pool", "dropout", "activation", "norm"))
     dense = Dense(width=5, norm=True, dropout=0.5, order=("activation", "dropout", "norm"))
-    walked = layers(CNN(units=(unit,), head=Head(hidden=(dense,))), (3, 8, 8), 2)
-    assert [(layer.unit, layer.op) for layer in walked] == [
+    walked = Network(blocks=(unit,), head=Head(hidden=(dense,))).layers((3, 8, 8), 2)
+    assert [(layer.block, layer.op) for layer in walked] == [
         *(("unit 1", op) for op in ("conv", "pool", "dropout", "activation", "norm")),
         ("head", "flatten"),
         *(("head 1", op) for op in ("dense", "activation", "dropout", "norm")),
@@ -45,63 +49,63 @@ def test_steps_follow_the_convolution_in_the_given_order() -> None:
     ]
 
 
-def test_each_layer_starts_where_the_one_before_ended() -> None:
-    walked = layers(FAMILIES["cnn8"](), (3, 32, 32), 100)
-    assert walked[0].input_shape == (3, 32, 32)
-    assert walked[-1].output_shape == (100,)
-    assert all(a.output_shape == b.input_shape for a, b in pairwise(walked))
-
-
 def test_a_global_head_has_one_number_a_channel_and_dropout_before_the_classifier() -> None:
-    network = CNN(units=(Unit(channels=7),), head=Head(pool="global", dropout=0.5))
-    pool, dropout, dense = layers(network, (1, 9, 9), 4)[-3:]
+    network = Network(blocks=(Unit(channels=7),), head=Head(pool="global", dropout=0.5))
+    pool, dropout, dense = network.layers((1, 9, 9), 4)[-3:]
     assert (pool.op, pool.output_shape) == ("global_pool", (7,))
     assert (dropout.op, dropout.settings) == ("dropout", {"p": 0.5})
     assert (dense.op, dense.parameters) == ("dense", 7 * 4 + 4)
 
 
-def test_a_multiply_and_an_add_are_two_operations() -> None:
-    conv, *_, dense = layers(CNN(units=(Unit(channels=5, activation=None),)), (3, 8, 6), 4)
-    assert conv.flops == 2 * 5 * 8 * 6 * 3 * 3 * 3
-    assert dense.flops == 2 * 5 * 8 * 6 * 4
+def test_a_residual_block_is_a_sum_of_its_body_and_its_shortcut() -> None:
+    block = Residual(
+        before=(Norm(),),
+        body=(Conv(channels=4, stride=2), Norm()),
+        shortcut=(Conv(channels=4, kernel=1, stride=2, padding=0),),
+        activation=RELU,
+    )
+    norm, added, activation, *_ = Network(blocks=(block,)).walk((3, 8, 6), 2)
+    assert isinstance(norm, Layer) and isinstance(added, Sum) and isinstance(activation, Layer)
+    assert (norm.op, norm.output_shape) == ("norm", (3, 8, 6))
+    assert [layer.op for layer in added.body if isinstance(layer, Layer)] == ["conv", "norm"]
+    assert [layer.block for layer in added.shortcut if isinstance(layer, Layer)] == ["unit 1 shortcut"]
+    assert (added.output_shape, added.add.flops) == ((4, 4, 3), 4 * 4 * 3)
+    assert (activation.op, activation.input_shape) == ("activation", (4, 4, 3))
 
 
-def test_a_map_too_small_for_a_convolution_names_unit_size_and_rule() -> None:
-    network = CNN(units=(Unit(channels=2, pool="max"), Unit(channels=2, kernel=7)))
-    with pytest.raises(SizeError, match=r"^unit 2 gets a 4×3 map.* 7×7 .*floor\(.*must be at least 1") as caught:
-        layers(network, (1, 8, 6), 2)
-    assert "\n" not in str(caught.value)
+def test_a_residual_block_may_hold_residual_blocks() -> None:
+    inner = Residual(body=(Unit(channels=3),))
+    walked = Network(blocks=(Residual(body=(inner, Norm())),)).layers((3, 8, 8), 2)
+    assert [layer.op for layer in walked][:5] == ["conv", "activation", "add", "norm", "add"]
 
 
-def test_a_map_too_small_to_pool_names_unit_size_and_rule() -> None:
-    network = CNN(units=(Unit(channels=2, pool="max"), Unit(channels=2, pool="average")))
-    with pytest.raises(SizeError, match=r"^unit 2 gets a 2×1 map.* pool.* at least 2×2") as caught:
-        layers(network, (1, 4, 3), 2)
-    assert "\n" not in str(caught.value)
+def test_branches_of_different_sizes_are_refused_with_both_sizes() -> None:
+    network = Network(blocks=(Unit(channels=4), Residual(body=(Unit(channels=5, stride=2),))))
+    with pytest.raises(SizeError, match=r"^unit 2 adds 5×4×4 and 4×8×8 maps.*projection"):
+        network.walk((3, 8, 8), 2)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_size_is_refused_exactly_where_torch_refuses_it(name: str) -> None:
-    network = FAMILIES[name](width=0.05)
+def test_a_network_without_blocks_is_a_dense_network() -> None:
+    walked = Network(head=Head(hidden=(Dense(width=5),))).layers((1, 4, 3), 2)
+    assert [(layer.op, layer.output_shape) for layer in walked] == [
+        ("flatten", (12,)),
+        ("dense", (5,)),
+        ("activation", (5,)),
+        ("dense", (2,)),
+    ]
 
-    def torch_accepts(size: int) -> bool:
-        image = torch.zeros(1, 1, size, size)
-        try:
-            for unit in network.units:
-                image = nn.LazyConv2d(unit.channels, unit.kernel, unit.stride, unit.padding)(image)
-                image = nn.MaxPool2d(2)(image) if unit.pool else image
-        except RuntimeError:
-            return False
-        return True
 
-    def accepts(size: int) -> bool:
-        try:
-            layers(network, (1, size, size), 2)
-        except SizeError:
-            return False
-        return True
+@pytest.mark.parametrize("after", [Conv(channels=2), Pool("max"), GlobalPool()])
+def test_what_needs_maps_is_refused_behind_a_vector(after: Any) -> None:
+    with pytest.raises(SizeError, match=r"^unit 2 has a .* which needs maps \(C, H, W\), and gets 3 numbers"):
+        Network(blocks=(GlobalPool(), after)).walk((3, 8, 8), 2)
 
-    sizes = range(1, 18)
-    assert [accepts(size) for size in sizes] == [torch_accepts(size) for size in sizes]
-    assert not accepts(1)
-    assert accepts(17)
+
+def test_what_needs_a_vector_is_refused_behind_maps() -> None:
+    with pytest.raises(SizeError, match=r"^unit 1 has a dense layer, which needs a vector, and gets 3×8×8 maps"):
+        Network(blocks=(Dense(width=4),)).walk((3, 8, 8), 2)
+
+
+def test_a_pool_of_three_by_two_with_padding_has_torchs_size() -> None:
+    (pool,) = Pool("max", kernel=3, stride=2, padding=1).walk("unit 1", (4, 9, 8))
+    assert pool.output_shape == (4, 5, 4)
