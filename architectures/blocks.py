@@ -160,7 +160,7 @@ class Dense:
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """From maps to logits: one vector, dropout, hidden layers, and one logit a class."""
+    """From maps to logits: a vector, dropout, hidden layers, and a dense layer with a logit for each class."""
 
     pool: Literal["flatten", "global", "global_max"] = "flatten"
     """How maps become a vector: as they are, or the average or the largest number of each."""

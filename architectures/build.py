@@ -54,10 +54,10 @@ class Residual(nn.Module):
 
 
 class Dropout(nn.Dropout):
-    """`nn.Dropout` in half its time on a CPU: a random number makes four decisions, each to 1/65,536.
+    """`nn.Dropout` in half its time on a CPU: each random number decides about four elements.
 
-    torch draws a number for each element, which took a tenth of a training step and more where dropout follows every
-    convolution.
+    The probability is therefore rounded to 1/65,536. torch draws a number for each element, which took a tenth of a
+    training step and more where dropout follows every convolution.
     """
 
     def forward(self, x: Tensor) -> Tensor:

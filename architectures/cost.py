@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 from architectures.blocks import Network
-from architectures.layers import Node, Shape, Sum, overwritable
+from architectures.layers import Node, Shape, Sum, layers, overwritable
 
 # Bytes that autograd keeps for each element of a layer's output (float32), as torch's saved tensors show:
 # a convolution's output is kept by what follows it, max pooling keeps an int64 index, dropout a byte mask.
@@ -46,12 +46,12 @@ class Cost:
 def cost(network: Network, input_shape: Shape, num_classes: int) -> Cost:
     """The cost of a network for images (C, H, W). Raises SizeError where a map would vanish."""
     nodes = network.walk(input_shape, num_classes)
-    layers = network.layers(input_shape, num_classes)
+    found = list(layers(nodes))
     return Cost(
-        parameters=sum(layer.parameters for layer in layers),
-        flops=sum(layer.flops for layer in layers),
+        parameters=sum(layer.parameters for layer in found),
+        flops=sum(layer.flops for layer in found),
         activation_bytes=_OUTPUT_BYTES * prod(input_shape) + _kept(nodes),
-        statistics=sum(layer.statistics for layer in layers),
+        statistics=sum(layer.statistics for layer in found),
     )
 
 

@@ -1,4 +1,4 @@
-"""A network as a table: one row a layer, and their sums."""
+"""A network as a table: a row for each layer, and their sum."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COUNTS = ("parameters", "with_statistics", "flops")
 
 
 def describe(network: Network | nn.Module, input_shape: Shape, num_classes: int) -> list[dict[str, Any]]:
-    """One row a layer for images (C, H, W), or one row a child of a module; the last row is their sum.
+    """A row for each layer, for images (C, H, W), or for each child of a module; the last row is their sum.
 
     `with_statistics` counts parameters as Keras does: with running means and variances. Raises SizeError where a map
     would vanish.

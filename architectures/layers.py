@@ -95,7 +95,7 @@ def layers(nodes: Iterable[Node]) -> Iterator[Layer]:
 def overwritable(nodes: Sequence[Node]) -> list[bool]:
     """For each node, whether it may overwrite its input.
 
-    It may where the input was made within this sequence and the layer that made it needs it no more for its gradient.
+    It may where the input was made within this sequence and the layer that made it does not need it for its gradient.
     The input of a branch belongs to the other branch too, and an activation's gradient is computed from its output.
     """
     found, free = [], False

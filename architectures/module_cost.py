@@ -14,7 +14,7 @@ def module_cost(make: Callable[[], nn.Module], input_shape: Shape, num_classes: 
     """The cost of the module that a function makes, for images (C, H, W).
 
     Activations are counted as what each leaf returns. Raises SizeError when the module does not take such images or
-    does not return one logit a class, ValueError when its forward pass raises.
+    does not return a logit for each class, ValueError when its forward pass raises.
     """
     try:
         found, logits = _forward(make, input_shape, "meta")

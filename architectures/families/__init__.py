@@ -3,7 +3,6 @@
 import importlib
 import pkgutil
 
-from architectures.families import published  # first, so that tables and messages begin with the published eight
 from architectures.families.named import check_name, import_function, make_network, network_cost
 from architectures.families.registry import FAMILIES, Family, family
 
@@ -15,8 +14,8 @@ __all__ = [
     "import_function",
     "make_network",
     "network_cost",
-    "published",
 ]
 
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+# The published eight first, so that tables and messages begin with them.
+for _name in ("published", *(module.name for module in pkgutil.iter_modules(__path__))):
+    importlib.import_module(f"{__name__}.{_name}")

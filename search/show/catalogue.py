@@ -11,7 +11,7 @@ from search.spaces.space import SPACES, find_space, parameters
 
 
 def networks(shape: Shape, num_classes: int) -> Rows:
-    """A row a family, at its published size."""
+    """A row for each family, at its published size."""
     rows = []
     for name, family in FAMILIES.items():
         network = family()
@@ -31,7 +31,7 @@ def networks(shape: Shape, num_classes: int) -> Rows:
 
 
 def network(name: str, hyperparameters: dict[str, Any], shape: Shape, num_classes: int) -> Rows:
-    """A row a layer with its output shape and counts, and their sums."""
+    """A row for each layer with its output shape and counts, and their sum."""
     return describe(make_network(name, hyperparameters, shape, num_classes), shape, num_classes)
 
 

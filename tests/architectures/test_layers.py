@@ -37,7 +37,7 @@ def test_a_map_too_small_to_pool_names_unit_size_and_rule() -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_norm_keeps_a_mean_and_a_variance_a_channel_besides_its_parameters() -> None:
+def test_a_norm_keeps_a_mean_and_a_variance_for_each_channel_besides_its_parameters() -> None:
     _, norm, *_ = Network(blocks=(Unit(channels=5, norm=True),)).layers((3, 8, 6), 4)
     assert (norm.parameters, norm.statistics) == (10, 10)
 
