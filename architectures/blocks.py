@@ -26,64 +26,61 @@ from architectures.steps import (
 )
 
 Step = Literal["norm", "activation", "pool", "dropout"]
-HEAD_POOLS = ("flatten", "global", "global_max")
-
-
-def _in_order(order: tuple[Step, ...], steps: dict[Step, Block | None]) -> Iterator[Block]:
-    """The steps that are there, in this order."""
-    return (step for name in order if (step := steps[name]) is not None)
-
-
-def _check_order(order: tuple[str, ...], steps: tuple[str, ...]) -> None:
-    if sorted(order) != sorted(steps):
-        raise ValueError(f"an order holds each of {', '.join(steps)} once, got {order}")
+_UNIT_ORDER: tuple[Step, ...] = ("norm", "activation", "pool", "dropout")
+_DENSE_ORDER: tuple[Step, ...] = ("norm", "activation", "dropout")
+_HEAD_POOLS: dict[str, Block] = {
+    "flatten": Flatten(),
+    "global": GlobalPool("average"),
+    "global_max": GlobalPool("max"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unit:
-    """A convolution and what follows it."""
+class _Followed:
+    """What may follow a layer with weights."""
 
-    channels: int
-    """Output channels."""
-    kernel: int = 3
-    """Side of the kernel, in pixels."""
-    stride: int = 1
-    """Step of the kernel, in pixels."""
-    padding: int = 1
-    """Zeros added on each side, in pixels."""
-    bias: bool = True
-    """Whether each output channel has a bias."""
     norm: bool = False
     """Whether batch norm follows."""
     activation: Activation | None = RELU
     """The nonlinearity that follows."""
-    pool: Pooling | None = None
-    """The pooling that follows; it halves the map (kernel and stride 2)."""
     dropout: float = 0.0
     """Probability of the dropout that follows."""
-    order: tuple[Step, ...] = ("norm", "activation", "pool", "dropout")
-    """The order of what follows; names all four, whether they are there or not."""
+
+    def _follow(self, order: tuple[Step, ...], known: tuple[Step, ...], pool: Block | None = None) -> list[Block]:
+        """The steps that follow, in this order; raises ValueError unless it names each of the known ones once."""
+        if sorted(order) != sorted(known):
+            raise ValueError(f"an order holds each of {', '.join(known)} once, got {order}")
+        check_dropout(self.dropout)
+        steps: dict[Step, Block | None] = {
+            "norm": Norm() if self.norm else None,
+            "activation": self.activation,
+            "pool": pool,
+            "dropout": Dropout(self.dropout) if self.dropout else None,
+        }
+        return [step for name in order if (step := steps[name]) is not None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit(Conv, _Followed):
+    """A convolution and what follows it."""
+
+    pool: Pooling | None = None
+    """The pooling that follows; it halves the map (kernel and stride 2)."""
+    order: tuple[Step, ...] = _UNIT_ORDER
+    """The order of what follows; names all four steps, whether they are there or not."""
 
     def __post_init__(self) -> None:
-        _check_order(self.order, ("norm", "activation", "pool", "dropout"))
-        tuple(self._steps())  # each step checks its own values
+        super().__post_init__()
+        self._steps()  # checks the rest
 
-    def _steps(self) -> Iterator[Block]:
-        yield Conv(channels=self.channels, kernel=self.kernel, stride=self.stride, padding=self.padding, bias=self.bias)
-        check_dropout(self.dropout)
-        yield from _in_order(
-            self.order,
-            {
-                "norm": Norm() if self.norm else None,
-                "activation": self.activation,
-                "pool": Pool(self.pool) if self.pool is not None else None,
-                "dropout": Dropout(self.dropout) if self.dropout else None,
-            },
-        )
+    def _steps(self) -> list[Block]:
+        return self._follow(self.order, _UNIT_ORDER, None if self.pool is None else Pool(self.pool))
 
     def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """The convolution and what follows it."""
-        return walk(((name, step) for step in self._steps()), shape)
+        for conv in super().walk(name, shape):
+            yield conv
+            yield from walk(((name, step) for step in self._steps()), conv.output_shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,39 +120,24 @@ class Residual:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dense:
+class Dense(Linear, _Followed):
     """A hidden dense layer and what follows it."""
 
-    width: int
-    """Numbers it returns."""
-    norm: bool = False
-    """Whether batch norm follows."""
-    activation: Activation | None = RELU
-    """The nonlinearity that follows."""
-    dropout: float = 0.0
-    """Probability of the dropout that follows."""
-    order: tuple[Step, ...] = ("norm", "activation", "dropout")
-    """The order of what follows; names all three, whether they are there or not."""
+    order: tuple[Step, ...] = _DENSE_ORDER
+    """The order of what follows; names all three steps, whether they are there or not."""
 
     def __post_init__(self) -> None:
-        _check_order(self.order, ("norm", "activation", "dropout"))
-        tuple(self._steps())  # each step checks its own values
+        super().__post_init__()
+        self._steps()  # checks the rest
 
-    def _steps(self) -> Iterator[Block]:
-        yield Linear(self.width)
-        check_dropout(self.dropout)
-        yield from _in_order(
-            self.order,
-            {
-                "norm": Norm() if self.norm else None,
-                "activation": self.activation,
-                "dropout": Dropout(self.dropout) if self.dropout else None,
-            },
-        )
+    def _steps(self) -> list[Block]:
+        return self._follow(self.order, _DENSE_ORDER)
 
     def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """The dense layer and what follows it."""
-        return walk(((name, step) for step in self._steps()), shape)
+        for dense in super().walk(name, shape):
+            yield dense
+            yield from walk(((name, step) for step in self._steps()), dense.output_shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,17 +152,12 @@ class Head:
     """Hidden dense layers."""
 
     def __post_init__(self) -> None:
-        check_choice("head pool", self.pool, HEAD_POOLS)
+        check_choice("head pool", self.pool, tuple(_HEAD_POOLS))
         check_dropout(self.dropout)
 
     def walk(self, shape: Shape, num_classes: int) -> Iterator[Node]:
         """The nodes from maps (C, H, W) to (num_classes,) logits."""
-        pools: dict[str, Block] = {
-            "flatten": Flatten(),
-            "global": GlobalPool("average"),
-            "global_max": GlobalPool("max"),
-        }
-        parts: list[tuple[str, Block]] = [("head", pools[self.pool])]
+        parts: list[tuple[str, Block]] = [("head", _HEAD_POOLS[self.pool])]
         if self.dropout:
             parts.append(("head", Dropout(self.dropout)))
         parts += [(f"head {number}", dense) for number, dense in enumerate(self.hidden, 1)]

@@ -6,7 +6,7 @@ from math import prod
 from typing import Literal
 
 from architectures.checks import check_choice, check_count, check_dropout
-from architectures.layers import Layer, Shape, SizeError
+from architectures.layers import Layer, Node, Shape, SizeError
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "tanh")
 POOLS = ("max", "average")
@@ -43,7 +43,7 @@ class Conv:
         for name, least in (("channels", 1), ("kernel", 1), ("stride", 1), ("padding", 0)):
             check_count(f"a unit's {name}", getattr(self, name), least)
 
-    def walk(self, name: str, shape: Shape) -> Iterator[Layer]:
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """One layer; raises SizeError where the map is too small for the kernel."""
         channels, height, width = _maps(name, "convolution", shape)
         kernel, padding = self.kernel, self.padding
@@ -64,7 +64,7 @@ class Conv:
 class Norm:
     """Batch norm over the channels of maps, or over the numbers of a vector."""
 
-    def walk(self, name: str, shape: Shape) -> Iterator[Layer]:
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """One layer."""
         yield Layer(name, "norm", {}, shape, shape, 2 * shape[0], 2 * prod(shape), statistics=2 * shape[0])
 
@@ -81,7 +81,7 @@ class Activation:
     def __post_init__(self) -> None:
         check_choice("activation", self.name, ACTIVATIONS)
 
-    def walk(self, name: str, shape: Shape) -> Iterator[Layer]:
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """One layer."""
         yield Layer(name, "activation", asdict(self), shape, shape, 0, prod(shape))
 
@@ -108,7 +108,7 @@ class Pool:
             check_count(f"a pool's {name}", getattr(self, name), least)
         check_count("a pool's padding", self.padding, 0, self.kernel // 2)
 
-    def walk(self, name: str, shape: Shape) -> Iterator[Layer]:
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """One layer; raises SizeError where the map is smaller than the square."""
         channels, height, width = _maps(name, "pooling", shape)
         out = tuple(_moved(n, self.kernel, self.stride, self.padding) for n in (height, width))
@@ -131,7 +131,7 @@ class GlobalPool:
     def __post_init__(self) -> None:
         check_choice("pool", self.kind, POOLS)
 
-    def walk(self, name: str, shape: Shape) -> Iterator[Layer]:
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """One layer."""
         channels, *_ = _maps(name, "global pooling", shape)
         yield Layer(name, "global_pool", asdict(self), shape, (channels,), 0, prod(shape))
@@ -147,7 +147,7 @@ class Dropout:
     def __post_init__(self) -> None:
         check_dropout(self.p)
 
-    def walk(self, name: str, shape: Shape) -> Iterator[Layer]:
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """One layer."""
         yield Layer(name, "dropout", asdict(self), shape, shape, 0, prod(shape))
 
@@ -156,7 +156,7 @@ class Dropout:
 class Flatten:
     """Maps (C, H, W) as one vector (H·W·C,)."""
 
-    def walk(self, name: str, shape: Shape) -> Iterator[Layer]:
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """One layer."""
         yield Layer(name, "flatten", {}, shape, (prod(_maps(name, "flattening", shape)),))
 
@@ -171,7 +171,7 @@ class Linear:
     def __post_init__(self) -> None:
         check_count("a dense layer's width", self.width, 1)
 
-    def walk(self, name: str, shape: Shape) -> Iterator[Layer]:
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """One layer; raises SizeError for maps."""
         if len(shape) != 1:
             raise SizeError(
