@@ -1,16 +1,11 @@
 """What a network costs, from its data alone: no weight is allocated."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
 
-from architectures.spec import CNN, Shape, layers
-
-if TYPE_CHECKING:
-    from torch import nn
+from architectures.blocks import Network
+from architectures.layers import Node, Shape, Sum, layers, overwritable
 
 # Bytes that autograd keeps for each element of a layer's output (float32), as torch's saved tensors show:
 # a convolution's output is kept by what follows it, max pooling keeps an int64 index, dropout a byte mask.
@@ -23,38 +18,59 @@ _KEPT_BYTES = {
     "dropout": 4 + 1,
     "flatten": 0,
     "dense": 4,
+    "add": 4,
 }
+_OUTPUT_BYTES = 4
 _IN_PLACE = ("relu", "leaky_relu", "elu", "selu")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """parameters: a count. flops: forward, one image. activation_bytes: kept for the backward pass, one image."""
+    """What one network costs."""
 
     parameters: int
+    """Weights and biases that training changes, a count."""
     flops: int
+    """Floating-point operations of the forward pass of one image; a multiplication and an addition are two."""
     activation_bytes: int
+    """Bytes kept for the backward pass of one image, in float32."""
+    statistics: int = 0
+    """Running means and variances, a count."""
+
+    @property
+    def with_statistics(self) -> int:
+        """Parameters as Keras counts them: running means and variances too."""
+        return self.parameters + self.statistics
 
 
-def cost(network: CNN | Callable[[], nn.Module], input_shape: Shape, num_classes: int) -> Cost:
-    """The cost of a network for images (C, H, W); a function that makes a module is measured on the meta device.
+def cost(network: Network, input_shape: Shape, num_classes: int) -> Cost:
+    """The cost of a network for images (C, H, W). Raises SizeError where a map would vanish."""
+    nodes = network.walk(input_shape, num_classes)
+    found = list(layers(nodes))
+    return Cost(
+        parameters=sum(layer.parameters for layer in found),
+        flops=sum(layer.flops for layer in found),
+        activation_bytes=_OUTPUT_BYTES * prod(input_shape) + _kept(nodes),
+        statistics=sum(layer.statistics for layer in found),
+    )
 
-    Activations of a module are counted as what each of its leaves returns. Raises SizeError as `layers` does,
-    or when a module does not take such images or does not return a logit a class.
-    """
-    if not isinstance(network, CNN):
-        from architectures.module_cost import module_cost  # imported late: data is counted without torch
 
-        return module_cost(network, input_shape, num_classes)
-    found = layers(network, input_shape, num_classes)
-    kept = 4 * prod(input_shape)
-    for layer, following in zip(found, [*found[1:], None], strict=True):
-        if layer.op == "activation" and layer.settings["name"] in _IN_PLACE:
+def _kept(nodes: Sequence[Node], summed: bool = False) -> int:
+    """Bytes that autograd keeps for a sequence. summed: its output is added, and an addition keeps no input."""
+    kept = 0
+    for number, (node, in_place) in enumerate(zip(nodes, overwritable(nodes), strict=True), 1):
+        following = nodes[number] if number < len(nodes) else None
+        if isinstance(node, Sum):
+            kept += _kept(node.body, summed=True) + _kept(node.shortcut, summed=True)
+            node = node.add
+        if node.op == "activation" and node.settings["name"] in _IN_PLACE and in_place:
             continue
-        if following and following.op == "activation" and following.settings["name"] == "tanh":
+        if following and not isinstance(following, Sum) and following.settings.get("name") == "tanh":
             continue  # tanh's gradient needs its output alone
-        size = _KEPT_BYTES[layer.op]
-        if layer.op == "pool" and layer.settings["kind"] == "average":
+        size = _KEPT_BYTES[node.op]
+        if node.op == "pool" and node.settings["kind"] == "average":
             size = 4
-        kept += size * prod(layer.output_shape)
-    return Cost(sum(layer.parameters for layer in found), sum(layer.flops for layer in found), kept)
+        if summed and following is None and node.op != "activation":
+            size -= min(size, _OUTPUT_BYTES)
+        kept += size * prod(node.output_shape)
+    return kept

@@ -1,4 +1,4 @@
-"""What a module costs: a network of the user's own is built and called once, on the meta device where it can be."""
+"""What a user's own module costs: it is built and called once, on the meta device where that is possible."""
 
 from collections.abc import Callable
 
@@ -7,20 +7,29 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from architectures.cost import Cost
-from architectures.spec import Shape, SizeError
+from architectures.layers import Shape, SizeError
 
 
 def module_cost(make: Callable[[], nn.Module], input_shape: Shape, num_classes: int) -> Cost:
-    """The cost of the module that a function makes, as `architectures.cost.cost` gives it."""
+    """The cost of the module that a function makes, for images (C, H, W).
+
+    Activations are counted as what each leaf returns. Raises SizeError when the module does not take such images or
+    does not return a logit for each class, ValueError when its forward pass raises.
+    """
     try:
         found, logits = _forward(make, input_shape, "meta")
     except Exception:
-        # A network may look at values, which the meta device has none of; then it is built for once.
+        # A network may look at values, and the meta device has none; then its weights are allocated once.
         found, logits = _forward(make, input_shape, "cpu")
     if not isinstance(logits, torch.Tensor) or logits.shape != (1, num_classes):
         returned = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise SizeError(f"it must return (N, {num_classes}) logits, returns {returned} for N = 1")
     return found
+
+
+def statistics(module: nn.Module) -> int:
+    """Numbers that a module keeps besides its parameters, such as running means and variances; counters are not."""
+    return sum(buffer.numel() for buffer in module.buffers() if buffer.is_floating_point())
 
 
 def _forward(make: Callable[[], nn.Module], input_shape: Shape, device: str) -> tuple[Cost, object]:
@@ -44,4 +53,5 @@ def _forward(make: Callable[[], nn.Module], input_shape: Shape, device: str) -> 
         raise SizeError(f"it does not take {shape} images: {error}") from error
     except Exception as error:
         raise ValueError(f"its forward raised {type(error).__name__}: {error}") from error
-    return Cost(sum(p.numel() for p in module.parameters()), counter.get_total_flops(), kept), logits
+    parameters = sum(p.numel() for p in module.parameters())
+    return Cost(parameters, counter.get_total_flops(), kept, statistics(module)), logits

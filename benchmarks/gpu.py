@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader
 
 from architectures.cost import Cost, cost
 from architectures.families import FAMILIES
+from architectures.families.published import PUBLISHED
 from trainables.config import OPTIMIZERS, Config, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.resident import Resident
 from trainables.training import Training, default_precision
@@ -38,7 +39,7 @@ ARGUMENTS = {"sgd": {"momentum": 0.9}}
 STATES = {"adam": 2, "rmsprop": 1, "adagrad": 1, "sgd": 1}
 
 FULL = {
-    "families": list(FAMILIES),
+    "families": list(PUBLISHED),
     "optimizers": list(OPTIMIZERS),
     "batches": [8, 128, 1024],
     "steps": 50,

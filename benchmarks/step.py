@@ -16,8 +16,8 @@ import torch
 from common import header, photograph_tiles, table
 from torch.profiler import ProfilerActivity, profile
 
-from architectures.cost import cost
-from architectures.families import FAMILIES, make_network
+from architectures.families import network_cost
+from architectures.families.published import PUBLISHED
 from trainables.augment import augment
 from trainables.augmentation import PRESETS
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
@@ -191,7 +191,7 @@ def _all_steps(keep: bool, configs: list[Config], images: Resident, threads: int
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--families", nargs="*", default=list(FAMILIES))
+    parser.add_argument("--families", nargs="*", default=list(PUBLISHED))
     parser.add_argument("--size", type=int, default=32, help="pixels a side")
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--batch", type=int, default=64)
@@ -220,8 +220,8 @@ def main() -> None:
         made = make()
         steps(made)
         seconds = best(made.run_segment, 1.0) / 2
-        network = make_network(family, settings.network.hyperparameters, shape, CLASSES)
-        work = 3 * cost(network, shape, CLASSES).flops * asked.batch / seconds / 1e9
+        needed = network_cost(family, settings.network.hyperparameters, shape, CLASSES)
+        work = 3 * needed.flops * asked.batch / seconds / 1e9
         parts = parts_of(made, shape)
         speeds.append(
             {

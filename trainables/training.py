@@ -22,9 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from architectures.build import build
+from architectures.build import build, capturable
 from architectures.families import make_network
-from architectures.spec import CNN
 from trainables.augment import augment, normalise
 from trainables.augmentation import PRESETS
 from trainables.config import Config
@@ -117,8 +116,7 @@ class Training:
         # Summed over an epoch where they arise: the loss of its images, and how many were right.
         self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         if captured is None:
-            # A module of the user's own may wait for the device, which no capture survives.
-            captured = self.device.type == "cuda" and isinstance(network, CNN)
+            captured = self.device.type == "cuda" and capturable(network)
             captured = captured and config.training.batch_size <= CAPTURED_BATCH and micro_batch is None
         self._capturing = captured and config.training.batch_size <= len(train)
         self._captured: Captured | None = None

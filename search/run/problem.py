@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
-from architectures.cost import Cost, cost
+from architectures.cost import Cost
 from architectures.errors import HpsearchError
-from architectures.families import make_network
-from architectures.spec import CNN, SizeError
+from architectures.families import network_cost
+from architectures.layers import SizeError
 from search.forecast.forecast import MOST_DRAWS, Plan
 from search.history.store import Request, Search
 from search.samplers.sampler import Draw, Sampler, make_sampler
@@ -135,19 +133,13 @@ def void(_: object) -> None:
 
 def cost_of(config: Config, images: Images) -> Cost:
     """What a configuration costs on such images; raises SizeError or RequestError."""
-    shape, num_classes = images.shape, len(images.classes)
-
-    def make() -> Any:
-        return make_network(config.network.name, config.network.hyperparameters, shape, num_classes)
-
+    network = config.network
     try:
-        with torch.device("meta"):
-            network = make()
-        return cost(network if isinstance(network, CNN) else make, shape, num_classes)
+        return network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
     except SizeError as error:
-        raise SizeError(f"network '{config.network.name}': {error}") from error
+        raise SizeError(f"network '{network.name}': {error}") from error
     except ValueError as error:
-        raise RequestError(f"network '{config.network.name}': {error}") from error
+        raise RequestError(f"network '{network.name}': {error}") from error
 
 
 def training_images(request: Request) -> Images:

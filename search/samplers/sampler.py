@@ -16,7 +16,7 @@ from optuna.distributions import distribution_to_json, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from architectures.errors import one_line
-from architectures.spec import SizeError
+from architectures.layers import SizeError
 from search.history.record import Run
 from search.spaces.space import Function, Space, SpaceError, draw
 from trainables.config import Config

@@ -3,14 +3,15 @@
 from typing import Any
 
 from architectures.cost import cost
+from architectures.describe import describe
 from architectures.families import FAMILIES, make_network
-from architectures.spec import CNN, Shape, layers
+from architectures.layers import Shape
 from search.show.terminal import Rows
 from search.spaces.space import SPACES, find_space, parameters
 
 
 def networks(shape: Shape, num_classes: int) -> Rows:
-    """A row a family, at its published size."""
+    """A row for each family, at its published size."""
     rows = []
     for name, family in FAMILIES.items():
         network = family()
@@ -18,9 +19,10 @@ def networks(shape: Shape, num_classes: int) -> Rows:
         rows.append(
             {
                 "name": name,
-                "units": len(network.units),
+                "units": len(network.blocks),
                 "hidden": len(network.head.hidden),
                 "parameters": costs.parameters,
+                "with_statistics": costs.with_statistics,
                 "forward_mflop": round(costs.flops / 1e6, 1),
                 "activation_kib": round(costs.activation_bytes / 1024),
             }
@@ -29,32 +31,8 @@ def networks(shape: Shape, num_classes: int) -> Rows:
 
 
 def network(name: str, hyperparameters: dict[str, Any], shape: Shape, num_classes: int) -> Rows:
-    """A row a layer with its output shape and counts, and their sums."""
-    made = make_network(name, hyperparameters, shape, num_classes)
-    if not isinstance(made, CNN):
-        from architectures.build import build  # imported late: it brings torch, which data is shown without
-
-        module = build(made, shape, num_classes)
-        return [
-            {
-                "layer": layer,
-                "operation": type(child).__name__,
-                "parameters": sum(p.numel() for p in child.parameters()),
-            }
-            for layer, child in module.named_children()
-        ] + [{"layer": "all", "operation": "", "parameters": sum(p.numel() for p in module.parameters())}]
-    rows: Rows = [
-        {
-            "layer": layer.unit,
-            "operation": " ".join([layer.op, *(f"{k}={v}" for k, v in layer.settings.items())]),
-            "output": "×".join(map(str, layer.output_shape)),
-            "parameters": layer.parameters,
-            "flops": layer.flops,
-        }
-        for layer in layers(made, shape, num_classes)
-    ]
-    total = {key: sum(row[key] for row in rows) for key in ("parameters", "flops")}
-    return [*rows, {"layer": "all", "operation": "", "output": "", **total}]
+    """A row for each layer with its output shape and counts, and their sum."""
+    return describe(make_network(name, hyperparameters, shape, num_classes), shape, num_classes)
 
 
 def spaces() -> Rows:

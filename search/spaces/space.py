@@ -15,8 +15,9 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from architectures.errors import HpsearchError
-from architectures.families import FAMILIES, import_function
-from architectures.spec import ACTIVATIONS
+from architectures.families import import_function
+from architectures.families.published import PUBLISHED
+from architectures.steps import ACTIVATIONS
 from trainables.config import OPTIMIZERS, Config, ConfigError, NetworkConfig, OptimizerConfig, TrainingConfig
 
 Function = Callable[[optuna.Trial], Config]
@@ -174,7 +175,7 @@ def _optimizer_arguments(trial: optuna.Trial, name: str) -> None:
 @space
 def cnn_published(trial: optuna.Trial) -> Config:
     """The published search: eight networks as they were, four optimizers with exactly their ranges, batch size 8."""
-    trial.suggest_categorical("network", tuple(FAMILIES))
+    trial.suggest_categorical("network", PUBLISHED)
     _published_optimizer(trial, trial.suggest_categorical("optimizer", tuple(OPTIMIZERS)))
     trial.suggest_categorical("batch_size", (8,))
     return config_of(trial.params)
@@ -203,7 +204,7 @@ def _family_draw(trial: optuna.Trial, name: str) -> Config:
 @space
 def cnn_all(trial: optuna.Trial) -> Config:
     """All eight families with their hyperparameters, four optimizers, batch size, smoothing, decay and schedule."""
-    return _family_draw(trial, trial.suggest_categorical("network", tuple(FAMILIES)))
+    return _family_draw(trial, trial.suggest_categorical("network", PUBLISHED))
 
 
 def _family_space(name: str) -> Function:
@@ -215,7 +216,7 @@ def _family_space(name: str) -> Function:
     return function
 
 
-for _name in FAMILIES:
+for _name in PUBLISHED:
     space(_family_space(_name))
 
 

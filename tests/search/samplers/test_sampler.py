@@ -1,7 +1,7 @@
 import optuna
 import pytest
 
-from architectures.spec import SizeError
+from architectures.layers import SizeError
 from search.history.record import Run
 from search.samplers.sampler import OptunaSampler, _frozen, derive_seed, history_json, make_sampler
 from search.spaces.space import SPACES, Space, SpaceError, find_space

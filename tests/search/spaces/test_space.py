@@ -3,7 +3,7 @@ import json
 import optuna
 import pytest
 
-from architectures.families import FAMILIES
+from architectures.families.published import PUBLISHED
 from search.spaces import space
 from search.spaces.space import SPACES, SpaceError, config_of, draw, find_space, parameters
 from trainables.config import OPTIMIZERS, Config
@@ -50,7 +50,7 @@ def test_cnn_all_draws_every_learning_rate_on_a_log_scale_and_adams_ends_at_a_hu
 
 def test_cnn_all_varies_every_family_and_how_it_is_trained():
     found = by_name("cnn_all")
-    for family in FAMILIES:
+    for family in PUBLISHED:
         assert found[f"{family}/width"].distribution.choices == (0.25, 0.5, 0.75, 1.0)
         assert found[f"{family}/conv_dropout"].distribution.high == 0.3
         assert found[f"{family}/head_dropout"].distribution.high == 0.5
@@ -77,7 +77,7 @@ def test_every_draw_is_a_configuration_of_its_own_family_and_optimizer_alone(nam
         assert set(config.optimizer.arguments) == set(OPTIMIZERS[config.optimizer.name])
         prefixes = {key.split("/")[0] for key in trial.params if "/" in key}
         assert prefixes <= {config.network.name, config.optimizer.name}
-        if name in FAMILIES:
+        if name in PUBLISHED:
             assert config.network.name == name
 
 

@@ -1,0 +1,185 @@
+"""What networks are made of, as frozen data: units, residual blocks, dense layers and the head.
+
+A network is a tuple of blocks and a head, for any image size, channel count and number of classes. A block is one of
+those below or a single layer of `architectures.steps`. Each block yields its own layers, so a new kind of block is a
+new class here and nothing else changes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+from architectures.checks import check_choice, check_dropout
+from architectures.layers import Block, Layer, Node, Shape, SizeError, Sum, layers, walk
+from architectures.steps import (
+    RELU,
+    Activation,
+    Conv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Linear,
+    Norm,
+    Pool,
+    Pooling,
+)
+
+Step = Literal["norm", "activation", "pool", "dropout"]
+_UNIT_ORDER: tuple[Step, ...] = ("norm", "activation", "pool", "dropout")
+_DENSE_ORDER: tuple[Step, ...] = ("norm", "activation", "dropout")
+_HEAD_POOLS: dict[str, Block] = {
+    "flatten": Flatten(),
+    "global": GlobalPool("average"),
+    "global_max": GlobalPool("max"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Followed:
+    """What may follow a layer with weights."""
+
+    norm: bool = False
+    """Whether batch norm follows."""
+    activation: Activation | None = RELU
+    """The nonlinearity that follows."""
+    dropout: float = 0.0
+    """Probability of the dropout that follows."""
+
+    def _follow(self, order: tuple[Step, ...], known: tuple[Step, ...], pool: Block | None = None) -> list[Block]:
+        """The steps that follow, in this order; raises ValueError unless it names each of the known ones once."""
+        if sorted(order) != sorted(known):
+            raise ValueError(f"an order holds each of {', '.join(known)} once, got {order}")
+        check_dropout(self.dropout)
+        steps: dict[Step, Block | None] = {
+            "norm": Norm() if self.norm else None,
+            "activation": self.activation,
+            "pool": pool,
+            "dropout": Dropout(self.dropout) if self.dropout else None,
+        }
+        return [step for name in order if (step := steps[name]) is not None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit(Conv, _Followed):
+    """A convolution and what follows it."""
+
+    pool: Pooling | None = None
+    """The pooling that follows; it halves the map (kernel and stride 2)."""
+    order: tuple[Step, ...] = _UNIT_ORDER
+    """The order of what follows; names all four steps, whether they are there or not."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._steps()  # checks the rest
+
+    def _steps(self) -> list[Block]:
+        return self._follow(self.order, _UNIT_ORDER, None if self.pool is None else Pool(self.pool))
+
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
+        """The convolution and what follows it."""
+        for conv in super().walk(name, shape):
+            yield conv
+            yield from walk(((name, step) for step in self._steps()), conv.output_shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residual:
+    """A residual block: a body and a shortcut around it, and their sum (He et al. 2016).
+
+    With norm and activation inside `body` and `activation` after the sum it is the post-activation block. With norm and
+    activation at the body's start (or in `before`, where the shortcut is a projection) it is the pre-activation block.
+    """
+
+    body: tuple[Block, ...]
+    """What learns the difference."""
+    shortcut: tuple[Block, ...] = ()
+    """A projection to the body's output size; empty for the identity."""
+    before: tuple[Block, ...] = ()
+    """What comes before both."""
+    activation: Activation | None = None
+    """The nonlinearity after the sum."""
+
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
+        """Its nodes; raises SizeError where body and shortcut differ in size."""
+        for node in walk(((name, step) for step in self.before), shape):
+            yield node
+            shape = node.output_shape
+        body = tuple(walk(((name, step) for step in self.body), shape))
+        shortcut = tuple(walk(((f"{name} shortcut", step) for step in self.shortcut), shape))
+        out, around = (branch[-1].output_shape if branch else shape for branch in (body, shortcut))
+        if out != around:
+            sizes = ("×".join(map(str, size)) for size in (out, around))
+            raise SizeError(
+                f"{name} adds {' and '.join(sizes)} maps; body and shortcut must have one size, "
+                "for which a shortcut may be a projection"
+            )
+        yield Sum(body, shortcut, Layer(name, "add", {}, out, out, 0, prod(out)))
+        if self.activation:
+            yield from self.activation.walk(name, out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense(Linear, _Followed):
+    """A hidden dense layer and what follows it."""
+
+    order: tuple[Step, ...] = _DENSE_ORDER
+    """The order of what follows; names all three steps, whether they are there or not."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._steps()  # checks the rest
+
+    def _steps(self) -> list[Block]:
+        return self._follow(self.order, _DENSE_ORDER)
+
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
+        """The dense layer and what follows it."""
+        for dense in super().walk(name, shape):
+            yield dense
+            yield from walk(((name, step) for step in self._steps()), dense.output_shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """From maps to logits: a vector, dropout, hidden layers, and a dense layer with a logit for each class."""
+
+    pool: Literal["flatten", "global", "global_max"] = "flatten"
+    """How maps become a vector: as they are, or the average or the largest number of each."""
+    dropout: float = 0.0
+    """Probability of the dropout on that vector."""
+    hidden: tuple[Dense, ...] = ()
+    """Hidden dense layers."""
+
+    def __post_init__(self) -> None:
+        check_choice("head pool", self.pool, tuple(_HEAD_POOLS))
+        check_dropout(self.dropout)
+
+    def walk(self, shape: Shape, num_classes: int) -> Iterator[Node]:
+        """The nodes from maps (C, H, W) to (num_classes,) logits."""
+        parts: list[tuple[str, Block]] = [("head", _HEAD_POOLS[self.pool])]
+        if self.dropout:
+            parts.append(("head", Dropout(self.dropout)))
+        parts += [(f"head {number}", dense) for number, dense in enumerate(self.hidden, 1)]
+        return walk([*parts, ("head", Linear(num_classes))], shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A network of any kind: blocks that follow one another, and a head. Without blocks it is a dense network."""
+
+    blocks: tuple[Block, ...] = ()
+    """Units, residual blocks or single layers."""
+    head: Head = Head()
+    """What makes logits of the last block's output."""
+
+    def walk(self, input_shape: Shape, num_classes: int) -> tuple[Node, ...]:
+        """The way of an image (C, H, W) to its logits; raises SizeError where a map would vanish."""
+        parts = [(f"unit {number}", block) for number, block in enumerate(self.blocks, 1)]
+        nodes = list(walk(parts, input_shape))
+        shape = nodes[-1].output_shape if nodes else input_shape
+        return (*nodes, *self.head.walk(shape, num_classes))
+
+    def layers(self, input_shape: Shape, num_classes: int) -> list[Layer]:
+        """Every layer of the walk; raises SizeError where a map would vanish."""
+        return list(layers(self.walk(input_shape, num_classes)))

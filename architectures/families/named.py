@@ -1,0 +1,104 @@
+"""Networks by name: a family, or a user's own function as `package.module:function`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from architectures.blocks import Network
+from architectures.cost import Cost, cost
+from architectures.errors import one_line
+from architectures.families.registry import FAMILIES
+from architectures.layers import Shape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError unless it is a family's name or looks like a user's `package.module:function`."""
+    if name not in FAMILIES and ":" not in name:
+        raise ValueError(
+            f"unknown network '{name}'; known: {', '.join(FAMILIES)}, or your own as package.module:function"
+        )
+
+
+def make_network(
+    name: str, hyperparameters: Mapping[str, Any], input_shape: Shape, num_classes: int
+) -> Network | nn.Module:
+    """The network of a family or of a user's function, as data or as a module.
+
+    A user's function gets the hyperparameters, and `input_shape` (C, H, W) and `num_classes` when it names them.
+    Raises ValueError for an unknown name, hyperparameter or result.
+    """
+    check_name(name)
+    if name in FAMILIES:
+        _check_known(name, hyperparameters, list(FAMILIES[name].hyperparameters))
+        return FAMILIES[name](**hyperparameters)
+    function = import_function(name)
+    parameters = inspect.signature(function).parameters
+    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        _check_known(name, hyperparameters, list(parameters))
+    facts = {"input_shape": input_shape, "num_classes": num_classes}
+    return _call(name, function, {**hyperparameters, **{key: facts[key] for key in facts if key in parameters}})
+
+
+def network_cost(name: str, hyperparameters: Mapping[str, Any], input_shape: Shape, num_classes: int) -> Cost:
+    """The cost of the network that `make_network` makes of the same arguments.
+
+    Raises SizeError when the network does not take such images, else ValueError.
+    """
+
+    def make() -> Any:
+        return make_network(name, hyperparameters, input_shape, num_classes)
+
+    if name in FAMILIES:
+        return cost(make(), input_shape, num_classes)
+    import torch  # imported late: a family is costed without it
+
+    from architectures.module_cost import module_cost
+
+    with torch.device("meta"):
+        network = make()
+    if isinstance(network, Network):
+        return cost(network, input_shape, num_classes)
+    return module_cost(make, input_shape, num_classes)
+
+
+def import_function(name: str) -> Callable[..., Any]:
+    """The function that `package.module:function` names; raises ValueError when it cannot be imported."""
+    module, _, attribute = name.partition(":")
+    try:
+        function = getattr(importlib.import_module(module), attribute)
+    except (Exception, SystemExit) as error:  # a module runs when it is imported, and may raise anything
+        reason = one_line(error, named=True)
+        raise ValueError(f"cannot import '{name}' ({reason}); give package.module:function") from error
+    if not callable(function):
+        raise ValueError(f"'{name}' is a {type(function).__name__}, not a function")
+    return function
+
+
+def _check_known(name: str, hyperparameters: Mapping[str, Any], known: list[str]) -> None:
+    for key in hyperparameters:
+        if key not in known:
+            raise ValueError(f"network '{name}' has no hyperparameter '{key}'; known: {', '.join(known)}")
+
+
+def _call(name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Network | nn.Module:
+    """A user's network; what it raises becomes a ValueError, but for a lack of memory."""
+    import torch  # imported late: a family is made without it
+
+    try:
+        network = function(**arguments)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(f"network '{name}' raised {type(error).__name__}: {error}") from error
+    if not isinstance(network, Network | torch.nn.Module):
+        raise ValueError(
+            f"network '{name}' must return architectures.blocks.Network or torch.nn.Module, "
+            f"got {type(network).__name__}"
+        )
+    return network

@@ -1,0 +1,42 @@
+"""What there is to search, as rows: networks of every kind, counted in both ways."""
+
+from pathlib import Path
+
+import pytest
+
+from architectures.families import FAMILIES
+from search.show import catalogue
+
+SHAPE = (3, 32, 32)
+OWN = """
+from torch import nn
+
+def module(num_classes):
+    return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(3072), nn.Linear(3072, num_classes))
+"""
+
+
+def test_every_family_has_a_row_with_its_parameters_in_both_ways_of_counting() -> None:
+    rows = {row["name"]: row for row in catalogue.networks(SHAPE, 100)}
+    assert list(rows) == list(FAMILIES)
+    assert (rows["model2"]["parameters"], rows["model2"]["with_statistics"]) == (1_544_708, 1_557_060)
+    assert rows["cnn5"]["parameters"] == rows["cnn5"]["with_statistics"] == 856_708
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_network_is_shown_layer_by_layer_and_its_last_row_is_the_familys(name: str) -> None:
+    rows = catalogue.network(name, {}, SHAPE, 100)
+    (family,) = (row for row in catalogue.networks(SHAPE, 100) if row["name"] == name)
+    assert rows[-1]["layer"] == "all"
+    assert {key: rows[-1][key] for key in ("parameters", "with_statistics")} == {
+        key: family[key] for key in ("parameters", "with_statistics")
+    }
+    assert {tuple(row) for row in rows} == {tuple(rows[0])}
+
+
+def test_a_users_module_is_shown_child_by_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shown_own.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    rows = catalogue.network("shown_own:module", {}, SHAPE, 10)
+    assert [row["operation"] for row in rows] == ["Flatten", "BatchNorm1d", "Linear", ""]
+    assert (rows[-1]["parameters"], rows[-1]["with_statistics"]) == (6144 + 30_730, 2 * 6144 + 30_730)
