@@ -14,7 +14,7 @@ from architectures.families.registry import Family, register
 from architectures.steps import Activation
 
 PUBLISHED = ("cnn1", "cnn2", "cnn3", "cnn4", "cnn5", "cnn6", "cnn7", "cnn8")
-"""The families of the published search. The spaces draw from these, whatever the registry holds besides."""
+"""The families of the published search. The spaces draw from these, whatever else the registry holds."""
 
 POOLS = ("published", "max", "average")
 NORMS = ("published", "everywhere", "none")
@@ -45,11 +45,12 @@ def _vary(
     """A published network, varied; the defaults change nothing.
 
     width: factor on every channel count and hidden width, rounded, at least one.
-    activation: one of `steps.ACTIVATIONS` in place of every published one; where there is none it stays so.
-    pool: "max" or "average" in place of every published pooling; where a network pools stays as it is.
-    norm: batch norm after every convolution and hidden layer ("everywhere") or after none ("none").
-    conv_dropout: dropout after every unit. head_dropout: after every hidden layer, or before the classifier where
-    there is none. head_widths: widths of the hidden layers, before the width factor.
+    activation: one of `steps.ACTIVATIONS` in place of every published one; a unit without one stays without.
+    pool: "max" or "average" in place of every published pooling; a unit that does not pool stays so.
+    norm: batch norm after every convolution and hidden layer ("everywhere") or after none of them ("none").
+    conv_dropout: probability of dropout after every unit.
+    head_dropout: probability of dropout after every hidden layer, or before the classifier where no layer is hidden.
+    head_widths: widths of the hidden layers, before the width factor.
     """
     check_choice("pool", pool, POOLS)
     check_choice("norm", norm, NORMS)
