@@ -9,14 +9,8 @@ from typing import Any, Literal
 from architectures.errors import HpsearchError
 from architectures.families import check_name
 from trainables.augmentation import PRESETS
+from trainables.optimizers import OPTIMIZERS
 
-#: Each optimizer's own arguments, with torch's defaults.
-OPTIMIZERS: dict[str, dict[str, float]] = {
-    "adam": {"beta1": 0.9, "beta2": 0.999},
-    "rmsprop": {"alpha": 0.99, "momentum": 0.0},
-    "adagrad": {"initial_accumulator_value": 0.0, "lr_decay": 0.0},
-    "sgd": {"momentum": 0.0, "dampening": 0.0},
-}
 SCHEDULES = ("constant", "cosine")
 #: Images a batch, and epochs: more is a slip of the pen.
 MOST = 1_000_000
@@ -51,25 +45,28 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """An optimizer's name, learning rate, weight decay, and its own arguments (`OPTIMIZERS` says which)."""
+    """An optimizer and its numbers; raises ConfigError for a value outside its bounds."""
 
     name: str
+    """One of `OPTIMIZERS`."""
     lr: float
+    """Learning rate, above 0."""
     weight_decay: float = 0.0
+    """Weight decay, at least 0."""
     arguments: Mapping[str, float] = field(default_factory=dict)
+    """The optimizer's own arguments by name; those left out have torch's defaults."""
 
     def __post_init__(self) -> None:
         if self.name not in OPTIMIZERS:
             raise ConfigError(f"unknown optimizer '{self.name}'; known: {', '.join(OPTIMIZERS)}")
         _check_number("lr", self.lr, above=0.0)
         _check_number("weight_decay", self.weight_decay, least=0.0)
+        known = OPTIMIZERS[self.name].arguments
         for key, value in self.arguments.items():
-            if key not in OPTIMIZERS[self.name]:
-                known = ", ".join(("lr", "weight_decay", *OPTIMIZERS[self.name]))
-                raise ConfigError(f"optimizer '{self.name}' has no argument '{key}'; known: {known}")
-            # torch wants Adam's betas below one; the published ranges of the others reach one.
-            most = {"initial_accumulator_value": None, "beta1": 1.0, "beta2": 1.0}.get(key, 1.0 + 1e-9)
-            _check_number(key, value, least=0.0, below=most)
+            if key not in known:
+                names = ", ".join(("lr", "weight_decay", *known))
+                raise ConfigError(f"optimizer '{self.name}' has no argument '{key}'; known: {names}")
+            _check_number(key, value, least=0.0, most=known[key].most, below=known[key].below)
 
 
 @dataclass(frozen=True)
@@ -166,7 +163,13 @@ def _object(
 
 
 def _check_number(
-    name: str, value: Any, *, least: float | None = None, above: float | None = None, below: float | None = None
+    name: str,
+    value: Any,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
 ) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise ConfigError(f"{name} must be a finite number, got {value!r}")
@@ -174,5 +177,7 @@ def _check_number(
         raise ConfigError(f"{name} must be at least {least:g}, got {value!r}")
     if above is not None and value <= above:
         raise ConfigError(f"{name} must be above {above:g}, got {value!r}")
+    if most is not None and value > most:
+        raise ConfigError(f"{name} must be at most {most:g}, got {value!r}")
     if below is not None and value >= below:
         raise ConfigError(f"{name} must be below {below:g}, got {value!r}")

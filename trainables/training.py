@@ -28,8 +28,8 @@ from trainables.augment import augment, normalise
 from trainables.augmentation import PRESETS
 from trainables.config import Config
 from trainables.cuda_graph import Captured
-from trainables.optimizers import make_optimizer
 from trainables.resident import Resident
+from trainables.torch_optimizers import make_optimizer
 
 # Large enough to keep a device busy, small enough for the widest family's maps (under 1 GB in float32).
 EVALUATION_BATCH = 512

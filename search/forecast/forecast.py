@@ -23,6 +23,7 @@ from search.machines.machine import Machine
 from search.samplers.sampler import Draw
 from search.schedulers.asha import make_scheduler
 from trainables.config import Config
+from trainables.optimizers import OPTIMIZERS
 
 GAMES = 100  # random searches that are played
 MOST_DRAWS = 200  # of which a forecast is made; a longer search is taken to repeat them
@@ -33,9 +34,6 @@ _GAP = 0.05  # seconds between two trials in a warm worker
 _NEVER_LEARN = 0.2
 _NOISE = 0.25
 _TPE_IMPROVES = 1.0  # standard deviations from the first to the last draw: 40 trials train a fifth more epochs
-
-#: Tensors as large as the weights that an optimizer keeps, with the settings that the published ranges have.
-_OPTIMIZER_STATES = {"adam": 2, "rmsprop": 2, "adagrad": 1, "sgd": 1}
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,7 @@ def memory_of(config: Config, cost: Cost) -> int:
 
 
 def _state_bytes(config: Config, cost: Cost) -> int:
-    return 4 * cost.parameters * (1 + _OPTIMIZER_STATES[config.optimizer.name])
+    return 4 * cost.parameters * (1 + OPTIMIZERS[config.optimizer.name].state_tensors)
 
 
 def _families(configs: Sequence[Config], costs: Sequence[Cost], seconds: Sequence[float]) -> list[dict[str, Any]]:

@@ -6,18 +6,13 @@ from typing import Any
 
 from architectures.errors import HpsearchError
 from search.history.record import FINAL, is_family
+from trainables.optimizers import ARGUMENTS
 
 #: Where a configuration's values are numbers and where they are words, in the tables as in the events.
 FLOATS = (
     "lr",
     "weight_decay",
-    "beta1",
-    "beta2",
-    "alpha",
-    "momentum",
-    "dampening",
-    "initial_accumulator_value",
-    "lr_decay",
+    *ARGUMENTS,
     "label_smoothing",
     "width",
     "conv_dropout",

@@ -15,9 +15,10 @@ from torch.nn.functional import cross_entropy
 from trainables import cuda_graph
 from trainables.augment import normalise
 from trainables.augmentation import PRESETS
-from trainables.config import OPTIMIZERS, Config
+from trainables.config import Config
 from trainables.data.cache import Images
 from trainables.files import Folder
+from trainables.optimizers import OPTIMIZERS
 from trainables.resident import Resident
 from trainables.training import Measurement, Training, default_precision, evaluate
 from trainables.worker import checkpoints

@@ -6,7 +6,8 @@ import pytest
 from architectures.families import FAMILIES
 from search.spaces import space
 from search.spaces.space import SPACES, SpaceError, config_of, draw, find_space, parameters
-from trainables.config import OPTIMIZERS, Config
+from trainables.config import Config
+from trainables.optimizers import OPTIMIZERS
 
 PUBLISHED_RANGES = {
     "adam/lr": (1e-4, 1e-1, False),
@@ -74,7 +75,7 @@ def test_every_draw_is_a_configuration_of_its_own_family_and_optimizer_alone(nam
         trial = study.ask()
         config = draw(SPACES[name], trial)
         assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
-        assert set(config.optimizer.arguments) == set(OPTIMIZERS[config.optimizer.name])
+        assert set(config.optimizer.arguments) == set(OPTIMIZERS[config.optimizer.name].arguments)
         prefixes = {key.split("/")[0] for key in trial.params if "/" in key}
         assert prefixes <= {config.network.name, config.optimizer.name}
         if name in FAMILIES:
