@@ -20,7 +20,7 @@ from searching import ray_for, run_search
 from search.history.record import Record
 from search.machines.machine import Machine
 from search.run.engines.tune import Worker
-from search.spaces.space import Space
+from search.spaces import Space
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.data.datasets import Images, load, split
 

@@ -18,7 +18,7 @@ from search.run.launch import checker, search_source
 from search.run.progress import Progress
 from search.samplers.sampler import make_sampler
 from search.schedulers.asha import make_scheduler
-from search.spaces.space import Space
+from search.spaces import Space
 from trainables.data.datasets import Images
 from trainables.training import Measurement
 

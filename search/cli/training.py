@@ -72,7 +72,7 @@ def launch(
     from search.run.launch import default_name
     from search.run.launch import dry_run as calculate
     from search.run.launch import launch as begin
-    from search.spaces.space import find_space
+    from search.spaces import find_space
 
     if submit is not None and dry_run:
         raise options.Mistake("--dry-run measures this machine and --submit uses others; give one of them")

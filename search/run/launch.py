@@ -39,7 +39,8 @@ from search.run.session import (
 )
 from search.samplers.sampler import Sampler, derive_seed, history_json, make_sampler
 from search.schedulers.asha import make_scheduler
-from search.spaces.space import Space, find_space, write_list
+from search.spaces import Space, find_space
+from search.spaces.lists import write_list
 from search.storage import mirror
 from trainables import files
 from trainables.config import Config

@@ -6,7 +6,9 @@ from architectures.cost import cost
 from architectures.families import FAMILIES, make_network
 from architectures.spec import CNN, Shape, layers
 from search.show.terminal import Rows
-from search.spaces.space import SPACES, find_space, parameters
+from search.spaces import find_space
+from search.spaces.parameters import parameters
+from search.spaces.space import SPACES
 
 
 def networks(shape: Shape, num_classes: int) -> Rows:

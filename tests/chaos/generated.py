@@ -225,7 +225,7 @@ def configurations() -> tuple[st.SearchStrategy, Test]:
     """Configurations that are none, or nearly one, and the network that each is."""
     from search.run.launch import check_space
     from search.run.session import RequestError
-    from search.spaces.space import SpaceError, find_space
+    from search.spaces import SpaceError, find_space
 
     def test(config: Any) -> None:
         (HERE / "list.jsonl").write_text(json.dumps(config) + "\n")

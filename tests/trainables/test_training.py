@@ -51,7 +51,9 @@ def everything(name: str) -> Config:
     """Make a configuration with every kind of state and randomness: norm, dropout, augmentation, cosine."""
     network = {"norm": "everywhere", "conv_dropout": 0.2, "head_widths": [16], "head_dropout": 0.3}
     training = {"augment": "published", "schedule": "cosine", "label_smoothing": 0.1}
-    return configured(optimizer={"name": name, "weight_decay": 1e-4} | ARGUMENTS.get(name, {"lr": 0.003}), network=network, **training)
+    return configured(
+        optimizer={"name": name, "weight_decay": 1e-4} | ARGUMENTS.get(name, {"lr": 0.003}), network=network, **training
+    )
 
 
 @pytest.fixture

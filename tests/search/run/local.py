@@ -7,7 +7,7 @@ from search.run import launch
 from search.run.driver import Driver, fill_rungs
 from search.samplers.sampler import make_sampler
 from search.schedulers.asha import make_scheduler
-from search.spaces.space import Space
+from search.spaces import Space
 from trainables.data.datasets import load, split
 from trainables.worker.actor import Place, Worker
 

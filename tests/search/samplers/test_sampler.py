@@ -4,7 +4,8 @@ import pytest
 from architectures.spec import SizeError
 from search.history.record import Run
 from search.samplers.sampler import OptunaSampler, _frozen, derive_seed, history_json, make_sampler
-from search.spaces.space import SPACES, Space, SpaceError, find_space
+from search.spaces import Space, SpaceError, find_space
+from search.spaces.space import SPACES
 from trainables.config import Config
 
 
