@@ -37,7 +37,8 @@ from search.run.session import (
     training_images,
     unchanged_images,
 )
-from search.samplers.sampler import Sampler, derive_seed, history_json, make_sampler
+from search.samplers.make import make_sampler
+from search.samplers.sampler import Sampler, derive_seed, history_json
 from search.schedulers.asha import make_scheduler
 from search.spaces import Space, find_space
 from search.spaces.lists import write_list

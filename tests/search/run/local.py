@@ -5,7 +5,7 @@ from search.history.ledger import Ledger
 from search.history.record import FINAL, Record
 from search.run import launch
 from search.run.driver import Driver, fill_rungs
-from search.samplers.sampler import make_sampler
+from search.samplers.make import make_sampler
 from search.schedulers.asha import make_scheduler
 from search.spaces import Space
 from trainables.data.datasets import load, split

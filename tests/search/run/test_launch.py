@@ -7,7 +7,7 @@ from search.history.ledger import Ledger
 from search.history.store import Request
 from search.run.driver import Driver
 from search.run.launch import search_source, trial_order
-from search.samplers.sampler import ListSampler
+from search.samplers.listed import ListSampler
 from search.schedulers.asha import NoScheduler
 from search.spaces import Space
 from tests.search.run.local import LocalWorker, make_images

@@ -7,7 +7,8 @@ import optuna
 import pytest
 
 from search.history.record import Run
-from search.samplers.sampler import history_json, make_sampler
+from search.samplers.make import make_sampler
+from search.samplers.sampler import history_json
 from search.spaces import find_space
 from search.spaces.parameters import parameters
 from search.spaces.space import SPACES, draw
