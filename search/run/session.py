@@ -29,6 +29,7 @@ from search.storage.mirror import Mirror
 from trainables.config import Config
 from trainables.data.datasets import DatasetError, Images, fingerprint, load, subset
 from trainables.files import Folder, is_full
+from trainables.transforms.apply import check_fits
 
 
 class RequestError(HpsearchError):
@@ -92,7 +93,8 @@ def training_images(request: Request) -> Images:
 
 
 def cost_of(config: Config, shape: Shape, num_classes: int) -> Cost:
-    """A configuration's cost; raises SizeError when its network cannot take such images, else RequestError."""
+    """A configuration's cost; raises SizeError when it cannot be trained with such images, else RequestError."""
+    check_fits(config.training.transforms, shape)
 
     def make() -> Any:
         return make_network(config.network.name, config.network.hyperparameters, shape, num_classes)

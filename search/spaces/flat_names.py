@@ -10,7 +10,7 @@ def config_of(params: Mapping[str, Any]) -> Config:
     """The configuration that flat names describe.
 
     `network` and `optimizer` name them; `<network>/…` are hyperparameters, `<optimizer>/…` the learning rate and
-    arguments, `weight_decay` the optimizer's; the rest are `TrainingConfig`'s fields. Raises ConfigError.
+    arguments, `weight_decay` the optimizer's; the rest are what `TrainingConfig.of` reads. Raises ConfigError.
     """
     rest = dict(params)
     for key in ("network", "optimizer"):
@@ -24,12 +24,9 @@ def config_of(params: Mapping[str, Any]) -> Config:
     arguments = own[optimizer]
     if "lr" not in arguments:
         raise ConfigError(f"a draw needs '{optimizer}/lr', got only: {', '.join(params)}")
-    try:
-        training = TrainingConfig(**{k: v for k, v in rest.items() if k != "weight_decay"})
-    except TypeError as error:
-        raise ConfigError(f"a draw has a name that is no part of a configuration: {error}") from error
+    weight_decay = rest.pop("weight_decay", 0.0)
     return Config(
         network=NetworkConfig(network, own[network]),
-        optimizer=OptimizerConfig(optimizer, arguments.pop("lr"), rest.get("weight_decay", 0.0), arguments),
-        training=training,
+        optimizer=OptimizerConfig(optimizer, arguments.pop("lr"), weight_decay, arguments),
+        training=TrainingConfig.of(rest),
     )
