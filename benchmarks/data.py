@@ -25,7 +25,7 @@ from search.machines.machine import Machine
 from search.run.driver import Driver
 from search.run.engines.tune import Worker
 from search.spaces import find_space
-from trainables.data.datasets import Images
+from trainables.data.images import Images
 
 MIB = 2**20
 

@@ -31,7 +31,7 @@ from search.run.session import cost_of, training_images
 from search.spaces import Space, find_space
 from search.spaces.lists import write_list
 from trainables.config import Config
-from trainables.data.datasets import split
+from trainables.data.split import split
 from trainables.training import default_precision
 
 HERE = Path(__file__).parent

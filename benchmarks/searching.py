@@ -19,7 +19,7 @@ from search.run.progress import Progress
 from search.samplers.make import make_sampler
 from search.schedulers.asha import make_scheduler
 from search.spaces import Space
-from trainables.data.datasets import Images
+from trainables.data.images import Images
 from trainables.training import Measurement
 
 

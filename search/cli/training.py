@@ -175,7 +175,7 @@ def retrain(
 
 def _dataset(name: str) -> str:
     """A known name as it is, anything else as the absolute path of a folder."""
-    from trainables.data.datasets import DATASETS
+    from trainables.data.known import DATASETS
 
     if name in DATASETS:
         return name

@@ -21,7 +21,7 @@ from search.history.store import Request
 from search.machines import cluster, tokens
 from search.machines.cluster import ClusterError
 from search.spaces import find_space
-from trainables.data.datasets import DATASETS
+from trainables.data.known import DATASETS
 from trainables.files import is_uri
 
 # isort: split

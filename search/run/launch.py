@@ -45,7 +45,8 @@ from search.spaces.lists import write_list
 from search.storage import mirror
 from trainables import files
 from trainables.config import Config
-from trainables.data.datasets import Images, fingerprint, split
+from trainables.data.images import Images, fingerprint
+from trainables.data.split import split
 
 LIST = "space.jsonl"
 

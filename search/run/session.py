@@ -27,7 +27,9 @@ from search.run.progress import Progress
 from search.storage import layout
 from search.storage.mirror import Mirror
 from trainables.config import Config
-from trainables.data.datasets import DatasetError, Images, fingerprint, load, subset
+from trainables.data.images import DatasetError, Images, fingerprint
+from trainables.data.load import load
+from trainables.data.split import subset
 from trainables.files import Folder, is_full
 from trainables.transforms.apply import check_fits
 

@@ -18,7 +18,8 @@ from PIL import Image
 from search.cli import main
 from search.history import ledger, store
 from search.show import catalogue
-from trainables.data.datasets import fingerprint, load
+from trainables.data.images import fingerprint
+from trainables.data.load import load
 from trainables.optimizers import OPTIMIZERS
 
 COMMAND = str(Path(sys.executable).with_name("hpsearch"))

@@ -16,7 +16,7 @@ from trainables import cuda_graph
 from trainables.augment import normalise
 from trainables.augmentation import PRESETS
 from trainables.config import Config
-from trainables.data.cache import Images
+from trainables.data.images import Images
 from trainables.files import Folder
 from trainables.optimizers import OPTIMIZERS
 from trainables.resident import Resident

@@ -20,7 +20,7 @@ from ray.actor import ActorHandle
 
 from architectures.errors import one_line
 from trainables.config import Config
-from trainables.data.datasets import Images
+from trainables.data.images import Images
 from trainables.files import Folder, is_full
 from trainables.memory import keep_freed_memory, memory_error
 from trainables.resident import Resident

@@ -25,7 +25,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.machines.machine import Machine, slots_per_gpu
 from search.run.driver import Driver
-from trainables.data.datasets import Images
+from trainables.data.images import Images
 from trainables.files import Folder
 from trainables.worker.actor import Place, Worker, versions
 from trainables.worker.task import Task

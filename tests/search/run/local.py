@@ -8,7 +8,8 @@ from search.run.driver import Driver, fill_rungs
 from search.samplers.make import make_sampler
 from search.schedulers.asha import make_scheduler
 from search.spaces import Space
-from trainables.data.datasets import load, split
+from trainables.data.load import load
+from trainables.data.split import split
 from trainables.worker.actor import Place, Worker
 
 

@@ -9,7 +9,7 @@ import torch
 
 from architectures.spec import SizeError
 from trainables.config import Config, ConfigError
-from trainables.data.cache import Images
+from trainables.data.images import Images
 from trainables.resident import Resident
 from trainables.training import Measurement, Training
 from trainables.transforms import TRANSFORMS
