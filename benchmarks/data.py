@@ -24,8 +24,8 @@ from search.history.ledger import Event
 from search.machines.machine import Machine
 from search.run.driver import Driver
 from search.run.engines.tune import Worker
-from search.spaces.space import find_space
-from trainables.data.datasets import Images
+from search.spaces import find_space
+from trainables.data.images import Images
 
 MIB = 2**20
 

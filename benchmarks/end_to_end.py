@@ -28,9 +28,10 @@ from common import header, spread, table
 import search
 from search.history.store import Request
 from search.run.session import cost_of, training_images
-from search.spaces.space import Space, find_space, write_list
+from search.spaces import Space, find_space
+from search.spaces.lists import write_list
 from trainables.config import Config
-from trainables.data.datasets import split
+from trainables.data.split import split
 from trainables.training import default_precision
 
 HERE = Path(__file__).parent

@@ -20,9 +20,11 @@ from searching import ray_for, run_search
 from search.history.record import Record
 from search.machines.machine import Machine
 from search.run.engines.tune import Worker
-from search.spaces.space import Space
+from search.spaces import Space
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
-from trainables.data.datasets import Images, load, split
+from trainables.data.images import Images
+from trainables.data.load import load
+from trainables.data.split import split
 
 EPOCHS = 2
 ONE_SLOT = Machine(slots=1, threads=1, num_gpus=0, device="cpu", precision="float32")

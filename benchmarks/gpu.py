@@ -25,8 +25,8 @@ from torch.utils.data import DataLoader
 
 from architectures.cost import Cost, cost
 from architectures.families import FAMILIES
-from architectures.families.published import PUBLISHED
-from trainables.config import OPTIMIZERS, Config, NetworkConfig, OptimizerConfig, TrainingConfig
+from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
+from trainables.optimizers import OPTIMIZERS
 from trainables.resident import Resident
 from trainables.training import Training, default_precision
 
@@ -39,7 +39,7 @@ ARGUMENTS = {"sgd": {"momentum": 0.9}}
 STATES = {"adam": 2, "rmsprop": 1, "adagrad": 1, "sgd": 1}
 
 FULL = {
-    "families": list(PUBLISHED),
+    "families": list(FAMILIES),
     "optimizers": list(OPTIMIZERS),
     "batches": [8, 128, 1024],
     "steps": 50,
@@ -142,8 +142,8 @@ def step_bytes(case: Case, found: Cost, setup: Setup) -> int:
 
 def speeds(case: Case, setup: Setup, epochs: int, *, captured: bool) -> list[float]:
     training = make_training(case, setup, captured=captured)
-    training.run_segment()  # warms up
-    return [training.run_segment().images_per_second for _ in range(epochs)]
+    training.run_epoch()  # warms up
+    return [training.run_epoch().images_per_second for _ in range(epochs)]
 
 
 def loader_speed(case: Case, setup: Setup, workers: int) -> float:
@@ -263,14 +263,14 @@ def mps(setup: Setup) -> Iterator[bool]:
 
 def warm_training(case: Case, setup: Setup) -> Training:
     training = make_training(case, setup)
-    training.run_segment()
+    training.run_epoch()
     return training
 
 
 def train_for(training: Training, seconds: float) -> tuple[int, float]:
     before, start = training.images, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        training.run_segment()
+        training.run_epoch()
     return training.images - before, time.perf_counter() - start
 
 
@@ -423,7 +423,7 @@ def parse() -> argparse.Namespace:
     on_gpu = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--families", nargs="+", choices=FAMILIES, metavar="NAME", help="networks, as published")
-    parser.add_argument("--optimizers", nargs="+", choices=OPTIMIZERS, metavar="NAME", help="by default all four")
+    parser.add_argument("--optimizers", nargs="+", choices=OPTIMIZERS, metavar="NAME", help="by default all")
     parser.add_argument("--batches", nargs="+", type=int, metavar="N", help="images a batch")
     parser.add_argument("--steps", type=int, help="steps an epoch")
     parser.add_argument("--epochs", type=int, default=3, help="epochs that are timed, after one that warms up")

@@ -16,10 +16,10 @@ from search.machines.machine import Machine
 from search.run.driver import Driver
 from search.run.launch import checker, search_source
 from search.run.progress import Progress
-from search.samplers.sampler import make_sampler
+from search.samplers.make import make_sampler
 from search.schedulers.asha import make_scheduler
-from search.spaces.space import Space
-from trainables.data.datasets import Images
+from search.spaces import Space
+from trainables.data.images import Images
 from trainables.training import Measurement
 
 

@@ -19,7 +19,7 @@ from common import header, spread, table
 
 from search.cli.main import cli
 from search.history import ledger
-from trainables.data.datasets import load
+from trainables.data.load import load
 
 HPSEARCH = str(Path(sys.executable).with_name("hpsearch"))
 CLICK = [sys.executable, "-c", "import click"]

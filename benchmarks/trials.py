@@ -55,7 +55,7 @@ def ours(trials: int, clock: Clock) -> None:
 
     from search.machines import machine
     from search.run.engines import tune
-    from search.spaces.space import find_space
+    from search.spaces import find_space
 
     class Idle(tune.Worker):
         def step(self) -> dict[str, Any]:

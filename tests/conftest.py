@@ -13,8 +13,9 @@ import pytest
 import torch
 from pyarrow import fs
 
-from trainables.data.cache import Images
-from trainables.data.datasets import load, subset
+from trainables.data.images import Images
+from trainables.data.load import load
+from trainables.data.split import subset
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,10 +5,11 @@ RandomRotation(5), ToTensor, Normalize(.5, .5). Here it differs as follows; mean
 preset, in steps of 1/255, on the first 256 training images of CIFAR-10 (on photograph tiles they are alike):
 
 - No rounding after each colour change: 1.3. torchvision truncates to whole steps each time and so is darker by that.
-- The colour changes come in one order (brightness, contrast, saturation, hue); torchvision draws it an image: 0.2.
+- The colour changes come in one order (brightness, contrast, saturation, hue); torchvision draws an order for each
+  image: 0.2.
 - Contrast turns about the mean of the image already rotated, with its corners repeated instead of filled: 0.01.
-- Where a rotated pixel falls between two, the nearest is that of torchvision on tensors; PIL's differs in under one
-  pixel in a thousand: 0.003.
+- Where a rotated pixel falls between two, the nearest is the one that torchvision takes on tensors; PIL takes another
+  for fewer than one pixel in a thousand: 0.003.
 
 Flip and crop are exact, and so is each colour change, against torchvision on float images. Grey images have no
 saturation and no hue.
@@ -23,27 +24,31 @@ from torch.nn import functional as F
 from trainables.augmentation import PRESETS, Augmentation
 
 _GREY = (0.2989, 0.587, 0.114)  # Rec. 601 luma, to torchvision's digits
-# Pixels in one piece on a CPU, 64 images of 32×32: 512 such images are a quarter slower, as intermediates leave the
-# cache, and few small ones spend their time on calling operators.
+# Pixels that are augmented in one piece on a CPU: 64 images of 32×32. With 512 such images intermediates leave the
+# cache, which costs a quarter of the speed; with few, calling operators costs more than computing.
 _CPU_PIXELS = 64 * 32 * 32
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What happens to each image of a batch; every field is a tensor (N,).
-
-    `dy` and `dx` are the crop's corner in the padded, flipped image; `hue` is in turns; `angle` in degrees,
-    counter-clockwise.
-    """
+    """What happens to each image of a batch; every field is a tensor (N,)."""
 
     flip: Tensor
+    """Whether it is mirrored."""
     dy: Tensor
+    """The crop's first row in the padded, mirrored image."""
     dx: Tensor
+    """The crop's first column there."""
     brightness: Tensor
+    """A factor."""
     contrast: Tensor
+    """A factor."""
     saturation: Tensor
+    """A factor."""
     hue: Tensor
+    """Turns."""
     angle: Tensor
+    """Degrees, counter-clockwise."""
 
 
 def draw(augmentation: Augmentation, n: int, *, generator: torch.Generator, device: torch.device | str) -> Draw:

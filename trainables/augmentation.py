@@ -1,30 +1,39 @@
-"""Augmentation as data: what may happen to a training image, and the presets by name."""
+"""The augmentation presets, as data: what may happen to a training image.
 
-from dataclasses import dataclass
+These steps are drawn and computed together (see `trainables.augment`). A further kind of augmentation is a file of its
+own in `trainables.transforms`, which changes no draw of these.
+"""
+
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """What may happen to a training image; a field that is zero does nothing, and then costs nothing.
 
-    `crop_padding` is in pixels on each side, `rotation` in degrees either way; `brightness`, `contrast`, `saturation`
-    (a factor within 1 ± the value) and `hue` (turns either way, at most .5) are those of torchvision's ColorJitter.
-    Raises ValueError for a value outside its range.
+    The colour changes are those of torchvision's ColorJitter. Raises ValueError for a value outside its range.
     """
 
     flip: bool = False
+    """Whether half of the images are mirrored."""
     crop_padding: int = 0
+    """Pixels of black on each side, from which the image's size is cropped."""
     brightness: float = 0.0
+    """Brightness is multiplied by a factor within 1 ± this value."""
     contrast: float = 0.0
+    """Contrast, likewise."""
     saturation: float = 0.0
+    """Saturation, likewise."""
     hue: float = 0.0
+    """Turns of the hue either way, at most 0.5."""
     rotation: float = 0.0
+    """Degrees either way."""
 
     def __post_init__(self) -> None:
-        for name in ("crop_padding", "brightness", "contrast", "saturation", "hue", "rotation"):
-            value = getattr(self, name)
+        for field in fields(self):
+            value = getattr(self, field.name)
             if not value >= 0:
-                raise ValueError(f"{name} must be at least 0, got {value}")
+                raise ValueError(f"{field.name} must be at least 0, got {value}")
         if self.hue > 0.5:
             raise ValueError(f"hue must be at most 0.5 turns, got {self.hue}")
 

@@ -9,29 +9,26 @@ from typing import Any, Literal
 from architectures.errors import HpsearchError
 from architectures.families import check_name
 from trainables.augmentation import PRESETS
+from trainables.optimizers import OPTIMIZERS
+from trainables.transforms import TRANSFORMS
 
-#: Each optimizer's own arguments, with torch's defaults.
-OPTIMIZERS: dict[str, dict[str, float]] = {
-    "adam": {"beta1": 0.9, "beta2": 0.999},
-    "rmsprop": {"alpha": 0.99, "momentum": 0.0},
-    "adagrad": {"initial_accumulator_value": 0.0, "lr_decay": 0.0},
-    "sgd": {"momentum": 0.0, "dampening": 0.0},
-}
 SCHEDULES = ("constant", "cosine")
-#: Images a batch, and epochs: more is a slip of the pen.
+#: The largest batch size in images and the largest number of epochs; a larger one is a typing error.
 MOST = 1_000_000
 
 
 class ConfigError(HpsearchError):
-    """Not a configuration: one line with the rule, the value and what would be right."""
+    """Something that is not a configuration: one line with the rule, the value and what would be right."""
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """A family's name or `package.module:function`, and its hyperparameters (plain JSON values)."""
+    """A network by name; raises ConfigError for an unknown one."""
 
     name: str
+    """A family's name, or `package.module:function`."""
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    """The hyperparameters that are not left at their defaults: plain JSON values."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -51,39 +48,46 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """An optimizer's name, learning rate, weight decay, and its own arguments (`OPTIMIZERS` says which)."""
+    """An optimizer and its numbers; raises ConfigError for a value outside its bounds."""
 
     name: str
+    """One of `OPTIMIZERS`."""
     lr: float
+    """Learning rate, above 0."""
     weight_decay: float = 0.0
+    """Weight decay, at least 0."""
     arguments: Mapping[str, float] = field(default_factory=dict)
+    """The optimizer's own arguments by name; those left out have torch's defaults."""
 
     def __post_init__(self) -> None:
         if self.name not in OPTIMIZERS:
             raise ConfigError(f"unknown optimizer '{self.name}'; known: {', '.join(OPTIMIZERS)}")
         _check_number("lr", self.lr, above=0.0)
         _check_number("weight_decay", self.weight_decay, least=0.0)
+        known = OPTIMIZERS[self.name].arguments
         for key, value in self.arguments.items():
-            if key not in OPTIMIZERS[self.name]:
-                known = ", ".join(("lr", "weight_decay", *OPTIMIZERS[self.name]))
-                raise ConfigError(f"optimizer '{self.name}' has no argument '{key}'; known: {known}")
-            # torch wants Adam's betas below one; the published ranges of the others reach one.
-            most = {"initial_accumulator_value": None, "beta1": 1.0, "beta2": 1.0}.get(key, 1.0 + 1e-9)
-            _check_number(key, value, least=0.0, below=most)
+            if key not in known:
+                names = ", ".join(("lr", "weight_decay", *known))
+                raise ConfigError(f"optimizer '{self.name}' has no argument '{key}'; known: {names}")
+            _check_number(key, value, least=0.0, most=known[key].most, below=known[key].below)
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Batch size in images, epochs to the end, label smoothing, learning-rate schedule and augmentation preset.
-
-    `epochs` is the horizon of the cosine too; None until a search gives it its own.
-    """
+    """How a network is trained; raises ConfigError for a value outside its bounds."""
 
     batch_size: int = 128
+    """Images a step."""
     epochs: int | None = None
+    """Epochs to the end, also the horizon of the cosine; None until a search gives its own."""
     label_smoothing: float = 0.0
+    """The share of a label that is spread over all classes, below 1."""
     schedule: Literal["constant", "cosine"] = "constant"
+    """How the learning rate changes."""
     augment: str | None = None
+    """An augmentation preset (`PRESETS`); None until a search gives its own."""
+    transforms: Mapping[str, float] = field(default_factory=dict)
+    """The strengths of further transforms by name (`TRANSFORMS`), without those that are off."""
 
     def __post_init__(self) -> None:
         for key in ("batch_size", "epochs"):
@@ -97,6 +101,33 @@ class TrainingConfig:
             raise ConfigError(f"unknown schedule '{self.schedule}'; known: {', '.join(SCHEDULES)}")
         if self.augment is not None and self.augment not in tuple(PRESETS):
             raise ConfigError(f"unknown augmentation '{self.augment}'; known: {', '.join(PRESETS)}")
+        for name, strength in self.transforms.items():
+            _check_strength(name, strength)
+        object.__setattr__(self, "transforms", {name: value for name, value in self.transforms.items() if value})
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> "TrainingConfig":
+        """What `to_json` returned, or a person wrote; raises ConfigError for an unknown name."""
+        _object("training", data, optional=(*_PLAIN, *TRANSFORMS))
+        strengths = {name: data[name] for name in TRANSFORMS if name in data}
+        return cls(**{name: value for name, value in data.items() if name in _PLAIN}, transforms=strengths)
+
+    def to_json(self) -> dict[str, Any]:
+        """A flat object, in which a transform that is off is absent."""
+        return {name: getattr(self, name) for name in _PLAIN} | dict(self.transforms)
+
+
+#: The fields of `TrainingConfig` that its JSON has always.
+_PLAIN = tuple(each.name for each in fields(TrainingConfig) if each.name != "transforms")
+
+
+def _check_strength(name: str, strength: Any) -> None:
+    if name not in TRANSFORMS:
+        raise ConfigError(f"unknown transform '{name}'; known: {', '.join(TRANSFORMS)}")
+    transform = TRANSFORMS[name]
+    if transform.whole and not isinstance(strength, int):
+        raise ConfigError(f"{name} must be a whole number from 0 to {transform.most:g}, got {strength!r}")
+    _check_number(name, strength, least=0.0, most=transform.most)
 
 
 @dataclass(frozen=True)
@@ -115,8 +146,8 @@ class Config:
         )
 
     def with_training(self, **changes: Any) -> "Config":
-        """The configuration with these fields of its training changed."""
-        return replace(self, training=replace(self.training, **changes))
+        """The configuration with these names of its training's JSON changed; raises ConfigError."""
+        return replace(self, training=TrainingConfig.of(self.training.to_json() | changes))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: three flat objects, `network`, `optimizer` and `training`."""
@@ -128,7 +159,7 @@ class Config:
                 "weight_decay": self.optimizer.weight_decay,
                 **self.optimizer.arguments,
             },
-            "training": {f.name: getattr(self.training, f.name) for f in fields(TrainingConfig)},
+            "training": self.training.to_json(),
         }
 
     @classmethod
@@ -137,8 +168,6 @@ class Config:
         parts = _object("a configuration", data, required=("network", "optimizer"), optional=("training",))
         network = dict(_object("network", parts["network"], required=("name",)))
         optimizer = dict(_object("optimizer", parts["optimizer"], required=("name", "lr")))
-        known = tuple(f.name for f in fields(TrainingConfig))
-        training = _object("training", parts.get("training", {}), optional=known)
         for part in (network, optimizer):
             if not isinstance(part["name"], str):
                 raise ConfigError(f"a name must be a string, got {part['name']!r}")
@@ -147,7 +176,7 @@ class Config:
             optimizer=OptimizerConfig(
                 optimizer.pop("name"), optimizer.pop("lr"), optimizer.pop("weight_decay", 0.0), optimizer
             ),
-            training=TrainingConfig(**training),
+            training=TrainingConfig.of(parts.get("training", {})),
         )
 
 
@@ -166,7 +195,13 @@ def _object(
 
 
 def _check_number(
-    name: str, value: Any, *, least: float | None = None, above: float | None = None, below: float | None = None
+    name: str,
+    value: Any,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
 ) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise ConfigError(f"{name} must be a finite number, got {value!r}")
@@ -174,5 +209,7 @@ def _check_number(
         raise ConfigError(f"{name} must be at least {least:g}, got {value!r}")
     if above is not None and value <= above:
         raise ConfigError(f"{name} must be above {above:g}, got {value!r}")
+    if most is not None and value > most:
+        raise ConfigError(f"{name} must be at most {most:g}, got {value!r}")
     if below is not None and value >= below:
         raise ConfigError(f"{name} must be below {below:g}, got {value!r}")

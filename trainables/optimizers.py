@@ -1,49 +1,66 @@
-"""From an optimizer's configuration to torch's optimizer."""
+"""The optimizers, as data: arguments with defaults and bounds, torch's class, and the size of its state.
 
-from collections.abc import Callable, Iterable
-from typing import Any
+An entry of `OPTIMIZERS` is all that there is to an optimizer: the check of a configuration, the tables' columns, the
+forecast's memory and `trainables.torch_optimizers`, which makes the object, all read it. Nothing here needs torch.
+"""
 
-import torch
-from torch.nn import Parameter
-from torch.optim import Optimizer
-
-from trainables.config import OPTIMIZERS, OptimizerConfig
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
-def _eager(base: type[Optimizer]) -> Any:
-    """The optimizer's class without what torch wraps around its methods for `torch.compile`.
+@dataclass(frozen=True)
+class Argument:
+    """A number that an optimizer takes besides its learning rate and weight decay; it is at least 0."""
 
-    Those wrappers import the compiler when first called, 3 seconds in every new worker and 900 modules in its memory,
-    and interrupt nothing here, as nothing is compiled. Where torch wraps a method no more, it is taken as it is.
-    """
-
-    def plain(method: Callable[..., Any]) -> Callable[..., Any]:
-        return getattr(method, "__wrapped__", method)
-
-    wrapped = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
-    methods = {name: plain(getattr(Optimizer, name)) for name in wrapped}
-    return type(base.__name__, (base,), methods | {"step": torch.no_grad()(plain(base.step))})
+    default: float
+    """Torch's default."""
+    most: float | None = None
+    """The largest value that is allowed, or None."""
+    below: float | None = None
+    """A bound that the value must not reach, or None."""
 
 
-Adam, RMSprop = _eager(torch.optim.Adam), _eager(torch.optim.RMSprop)
-Adagrad, SGD = _eager(torch.optim.Adagrad), _eager(torch.optim.SGD)
+@dataclass(frozen=True)
+class Optimizer:
+    """All that the project knows of an optimizer."""
+
+    torch_class: str
+    """The name of its class in `torch.optim`."""
+    arguments: Mapping[str, Argument]
+    """Its own arguments by name."""
+    state_tensors: int
+    """How many tensors as large as the weights its state holds, at most."""
+    implementation: str = "fused"
+    """The keyword that selects torch's fastest implementation: "fused", or "foreach" where torch has no fused one."""
+    grouped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Keywords of torch's class that take several arguments as one tuple: keyword to argument names."""
+
+    def keywords(self, given: Mapping[str, float]) -> dict[str, float | tuple[float, ...]]:
+        """Keyword arguments of torch's class: those given, and the defaults of the others."""
+        values = {name: given.get(name, argument.default) for name, argument in self.arguments.items()}
+        grouped = {keyword: tuple(values.pop(name) for name in names) for keyword, names in self.grouped.items()}
+        return {**values, **grouped}
 
 
-def make_optimizer(config: OptimizerConfig, parameters: Iterable[Parameter]) -> Optimizer:
-    """Torch's optimizer with the configuration's arguments; fused where torch has a fused kernel."""
-    arguments: dict[str, Any] = OPTIMIZERS[config.name] | dict(config.arguments)
-    arguments |= {"lr": config.lr, "weight_decay": config.weight_decay}
-    match config.name:
-        case "adam":
-            betas = (arguments.pop("beta1"), arguments.pop("beta2"))
-            return Adam(parameters, betas=betas, fused=True, **arguments)
-        case "rmsprop":
-            return RMSprop(parameters, foreach=True, **arguments)
-        case "adagrad":
-            # The fused kernel exists on the CPU only.
-            parameters = list(parameters)
-            on_cpu = all(p.device.type == "cpu" for p in parameters)
-            return Adagrad(parameters, fused=on_cpu, **arguments)
-        case "sgd":
-            return SGD(parameters, fused=True, **arguments)
-    raise AssertionError(config.name)
+_BETAS = {"beta1": Argument(0.9, below=1.0), "beta2": Argument(0.999, below=1.0)}
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    "adam": Optimizer("Adam", _BETAS, state_tensors=2, grouped={"betas": ("beta1", "beta2")}),
+    "rmsprop": Optimizer(
+        "RMSprop",
+        {"alpha": Argument(0.99, most=1.0), "momentum": Argument(0.0, most=1.0)},
+        state_tensors=2,
+        implementation="foreach",
+    ),
+    "sgd": Optimizer(
+        "SGD", {"momentum": Argument(0.0, most=1.0), "dampening": Argument(0.0, most=1.0)}, state_tensors=1
+    ),
+    "adagrad": Optimizer(
+        "Adagrad",
+        {"initial_accumulator_value": Argument(0.0), "lr_decay": Argument(0.0, most=1.0)},
+        state_tensors=1,
+    ),
+}
+
+#: The names of all optimizers' own arguments, each once: columns of the tables.
+ARGUMENTS: tuple[str, ...] = tuple(dict.fromkeys(name for each in OPTIMIZERS.values() for name in each.arguments))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.data.datasets import Images
+from trainables.data.images import Images
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,9 @@ from trainables.augment import augment, normalise
 from trainables.augmentation import PRESETS
 from trainables.config import Config
 from trainables.cuda_graph import Captured
-from trainables.optimizers import make_optimizer
 from trainables.resident import Resident
+from trainables.torch_optimizers import make_optimizer
+from trainables.transforms.apply import check_fits, transforms
 
 # Large enough to keep a device busy, small enough for the widest family's maps (under 1 GB in float32).
 EVALUATION_BATCH = 512
@@ -109,6 +110,7 @@ class Training:
         self._marks = {_mark(epochs, len(train), config.training.batch_size) for epochs in marks}
         torch.manual_seed(seed)
         shape = tuple(train.pixels.shape[1:])
+        check_fits(config.training.transforms, shape)
         network = make_network(config.network.name, config.network.hyperparameters, shape, train.num_classes)
         self.model = build(network, shape, train.num_classes)
         self.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -187,13 +189,14 @@ class Training:
             for at, batch in zip(_starts(batches), batches, strict=True)
             if within <= at < (*ends, len(order))[part]
         ]
+        change = transforms(settings.transforms, self._seed(part), self.train.num_classes)
         self._totals.zero_()
         for block in _blocks(ahead):
             pixels, labels = self.train.take(torch.cat(block))
             inputs, sizes = augment(pixels, augmentation, generator), [len(batch) for batch in block]
             for batch, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
                 self._set_learning_rate()
-                self._compute(batch, of)
+                self._compute(*change(batch, of))
                 self.optimizer.step()
                 self.images += len(of)
         loss_sum, correct = self._totals.tolist()
@@ -225,7 +228,8 @@ class Training:
         """The step of a batch as one launch; nothing of the training changes by it."""
         pixels, labels = next(self.train.split(self.config.training.batch_size))
         before = [buffer.clone() for buffer in self.model.buffers()]
-        captured = Captured(self._backward, normalise(pixels), labels)
+        change = transforms(self.config.training.transforms, 0, self.train.num_classes)
+        captured = Captured(self._backward, *change(normalise(pixels), labels))
         for buffer, value in zip(self.model.buffers(), before, strict=True):  # what batch norm has seen
             buffer.copy_(value)
         return captured
@@ -240,7 +244,7 @@ class Training:
         for part, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
             loss, logits = self._forward(part, of)
             loss.backward(torch.full_like(loss, len(of) / len(labels)))  # its share of the batch's mean
-            self._totals += torch.stack((loss.detach() * len(of), (logits.argmax(1) == of).sum()))
+            self._totals += torch.stack((loss.detach() * len(of), _recognised(logits, of)))
 
     def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         with _autocast(self.device, self.precision):
@@ -256,6 +260,11 @@ class Training:
             factor = (1 + math.cos(math.pi * self.images / total)) / 2
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.optimizer.lr * factor
+
+
+def _recognised(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many images are recognised; one with shares of several classes, when its largest share is."""
+    return (logits.argmax(1) == (labels if labels.dim() == 1 else labels.argmax(1))).sum()
 
 
 def _blocks(batches: list[Tensor]) -> Iterator[list[Tensor]]:

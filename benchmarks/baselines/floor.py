@@ -22,11 +22,11 @@ from torch.nn.functional import cross_entropy
 from architectures.build import build
 from architectures.families import make_network
 from search.run.session import cost_of
-from search.spaces.space import find_space
+from search.spaces import find_space
 from trainables.augment import normalise
 from trainables.config import Config
 from trainables.memory import keep_freed_memory
-from trainables.optimizers import make_optimizer
+from trainables.torch_optimizers import make_optimizer
 from trainables.training import EVALUATION_BATCH
 
 _tensors: dict[str, Tensor] = {}  # a slot's images, from its process's start to its end

@@ -6,7 +6,7 @@ import command
 import optuna
 import plain
 
-from search.spaces.space import find_space
+from search.spaces import find_space
 
 
 def main() -> None:

@@ -21,7 +21,8 @@ from torchvision import transforms
 
 from architectures.build import build
 from architectures.families import make_network
-from trainables.config import OPTIMIZERS, Config, OptimizerConfig
+from trainables.config import Config, OptimizerConfig
+from trainables.optimizers import OPTIMIZERS
 from trainables.training import EVALUATION_BATCH
 
 TO_TENSOR = (transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.5] * 3))
@@ -125,9 +126,8 @@ def augmented(height: int, width: int) -> transforms.Compose:
 
 def make_optimizer(config: OptimizerConfig, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
     """Torch's optimizer in its default implementation."""
-    arguments: dict[str, Any] = OPTIMIZERS[config.name] | dict(config.arguments)
-    arguments |= {"lr": config.lr, "weight_decay": config.weight_decay}
-    if config.name == "adam":
-        arguments["betas"] = (arguments.pop("beta1"), arguments.pop("beta2"))
-    names = {"adam": "Adam", "rmsprop": "RMSprop", "adagrad": "Adagrad", "sgd": "SGD"}
-    return getattr(torch.optim, names[config.name])(parameters, **arguments)
+    entry = OPTIMIZERS[config.name]
+    keywords: dict[str, Any] = entry.keywords(config.arguments)
+    return getattr(torch.optim, entry.torch_class)(
+        parameters, lr=config.lr, weight_decay=config.weight_decay, **keywords
+    )

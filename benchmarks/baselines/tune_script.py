@@ -10,7 +10,7 @@ import plain
 import ray
 from ray import tune
 
-from search.spaces.space import find_space
+from search.spaces import find_space
 from trainables.config import Config
 
 

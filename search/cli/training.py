@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from search.cli import options
+from search.samplers import SAMPLERS
+from trainables.augmentation import PRESETS
 
 SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configurations, or package.module:function."
 
@@ -31,10 +33,8 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
     show_default=True,
     help="Share of the training images held out to compare trials.",
 )
-@click.option(
-    "--augment", type=click.Choice(["none", "flip-crop", "published"]), default="published", show_default=True
-)
-@click.option("--sampler", type=click.Choice(["random", "tpe"]), default="random", show_default=True)
+@click.option("--augment", type=click.Choice(list(PRESETS)), default="published", show_default=True)
+@click.option("--sampler", type=click.Choice(SAMPLERS), default="random", show_default=True)
 @click.option("--scheduler", type=click.Choice(["asha", "none"]), default="asha", show_default=True)
 @click.option("--seed", type=options.Count(min=0), default=0, show_default=True)
 @options.session
@@ -73,7 +73,7 @@ def launch(
     from search.run.launch import default_name
     from search.run.launch import dry_run as calculate
     from search.run.launch import launch as begin
-    from search.spaces.space import find_space
+    from search.spaces import find_space
 
     if submit is not None and dry_run:
         raise options.Mistake("--dry-run measures this machine and --submit uses others; give one of them")
@@ -176,7 +176,7 @@ def retrain(
 
 def _dataset(name: str) -> str:
     """A known name as it is, anything else as the absolute path of a folder."""
-    from trainables.data.datasets import DATASETS
+    from trainables.data.known import DATASETS
 
     if name in DATASETS:
         return name

@@ -18,7 +18,7 @@ from architectures.cost import Cost
 from architectures.errors import HpsearchError
 from search.machines.machine import Machine
 from trainables.config import Config
-from trainables.data.datasets import Images
+from trainables.data.images import Images
 from trainables.memory import keep_freed_memory
 from trainables.resident import Resident
 from trainables.worker import speed

@@ -19,11 +19,9 @@ from search.forecast.calibration import Times
 from search.machines.machine import Machine
 from search.samplers.sampler import Draw
 from trainables.config import Config
+from trainables.optimizers import OPTIMIZERS
 
 MOST_DRAWS = 200  # of which a forecast is made; a longer search is taken to repeat them
-
-#: Tensors as large as the weights that an optimizer keeps, with the settings that the published ranges have.
-_OPTIMIZER_STATES = {"adam": 2, "rmsprop": 2, "adagrad": 1, "sgd": 1}
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def memory_of(config: Config, cost: Cost) -> int:
 
 
 def _state_bytes(config: Config, cost: Cost) -> int:
-    return 4 * cost.parameters * (1 + _OPTIMIZER_STATES[config.optimizer.name])
+    return 4 * cost.parameters * (1 + OPTIMIZERS[config.optimizer.name].state_tensors)
 
 
 def _families(configs: Sequence[Config], costs: Sequence[Cost], seconds: Sequence[float]) -> list[dict[str, Any]]:

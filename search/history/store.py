@@ -12,11 +12,11 @@ from typing import Any
 from architectures.errors import HpsearchError, one_line
 from search.history.record import Run
 from trainables import files
+from trainables.augmentation import PRESETS
 
 VERSION = 1
 CHOICES = {
-    "augment": ("none", "flip-crop", "published"),
-    "sampler": ("random", "tpe"),
+    "augment": tuple(PRESETS),
     "scheduler": ("asha", "none"),
 }
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -24,7 +24,7 @@ from packaging.specifiers import SpecifierSet
 from architectures.errors import one_line
 from search.machines import host, tokens
 from trainables import files
-from trainables.data.datasets import DATASETS
+from trainables.data.known import DATASETS
 
 WORKER_BYTES = 2**30  # of memory that a slot takes with torch, a network and its batches, about
 RAY_BYTES = 2**30  # that the driver and Ray's own processes take, about

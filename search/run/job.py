@@ -20,8 +20,8 @@ from architectures.errors import one_line
 from search.history.store import Request
 from search.machines import cluster, tokens
 from search.machines.cluster import ClusterError
-from search.spaces.space import find_space
-from trainables.data.datasets import DATASETS
+from search.spaces import find_space
+from trainables.data.known import DATASETS
 from trainables.files import is_uri
 
 # isort: split

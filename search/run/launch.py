@@ -29,10 +29,11 @@ from search.run.rehearsal import rehearse
 from search.run.session import Errand, Options, Outcome, find_machine, run
 from search.samplers.sampler import derive_seed, history_json
 from search.schedulers import make_scheduler
-from search.spaces.space import find_space, write_list
+from search.spaces import find_space
+from search.spaces.lists import write_list
 from search.storage import mirror
 from trainables import files
-from trainables.data.datasets import fingerprint
+from trainables.data.images import fingerprint
 
 LIST = "space.jsonl"
 

@@ -14,10 +14,14 @@ from architectures.families import network_cost
 from architectures.layers import SizeError
 from search.forecast.forecast import MOST_DRAWS, Plan
 from search.history.store import Request, Search
-from search.samplers.sampler import Draw, Sampler, make_sampler
-from search.spaces.space import Space
+from search.samplers.make import make_sampler
+from search.samplers.sampler import Draw, Sampler
+from search.spaces import Space
 from trainables.config import Config
-from trainables.data.datasets import DatasetError, Images, fingerprint, load, split, subset
+from trainables.data.images import DatasetError, Images, fingerprint
+from trainables.data.load import load
+from trainables.data.split import split, subset
+from trainables.transforms.apply import check_fits
 
 
 class RequestError(HpsearchError):
@@ -132,8 +136,9 @@ def void(_: object) -> None:
 
 
 def cost_of(config: Config, images: Images) -> Cost:
-    """What a configuration costs on such images; raises SizeError or RequestError."""
+    """What a configuration costs; raises SizeError when it cannot be trained with such images, else RequestError."""
     network = config.network
+    check_fits(config.training.transforms, images.shape)
     try:
         return network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
     except SizeError as error:

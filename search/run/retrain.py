@@ -19,7 +19,8 @@ from search.run.session import Errand, Options, Outcome, find_machine, run
 from search.samplers.sampler import derive_seed
 from search.schedulers import make_scheduler
 from trainables.config import Config
-from trainables.data.datasets import fingerprint, load
+from trainables.data.images import fingerprint
+from trainables.data.load import load
 from trainables.resident import Resident
 from trainables.saved_network import NetworkError, load_network, test_pass
 

@@ -25,7 +25,7 @@ from search.run.shelf import Shelf
 from search.schedulers import Scheduler
 from search.storage import layout
 from search.storage.mirror import Mirror
-from trainables.data.datasets import Images
+from trainables.data.images import Images
 from trainables.files import Folder, is_full
 
 

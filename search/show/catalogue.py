@@ -7,7 +7,9 @@ from architectures.describe import describe
 from architectures.families import FAMILIES, make_network
 from architectures.layers import Shape
 from search.show.terminal import Rows
-from search.spaces.space import SPACES, find_space, parameters
+from search.spaces import find_space
+from search.spaces.parameters import parameters
+from search.spaces.space import SPACES
 
 
 def networks(shape: Shape, num_classes: int) -> Rows:

@@ -25,7 +25,7 @@ from rules.rule import FINISHED, line_with_checksum, whole_lines
 
 import search.cli.main as cli
 from trainables import saved_network
-from trainables.data.cache import DatasetError
+from trainables.data.images import DatasetError
 
 HERE = Path("generated")
 outcomes: Counter[str] = Counter()
@@ -225,7 +225,7 @@ def configurations() -> tuple[st.SearchStrategy, Test]:
     """Configurations that are none, or nearly one, and the network that each is."""
     from search.run.launch import check_space
     from search.run.session import RequestError
-    from search.spaces.space import SpaceError, find_space
+    from search.spaces import SpaceError, find_space
 
     def test(config: Any) -> None:
         (HERE / "list.jsonl").write_text(json.dumps(config) + "\n")
@@ -312,9 +312,9 @@ def events() -> tuple[st.SearchStrategy, Test]:
 
 def load(folder: Path, data_dir: Path = HERE / "data") -> Any:
     """A dataset from a folder, or nothing."""
-    from trainables.data import datasets
+    from trainables.data import load as loading
 
-    return held(lambda: datasets.load(str(folder), "train", data_dir=data_dir), DatasetError)
+    return held(lambda: loading.load(str(folder), "train", data_dir=data_dir), DatasetError)
 
 
 def pictures(count: int, formats: tuple[str, ...] = ("PNG",)) -> list[bytes]:
@@ -420,17 +420,17 @@ def images() -> tuple[st.SearchStrategy, Test]:
 
 def caches() -> tuple[st.SearchStrategy, Test]:
     """The image cache with bytes changed."""
-    from trainables.data import datasets
-    from trainables.data.datasets import fingerprint
+    from trainables.data import load as loading
+    from trainables.data.images import fingerprint
 
-    whole = fingerprint(datasets.load("digits", "train", data_dir=HERE))
+    whole = fingerprint(loading.load("digits", "train", data_dir=HERE))
     files = sorted((HERE / "cache").glob("digits*"))
     content = {path: path.read_bytes() for path in files}
 
     def test(example: tuple[Path, bytes]) -> None:
         path, data = example
         path.write_bytes(data)
-        found = held(lambda: datasets.load("digits", "train", data_dir=HERE), DatasetError)
+        found = held(lambda: loading.load("digits", "train", data_dir=HERE), DatasetError)
         assert found is not None and fingerprint(found) == whole
         for path, data in content.items():
             path.write_bytes(data)

@@ -18,7 +18,9 @@ from PIL import Image
 from search.cli import main
 from search.history import ledger, store
 from search.show import catalogue
-from trainables.data.datasets import fingerprint, load
+from trainables.data.images import fingerprint
+from trainables.data.load import load
+from trainables.optimizers import OPTIMIZERS
 
 COMMAND = str(Path(sys.executable).with_name("hpsearch"))
 VERBS = list(main.cli.commands)
@@ -51,7 +53,7 @@ def space_of(network, optimizer="sgd", lr=0.1, **training):
     return function
 
 unknown_network = space_of("cnn9")
-unknown_optimizer = space_of("cnn5", "adamw")
+unknown_optimizer = space_of("cnn5", "nosuch")
 unknown_name = space_of("cnn5", momentum=0.9)
 unknown_hyperparameter = space_of("cnn5", **{"cnn5/depth": 3})
 nameless = space_of(None)
@@ -245,7 +247,7 @@ def test_an_unknown_verb_or_a_misused_option_is_refused(
         ("own:nothing", ("NoneType", "Config")),
         ("own:a_dict", ("got dict", "Config")),
         ("own:unknown_network", ("'cnn9'", "known: cnn1", "cnn8")),
-        ("own:unknown_optimizer", ("'adamw'", "adam, rmsprop, adagrad, sgd")),
+        ("own:unknown_optimizer", ("'nosuch'", ", ".join(OPTIMIZERS))),
         ("own:unknown_name", ("momentum",)),
         ("own:unknown_hyperparameter", ("'depth'", "known: width")),
         ("own:nameless", ("name", "None")),
@@ -295,7 +297,7 @@ LINES = [
     (merged(network={"name": "cnn9"}), ("line 2", "'cnn9'", "known: cnn1")),
     (merged(network={"name": "网络"}), ("line 2", "'网络'", "known: cnn1")),
     (merged(network={"name": 6}), ("line 2", "6", "string")),
-    (merged(optimizer={"name": "adamw"}), ("line 2", "'adamw'", "adam, rmsprop, adagrad, sgd")),
+    (merged(optimizer={"name": "nosuch"}), ("line 2", "'nosuch'", ", ".join(OPTIMIZERS))),
     (merged(optimizer={"name": None}), ("line 2", "None", "string")),
     (merged(optimizer={"lr": "0.1"}), ("line 2", "lr", "'0.1'", "number")),
     (merged(optimizer={"lr": 0}), ("line 2", "lr", "above 0")),

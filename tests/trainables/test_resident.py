@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainables.data.cache import Images
+from trainables.data.images import Images
 from trainables.resident import Resident
 
 

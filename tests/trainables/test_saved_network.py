@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from trainables import files, saved_network
 from trainables.config import Config
-from trainables.data.cache import Images
+from trainables.data.images import Images
 from trainables.predictions import PredictionsError, read_predictions
 from trainables.resident import Resident
 from trainables.training import Training, evaluate

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from trainables.config import Config
-from trainables.data.cache import Images
+from trainables.data.images import Images
 from trainables.resident import Resident
 from trainables.training import Measurement, Training
 

@@ -15,9 +15,10 @@ from torch.nn.functional import cross_entropy
 from trainables import cuda_graph
 from trainables.augment import normalise
 from trainables.augmentation import PRESETS
-from trainables.config import OPTIMIZERS, Config
-from trainables.data.cache import Images
+from trainables.config import Config
+from trainables.data.images import Images
 from trainables.files import Folder
+from trainables.optimizers import OPTIMIZERS
 from trainables.resident import Resident
 from trainables.training import Measurement, Training, default_precision, evaluate
 from trainables.worker import checkpoints
@@ -50,7 +51,9 @@ def everything(name: str) -> Config:
     """Make a configuration with every kind of state and randomness: norm, dropout, augmentation, cosine."""
     network = {"norm": "everywhere", "conv_dropout": 0.2, "head_widths": [16], "head_dropout": 0.3}
     training = {"augment": "published", "schedule": "cosine", "label_smoothing": 0.1}
-    return configured(optimizer={"name": name, "weight_decay": 1e-4} | ARGUMENTS[name], network=network, **training)
+    return configured(
+        optimizer={"name": name, "weight_decay": 1e-4} | ARGUMENTS.get(name, {"lr": 0.003}), network=network, **training
+    )
 
 
 @pytest.fixture

@@ -1,65 +1,26 @@
-"""Images as arrays, in memory and in the cache files that every process of a machine maps."""
+"""The cache files of decoded images, which every process of a machine maps."""
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from architectures.errors import HpsearchError, one_line
-
-
-class DatasetError(HpsearchError):
-    """A dataset cannot be used as asked; one line with the rule, the value and what would be right."""
-
-
-# Arrays have no single truth value, so the comparison a dataclass would generate could only fail.
-@dataclass(frozen=True, eq=False)
-class Images:
-    """Images with labels: pixels uint8 (N, C, H, W), labels int64 (N,), class names.
-
-    Arrays that come from the cache are mapped from a file and cannot be written to.
-    """
-
-    pixels: np.ndarray
-    labels: np.ndarray
-    classes: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape of one image: (C, H, W)."""
-        _, channels, height, width = self.pixels.shape
-        return channels, height, width
-
-    def take(self, indices: np.ndarray) -> "Images":
-        """Return a copy of the images at `indices`, in that order, with the same classes."""
-        return Images(self.pixels[indices], self.labels[indices], self.classes)
-
-
-def fingerprint(images: Images) -> str:
-    """Return 16 hex digits that depend on every pixel, label and class name, and on the shape."""
-    digest = hashlib.blake2b(json.dumps([images.pixels.shape, images.classes]).encode(), digest_size=8)
-    digest.update(np.ascontiguousarray(images.pixels).data)
-    digest.update(np.ascontiguousarray(images.labels).data)
-    return digest.hexdigest()
+from architectures.errors import one_line
+from trainables.data.images import DatasetError, Images
 
 
 def cached(folder: Path, stem: str, build: Callable[[], Images]) -> Images:
-    """Return the images stored under `stem` in `folder`; where there are none that are whole, build and store them.
+    """The images that are stored under `stem` in `folder`; built and stored first where they are absent or damaged.
 
     Safe for any number of processes: one builds, the others wait for it, and files appear under their names complete.
-    Warns before it builds anew what was damaged; raises DatasetError if the folder cannot be written.
+    Warns when it replaces damaged files; raises DatasetError if the folder cannot be written.
     """
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +46,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _open(folder: Path, stem: str) -> Images | None:
-    """Map what is stored, after comparing its checksums; None if nothing is, or nothing whole."""
+    """Map the stored images and compare their checksums; None when they are absent or damaged."""
     manifest = folder / f"{stem}.json"
     if not manifest.exists():
         return None
@@ -96,7 +57,7 @@ def _open(folder: Path, stem: str) -> Images | None:
         pixels = _map(folder / f"{stem}.pixels.npy", described["pixels"])
         labels = _map(folder / f"{stem}.labels.npy", described["labels"])
         return Images(pixels, labels, tuple(described["classes"]))
-    except Exception as error:  # whatever a damaged file makes of its readers
+    except Exception as error:  # a damaged file makes its readers fail in any way
         reason = one_line(error)
         warnings.warn(f"the image cache {manifest} is damaged and is built anew ({reason})", stacklevel=4)
         with _writing(folder):
@@ -105,8 +66,8 @@ def _open(folder: Path, stem: str) -> Images | None:
 
 
 def _map(path: Path, described: dict[str, Any]) -> np.ndarray:
-    # A plain array over the mapping: pickle protocol 5 hands it over without a copy, which it does not for a memmap.
-    # Not np.load, which would take an archive or a pickle for an array as well.
+    # A plain array over the mapping, because pickle protocol 5 copies a memmap and hands over a plain array without a
+    # copy. Not np.load, which also reads archives and pickles.
     array = np.asarray(np.lib.format.open_memmap(path, mode="r"))
     if _describe(array) != described:
         raise ValueError(f"{path.name} is not what was stored")
@@ -145,6 +106,6 @@ def _locked(folder: Path) -> Iterator[None]:
         # A file system without locks costs double work, not correctness: renaming is what keeps files whole.
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX)
-            for leftover in folder.glob("*.tmp"):  # whoever holds the lock is the only writer, so these are dead
+            for leftover in folder.glob("*.tmp"):  # only the lock's holder writes, so nobody writes these
                 leftover.unlink()
         yield

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from architectures.errors import one_line
-from trainables.data.cache import DatasetError
+from trainables.data.images import DatasetError
 
 Progress = Callable[[int, int], None]
 # Where an image lies, for messages, and its encoded content, which a row of a Parquet file may lack.

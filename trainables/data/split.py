@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainables.data.cache import DatasetError
+from trainables.data.images import DatasetError
 
 
 def subset(labels: np.ndarray, size: int, seed: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import torch
 from ray import tune
 from ray.actor import ActorHandle
 
-from trainables.data.cache import Images
+from trainables.data.images import Images
 from trainables.files import Folder
 from trainables.memory import keep_freed_memory
 from trainables.worker.checkpoints import Files

@@ -16,7 +16,7 @@ import torch
 
 from architectures.errors import one_line
 from trainables.config import Config
-from trainables.data.cache import Images
+from trainables.data.images import Images
 from trainables.files import is_full
 from trainables.memory import memory_error
 from trainables.resident import Resident

@@ -12,7 +12,7 @@ from typing import Protocol
 from architectures.errors import HpsearchError
 from search.machines.machine import Machine
 from search.run.driver import Driver
-from trainables.data.cache import Images
+from trainables.data.images import Images
 
 ENGINES = ("tune", "inline")
 """The engines that train; each is a module of this package with a function `train`."""

@@ -6,7 +6,7 @@ from search.forecast.forecast import memory_of, play
 from search.machines.machine import Machine
 from search.run.session import cost_of
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
-from trainables.data.datasets import load
+from trainables.data.load import load
 from trainables.resident import Resident
 from trainables.worker.speed import Speed, measure
 

@@ -63,7 +63,6 @@ def test_a_damaged_search_json_is_named(tmp_path, text):
         (("request", "image_size"), 1.5),
         (("request", "validation"), 7.0),
         (("request", "validation"), float("nan")),
-        (("request", "sampler"), "best"),
         (("request", "scheduler"), "best"),
         (("request", "augment"), "best"),
         (("request", "dataset"), "a\0b"),

@@ -5,10 +5,11 @@ from search.history.ledger import Ledger
 from search.history.record import FINAL, Record
 from search.run import launch
 from search.run.driver import Driver, fill_rungs
-from search.samplers.sampler import make_sampler
+from search.samplers.make import make_sampler
 from search.schedulers.asha import make_scheduler
-from search.spaces.space import Space
-from trainables.data.datasets import load, split
+from search.spaces import Space
+from trainables.data.load import load
+from trainables.data.split import split
 from trainables.worker.actor import Place, Worker
 
 

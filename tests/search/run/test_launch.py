@@ -7,9 +7,9 @@ from search.history.ledger import Ledger
 from search.history.store import Request
 from search.run.driver import Driver
 from search.run.launch import search_source, trial_order
-from search.samplers.sampler import ListSampler
+from search.samplers.listed import ListSampler
 from search.schedulers.asha import NoScheduler
-from search.spaces.space import Space
+from search.spaces import Space
 from tests.search.run.local import LocalWorker, make_images
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.worker.actor import Place

@@ -10,7 +10,7 @@ import pytest
 
 from search.history import ledger, store, tables
 from search.history.record import Record
-from search.spaces.space import config_of
+from search.spaces import config_of
 from search.storage import mirror, takeover
 
 _spec = importlib.util.spec_from_file_location("local", Path(__file__).with_name("local.py"))

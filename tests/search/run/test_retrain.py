@@ -16,7 +16,7 @@ from search.run import session
 from search.run.session import Options, Outcome
 from trainables import files
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
-from trainables.data.datasets import load
+from trainables.data.load import load
 from trainables.saved_network import Network, network_files
 
 CONFIG = Config(NetworkConfig("cnn5", {"width": 0.125}), OptimizerConfig("sgd", lr=0.1), TrainingConfig(32, epochs=1))

@@ -1,10 +1,16 @@
+import json
+
 import optuna
 import pytest
 
 from architectures.layers import SizeError
 from search.history.record import Run
-from search.samplers.sampler import OptunaSampler, _frozen, derive_seed, history_json, make_sampler
-from search.spaces.space import SPACES, Space, SpaceError, find_space
+from search.samplers import SAMPLERS
+from search.samplers.make import make_sampler
+from search.samplers.optuna_trial import optuna_trial
+from search.samplers.sampler import derive_seed, history_json
+from search.spaces import Space, SpaceError, find_space
+from search.spaces.space import SPACES
 from trainables.config import Config
 
 
@@ -69,7 +75,7 @@ def test_a_space_without_a_possible_draw_is_an_error_that_says_why():
     ],
 )
 def test_optuna_hears_the_truth(state, accuracies, expected, values):
-    frozen = _frozen(ended(0, sampler().draw(0), state, accuracies))
+    frozen = optuna_trial(ended(0, sampler().draw(0), state, accuracies))
     assert frozen.state.name == expected
     assert frozen.intermediate_values == values
     assert frozen.value == (0.3 if state == "done" else None)
@@ -79,19 +85,16 @@ def test_tpe_draws_the_same_from_the_same_history_and_learns_from_it():
     def good(config):
         return 0.9 if config.network.name == "cnn6" else 0.1
 
-    def searched():
-        tpe = sampler("tpe")
-        drawn = []
-        for n in range(60):
-            drawn.append(tpe.draw(n))
-            tpe.tell(ended(n, drawn[-1], accuracies=(good(drawn[-1].config),)))
-        return tpe, [d.config for d in drawn]
-
-    tpe, configs = searched()
+    tpe, runs, configs = sampler("tpe"), [], []
+    for n in range(60):
+        drawn = tpe.draw(n)
+        runs.append(ended(n, drawn, accuracies=(good(drawn.config),)))
+        tpe.tell(runs[-1])
+        configs.append(drawn.config)
     assert sum(good(c) > 0.5 for c in configs[30:]) > 3 * sum(good(c) > 0.5 for c in configs[:10])
-    resumed = OptunaSampler(SPACES["cnn_all"], "tpe", 0, anything)
-    for n, trial in tpe._told.items():
-        resumed._told[n] = trial
+    resumed = sampler("tpe")
+    for run in reversed(runs):
+        resumed.tell(run)
     assert resumed.draw(60).config == tpe.draw(60).config
 
 
@@ -104,16 +107,27 @@ def test_a_list_is_drawn_in_order_and_ends(tmp_path):
 
 
 def test_the_history_goes_through_json(tmp_path):
-    import json
-
     drawn = sampler().draw(3)
     fields = json.loads(json.dumps(history_json(drawn)))
-    assert _frozen(Run({"trial": 3, "repeat": 0, **fields})).params == drawn.params
-    assert isinstance(_frozen(Run({"trial": 3, "repeat": 0, **fields})), optuna.trial.FrozenTrial)
+    assert optuna_trial(Run({"trial": 3, "repeat": 0, **fields})).params == drawn.params
+    assert isinstance(optuna_trial(Run({"trial": 3, "repeat": 0, **fields})), optuna.trial.FrozenTrial)
 
 
 @pytest.mark.parametrize("distributions", [{"lr": "{}"}, {"lr": "no JSON"}, {}])
-def test_a_recorded_draw_that_is_none_is_refused_in_one_line(distributions):
+def test_a_recorded_draw_without_its_distributions_is_refused_in_one_line(distributions):
     asked = {"trial": 3, "repeat": 0, "params": {"lr": 0.1}, "distributions": distributions}
-    with pytest.raises(SpaceError, match="the ledger's trial 3 was never drawn: [^\n]+$"):
+    with pytest.raises(SpaceError, match="trial 3 of the ledger holds no draw that Optuna can learn from: [^\n]+$"):
         sampler("tpe").tell(Run(asked))
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_draws_and_is_told(name):
+    drawing = sampler(name)
+    first = drawing.draw(0)
+    drawing.tell(ended(0, first))
+    assert drawing.draw(1).config != first.config
+
+
+def test_an_unknown_sampler_is_refused_with_the_known_ones():
+    with pytest.raises(SpaceError, match="unknown sampler 'best'; known: random, tpe"):
+        sampler("best")

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainables.data.cache import DatasetError, Images, cached, fingerprint
+from trainables.data.cache import cached
+from trainables.data.images import DatasetError, Images, fingerprint
 
 
 def some_images(seed: int = 0) -> Images:
@@ -115,7 +116,8 @@ def test_a_kill_while_writing_leaves_nothing_that_is_taken_for_whole(tmp_path: P
 import os, sys
 from pathlib import Path
 import numpy as np
-from trainables.data.cache import Images, cached
+from trainables.data.cache import cached
+from trainables.data.images import Images
 
 def save_half(file, array, allow_pickle):
     file.write(b"half")
@@ -137,7 +139,8 @@ def test_processes_that_start_together_build_once(tmp_path: Path) -> None:
 import sys, time
 from pathlib import Path
 import numpy as np
-from trainables.data.cache import Images, cached, fingerprint
+from trainables.data.cache import cached
+from trainables.data.images import Images, fingerprint
 
 def build():
     print("built")
@@ -157,25 +160,3 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DatasetError, match=r"cache folder .*file.cache must be writable"):
         cached(tmp_path / "file" / "cache", "a", some_images)
-
-
-def test_the_fingerprint_depends_on_every_part() -> None:
-    images = some_images()
-    pixels, labels = images.pixels.copy(), images.labels.copy()
-    pixels[-1, -1, -1, -1] ^= 1
-    labels[-1] = 0
-    others = [
-        Images(pixels, images.labels, images.classes),
-        Images(images.pixels, labels, images.classes),
-        Images(images.pixels, images.labels, ("cat", "dog", "eel")),
-        Images(images.pixels.reshape(12, 3, 4, 5), images.labels, images.classes),
-        images.take(np.arange(11)),
-    ]
-    assert len({fingerprint(each) for each in [images, *others]}) == 6
-
-
-def test_take_keeps_order_and_classes() -> None:
-    images = some_images()
-    taken = images.take(np.array([4, 1]))
-    assert np.array_equal(taken.pixels, images.pixels[[4, 1]])
-    assert taken.labels.tolist() == [1, 1] and taken.classes == images.classes

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.data.datasets import DatasetError, split, subset
+from trainables.data.images import DatasetError
+from trainables.data.split import split, subset
 
 seeds = st.integers(0, 2**63 - 1)
 

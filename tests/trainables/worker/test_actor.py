@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.data.cache import Images
+from trainables.data.images import Images
 from trainables.files import Folder
 from trainables.worker import checkpoints
 from trainables.worker.actor import Place, Worker
@@ -140,7 +140,7 @@ STUCK = """
 import sys, time
 from pathlib import Path
 from tests.trainables.worker.test_actor import make, make_task
-from trainables.data.datasets import load
+from trainables.data.load import load
 import trainables.training
 
 def run_segment(self):

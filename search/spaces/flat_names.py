@@ -1,0 +1,32 @@
+"""From the flat names that a space suggests (`network`, `cnn6/width`, `sgd/lr`, `batch_size`) to a configuration."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainables.config import Config, ConfigError, NetworkConfig, OptimizerConfig, TrainingConfig
+
+
+def config_of(params: Mapping[str, Any]) -> Config:
+    """The configuration that flat names describe.
+
+    `network` and `optimizer` name them; `<network>/…` are hyperparameters, `<optimizer>/…` the learning rate and
+    arguments, `weight_decay` the optimizer's; the rest are what `TrainingConfig.of` reads. Raises ConfigError.
+    """
+    rest = dict(params)
+    for key in ("network", "optimizer"):
+        if key not in rest:
+            raise ConfigError(f"a draw needs '{key}', got only: {', '.join(params) or 'nothing'}")
+    network, optimizer = rest.pop("network"), rest.pop("optimizer")
+    own = {
+        prefix: {key.split("/", 1)[1]: rest.pop(key) for key in list(rest) if key.startswith(f"{prefix}/")}
+        for prefix in (network, optimizer)
+    }
+    arguments = own[optimizer]
+    if "lr" not in arguments:
+        raise ConfigError(f"a draw needs '{optimizer}/lr', got only: {', '.join(params)}")
+    weight_decay = rest.pop("weight_decay", 0.0)
+    return Config(
+        network=NetworkConfig(network, own[network]),
+        optimizer=OptimizerConfig(optimizer, arguments.pop("lr"), weight_decay, arguments),
+        training=TrainingConfig.of(rest),
+    )

@@ -1,0 +1,74 @@
+"""Encoded images: colour, depth and size, and images that cannot be decoded."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.trainables.data.pictures import class_folders, first_kept, good, picture, refused
+from trainables.data import decode
+from trainables.data.load import load
+
+
+def test_colour_is_dropped_only_if_every_train_image_is_grey(tmp_path: Path) -> None:
+    class_folders(tmp_path / "grey" / "train", mode="L")
+    class_folders(tmp_path / "grey" / "test")
+    assert load(str(tmp_path / "grey"), "train", data_dir=tmp_path).shape == (1, 5, 6)
+    assert load(str(tmp_path / "grey"), "test", data_dir=tmp_path).shape == (1, 5, 6)
+    class_folders(tmp_path / "mixed" / "train", mode="L")
+    class_folders(tmp_path / "mixed" / "test", mode="L")
+    picture(0).save(tmp_path / "mixed" / "train" / "dog" / "last.png")
+    train, test = (load(str(tmp_path / "mixed"), part, data_dir=tmp_path) for part in ("train", "test"))
+    assert train.shape == test.shape == (3, 5, 6)
+    assert (test.pixels[:, 0] == test.pixels[:, 2]).all()
+
+
+def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "deep" / name).mkdir(parents=True)
+        for i in range(2):
+            ramp = np.array([[0, 256, 32768, 65535]], dtype=np.uint16)
+            Image.fromarray(ramp).save(tmp_path / "deep" / name / f"{i}.png")
+    images = load(str(tmp_path / "deep"), "train", data_dir=tmp_path)
+    assert images.pixels[0, 0, 0].tolist() == [0, 1, 128, 255]
+
+
+def test_mixed_sizes_are_refused_or_resized(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "pets")
+    picture(9, size=(8, 7)).save(root / "dog" / "other.png")
+    message = refused(root, tmp_path)
+    assert "6×5, 8×7" in message and "--image-size N" in message
+    train = load(str(root), "train", data_dir=tmp_path, image_size=4)
+    assert train.shape == (3, 4, 4)
+    with Image.open(root / "cat" / f"{first_kept(root)}.png") as image:
+        expected = np.asarray(image.resize((4, 4), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    assert np.array_equal(train.pixels[0], expected)
+
+
+def test_a_test_part_of_another_size_than_train_is_refused(tmp_path: Path) -> None:
+    class_folders(tmp_path / "pets" / "train")
+    class_folders(tmp_path / "pets" / "test", size=(9, 9))
+    assert "6×5, 9×9" in refused(tmp_path / "pets", tmp_path, "test")
+
+
+def test_an_image_of_more_pixels_than_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "MOST_PIXELS", 29)
+    assert "6×5 are more than 29 pixels" in refused(class_folders(tmp_path / "pets"), tmp_path)
+
+
+def test_more_images_than_fit_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 0}[name])
+    message = refused(class_folders(tmp_path / "pets"), tmp_path)
+    assert "8 images of 6×5" in message and "--image-size" in message
+
+
+def test_unreadable_images_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "pets" / "train").parent
+    class_folders(root / "test")
+    (root / "train" / "cat" / "1.png").write_bytes(b"no image")
+    (root / "train" / "dog" / "4.png").write_bytes(good(0)[:50])
+    message = refused(root, tmp_path)
+    assert "2 of 10" in message and f"cat{os.sep}1.png: not a PNG, JPEG, BMP, WEBP image" in message
+    assert not list((tmp_path / "cache").glob("*.npy"))

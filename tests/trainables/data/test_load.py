@@ -1,0 +1,57 @@
+"""Datasets by name or path, decoded once."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.trainables.data.pictures import class_folders, first_kept, picture, refused
+from trainables.data.images import fingerprint
+from trainables.data.known import DATASETS
+from trainables.data.load import load
+
+CIFAR10 = Path(os.environ.get("HPSEARCH_CIFAR10", Path(__file__).parents[3] / "shared" / "data" / "cifar10"))
+
+
+def test_decoding_happens_once_and_again_when_a_file_changes(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "pets")
+    calls: list[tuple[int, int]] = []
+    first = load(str(root), "train", data_dir=tmp_path, progress=lambda *done: calls.append(done))
+    assert calls == [(8, 8)]
+    load(str(root), "train", data_dir=tmp_path, progress=lambda *done: calls.append(done))
+    assert len(calls) == 1
+    picture(77).save(root / "cat" / f"{first_kept(root)}.png")
+    again = load(str(root), "train", data_dir=tmp_path)
+    assert fingerprint(again) != fingerprint(first)
+    assert np.array_equal(again.pixels[0], np.asarray(picture(77)).transpose(2, 0, 1))
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+    message = refused("cifar1000", tmp_path)
+    assert all(name in message for name in DATASETS) and "'cifar1000'" in message and "folder that exists" in message
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "~no-such-user/x", "a\0b", "\ud800"])
+def test_what_can_be_no_path_is_refused(tmp_path: Path, path: str) -> None:
+    assert "folder that exists" in refused(path, tmp_path)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    assert "class folders with images or Parquet files" in refused(tmp_path / "nothing", tmp_path / "data")
+
+
+def test_an_image_size_below_one_is_refused(tmp_path: Path) -> None:
+    assert "at least 1 pixel, not 0" in refused("digits", tmp_path, image_size=0)
+
+
+@pytest.mark.skipif(not CIFAR10.is_dir(), reason="needs CIFAR-10 as Parquet files; set HPSEARCH_CIFAR10")
+def test_the_real_cifar10_is_read(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    test = load(str(CIFAR10), "test", data_dir=tmp_path, progress=lambda *done: seen.append(done))
+    assert test.pixels.shape == (10000, 3, 32, 32)
+    assert np.bincount(test.labels).tolist() == [1000] * 10
+    assert test.classes[0] == "airplane" and test.classes[9] == "truck"
+    assert seen[0] == (500, 10000) and seen[-1] == (10000, 10000)
+    assert 100 < test.pixels.mean() < 140

@@ -1,0 +1,114 @@
+"""Transforms of a configuration: off, on, and each with a stream of its own."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from architectures.layers import SizeError
+from trainables.config import Config, ConfigError
+from trainables.data.images import Images
+from trainables.resident import Resident
+from trainables.training import Measurement, Training
+from trainables.transforms import TRANSFORMS
+from trainables.transforms.apply import check_fits, transforms
+
+STRENGTHS = {name: 4 if each.whole else 0.5 for name, each in TRANSFORMS.items()}
+
+
+def configured(**training: Any) -> Config:
+    return Config.from_json(
+        {
+            "network": {"name": "cnn5", "width": 0.25, "norm": "everywhere", "conv_dropout": 0.2},
+            "optimizer": {"name": "adam", "lr": 0.003},
+            "training": {"batch_size": 32, "epochs": 2, "augment": "flip-crop", "label_smoothing": 0.1, **training},
+        }
+    )
+
+
+def curve(digits: Images, config: Config, seed: int = 0) -> list[tuple[float, ...]]:
+    train, validation = (Resident.of(digits.take(rows), "cpu") for rows in (np.arange(240), np.arange(240, 320)))
+    training = Training(config, train, validation, seed=seed)
+
+    def kept(found: Measurement) -> tuple[float, ...]:
+        assert found.val_loss is not None and found.val_accuracy is not None
+        return found.train_loss, found.train_accuracy, found.val_loss, found.val_accuracy
+
+    return [kept(training.run_epoch()) for _ in range(2)]
+
+
+def test_a_transform_that_is_off_leaves_configuration_and_json_as_they_are() -> None:
+    off = configured(**dict.fromkeys(TRANSFORMS, 0))
+    assert off == configured()
+    assert set(off.to_json()["training"]) == {"batch_size", "epochs", "label_smoothing", "schedule", "augment"}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_transform_that_is_on_is_in_the_json(name: str) -> None:
+    config = configured(**{name: STRENGTHS[name]})
+    assert config.to_json()["training"][name] == STRENGTHS[name]
+    assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
+    assert config.with_defaults(epochs=3, augment="none") == config
+    assert config.with_training(**{name: 0}) == configured()
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"cutout": 8.0}, r"cutout must be a whole number from 0 to 1024, got 8.0"),
+        ({"cutout": -1}, r"cutout must be at least 0, got -1"),
+        ({"cutout": True}, r"cutout must be a finite number, got True"),
+        ({"mixup": -0.1}, r"mixup must be at least 0, got -0.1"),
+        ({"mixup": 101}, r"mixup must be at most 100, got 101"),
+        ({"mixup": float("nan")}, r"mixup must be a finite number, got nan"),
+        ({"transforms": {}}, r"training has no 'transforms'; known: .*, augment, cutout, mixup"),
+    ],
+)
+def test_a_strength_out_of_its_bounds_is_refused(training: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        configured(**training)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_transform_changes_the_curve_reproducibly(digits: Images, name: str) -> None:
+    config = configured(**{name: STRENGTHS[name]})
+    assert curve(digits, config) == curve(digits, config)
+    assert curve(digits, config) != curve(digits, configured())
+
+
+def change(strengths: dict[str, float], seed: int = 0) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Two batches of constant images, changed one after the other."""
+    changing = transforms(strengths, seed, 3)
+    return [changing(torch.ones(16, 1, 12, 12), torch.arange(16) % 3) for _ in range(2)]
+
+
+def test_without_transforms_a_batch_is_passed_on() -> None:
+    inputs, labels = torch.ones(2, 1, 4, 4), torch.arange(2)
+    assert transforms({}, 0, 2)(inputs, labels)[0] is inputs
+    assert transforms({}, 0, 2)(inputs, labels)[1] is labels
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_draws_differ_between_batches_and_seeds(name: str) -> None:
+    first, second = change({name: STRENGTHS[name]})
+    other, _ = change({name: STRENGTHS[name]}, seed=1)
+    again, _ = change({name: STRENGTHS[name]})
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    for different in (second, other):
+        assert not all(torch.equal(a, b) for a, b in zip(first, different, strict=True))
+
+
+def test_a_transforms_draws_do_not_depend_on_the_others() -> None:
+    alone, both = change({"mixup": 0.5}), change({"mixup": 0.5, "cutout": 4})
+    assert all(torch.equal(a[1], b[1]) for a, b in zip(alone, both, strict=True))
+
+
+def test_a_square_larger_than_the_images_is_refused(digits: Images) -> None:
+    check_fits({"cutout": 16, "mixup": 0.2}, (1, 16, 18))
+    with pytest.raises(SizeError, match="cutout must be at most 16 pixels for images of 18×16, got 17"):
+        check_fits({"cutout": 17}, (1, 16, 18))
+    with pytest.raises(SizeError, match="at most 16 pixels"):
+        curve(digits, configured(cutout=17))

@@ -1,0 +1,73 @@
+"""Every dataset a search can be run on, by name or by path, as two arrays that are decoded once a machine."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from trainables.data.cache import cached
+from trainables.data.decode import Progress
+from trainables.data.formats import find_files
+from trainables.data.images import DatasetError, Images
+from trainables.data.known import DATASETS, read_known
+from trainables.data.read import read
+
+# Part of every cache key: a change in how images are decoded or stored adds one, and all caches are built anew.
+CACHE_VERSION = 2
+
+
+def load(
+    dataset: str,
+    part: Literal["train", "test"],
+    *,
+    data_dir: Path,
+    image_size: int | None = None,
+    progress: Progress | None = None,
+) -> Images:
+    """Load one part of a dataset, from the cache in `data_dir`/cache where it has been decoded before.
+
+    `dataset` is one of DATASETS, downloaded into `data_dir` where needed, or the path of a folder in one of the formats
+    of `trainables.data.formats`. `image_size` resizes to image_size × image_size pixels;
+    `progress(done, total)` is called now and then while a folder is decoded. The arrays are mapped read-only. Raises
+    DatasetError for an unknown name, a dataset with a fault, and a download or a cache that fails.
+    """
+    if image_size is not None and image_size < 1:
+        raise DatasetError(f"the image size must be at least 1 pixel, not {image_size}")
+    if dataset in DATASETS:
+        return cached(
+            data_dir / "cache",
+            _stem(dataset, part, image_size, []),  # a name stands for fixed content: its checksums are pinned
+            lambda: read_known(dataset, part, data_dir, image_size),
+        )
+    try:
+        root = Path(dataset).expanduser().resolve()
+        found = root.is_dir()
+    except (OSError, RuntimeError, ValueError):  # too long, a user who does not exist, a NUL
+        found = False
+    if not found:
+        raise DatasetError(f"a dataset is one of {', '.join(DATASETS)} or a folder that exists; {dataset!r} is neither")
+    try:
+        of, files = find_files(root)
+        # Classes, size and colour of the test part come from train.
+        needed = files.train if part == "train" else files.train + files.test
+        sources = [str(root), *map(_state, needed)]
+    except OSError as error:
+        raise DatasetError(f"{root} and everything below it must be readable: {error}") from error
+    return cached(
+        data_dir / "cache",
+        _stem(root.name, part, image_size, sources),
+        lambda: read(root, of, files, part, image_size, progress),
+    )
+
+
+def _stem(name: str, part: str, image_size: int | None, sources: Any) -> str:
+    """The file name of a cache entry: a readable beginning, and a digest of all that decides its content."""
+    key = json.dumps([CACHE_VERSION, name, part, image_size, sources])
+    digest = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', name)[:40]}-{part}-{image_size or 'full'}-{digest}"
+
+
+def _state(file: Path) -> tuple[str, int, int]:
+    found = file.stat()
+    return str(file), found.st_size, found.st_mtime_ns

@@ -1,0 +1,23 @@
+"""Mixup (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization")."""
+
+import numpy as np
+
+from trainables.transforms.transform import Batch, Transform
+
+
+def mix_up(batch: Batch, alpha: float, stream: np.random.Generator) -> Batch:
+    """Mix each image and its label with those of the image before it; batches are shuffled, so that is any image.
+
+    An image's own share is drawn from Beta(alpha, alpha), for each image anew.
+    """
+    import torch  # imported late: configurations are read without it
+
+    drawn = stream.beta(alpha, alpha, size=len(batch.inputs)).astype(np.float32)
+    share = torch.from_numpy(drawn).to(batch.inputs.device, non_blocking=True)
+    others = batch.inputs.roll(1, 0).contiguous(memory_format=torch.channels_last)
+    inputs = torch.lerp(others, batch.inputs, share.view(-1, 1, 1, 1))
+    labels = batch.shares()
+    return Batch(inputs, torch.lerp(labels.roll(1, 0), labels, share.view(-1, 1)), batch.num_classes)
+
+
+MIXUP = Transform("mixup", whole=False, most=100.0, apply=mix_up)
