@@ -142,8 +142,8 @@ def step_bytes(case: Case, found: Cost, setup: Setup) -> int:
 
 def speeds(case: Case, setup: Setup, epochs: int, *, captured: bool) -> list[float]:
     training = make_training(case, setup, captured=captured)
-    training.run_epoch()  # warms up
-    return [training.run_epoch().images_per_second for _ in range(epochs)]
+    training.run_segment()  # warms up
+    return [training.run_segment().images_per_second for _ in range(epochs)]
 
 
 def loader_speed(case: Case, setup: Setup, workers: int) -> float:
@@ -263,14 +263,14 @@ def mps(setup: Setup) -> Iterator[bool]:
 
 def warm_training(case: Case, setup: Setup) -> Training:
     training = make_training(case, setup)
-    training.run_epoch()
+    training.run_segment()
     return training
 
 
 def train_for(training: Training, seconds: float) -> tuple[int, float]:
     before, start = training.images, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        training.run_epoch()
+        training.run_segment()
     return training.images - before, time.perf_counter() - start
 
 

@@ -36,7 +36,7 @@ def curve(digits: Images, config: Config, seed: int = 0) -> list[tuple[float, ..
         assert found.val_loss is not None and found.val_accuracy is not None
         return found.train_loss, found.train_accuracy, found.val_loss, found.val_accuracy
 
-    return [kept(training.run_epoch()) for _ in range(2)]
+    return [kept(training.run_segment()) for _ in range(2)]
 
 
 def test_a_transform_that_is_off_leaves_configuration_and_json_as_they_are() -> None:
