@@ -4,9 +4,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from search.history.columns import state_of
 from search.history.load import Loaded
 from search.history.record import rank
-from search.history.tables import state_of
 from search.readable import duration, percent
 from search.show.terminal import Rows, console
 
@@ -16,19 +16,13 @@ def summary(found: Loaded) -> dict[str, Any]:
     best = rank(found.record)[:1]
     return {
         "name": found.search.name,
-        "state": _search_state(found),
+        "state": found.state,
         "space": found.search.request.space,
         "dataset": found.search.request.dataset,
         "trials": f"{len(found.record.trials)}/{found.samples}",
         "best_val_accuracy": percent(best[0].best["val_accuracy"]) if best and best[0].best else None,
         "tested": found.record.test_passes,
     }
-
-
-def _search_state(found: Loaded) -> str:
-    if found.running:
-        return "running"
-    return found.record.sessions[-1].reason if found.record.sessions else "not begun"
 
 
 def status(found: Loaded) -> dict[str, Any]:
@@ -44,7 +38,7 @@ def status(found: Loaded) -> dict[str, Any]:
     slots = sum(session.seconds * session.opened["slots"] for session in record.sessions)
     return {
         "name": found.search.name,
-        "state": _search_state(found),
+        "state": found.state,
         "folder": str(found.search.folder),
         "samples": found.samples,
         "trials": states,
