@@ -58,6 +58,8 @@ class Sampler(Protocol):
 
 def make_sampler(space: Space, kind: str, seed: int, check: Callable[[Config], None]) -> Sampler:
     """The sampler of a space; `check` raises SizeError for a network that the images do not fit."""
+    if kind not in SAMPLERS:
+        raise SpaceError(f"unknown sampler '{kind}'; known: {', '.join(SAMPLERS)}")
     if space.function is None:
         return ListSampler(space.configs)
     return OptunaSampler(space.function, kind, seed, check)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from architectures.errors import HpsearchError
+
 SCHEDULERS = ("asha", "none")
 
 
@@ -70,5 +72,7 @@ Scheduler = Asha | NoScheduler
 
 
 def make_scheduler(name: str, max_t: int) -> Scheduler:
-    """The scheduler of that name."""
+    """The scheduler of that name; raises HpsearchError for an unknown one."""
+    if name not in SCHEDULERS:
+        raise HpsearchError(f"unknown scheduler '{name}'; known: {', '.join(SCHEDULERS)}")
     return Asha(max_t) if name == "asha" else NoScheduler(max_t)

@@ -10,14 +10,14 @@ from rules.rule import FINISHED, INTERRUPTED, Place, Rule, change, change_json, 
 FILE = f"results/{FINISHED}/search.json"
 
 
-def asked(rule: str, **request: Any) -> Rule:
+def asked(rule: str, says: tuple[str, ...] = ("search.json is damaged",), **request: Any) -> Rule:
     """A search.json whose request says something else."""
     return Rule(
         rule=rule,
         input=json.dumps(request),
         command=("resume", FINISHED),
         breaks=change_json(FILE, lambda data: data | {"request": data["request"] | request}),
-        says=("search.json is damaged", *request),
+        says=(*says, *request),
     )
 
 
@@ -106,8 +106,8 @@ RULES = [
     asked("recorded epochs are at least one", epochs=0),
     asked("a recorded dataset is a name", dataset=5),
     asked("a recorded share lies inside (0, 1)", validation=7),
-    asked("a recorded sampler is known", sampler="best"),
-    asked("a recorded scheduler is known", scheduler="best"),
+    asked("a recorded sampler is known", ("'best'", "random, tpe"), sampler="best"),
+    asked("a recorded scheduler is known", ("'best'", "asha, none"), scheduler="best"),
     asked("a recorded augmentation is known", augment="best"),
     asked("a recorded seed is not negative", seed=-1),
     Rule(

@@ -117,3 +117,8 @@ def test_a_recorded_draw_that_is_none_is_refused_in_one_line(distributions):
     asked = {"trial": 3, "repeat": 0, "params": {"lr": 0.1}, "distributions": distributions}
     with pytest.raises(SpaceError, match="the ledger's trial 3 was never drawn: [^\n]+$"):
         sampler("tpe").tell(Run(asked))
+
+
+def test_an_unknown_sampler_names_the_known_ones():
+    with pytest.raises(SpaceError, match="unknown sampler 'best'; known: random, tpe"):
+        make_sampler(find_space("cnn5"), "best", 0, lambda config: None)
