@@ -1,0 +1,163 @@
+"""TensorBoard: a folder of events for each run, with its curves and, once it has ended, its row in the HParams tab."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.api_pb2 import Status
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
+from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
+
+from search.history.columns import value_of
+from search.history.hyperparameters import hyperparameters_of
+from search.history.record import FINAL, Key, Run
+
+_CURVES = (
+    *("train_loss", "train_accuracy", "val_loss", "val_accuracy"),
+    *("learning_rate", "images_per_second"),
+)
+_FILES = "events.out.tfevents*"
+
+
+def make(folder: Path, search: str) -> "TensorBoardSink":
+    """The sink on a folder."""
+    return TensorBoardSink(folder)
+
+
+class TensorBoardSink:
+    """Steps are training images. The state of a run that has ended is a hyperparameter, so that it can be filtered."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._written: dict[Key, _Written] = {}
+        self.viewer = f"tensorboard --logdir {folder}"
+
+    def start(self, runs: Sequence[Run]) -> None:
+        """Remove what an earlier sink has left, and write these runs."""
+        self.close()
+        for folder in self._folder.glob("trial-*"):
+            _clear(folder)
+            folder.rmdir()
+        self.update(runs)
+
+    def update(self, runs: Sequence[Run]) -> None:
+        """Add to the runs' files; a run whose past has changed, as after a retry, is written anew."""
+        for run in runs:
+            written = self._written.get(run.key)
+            if written is None or not written.goes_on_in(run):
+                self._begin(run)
+            self._written[run.key].add(run)
+
+    def close(self) -> None:
+        """Close all files."""
+        for written in self._written.values():
+            written.writer.close()
+        self._written = {}
+
+    def _begin(self, run: Run) -> None:
+        trial, repeat = run.key
+        folder = self._folder / (f"trial-{trial:04}" + (f"-retrain-{repeat}" if repeat else ""))
+        if run.key in self._written:
+            self._written[run.key].writer.close()
+        folder.mkdir(exist_ok=True)
+        _clear(folder)
+        # A name of its own: a TensorBoard that has read the last file takes this one for another.
+        writer = EventsWriter(str(folder.absolute() / "events"), f".{time.time_ns()}")
+        # TensorBoard then forgets what it has read of this run before.
+        writer.write_event(Event(wall_time=time.time(), step=0, session_log=SessionLog(status=SessionLog.START)))
+        self._written[run.key] = _Written(writer)
+
+
+@dataclass
+class _Written:
+    """What a run's file holds."""
+
+    writer: EventsWriter
+    """The open file."""
+    measured: list[tuple[int, int]] = field(default_factory=list)
+    """The attempt and the images of each measurement."""
+    end: tuple[Any, ...] | None = None
+    """How the run ended, once its last words are written."""
+
+    def goes_on_in(self, run: Run) -> bool:
+        """Whether all of this is still so of the run."""
+        past = _measured(run)[: len(self.measured)]
+        return past == self.measured and self.end in (None, _end(run) if len(past) == len(run.measurements) else ())
+
+    def add(self, run: Run) -> None:
+        """Write what is new of the run."""
+        for measurement in run.measurements[len(self.measured) :]:
+            values = {name: value_of(measurement, name) for name in _CURVES}
+            self.writer.write_event(_scalars(measurement, values))
+        self.measured = _measured(run)
+        if self.end is None and (end := _end(run)):
+            self._write_end(run)
+            self.end = end
+        self.writer.flush()
+
+    def _write_end(self, run: Run) -> None:
+        """The run's row in the HParams tab."""
+        last = run.measurements[-1] if run.measurements else run.asked
+        best = run.best
+        finals = {
+            "final/best_val_accuracy": value_of(best, "val_accuracy") if best else None,
+            "final/val_accuracy": value_of(last, "val_accuracy"),
+            "final/seconds": run.seconds,
+            "final/test_accuracy": value_of(run.test, "correct") / value_of(run.test, "images") if run.test else None,
+        }
+        self.writer.write_event(_scalars(last, finals))
+        start = SessionStartInfo(start_time_secs=value_of(run.asked, "time"))
+        for name, value in _hyperparameters(run).items():
+            if isinstance(value, str):
+                start.hparams[name].string_value = value
+            elif value is not None:
+                start.hparams[name].number_value = value
+        status = Status.STATUS_SUCCESS if run.state in ("done", "stopped") else Status.STATUS_FAILURE
+        end = SessionEndInfo(status=status, end_time_secs=value_of(last, "time"))
+        for part in ({"session_start_info": start}, {"session_end_info": end}):
+            self.writer.write_event(_plugin_data(last, part))
+
+
+def _clear(folder: Path) -> None:
+    for file in folder.glob(_FILES):
+        file.unlink()
+
+
+def _measured(run: Run) -> list[tuple[int, int]]:
+    return [(value_of(each, "attempt"), value_of(each, "images")) for each in run.measurements]
+
+
+def _end(run: Run) -> tuple[Any, ...] | None:
+    """What the row of a run that has ended says of its end."""
+    return (run.state, run.reason, run.test is not None) if run.state in FINAL else None
+
+
+def _hyperparameters(run: Run) -> dict[str, float | str | None]:
+    config = run.config
+    return {
+        "state": run.state,
+        "network": config["network"]["name"],
+        "optimizer": config["optimizer"]["name"],
+        "batch_size": config["training"]["batch_size"],
+        "max_epochs": config["training"]["epochs"],
+        **hyperparameters_of(config),
+    }
+
+
+def _scalars(at: Any, values: dict[str, float | None]) -> Event:
+    """Values at the time and the images of an event; those that are missing are left out."""
+    summary = Summary(value=[Summary.Value(tag=tag, simple_value=v) for tag, v in values.items() if v is not None])
+    return Event(wall_time=value_of(at, "time"), step=value_of(at, "images") or 0, summary=summary)
+
+
+def _plugin_data(at: Any, part: dict[str, Any]) -> Event:
+    """A part of a run's row in the HParams tab."""
+    (kind,) = part
+    content = HParamsPluginData(version=0, **part).SerializeToString()
+    metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="hparams", content=content))
+    value = Summary.Value(tag=f"_hparams_/{kind}", metadata=metadata)
+    return Event(wall_time=value_of(at, "time"), summary=Summary(value=[value]))
