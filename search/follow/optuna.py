@@ -77,9 +77,6 @@ class OptunaSink:
         else:
             self._anew()
 
-    def close(self) -> None:
-        """Nothing is held back: every line is on disk once it is written."""
-
     def _create(self) -> int:
         return self._storage.create_new_study([StudyDirection.MAXIMIZE], self._name)
 

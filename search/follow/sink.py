@@ -31,10 +31,7 @@ class Sink(Protocol):
         """Make the folder hold exactly these runs, whatever an earlier sink has left in it."""
 
     def update(self, runs: Sequence[Run]) -> None:
-        """Take runs that are new, or have changed since they were last given."""
-
-    def close(self) -> None:
-        """Write out what is still held back."""
+        """Take runs that are new, or have changed since they were last given; they are written when it returns."""
 
 
 @contextmanager
@@ -55,9 +52,7 @@ def opened(name: str, folder: Path, search: str) -> Iterator[Sink]:
         raise SinkError(f"cannot write to {folder}: {error.strerror}") from error
     try:
         _lock(descriptor, folder)
-        sink: Sink = make(folder, search)
-        yield sink
-        sink.close()
+        yield make(folder, search)
     finally:
         os.close(descriptor)
 

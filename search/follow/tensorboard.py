@@ -1,16 +1,17 @@
 """TensorBoard: a folder of events for each run, with its curves and, once it has ended, its row in the HParams tab."""
 
+import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.api_pb2 import Status
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboardX.record_writer import masked_crc32c
 
 from search.history.columns import value_of
 from search.history.hyperparameters import hyperparameters_of
@@ -20,7 +21,6 @@ _CURVES = (
     *("train_loss", "train_accuracy", "val_loss", "val_accuracy"),
     *("learning_rate", "images_per_second"),
 )
-_FILES = "events.out.tfevents*"
 
 
 def make(folder: Path, search: str) -> "TensorBoardSink":
@@ -38,92 +38,99 @@ class TensorBoardSink:
 
     def start(self, runs: Sequence[Run]) -> None:
         """Remove what an earlier sink has left, and write these runs."""
-        self.close()
         for folder in self._folder.glob("trial-*"):
             _clear(folder)
             folder.rmdir()
+        self._written = {}
         self.update(runs)
 
     def update(self, runs: Sequence[Run]) -> None:
         """Add to the runs' files; a run whose past has changed, as after a retry, is written anew."""
         for run in runs:
             written = self._written.get(run.key)
-            if written is None or not written.goes_on_in(run):
-                self._begin(run)
-            self._written[run.key].add(run)
+            if written is None or not written.is_past_of(run):
+                written = self._written[run.key] = self._begin(run)
+            written.add(run)
 
-    def close(self) -> None:
-        """Close all files."""
-        for written in self._written.values():
-            written.writer.close()
-        self._written = {}
-
-    def _begin(self, run: Run) -> None:
+    def _begin(self, run: Run) -> "_Written":
         trial, repeat = run.key
         folder = self._folder / (f"trial-{trial:04}" + (f"-retrain-{repeat}" if repeat else ""))
-        if run.key in self._written:
-            self._written[run.key].writer.close()
         folder.mkdir(exist_ok=True)
         _clear(folder)
-        # A name of its own: a TensorBoard that has read the last file takes this one for another.
-        writer = EventsWriter(str(folder.absolute() / "events"), f".{time.time_ns()}")
-        # TensorBoard then forgets what it has read of this run before.
-        writer.write_event(Event(wall_time=time.time(), step=0, session_log=SessionLog(status=SessionLog.START)))
-        self._written[run.key] = _Written(writer)
+        # A name of its own each time: a TensorBoard that has read the file before takes this one for another.
+        now = time.time_ns()
+        written = _Written(folder / f"events.out.tfevents.{now // 10**9}.{now}")
+        # The start at step 0 makes it forget what it has read of this run before.
+        start = SessionLog(status=SessionLog.START)
+        written.append(
+            Event(wall_time=now / 1e9, file_version="brain.Event:2"), Event(wall_time=now / 1e9, session_log=start)
+        )
+        return written
 
 
 @dataclass
 class _Written:
     """What a run's file holds."""
 
-    writer: EventsWriter
-    """The open file."""
+    file: Path
+    """The file, which is closed between updates, as there may be more runs than a process may open files."""
     measured: list[tuple[int, int]] = field(default_factory=list)
     """The attempt and the images of each measurement."""
     end: tuple[Any, ...] | None = None
     """How the run ended, once its last words are written."""
 
-    def goes_on_in(self, run: Run) -> bool:
+    def is_past_of(self, run: Run) -> bool:
         """Whether all of this is still so of the run."""
-        past = _measured(run)[: len(self.measured)]
-        return past == self.measured and self.end in (None, _end(run) if len(past) == len(run.measurements) else ())
+        measured = _measured(run)
+        if self.end is not None:
+            return (self.measured, self.end) == (measured, _end(run))
+        return self.measured == measured[: len(self.measured)]
 
     def add(self, run: Run) -> None:
         """Write what is new of the run."""
         for measurement in run.measurements[len(self.measured) :]:
-            values = {name: value_of(measurement, name) for name in _CURVES}
-            self.writer.write_event(_scalars(measurement, values))
+            self.append(_scalars(measurement, {name: value_of(measurement, name) for name in _CURVES}))
         self.measured = _measured(run)
-        if self.end is None and (end := _end(run)):
-            self._write_end(run)
-            self.end = end
-        self.writer.flush()
+        if self.end is None and run.state in FINAL:
+            self.append(*_last_words(run))
+            self.end = _end(run)
 
-    def _write_end(self, run: Run) -> None:
-        """The run's row in the HParams tab."""
-        last = run.measurements[-1] if run.measurements else run.asked
-        best = run.best
-        finals = {
-            "final/best_val_accuracy": value_of(best, "val_accuracy") if best else None,
-            "final/val_accuracy": value_of(last, "val_accuracy"),
-            "final/seconds": run.seconds,
-            "final/test_accuracy": value_of(run.test, "correct") / value_of(run.test, "images") if run.test else None,
-        }
-        self.writer.write_event(_scalars(last, finals))
-        start = SessionStartInfo(start_time_secs=value_of(run.asked, "time"))
-        for name, value in _hyperparameters(run).items():
-            if isinstance(value, str):
-                start.hparams[name].string_value = value
-            elif value is not None:
-                start.hparams[name].number_value = value
-        status = Status.STATUS_SUCCESS if run.state in ("done", "stopped") else Status.STATUS_FAILURE
-        end = SessionEndInfo(status=status, end_time_secs=value_of(last, "time"))
-        for part in ({"session_start_info": start}, {"session_end_info": end}):
-            self.writer.write_event(_plugin_data(last, part))
+    def append(self, *events: Event) -> None:
+        """Write events in the format of TFRecord: length and data, each with its checksum."""
+        records = bytearray()
+        for event in events:
+            data = event.SerializeToString()
+            length = struct.pack("<Q", len(data))
+            for part in (length, data):
+                records += part + struct.pack("<I", masked_crc32c(part))
+        with self.file.open("ab") as file:
+            file.write(records)
+
+
+def _last_words(run: Run) -> list[Event]:
+    """The final values of a run that has ended, and its row in the HParams tab."""
+    last = run.measurements[-1] if run.measurements else run.asked
+    best = run.best
+    finals = {
+        "final/best_val_accuracy": value_of(best, "val_accuracy") if best else None,
+        "final/val_accuracy": value_of(last, "val_accuracy"),
+        "final/seconds": run.seconds,
+        "final/test_accuracy": value_of(run.test, "correct") / value_of(run.test, "images") if run.test else None,
+    }
+    start = SessionStartInfo(start_time_secs=value_of(run.asked, "time"))
+    for name, value in _hyperparameters(run).items():
+        if isinstance(value, str):
+            start.hparams[name].string_value = value
+        elif value is not None:
+            start.hparams[name].number_value = value
+    status = Status.STATUS_SUCCESS if run.state in ("done", "stopped") else Status.STATUS_FAILURE
+    end = SessionEndInfo(status=status, end_time_secs=value_of(last, "time"))
+    parts = ({"session_start_info": start}, {"session_end_info": end})
+    return [_scalars(last, finals), *(_plugin_data(last, part) for part in parts)]
 
 
 def _clear(folder: Path) -> None:
-    for file in folder.glob(_FILES):
+    for file in folder.glob("events.out.tfevents.*"):
         file.unlink()
 
 
@@ -131,9 +138,9 @@ def _measured(run: Run) -> list[tuple[int, int]]:
     return [(value_of(each, "attempt"), value_of(each, "images")) for each in run.measurements]
 
 
-def _end(run: Run) -> tuple[Any, ...] | None:
-    """What the row of a run that has ended says of its end."""
-    return (run.state, run.reason, run.test is not None) if run.state in FINAL else None
+def _end(run: Run) -> tuple[Any, ...]:
+    """What the last words of a run depend on, besides its measurements."""
+    return run.state, run.test is not None
 
 
 def _hyperparameters(run: Run) -> dict[str, float | str | None]:

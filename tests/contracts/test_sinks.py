@@ -155,7 +155,7 @@ def test_a_killed_sink_goes_on_where_it_was_and_leaves_no_trial_twice(search: Se
     with follower_in_another_process(search, name):
         wait_for(lambda: size_of(sink_folder(search, name)) > 2000)
         before = size_of(sink_folder(search, name))
-        grow(search, 10)
+        grow(search, 20)
         wait_for(lambda: size_of(sink_folder(search, name)) > before)
     grow(search, len(LINES))
     follow(search, name, once=True)
@@ -286,7 +286,7 @@ def test_an_unknown_sink_names_the_known_ones(command: Command) -> None:
 
 def test_a_missing_library_is_one_line(command: Command, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     library, module = {
-        "tensorboard": ("tensorboardX", "tensorboardX.event_file_writer"),
+        "tensorboard": ("tensorboardX", "tensorboardX.record_writer"),
         "optuna": ("optuna", "optuna.storages.journal"),
     }[name]
     monkeypatch.delitem(sys.modules, SINKS[name], raising=False)
