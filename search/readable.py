@@ -2,7 +2,7 @@
 
 
 def percent(value: float | None) -> str:
-    """A fraction of one as per cent; empty for none."""
+    """A fraction of one in per cent; empty for None."""
     return "" if value is None else f"{value:.1%}"
 
 

@@ -54,7 +54,7 @@ def list_searches(as_json: bool, results: Path) -> None:
     """
     from search.history import store
     from search.history.load import read_search
-    from search.show.status import summary
+    from search.show.overview import summary
     from search.show.terminal import print_rows
 
     rows = [summary(read_search(results, found.name)) for found in store.find_all(results)]

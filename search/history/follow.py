@@ -74,7 +74,7 @@ class Follower:
         self._checked = checked(self._one_by_one())
 
     def _one_by_one(self) -> Iterator[Event]:
-        """The events of all polls as one sequence, as their check remembers those before; asked for those there are."""
+        """The events of all polls as one sequence, as the check remembers earlier ones; pulled only while some wait."""
         while True:
             yield self._unchecked.popleft()
 
