@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 
 from search.history.columns import value_of
 from search.history.hyperparameters import hyperparameters_of
-from search.history.optuna_trials import frozen
+from search.history.optuna_trial import optuna_trial
 from search.history.record import Run
 
 _FILE = "journal.log"
@@ -105,7 +105,7 @@ class OptunaSink:
 
 def _trial_of(run: Run) -> FrozenTrial:
     """The run as Optuna's trial, with the times and attributes for the dashboard."""
-    trial = frozen(run)
+    trial = optuna_trial(run)
     trial.datetime_start = _time_of(run.asked)
     trial.user_attrs = {"trial": run.key[0], "config": json.dumps(run.config), **hyperparameters_of(run.config)}
     if trial.state.is_finished():

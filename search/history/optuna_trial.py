@@ -17,7 +17,7 @@ _STATES = {
 }
 
 
-def frozen(run: Run) -> FrozenTrial:
+def optuna_trial(run: Run) -> FrozenTrial:
     """The run as Optuna's trial; intermediate values are validation accuracies, and their steps are images.
 
     Raises ValueError, LookupError or TypeError for parameters that do not fit their distributions.
