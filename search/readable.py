@@ -1,8 +1,8 @@
-"""Shares and times as people read them."""
+"""Shares, counts and times as people read them."""
 
 
 def percent(value: float | None) -> str:
-    """A fraction of one as per cent; empty for none."""
+    """A fraction of one in per cent; empty for None."""
     return "" if value is None else f"{value:.1%}"
 
 
@@ -14,3 +14,8 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: 1 trial, 2 trials, 1,200 trials."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

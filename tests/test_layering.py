@@ -81,6 +81,11 @@ def test_showing_a_search_loads_neither_torch_nor_what_draws_and_trains() -> Non
     assert not found & {"torch", "ray", "optuna", "scipy"}
 
 
+def test_following_a_search_loads_a_sinks_library_only_when_the_sink_is_opened() -> None:
+    found = loaded_by(["search.follow.following"])
+    assert not found & {"torch", "ray", "pandas", "optuna", "tensorboardX"}
+
+
 def test_what_there_is_to_search_is_shown_without_torch() -> None:
     found = loaded_by(["search.show.catalogue"])
     assert {"architectures", "optuna"} <= found

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import click
 
-from architectures.errors import HpsearchError
-from search.cli import showing, training
+from architectures.errors import HpsearchError, one_line
+from search.cli import catalogue, following, launching, looking, machines, retraining
 
 
 class Verbs(click.Group):
-    """Verbs in the order in which they are used, not of the alphabet."""
+    """Lists the verbs in the order in which they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names in order of addition."""
+        """The verbs as they were added."""
         return list(self.commands)
 
 
@@ -34,15 +34,16 @@ def cli() -> None:
 
 
 for verb in (
-    training.launch,
-    training.resume,
-    showing.status,
-    showing.list_searches,
-    showing.top,
-    training.retrain,
-    showing.spaces,
-    showing.networks,
-    showing.doctor,
+    launching.launch,
+    launching.resume,
+    looking.status,
+    looking.list_searches,
+    looking.top,
+    retraining.retrain,
+    following.follow,
+    catalogue.spaces,
+    catalogue.networks,
+    machines.doctor,
 ):
     cli.add_command(verb)
 
@@ -51,44 +52,45 @@ def main() -> None:
     """The entry point: errors are one line, whoever raised them."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that knows no ×, a name that is no text
+            stream.reconfigure(errors="replace")  # a terminal without ×, a file name that is not UTF-8
     warnings.showwarning = lambda message, *_: click.echo(f"hpsearch: warning: {message}", err=True)
     sys.path.append(str(Path.cwd()))  # a user's own space or network, as package.module:function
     try:
         code = cli.main(prog_name="hpsearch", standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        code = 0
-    except click.ClickException as error:
-        _complain(error.format_message() + _hint(error))
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; nothing recorded is lost", err=True)
-        code = 130
-    except HpsearchError as error:
-        _complain(str(error))
-        code = error.exit_code
-    except OSError as error:  # a disk that is full, a file that may not be read
-        _complain(str(error))
-        code = 1
-        _drop_output()
+    except (click.ClickException, click.Abort, KeyboardInterrupt, HpsearchError, OSError) as error:
+        code = _explain(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _explain(error: BaseException) -> int:
+    """Print one line for people, whatever was raised; returns the exit code."""
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message())
+            return 0
+        case click.Abort() | KeyboardInterrupt():
+            click.echo("interrupted; nothing recorded is lost", err=True)
+            return 130
+        case click.ClickException():
+            message, code = " ".join((error.format_message() + _hint(error)).split()), error.exit_code
+        case HpsearchError():
+            message, code = one_line(error), error.exit_code
+        case _:  # an OSError: a full disk, a file that may not be read
+            message, code = one_line(error), 1
+            _drop_output()
+    click.echo(f"hpsearch: {message}", err=True)
+    return code
+
+
 def _drop_output() -> None:
-    """What standard output did not take would be tried again at the end, with a traceback."""
+    """Discard what standard output refused: Python would try it again at exit, with a traceback."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _complain(message: str) -> None:
-    """One line, also when it quotes something that has several."""
-    click.echo(f"hpsearch: {' '.join(message.split())}", err=True)
-
-
 def _hint(error: click.ClickException) -> str:
-    """What click does not say itself: the verbs there are, or where the options are listed."""
+    """What click's message leaves out: the known verbs, or where the options are listed."""
     if isinstance(error, click.exceptions.NoSuchCommand):
         return f" The verbs are {', '.join(cli.commands)}."
     context = error.ctx if isinstance(error, click.UsageError) else None

@@ -130,13 +130,6 @@ class Event:
     time: float = 0.0
     """Unix seconds; given when it is written."""
 
-    def __getitem__(self, name: str) -> Any:  # until the merge
-        return self.kind if name == "event" else getattr(self, name)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Until the merge."""
-        return getattr(self, name, default)
-
     def to_json(self) -> dict[str, Any]:
         """The fields of its own, without those that are optional and absent."""
         return {name: value for name in self.names() if (value := getattr(self, name)) is not None or name in _NULLS}

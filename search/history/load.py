@@ -15,17 +15,27 @@ class Loaded:
     """A search as it stands: its request and facts, the folded record, and tables made from it."""
 
     search: store.Search
+    """Its folder and `search.json`."""
     record: Record
+    """Its ledger, folded."""
     running: bool
+    """Whether a process has its ledger open."""
+
+    @property
+    def state(self) -> str:
+        """Running, not begun, or how the last session ended, such as finished or killed."""
+        if self.running:
+            return "running"
+        return self.record.sessions[-1].reason if self.record.sessions else "not begun"
 
     @property
     def trials(self) -> pd.DataFrame:
-        """A row a trial, by number: `tables.TRIALS`."""
+        """A row a trial, by number: `columns.TRIALS`."""
         return tables.trials(self.record, self.running)
 
     @property
     def epochs(self) -> pd.DataFrame:
-        """A row a measurement of trials and retrains: `tables.EPOCHS`."""
+        """A row a measurement of trials and retrains: `columns.EPOCHS`."""
         return tables.epochs(self.record)
 
     @property

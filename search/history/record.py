@@ -70,6 +70,16 @@ class Run:
         return max(measured, key=lambda m: m.val_accuracy or 0.0, default=None)
 
     @property
+    def best_accuracy(self) -> float | None:
+        """Its highest validation accuracy, a fraction of one; None before the first."""
+        return self.best.val_accuracy if self.best else None
+
+    @property
+    def epochs(self) -> float:
+        """Epochs trained so far that count towards its curve."""
+        return self.measurements[-1].epoch if self.measurements else 0.0
+
+    @property
     def seconds(self) -> float:
         """Seconds of training and validation that count towards this run's curve."""
         return sum(m.seconds or 0.0 for m in self.measurements)

@@ -30,9 +30,9 @@ def table(folder: Path, record: Record) -> pd.DataFrame:
                 "repeat": run.key[1],
                 "network": run.network,
                 "optimizer": run.config["optimizer"]["name"],
-                "parameters": run.asked["parameters"],
+                "parameters": run.asked.parameters,
                 "epochs": run.config["training"]["epochs"],
-                "val_accuracy": search_run.best["val_accuracy"] if search_run.best else None,
+                "val_accuracy": search_run.best_accuracy,
                 **score(labels, probabilities),
                 "seconds": run.seconds,
             }

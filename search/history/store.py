@@ -1,8 +1,6 @@
 """Searches on disk: a folder each, found by name, newest by default."""
 
 import json
-import math
-import os
 import re
 import shutil
 from dataclasses import asdict, dataclass, fields
@@ -11,37 +9,15 @@ from typing import Any
 
 from architectures.errors import HpsearchError, one_line
 from search.history.record import Run
+from search.history.request import Request, check_facts, check_request, finite
 from trainables import files
-from trainables.augmentation import PRESETS
 
 VERSION = 1
-CHOICES = {
-    "augment": tuple(PRESETS),
-    "scheduler": ("asha", "none"),
-}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class StoreError(HpsearchError):
-    """A search that is not there, exists already, or cannot be written: one line."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What was asked; fixed for the life of a search, but for `samples`, which a resume may raise."""
-
-    space: str
-    samples: int
-    epochs: int = 30
-    dataset: str = "cifar100"
-    data_dir: str
-    limit_train: int | None = None
-    image_size: int | None = None
-    validation: float = 0.2
-    augment: str = "published"
-    sampler: str = "random"
-    scheduler: str = "asha"
-    seed: int = 0
+    """A search that does not exist, exists already, is damaged, or cannot be written: one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +25,13 @@ class Search:
     """A search's folder and its `search.json`."""
 
     folder: Path
+    """The folder, in which everything of the search lies."""
     request: Request
+    """What was asked."""
     created: float
+    """When it was launched, in Unix seconds."""
     facts: dict[str, Any]
+    """What was found: the images' fingerprint and split, slots, threads, versions, machine, and the forecast."""
 
     @property
     def name(self) -> str:
@@ -128,7 +108,7 @@ def find(results: Path, name: str | None = None) -> Search:
 
 
 def find_all(results: Path) -> list[Search]:
-    """All searches of a results folder, oldest first; folders that are none are passed over."""
+    """All searches of a results folder, oldest first; other folders are passed over."""
     return sorted((_read(path.parent) for path in results.glob("*/search.json")), key=lambda s: s.created)
 
 
@@ -139,9 +119,9 @@ def _read(folder: Path) -> Search:
             known = {f.name for f in fields(Request)}
             request = Request(**{k: v for k, v in data["request"].items() if k in known})
             facts = {k: v for k, v in data.items() if k not in ("v", "created", "request")}
-            _check_request(request)
-            _check_facts(facts)
-            return Search(folder=folder, request=request, created=_number(data["created"]), facts=facts)
+            check_request(request)
+            check_facts(facts)
+            return Search(folder=folder, request=request, created=finite(data["created"]), facts=facts)
     except (OSError, LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         reason = one_line(error, named=True)
         raise StoreError(
@@ -151,40 +131,3 @@ def _read(folder: Path) -> Search:
         f"{folder.name} was made by a newer hpsearch (version {data['v']} of search.json; this one reads {VERSION}); "
         "update it"
     )
-
-
-def _check_request(request: Request) -> None:
-    """Raise ValueError for what no launch writes."""
-    for field in fields(Request):
-        value = getattr(request, field.name)
-        if isinstance(value, bool) or not isinstance(value, field.type):  # type: ignore[arg-type]
-            raise ValueError(f"{field.name} is {value!r}")
-        if isinstance(value, str) and b"\0" in os.fsencode(value):
-            raise ValueError(f"{field.name} is {value!r}, which is no path")
-        if isinstance(value, int) and value < (field.name != "seed"):
-            raise ValueError(f"{field.name} is {value}, which is too small")
-        if value not in CHOICES.get(field.name, (value,)):
-            raise ValueError(f"{field.name} is {value!r}, not one of {', '.join(CHOICES[field.name])}")
-    if not 0 < request.validation < 1:
-        raise ValueError(f"validation is {request.validation}, which is not inside (0, 1)")
-
-
-def _check_facts(facts: dict[str, Any]) -> None:
-    """Raise ValueError, LookupError or TypeError for facts that are not as a launch writes them."""
-    data = facts["data"]
-    if not isinstance(data["fingerprint"], str):
-        raise ValueError(f"the images' fingerprint is {data['fingerprint']!r}")
-    counts = [data["num_train"], data["num_validation"], *(facts[k] for k in ("slots", "threads") if k in facts)]
-    if not all(isinstance(count, int) and count > 0 for count in counts):
-        raise ValueError(f"images, slots or threads are {counts}")
-    if facts.get("precision", "float32") not in ("float32", "bfloat16"):
-        raise ValueError(f"precision is {facts['precision']!r}")
-    for key in ("epochs", "seconds") if facts.get("forecast") else ():
-        for end in ("low", "middle", "high"):
-            _number(facts["forecast"][key][end])
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no number")
-    return float(value)

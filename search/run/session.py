@@ -19,7 +19,7 @@ from search.history.store import Search
 from search.machines import machine
 from search.machines.machine import Machine, describe
 from search.run.driver import RETRIES, Driver
-from search.run.engines import Train, Work, engine
+from search.run.engines.engine import Train, Work, engine
 from search.run.progress import Progress
 from search.run.shelf import Shelf
 from search.schedulers import Scheduler

@@ -8,8 +8,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from architectures.errors import one_line
 from architectures.layers import SizeError
+from search.history.optuna_trial import optuna_trial
 from search.history.record import Run
-from search.samplers.optuna_trial import optuna_trial
 from search.samplers.sampler import Check, Draw, derive_seed
 from search.spaces.space import Function, SpaceError, draw
 
@@ -65,8 +65,8 @@ class OptunaSampler:
         if not self._learns:
             return
         try:
-            self._told[run.asked["trial"]] = optuna_trial(run)
+            self._told[run.asked.trial] = optuna_trial(run)
         except (ValueError, LookupError, TypeError) as error:
             raise SpaceError(
-                f"trial {run.asked['trial']} of the ledger holds no draw that Optuna can learn from: {one_line(error)}"
+                f"trial {run.asked.trial} of the ledger holds no draw that Optuna can learn from: {one_line(error)}"
             ) from error

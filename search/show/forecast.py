@@ -1,27 +1,27 @@
-"""A forecast for people: what a search would be."""
+"""A forecast for people: what a search would draw and cost."""
 
 from search.forecast.forecast import Forecast, Spread
 from search.history.store import Request
-from search.readable import duration
+from search.readable import count, duration
 from search.show.terminal import console, print_rows
 
 
 def print_forecast(request: Request, found: Forecast) -> None:
-    """The forecast for people."""
+    """Print networks, epochs, time, memory, disk and warnings."""
     rows = [
         {name: _spread(value) if isinstance(value, Spread) else value for name, value in row.items()}
         for row in found.families
     ]
-    print_rows(rows, "", f"{request.samples} trials of {request.space} on {request.dataset}: median (least to most)")
+    trials = count(request.samples, "trial")
+    print_rows(rows, "", f"{trials} of {request.space} on {request.dataset}: median (smallest to largest)")
     for reason, times in found.impossible.items():
-        console.print(f"impossible  {times} draws: {reason}")
-    epochs = found.epochs
+        console.print(f"impossible  {count(times, 'draw')}: {reason}")
+    epochs, wall = found.epochs, found.seconds
     console.print(f"epochs      about {epochs.middle:.0f} ({epochs.low:.0f} to {epochs.high:.0f}), {request.scheduler}")
-    wall = found.seconds
-    console.print(
-        f"time        about {duration(wall.middle)} ({duration(wall.low)} to {duration(wall.high)}) in the slots"
-    )
-    console.print(f"memory      up to {found.memory / 2**20:,.0f} MiB in all slots, beside torch and the images")
+    between = f"{duration(wall.low)} to {duration(wall.high)}"
+    console.print(f"time        about {duration(wall.middle)} ({between}), without Ray's start")
+    memory = f"{found.memory / 2**20:,.0f} MiB"
+    console.print(f"memory      up to {memory} in all slots together, besides torch and the images")
     console.print(f"disk        up to {found.disk / 2**20:,.0f} MiB of checkpoints")
     for warning in found.warnings:
         console.print(f"warning     {warning}", style="yellow")

@@ -21,7 +21,7 @@ def top(found: Loaded, number: int | None, *, distinct: bool = False, everything
 
 
 def print_top(found: Loaded, frame: pd.DataFrame, *, everything: bool = False) -> None:
-    """The ranking for people, with the interval that validation's size gives."""
+    """Print the ranking, each accuracy with the interval that the number of validation images gives."""
     images = found.search.facts["data"]["num_validation"]
     rows = []
     for place, row in enumerate(frame.to_dict("records"), 1):
@@ -40,7 +40,7 @@ def print_top(found: Loaded, frame: pd.DataFrame, *, everything: bool = False) -
             "time": duration(row["seconds"]),
         }
         rows.append(shown | ({"reason": _blank(row["reason"])} if everything else {}))
-    title = f"{found.search.name}: best validation accuracy of each trial, with the 95 % interval of {images:,} images"
+    title = f"{found.search.name}: best validation accuracy of each trial, with its 95 % interval on {images:,} images"
     print_rows(rows, f"{found.search.name} has no measured trial yet", title)
 
 
@@ -52,5 +52,5 @@ def _interval(accuracy: Any, images: int) -> str:
 
 
 def _blank(value: Any) -> Any:
-    """None for a missing value, whichever of pandas' kinds it is."""
+    """None in place of pandas' markers of a missing value."""
     return None if pd.isna(value) else value

@@ -1,38 +1,18 @@
-"""How far a search is: rows for the terminal, and the same as plain data for programs."""
+"""How far a search has come: plain data for programs, and the same in lines for people."""
 
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from search.history.columns import state_of
 from search.history.load import Loaded
-from search.history.record import rank
-from search.history.tables import state_of
-from search.readable import duration, percent
+from search.history.record import Run, rank
+from search.readable import count, duration, percent
 from search.show.terminal import Rows, console
 
 
-def summary(found: Loaded) -> dict[str, Any]:
-    """A search in a row."""
-    best = rank(found.record)[:1]
-    return {
-        "name": found.search.name,
-        "state": _search_state(found),
-        "space": found.search.request.space,
-        "dataset": found.search.request.dataset,
-        "trials": f"{len(found.record.trials)}/{found.samples}",
-        "best_val_accuracy": percent(best[0].best["val_accuracy"]) if best and best[0].best else None,
-        "tested": found.record.test_passes,
-    }
-
-
-def _search_state(found: Loaded) -> str:
-    if found.running:
-        return "running"
-    return found.record.sessions[-1].reason if found.record.sessions else "not begun"
-
-
 def status(found: Loaded) -> dict[str, Any]:
-    """How far a search is: counts, best trial, costs, failures with their reasons."""
+    """How far a search has come: counts, best trial, costs, failures with their reasons."""
     record = found.record
     states: dict[str, int] = {}
     for run in record.trials:
@@ -41,18 +21,18 @@ def status(found: Loaded) -> dict[str, Any]:
     best = rank(record)[:1]
     training = sum(run.seconds for run in record.runs.values())
     forecast = found.search.facts.get("forecast")
-    slots = sum(session.seconds * session.opened["slots"] for session in record.sessions)
+    slots = sum(session.seconds * session.opened.slots for session in record.sessions)
     return {
         "name": found.search.name,
-        "state": _search_state(found),
+        "state": found.state,
         "folder": str(found.search.folder),
         "samples": found.samples,
         "trials": states,
-        "redrawn": sum(run.asked["redrawn"] for run in record.trials),
+        "redrawn": sum(run.asked.redrawn for run in record.trials),
         "best_trial": best[0].key[0] if best else None,
-        "best_val_accuracy": best[0].best["val_accuracy"] if best and best[0].best else None,
+        "best_val_accuracy": best[0].best_accuracy if best else None,
         "forecast": {key: forecast[key] for key in ("epochs", "seconds")} if forecast else None,
-        "epochs_trained": sum(len(run.measurements) for run in record.runs.values()),
+        "epochs_trained": sum(run.epochs for run in record.runs.values()),
         "training_seconds": training,
         "wall_clock_seconds": sum(session.seconds for session in record.sessions),
         "training_share": training / slots if slots else None,
@@ -66,10 +46,10 @@ def status(found: Loaded) -> dict[str, Any]:
             if run.state in ("failed", "diverged", "infeasible")
         ],
         "retries": [
-            {"trial": run.key[0], "repeat": run.key[1], "attempt": end["attempt"], "reason": end["reason"]}
+            {"trial": run.key[0], "repeat": run.key[1], "attempt": end.attempt, "reason": end.reason}
             for run in record.runs.values()
             for end in run.ends
-            if end["state"] == "interrupted"
+            if end.state == "interrupted"
         ],
         "bytes": _size(found.search.folder),
         "checkpoint_bytes": _size(found.search.folder / "checkpoints"),
@@ -77,7 +57,7 @@ def status(found: Loaded) -> dict[str, Any]:
 
 
 def _size(folder: Path) -> int:
-    """Bytes of all files below; one that goes meanwhile counts nothing."""
+    """Bytes of all files in a folder; one that vanishes meanwhile counts nothing."""
     total = 0
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):
@@ -85,10 +65,15 @@ def _size(folder: Path) -> int:
     return total
 
 
+def epochs_of(run: Run) -> list[float]:
+    """The epochs at which a run was measured."""
+    return [measurement.epoch for measurement in run.measurements]
+
+
 def rungs(found: Loaded) -> Rows:
     """How many trials were measured at each epoch at which some trial was stopped, and how many were stopped there."""
-    stopped = [run.measurements[-1]["epoch"] for run in found.record.trials if run.state == "stopped"]
-    reached = [m["epoch"] for run in found.record.trials for m in run.measurements]
+    stopped = [epoch for run in found.record.trials if run.state == "stopped" for epoch in epochs_of(run)[-1:]]
+    reached = [epoch for run in found.record.trials for epoch in epochs_of(run)]
     return [
         {"epoch": epoch, "reached": reached.count(epoch), "stopped": stopped.count(epoch)}
         for epoch in sorted(set(stopped))
@@ -99,29 +84,31 @@ def print_status(data: dict[str, Any]) -> None:
     """The status for people."""
     states = ", ".join(f"{count} {state}" for state, count in sorted(data["trials"].items())) or "none yet"
     console.print(f"{data['name']}: {data['state']}", style="bold")
-    console.print(f"trials     {states}; {data['samples']} asked for")
+    console.print(f"trials     {states}; of {data['samples']} in all")
     if data["best_trial"] is not None:
         console.print(f"best       {percent(data['best_val_accuracy'])} on validation, trial {data['best_trial']}")
     if data["redrawn"]:
-        console.print(f"redrawn    {data['redrawn']} impossible draws")
+        console.print(f"redrawn    {count(data['redrawn'], 'impossible draw')}")
     if forecast := data["forecast"]:
         epochs, wall = forecast["epochs"], forecast["seconds"]
         console.print(
             f"forecast   about {epochs['middle']:.0f} epochs ({epochs['low']:.0f} to {epochs['high']:.0f}) in "
-            f"{duration(wall['middle'])} ({duration(wall['low'])} to {duration(wall['high'])}), Ray's start aside"
+            f"{duration(wall['middle'])} ({duration(wall['low'])} to {duration(wall['high'])}), without Ray's start"
         )
     console.print(
-        f"cost       {data['epochs_trained']} epochs, {duration(data['training_seconds'])} of training in slots, "
-        f"{duration(data['wall_clock_seconds'])} of wall clock; sessions: {data['sessions']}"
+        f"cost       {count(data['epochs_trained'], 'epoch')}, "
+        f"{duration(data['training_seconds'])} of training in slots, "
+        f"{duration(data['wall_clock_seconds'])} of wall clock in {count(data['sessions'], 'session')}"
     )
     if data["training_share"] is not None:
         console.print(
-            f"           {percent(data['training_share'])} of slots × wall clock was training, Ray's start included"
+            f"           {percent(data['training_share'])} of slots × wall clock was training, counting Ray's start"
         )
     for rung in data["rungs"]:
         console.print(f"epoch {rung['epoch']:<4g} {rung['reached']} reached it, {rung['stopped']} stopped there")
     if data["retrained"] or data["test_passes"]:
-        console.print(f"retrained  {data['retrained']}; the test set was read {data['test_passes']} times")
+        times = count(data["test_passes"], "time")
+        console.print(f"retrained  {data['retrained']}; the test set was read {times}")
     for failure in data["failures"]:
         console.print(f"trial {failure['trial']}: {failure['state']}, {failure['reason']}")
     for retry in data["retries"]:

@@ -8,13 +8,13 @@ from rich.table import Table
 
 Rows = list[dict[str, Any]]
 
-# A table keeps a line a row: a pipe gets it at full width, a narrow terminal wraps it as it would any long line.
+# A row stays on one line: a pipe gets the full width, and a narrow terminal wraps the line as any long one.
 _LEAST_WIDTH = 120
 console = Console(highlight=False, markup=False)
 if not console.is_terminal or console.width < _LEAST_WIDTH:
     console = Console(highlight=False, markup=False, width=_LEAST_WIDTH)
 
-
+#: Columns that are never broken into lines.
 _WHOLE = (
     "trial",
     "network",
@@ -32,7 +32,7 @@ _WHOLE = (
 
 
 def print_rows(rows: Rows, empty: str, title: str | None = None) -> None:
-    """A table whose columns are the rows' keys; numbers stand to the right."""
+    """Print a table whose columns are the rows' keys, numbers aligned to the right; `empty` where there is no row."""
     if not rows:
         console.print(empty)
         return

@@ -5,7 +5,7 @@ from typing import Any
 from search.history import scores
 from search.history.load import Loaded
 from search.history.record import Run
-from search.readable import duration, percent
+from search.readable import count, duration, percent
 from search.show.terminal import Rows, console, print_rows
 
 
@@ -62,7 +62,7 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
     images = f"{report['winners'][0]['test_images']:,}" if rows else ""
     print_rows(
         rows,
-        "no retrain has been tested",
+        "no retrain has been tested yet",
         f"{found.search.name}: winners on {images} test images, with 95 % intervals",
     )
     for run in (found.record.runs[key] for key in keys):
@@ -72,6 +72,6 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
         console.print(f"trial {row['trial']}: {row['mean']:.1%} ± {row['std']:.1%} over {row['count']} seeds")
     hardest = sorted(report["classes"], key=lambda row: row["accuracy"])[:3]
     for row in hardest:
-        mistake = f", most often taken for {row['mistaken_for']}" if row["mistaken_for"] else ""
+        mistake = f", most often mistaken for {row['mistaken_for']}" if row["mistaken_for"] else ""
         console.print(f"hardest class: {row['class']} {row['accuracy']:.1%} ({row['trial']}-{row['repeat']}){mistake}")
-    console.print(f"The test set of this search was read {report['test_passes']} times.")
+    console.print(f"The test set of this search was read {count(report['test_passes'], 'time')}.")

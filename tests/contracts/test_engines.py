@@ -11,7 +11,7 @@ import pytest
 from search.history.events import Measured, State
 from search.history.ledger import LedgerError, read
 from search.history.record import Record
-from search.run.engines import ENGINES, EngineError, engine
+from search.run.engines.engine import ENGINES, EngineError, engine
 from tests.contracts import searches
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import torch
 
 from architectures.errors import one_line
 from search.run.driver import Driver
-from search.run.engines import EngineError, Watcher, Work
+from search.run.engines.engine import EngineError, Watcher, Work
 from trainables.memory import keep_freed_memory
 from trainables.worker.slot import Slot
 from trainables.worker.task import Task

@@ -27,7 +27,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from search.machines.machine import Machine, slots_per_gpu
 from search.readable import duration
 from search.run.driver import Driver
-from search.run.engines import Watcher, Work
+from search.run.engines.engine import Watcher, Work
 from search.run.shelf import Shelf
 from trainables.files import Folder
 from trainables.worker.actor import Place, Worker, versions

@@ -63,7 +63,8 @@ def test_a_damaged_search_json_is_named(tmp_path, text):
         (("request", "image_size"), 1.5),
         (("request", "validation"), 7.0),
         (("request", "validation"), float("nan")),
-        (("request", "scheduler"), "best"),
+        (("request", "sampler"), 5),
+        (("request", "scheduler"), None),
         (("request", "augment"), "best"),
         (("request", "dataset"), "a\0b"),
         (("request", "dataset"), "\ud800"),
@@ -87,6 +88,22 @@ def test_a_search_json_that_no_launch_writes_is_damaged(tmp_path, path, value):
     with pytest.raises(StoreError, match=r"search\.json is damaged") as caught:
         store.find(tmp_path, "one")
     assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_field_is_named_with_its_rule(tmp_path):
+    made = store.create(tmp_path, "one", REQUEST, 1.0, FACTS)
+    data = json.loads((made.folder / "search.json").read_text())
+    for field, value, rule in (("epochs", 0, "at least 1"), ("augment", "best", "none, flip-crop, published")):
+        damaged = data | {"request": data["request"] | {field: value}}
+        (made.folder / "search.json").write_text(json.dumps(damaged))
+        with pytest.raises(StoreError, match=rf"{field} is {value!r}, not .*{rule}"):
+            store.find(tmp_path, "one")
+
+
+def test_a_search_whose_sampler_and_scheduler_are_unknown_here_can_be_read(tmp_path):
+    asked = Request(space="cnn_all", samples=3, data_dir="data", sampler="of tomorrow", scheduler="of tomorrow")
+    store.create(tmp_path, "one", asked, 1.0, FACTS)
+    assert store.find(tmp_path, "one").request == asked
 
 
 def test_a_newer_search_json_is_refused(tmp_path):

@@ -4,10 +4,10 @@ import optuna
 import pytest
 
 from architectures.layers import SizeError
+from search.history.optuna_trial import optuna_trial
 from search.history.record import Run
 from search.samplers import SAMPLERS
 from search.samplers.make import make_sampler
-from search.samplers.optuna_trial import optuna_trial
 from search.samplers.sampler import derive_seed, history_json
 from search.spaces import Space, SpaceError, find_space
 from search.spaces.space import SPACES

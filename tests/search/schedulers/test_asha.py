@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from ray.tune.schedulers.async_hyperband import _Bracket
 
+from architectures.errors import HpsearchError
 from search.schedulers.asha import Asha, make_scheduler
 
 
@@ -56,3 +57,8 @@ def test_decisions_are_those_of_tunes_asha(seed):
 def test_without_a_scheduler_nothing_is_stopped():
     none = make_scheduler("none", 5)
     assert all(none.judge(trial, 1, -trial) for trial in range(10))
+
+
+def test_an_unknown_scheduler_names_the_known_ones():
+    with pytest.raises(HpsearchError, match="unknown scheduler 'best'; known: asha, none"):
+        make_scheduler("best", 8)

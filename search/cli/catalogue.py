@@ -1,0 +1,72 @@
+"""The verbs that show what there is to search: spaces, networks."""
+
+import json
+import re
+from typing import Any
+
+import click
+
+from search.cli import options
+from search.cli.types import Count, OptionError
+
+
+@click.command()
+@click.argument("name", required=False)
+@options.as_json
+def spaces(name: str | None, as_json: bool) -> None:
+    """The spaces, or one space's parameters with their conditions and ranges.
+
+    \b
+    hpsearch spaces
+    hpsearch spaces cnn_all
+    """
+    from search.show import catalogue
+    from search.show.terminal import print_rows
+
+    rows = catalogue.spaces() if name is None else catalogue.space(name)
+    options.emit(rows) if as_json else print_rows(rows, "")
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a hyperparameter: --set width=0.5")
+@click.option("--input", "input_shape", default="3x32x32", show_default=True, help="Image shape CxHxW.")
+@click.option("--classes", type=Count(min=2), default=100, show_default=True)
+@options.as_json
+def networks(name: str | None, settings: tuple[str, ...], input_shape: str, classes: int, as_json: bool) -> None:
+    """The network families, or one network layer by layer.
+
+    \b
+    hpsearch networks
+    hpsearch networks cnn6 --set width=0.5 --input 1x16x16 --classes 10
+    """
+    from search.show import catalogue
+    from search.show.terminal import print_rows
+
+    shape = _shape(input_shape)
+    if settings and name is None:
+        raise OptionError(f"--set needs the network that it changes: hpsearch networks cnn6 --set {settings[0]}")
+    try:
+        if name is None:
+            rows = catalogue.networks(shape, classes)
+        else:
+            rows = catalogue.network(name, dict(_setting(s) for s in settings), shape, classes)
+    except (ValueError, TypeError) as error:
+        raise OptionError(str(error)) from error
+    options.emit(rows) if as_json else print_rows(rows, "")
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"[1-9]\d{0,4}(x[1-9]\d{0,4}){2}", text.lower(), re.ASCII):
+        raise OptionError(f"--input is CxHxW with three numbers from 1 to 99999, such as 3x32x32; got '{text}'")
+    return tuple(int(part) for part in text.lower().split("x"))
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, mark, value = text.partition("=")
+    if not mark:
+        raise OptionError(f"--set takes KEY=VALUE, such as width=0.5; got '{text}'")
+    try:
+        return key, json.loads(value)
+    except (ValueError, RecursionError):  # not JSON, or too much of it: a plain word
+        return key, value

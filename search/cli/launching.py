@@ -1,0 +1,138 @@
+"""The verbs that search: launch and resume."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from search.cli import options
+from search.cli.sessions import conclude, options_of, session_options, take_up
+from search.cli.types import MOST_EPOCHS, MOST_PIXELS, Count, OptionError, Real
+from search.samplers import SAMPLERS
+from search.schedulers import SCHEDULERS
+from trainables.augmentation import PRESETS
+
+SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configurations, or package.module:function."
+
+
+@click.command()
+@click.option("--space", default="cnn_all", show_default=True, help=SPACE_HELP)
+@click.option("--samples", type=Count(min=1), help="Trials to draw.  [default: 60, or the whole list]")
+@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=30, show_default=True, help="ASHA's max_t.")
+@click.option("--dataset", default="cifar100", show_default=True, help="A known name, or the path of your own images.")
+@options.data_dir
+@click.option("--limit-train", type=Count(min=2), help="Use a stratified subset of this many images.")
+@click.option("--image-size", type=Count(1, MOST_PIXELS), help="Resize every image to this many pixels a side.")
+@click.option(
+    "--validation",
+    type=Real(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of the training images held out to compare trials.",
+)
+@click.option("--augment", type=click.Choice(list(PRESETS)), default="published", show_default=True)
+@click.option("--sampler", type=click.Choice(SAMPLERS), default="random", show_default=True)
+@click.option("--scheduler", type=click.Choice(list(SCHEDULERS)), default="asha", show_default=True)
+@click.option("--seed", type=Count(min=0), default=0, show_default=True)
+@session_options
+@options.storage
+@click.option("--name", help="The search's name.  [default: space, dataset and time]")
+@click.option("--submit", metavar="URL", help="Submit the search as a job to the cluster with this Ray dashboard.")
+@click.option("--dry-run", is_flag=True, help="Show what the search would draw and cost; train nothing.")
+@options.results
+def launch(
+    samples: int | None,
+    data_dir: Path,
+    name: str | None,
+    submit: str | None,
+    dry_run: bool,
+    results: Path,
+    parallel: int | None,
+    max_time: float | None,
+    retries: int,
+    trial_timeout: float,
+    address: str | None,
+    engine: str,
+    storage: str | None,
+    **asked: Any,
+) -> None:
+    """Begin a search: draw configurations, train them, stop the worse ones early.
+
+    \b
+    hpsearch launch --space cnn_all --samples 60                  CIFAR-100, downloaded once
+    hpsearch launch --samples 60 --dataset ~/pictures             a folder of class folders, or of Parquet files
+    hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
+    hpsearch launch --samples 60 --dry-run                        what that would draw and cost
+    hpsearch launch --address 10.0.0.5:6379                       on a cluster that this machine is a node of
+    hpsearch launch --submit http://HEAD:8265 --storage s3://bucket/searches      as a job there; watch it with status
+    """
+    from search.history.store import Request, check_new
+    from search.run.launch import default_name
+    from search.run.launch import dry_run as calculate
+    from search.run.launch import launch as begin
+    from search.spaces import find_space
+
+    if submit is not None and dry_run:
+        raise OptionError("--dry-run measures this machine and --submit uses others; give one of them")
+    if name is not None:
+        check_new(results, name)  # before the images are read, which may take a download
+    listed = len(find_space(asked["space"]).configs)
+    if submit is None:
+        asked["dataset"] = _dataset(asked["dataset"])
+    request = Request(samples=samples or listed or 60, data_dir=str(data_dir.absolute()), **asked)
+    if submit is not None:
+        from search.run import job
+
+        words = job.words(click.get_current_context())
+        job.submit(submit, words, request, name or default_name(request), storage=storage, results=results)
+        return
+    if dry_run:
+        from search.show.forecast import print_forecast
+
+        print_forecast(request, calculate(request, results=results, parallel=parallel))
+        return
+    how = options_of(parallel, max_time, retries, trial_timeout, address, engine)
+    conclude(begin(request, how, results=results, name=name, storage=storage), results)
+
+
+@click.command()
+@options.search_argument
+@click.option("--samples", type=Count(min=1), help="More trials than before.")
+@click.option("--until", type=Count(min=2), metavar="LINE", help="Go on from before this line of a damaged ledger.")
+@session_options
+@options.storage
+@options.results
+def resume(
+    search: str | None, samples: int | None, until: int | None, storage: str | None, results: Path, **how: Any
+) -> None:
+    """Continue a search where it was: after a kill, after Ctrl-C, or with more samples.
+
+    \b
+    hpsearch resume                         the newest search
+    hpsearch resume my-search --samples 120
+    hpsearch resume --storage s3://bucket/searches      on another machine, when the first one is gone
+    """
+    from search.history import ledger, store
+    from search.run.launch import resume as go_on
+
+    if until is not None:  # before the storage is asked, which gives no damaged ledger anything
+        here = store.find(results, search)
+        ledger.cut(here.ledger, until)
+        search = here.name
+    found = take_up(search, storage, results)
+    conclude(go_on(found, options_of(**how), samples=samples), results)
+
+
+def _dataset(name: str) -> str:
+    """A known name as it is, anything else as the absolute path of a folder."""
+    from trainables.data.known import DATASETS
+
+    if name in DATASETS:
+        return name
+    try:
+        path = Path(name).expanduser().absolute()
+        if name and path.is_dir():
+            return str(path)
+    except (OSError, RuntimeError):  # too long for a path; the home of a user who does not exist
+        pass
+    raise OptionError(f"a dataset is one of {', '.join(DATASETS)} or a folder that exists; '{name}' is neither")

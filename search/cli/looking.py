@@ -1,0 +1,97 @@
+"""The verbs that show searches: status, list, top."""
+
+from pathlib import Path
+
+import click
+
+from search.cli import options
+from search.cli.types import Count
+
+
+class WithColumns(click.Command):
+    """A command whose help ends with the columns of `trials`."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the columns, which only the help needs."""
+        from search.history.columns import TRIALS
+        from search.history.hyperparameters import hyperparameter_columns
+
+        own = [(column.name, column.meaning) for column in TRIALS if column.name not in hyperparameter_columns()]
+        with formatter.section("Columns of --json and of trials.parquet"):
+            formatter.write_dl([*own, ("hyperparameters", f"{', '.join(hyperparameter_columns())}.")])
+
+
+@click.command()
+@options.search_argument
+@options.storage
+@options.as_json
+@options.results
+def status(search: str | None, storage: str | None, as_json: bool, results: Path) -> None:
+    """How far a search has come, also while it runs.
+
+    \b
+    hpsearch status
+    hpsearch status my-search --json
+    hpsearch status --storage s3://bucket/searches      a search on another machine
+    """
+    from search.show.status import print_status
+    from search.show.status import status as status_of
+    from search.storage.look import opened
+
+    with opened(results, search, storage) as loaded:
+        found = status_of(loaded)
+    options.emit(found) if as_json else print_status(found)
+
+
+@click.command("list")
+@options.as_json
+@options.results
+def list_searches(as_json: bool, results: Path) -> None:
+    """All searches, oldest first.
+
+    \b
+    hpsearch list
+    """
+    from search.history import store
+    from search.history.load import read_search
+    from search.show.overview import summary
+    from search.show.terminal import print_rows
+
+    rows = [summary(read_search(results, found.name)) for found in store.find_all(results)]
+    options.emit(rows) if as_json else print_rows(rows, f"no search in {results} yet; begin one with hpsearch launch")
+
+
+@click.command(cls=WithColumns)
+@options.search_argument
+@click.option("--number", "-n", type=Count(min=1), help="Rows to show.  [default: 10, or all with --json]")
+@click.option("--all", "everything", is_flag=True, help="Every trial, with its state and reason.")
+@click.option("--distinct", is_flag=True, help="Only the best of each network family.")
+@options.storage
+@options.as_json
+@options.results
+def top(
+    search: str | None,
+    number: int | None,
+    everything: bool,
+    distinct: bool,
+    storage: str | None,
+    as_json: bool,
+    results: Path,
+) -> None:
+    """The best trials, by the best validation accuracy of each.
+
+    \b
+    hpsearch top
+    hpsearch top my-search --distinct --json
+    """
+    from search.show import ranking
+    from search.storage.look import opened
+
+    if number is None and not as_json:
+        number = 10
+    with opened(results, search, storage) as found:
+        frame = ranking.top(found, None if everything else number, distinct=distinct, everything=everything)
+        if as_json:
+            click.echo(frame.to_json(orient="records"))
+        else:
+            ranking.print_top(found, frame, everything=everything)

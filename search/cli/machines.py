@@ -1,0 +1,34 @@
+"""The verb that shows what machines offer: doctor."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from search.cli import options
+
+
+@click.command()
+@click.option("--address", metavar="HOST:PORT", help="Look at this Ray cluster too.")
+@options.storage
+@options.data_dir
+@options.as_json
+@options.results
+def doctor(address: str | None, storage: str | None, data_dir: Path, as_json: bool, results: Path) -> None:
+    """Check what this machine and a cluster offer, what is missing, and what to do about it.
+
+    \b
+    hpsearch doctor
+    hpsearch doctor --address 10.0.0.5:6379 --storage s3://bucket/searches
+    """
+    from search.machines.doctor import examine
+    from search.show.terminal import print_rows
+
+    rows = examine(results, data_dir, address=address, storage=storage)
+    if as_json:
+        options.emit([vars(row) for row in rows])
+    else:
+        columns = {"check": "check", "found": "found", "verdict": "verdict", "advice": "what to do"}
+        print_rows([{title: getattr(row, name) for name, title in columns.items()} for row in rows], "")
+    if any(row.verdict == "problem" for row in rows):
+        sys.exit(1)

@@ -1,0 +1,55 @@
+"""The verb that trains the winners: retrain."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from search.cli import options
+from search.cli.sessions import conclude, options_of, session_options, take_up
+from search.cli.types import MOST_EPOCHS, Count
+
+
+@click.command()
+@options.search_argument
+@click.option("--top", type=Count(min=1), default=3, show_default=True, help="Winners to train.")
+@click.option("--distinct", is_flag=True, help="Winners of different network families.")
+@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True)
+@click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
+@session_options
+@options.storage
+@options.as_json
+@options.results
+def retrain(
+    search: str | None,
+    top: int,
+    distinct: bool,
+    epochs: int,
+    repeats: int,
+    as_json: bool,
+    storage: str | None,
+    results: Path,
+    **how: Any,
+) -> None:
+    """Train the winners from scratch on training and validation images, then test each once.
+
+    The same command again continues what was interrupted, and shows the table when all is done.
+
+    \b
+    hpsearch retrain --top 3
+    hpsearch retrain my-search --top 1 --epochs 200 --repeats 5
+    """
+    from search.history.load import read_search
+    from search.run.retrain import retrain as train_winners
+    from search.show.winners import print_retrains, retrain_report
+
+    found = take_up(search, storage, results)
+    outcome, runs = train_winners(found, options_of(**how), top=top, distinct=distinct, epochs=epochs, repeats=repeats)
+    if outcome.reason != "finished":
+        conclude(outcome, results)
+    loaded = read_search(results, found.name)
+    keys = [run.key for run in runs]
+    options.emit(retrain_report(loaded, keys)) if as_json else print_retrains(loaded, keys)
+    if any(run.test is None for run in runs):
+        sys.exit(1)

@@ -1,0 +1,118 @@
+"""What the verbs that train share: how a session runs, which search it takes up, and its closing words."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from search.cli.types import MOST_SLOTS, Count, OptionError, Real
+from search.readable import count
+from search.run.engines import ENGINES
+
+
+def session_options(command: Any) -> Any:
+    """How a session runs; the values are those that `options_of` takes."""
+    for option in reversed(
+        (
+            click.option(
+                "--parallel",
+                type=Count(1, MOST_SLOTS),
+                help="Trials at a time.  [default: one per core, at most 16 per GPU]",
+            ),
+            click.option(
+                "--max-time",
+                type=Real(min=0, min_open=True),
+                help="Minutes after which trials pause at the end of their epoch; resume continues.",
+            ),
+            click.option(
+                "--retries",
+                type=Count(0, 100),
+                default=2,
+                show_default=True,
+                help="Further attempts for a trial whose worker or machine fails, from its last checkpoint.",
+            ),
+            click.option(
+                "--trial-timeout",
+                type=Real(min=0, min_open=True),
+                default=30,
+                show_default=True,
+                help="Minutes without progress after which a trial's worker ends itself.",
+            ),
+            click.option("--address", metavar="HOST:PORT", help="Train on this Ray cluster.  [default: this machine]"),
+            click.option(
+                "--engine",
+                type=click.Choice(ENGINES),
+                default="tune",
+                show_default=True,
+                help="Ray Tune, or one trial at a time in this process, without Ray.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def options_of(
+    parallel: int | None,
+    max_time: float | None,
+    retries: int,
+    trial_timeout: float,
+    address: str | None,
+    engine: str,
+) -> Any:
+    """The values of `session_options` as `search.run.session.Options`, in seconds."""
+    from search.run.session import Options
+
+    return Options(
+        parallel=parallel,
+        max_time=max_time * 60 if max_time is not None else None,
+        retries=retries,
+        trial_timeout=trial_timeout * 60,
+        address=address,
+        engine=engine,
+    )
+
+
+def take_up(name: str | None, storage: str | None, results: Path) -> Any:
+    """The search to continue, brought up to date from its storage if it has one, once no other process works on it."""
+    from search.history import store
+    from search.storage import takeover
+    from search.storage.layout import location_of
+
+    found = None if storage is not None else store.find(results, name)
+    place = location_of(found.folder) if found else storage
+    if place is None:
+        return found
+    return store.find(results, takeover.take_over(place, found.name if found else name, results).name)
+
+
+def conclude(outcome: Any, results: Path) -> None:
+    """The closing words of a session, and its exit code."""
+    from search.history.load import read_search
+    from search.show import ranking
+
+    name = outcome.search.name
+    if outcome.reason == "finished":
+        loaded = read_search(results, name)
+        ranking.print_top(loaded, ranking.top(loaded, 3))
+        click.echo(f"next: {command_line('top', name, results)}, {command_line('retrain', name, results)} --top 3")
+        if failed := sum(run.state == "failed" for run in loaded.record.trials):
+            all_trials = count(len(loaded.record.trials), "trial")
+            click.echo(f"{failed} of {all_trials} failed: {command_line('status', name, results)}", err=True)
+            sys.exit(1)
+        return
+    again = shlex.join(["hpsearch", *sys.argv[1:]])
+    if sys.argv[1] in ("launch", "resume"):
+        again = command_line("resume", name, results) + (f" --address {outcome.address}" if outcome.address else "")
+    if outcome.reason == "taken over":
+        raise OptionError(f"{outcome.detail}, so this process has stopped; the search goes on there")
+    reason = outcome.reason if outcome.reason != "disk full" else f"paused, as a disk is full ({outcome.detail})"
+    click.echo(f"{reason}; nothing recorded is lost. Continue with: {again}", err=True)
+    sys.exit({"interrupted": 130, "out of time": 0}.get(outcome.reason, 1))
+
+
+def command_line(verb: str, name: str, results: Path) -> str:
+    """The command that calls a verb on a search of this results folder."""
+    return shlex.join(["hpsearch", verb, name, *(["--results", str(results)] if str(results) != "results" else [])])

@@ -1,0 +1,48 @@
+"""Following a search: its ledger is read as it grows, and a sink is told of every run that has changed."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from search.follow import sink
+from search.history import ledger
+from search.history.follow import Follower
+from search.history.record import Record
+from search.history.store import Search
+from search.readable import count
+
+POLL_SECONDS = 1.0
+
+
+def sink_folder(search: Search, name: str) -> Path:
+    """Where a sink's output lies."""
+    return search.folder / "follow" / name
+
+
+def follow(search: Search, name: str, *, once: bool, say: Callable[[str], None] = lambda _: None) -> Record:
+    """Write a search to a sink from its beginning on and, unless `once`, as it grows, until it is finished.
+
+    say: takes a line for people. Returns the record that was written. Raises SinkError, LedgerError or EventError.
+    """
+    folder = sink_folder(search, name)
+    with sink.opened(name, folder, search.name) as into, Follower(search.ledger) as follower:
+        begun = False
+        while True:
+            at_work = search.ledger.exists() and ledger.is_open(search.ledger)  # asked first: no line is missed
+            change = follower.poll()
+            runs = follower.record.runs
+            if change.anew or not begun:
+                into.start(list(runs.values()))
+            elif change.events:
+                into.update([runs[key] for key in sorted(change.runs)])
+            if not begun:
+                say(f"{search.name}: {count(len(runs), 'run')} in {folder}; look at them with: {into.viewer}")
+            begun = True
+            if once or (not at_work and _is_finished(follower.record)):
+                return follower.record
+            time.sleep(POLL_SECONDS)
+
+
+def _is_finished(record: Record) -> bool:
+    """Whether the last session came to its end: an interrupted or killed search may be resumed."""
+    return bool(record.sessions) and record.sessions[-1].reason == "finished"

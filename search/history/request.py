@@ -1,0 +1,87 @@
+"""What was asked of a search, with each field's rule beside it."""
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from trainables.augmentation import PRESETS
+
+
+def _ruled(rule: str, fits: Callable[[Any], bool], **default: Any) -> Any:
+    """A field with its rule in words and as a function of a value of the right type."""
+    return field(**default, metadata={"rule": rule, "fits": fits})
+
+
+def _at_least(least: int, **default: Any) -> Any:
+    return _ruled(f"at least {least}", lambda value: value is None or value >= least, **default)
+
+
+def _path(**default: Any) -> Any:
+    return _ruled("text without a NUL", lambda value: b"\0" not in os.fsencode(value), **default)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked; fixed for the life of a search, but for `samples`, which a resume may raise.
+
+    The names of space, dataset, sampler and scheduler are checked by what looks them up.
+    """
+
+    space: str = _path()
+    """What configurations are drawn from: a space's name, a list's path, or package.module:function."""
+    samples: int = _at_least(1)
+    """Trials to draw."""
+    epochs: int = _at_least(1, default=30)
+    """Epochs to the end of a trial that has none of its own: ASHA's max_t, and the horizon of a cosine."""
+    dataset: str = _path(default="cifar100")
+    """A known dataset's name, or the absolute path of a folder of images."""
+    data_dir: str = _path()
+    """The folder of downloads and caches, absolute."""
+    limit_train: int | None = _at_least(1, default=None)
+    """Images of a stratified subset to train and validate on; None for all."""
+    image_size: int | None = _at_least(1, default=None)
+    """Pixels a side to which every image is resized; None keeps the dataset's size."""
+    validation: float = _ruled("inside (0, 1)", lambda value: 0 < value < 1, default=0.2)
+    """Share of the training images held out to compare trials."""
+    augment: str = _ruled(f"one of {', '.join(PRESETS)}", lambda value: value in PRESETS, default="published")
+    """The augmentation preset of a trial that has none of its own."""
+    sampler: str = "random"
+    """Who draws, of a space that is no list."""
+    scheduler: str = "asha"
+    """What stops trials early."""
+    seed: int = _at_least(0, default=0)
+    """The seed from which the split, every draw and every training derive."""
+
+
+def check_request(request: Request) -> None:
+    """Raise ValueError with the field, its value and its rule for what no launch writes."""
+    for each in fields(request):
+        value = getattr(request, each.name)
+        if isinstance(value, bool) or not isinstance(value, each.type):  # type: ignore[arg-type]
+            raise ValueError(f"{each.name} is {value!r}")
+        if each.metadata and not each.metadata["fits"](value):
+            raise ValueError(f"{each.name} is {value!r}, not {each.metadata['rule']}")
+
+
+def check_facts(facts: dict[str, Any]) -> None:
+    """Raise ValueError, LookupError or TypeError for facts that are not as a launch writes them."""
+    data = facts["data"]
+    if not isinstance(data["fingerprint"], str):
+        raise ValueError(f"the images' fingerprint is {data['fingerprint']!r}")
+    counts = [data["num_train"], data["num_validation"], *(facts[k] for k in ("slots", "threads") if k in facts)]
+    if not all(isinstance(count, int) and count > 0 for count in counts):
+        raise ValueError(f"images, slots or threads are {counts}")
+    if facts.get("precision", "float32") not in ("float32", "bfloat16"):
+        raise ValueError(f"precision is {facts['precision']!r}")
+    for key in ("epochs", "seconds") if facts.get("forecast") else ():
+        for end in ("low", "middle", "high"):
+            finite(facts["forecast"][key][end])
+
+
+def finite(value: Any) -> float:
+    """A value as a finite number; raises ValueError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a finite number")
+    return float(value)

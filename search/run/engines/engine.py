@@ -1,0 +1,52 @@
+"""What an engine is, and how one is found by its name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
+
+from architectures.errors import HpsearchError
+from search.machines.machine import Machine
+from search.run.driver import Driver
+from search.run.engines import ENGINES
+from trainables.data.images import Images
+
+
+class EngineError(HpsearchError):
+    """An engine that cannot do what it is asked for: one line."""
+
+
+class Watcher(Protocol):
+    """Who is told how it goes."""
+
+    def say(self, line: str) -> None:
+        """Take a line for people."""
+
+    def refresh(self) -> None:
+        """Look again: something may have changed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What every task of a session is trained with."""
+
+    train: Images
+    """The images to train on."""
+    validation: Images | None
+    """The images to validate on; None in a retrain."""
+    here: Machine
+    """Where it runs."""
+    timeout: float | None = None
+    """Seconds without progress after which a worker ends itself."""
+
+
+Train = Callable[[Driver, Work, Watcher], None]
+"""Trains everything that the driver hands out; returns when there is nothing more, or when the driver pauses."""
+
+
+def engine(name: str) -> Train:
+    """The engine of a name; it is imported now, as Ray takes seconds. Raises EngineError for an unknown name."""
+    if name not in ENGINES:
+        raise EngineError(f"unknown engine '{name}'; known: {', '.join(ENGINES)}")
+    train: Train = import_module(f"search.run.engines.{name}").train
+    return train
