@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from search.history.columns import value_of
 from search.history.record import Record, Run
 from search.history.store import retrain_folder
 from trainables import metrics
@@ -30,9 +31,9 @@ def table(folder: Path, record: Record) -> pd.DataFrame:
                 "repeat": run.key[1],
                 "network": run.network,
                 "optimizer": run.config["optimizer"]["name"],
-                "parameters": run.asked["parameters"],
+                "parameters": value_of(run.asked, "parameters"),
                 "epochs": run.config["training"]["epochs"],
-                "val_accuracy": search_run.best["val_accuracy"] if search_run.best else None,
+                "val_accuracy": value_of(search_run.best, "val_accuracy") if search_run.best else None,
                 **score(labels, probabilities),
                 "seconds": run.seconds,
             }
