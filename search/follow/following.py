@@ -19,10 +19,10 @@ def sink_folder(search: Search, name: str) -> Path:
     return search.folder / "follow" / name
 
 
-def follow(search: Search, name: str, *, once: bool, say: Callable[[str], None] = lambda _: None) -> Record:
+def follow(search: Search, name: str, *, once: bool, say: Callable[[str], None] = lambda _: None) -> None:
     """Write a search to a sink from its beginning on and, unless `once`, as it grows, until it is finished.
 
-    say: takes a line for people. Returns the record that was written. Raises SinkError, LedgerError or EventError.
+    say: takes a line for people. Raises SinkError, LedgerError or EventError.
     """
     folder = sink_folder(search, name)
     with sink.opened(name, folder, search.name) as into, Follower(search.ledger) as follower:
@@ -39,7 +39,7 @@ def follow(search: Search, name: str, *, once: bool, say: Callable[[str], None] 
                 say(f"{search.name}: {count(len(runs), 'run')} in {folder}; look at them with: {into.viewer}")
             begun = True
             if once or (not at_work and _is_finished(follower.record)):
-                return follower.record
+                return
             time.sleep(POLL_SECONDS)
 
 
