@@ -52,7 +52,10 @@ class Draw:
 
 
 def draw(augmentation: Augmentation, n: int, *, generator: torch.Generator, device: torch.device | str) -> Draw:
-    """Draw for n images: eight uniform numbers each, whatever the augmentation; `generator` lives on `device`."""
+    """Draw for n images. Every image takes eight uniform numbers from `generator`, also for steps that are off.
+
+    `generator` lives on `device`.
+    """
     flip, dy, dx, brightness, contrast, saturation, hue, angle = torch.rand(
         n, 8, generator=generator, device=device
     ).unbind(1)
@@ -120,10 +123,11 @@ def _per_image(values: Tensor) -> Tensor:
 
 
 def _move(images: Tensor, augmentation: Augmentation, draw: Draw) -> tuple[Tensor, Tensor | None]:
-    """Flip, crop and rotate in one gather; also what the rotation left inside: 1 or 0, (N, 1, H, W).
+    """Flip, crop and rotate in one gather.
 
-    A pixel that a rotation brings in from outside repeats the nearest one until the colours are done: torchvision
-    fills after the jitter, so the fill must not enter the mean that contrast turns about.
+    Returns the images and, after a rotation, which pixels come from inside the image: 1 or 0, (N, 1, H, W). A pixel
+    from outside repeats the nearest one until the colours are done: torchvision fills after the colour changes, so the
+    fill must not enter the mean that contrast turns about.
     """
     if not (augmentation.flip or augmentation.crop_padding or augmentation.rotation):
         return images, None

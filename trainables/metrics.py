@@ -1,4 +1,4 @@
-"""What predictions say: accuracy with its interval, classes, confusion, ensembles. Pure functions of arrays."""
+"""Measures of predictions: accuracy's interval, cross-entropy, confusion, accuracy by class, ensembles."""
 
 from math import sqrt
 
@@ -8,13 +8,16 @@ Z95 = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
 def wilson(correct: int, total: int, z: float = Z95) -> tuple[float, float]:
-    """The 95 % interval of a share `correct / total` (Wilson 1927); holds at 0, at 1 and for few images."""
+    """The 95 % interval of a share `correct / total` (Wilson 1927), which is right at 0, at 1 and for few images too.
+
+    z: the normal distribution's point. Raises ValueError for counts that are not 0 <= correct <= total, total >= 1.
+    """
     if total < 1 or not 0 <= correct <= total:
         raise ValueError(f"needs 0 <= correct <= total and total >= 1, got {correct} of {total}")
     share = correct / total
     centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
     half = z / (1 + z**2 / total) * sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
-    # Rounding must not leave the interval without its share at 0 and 1.
+    # At 0 and 1 rounding could leave the share outside the interval.
     return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
 
 

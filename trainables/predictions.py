@@ -1,4 +1,4 @@
-"""What a test pass leaves: every prediction, in a Parquet file that needs no torch to be read."""
+"""The predictions of a test pass, in a Parquet file that is read without torch."""
 
 import json
 from pathlib import Path
@@ -14,11 +14,14 @@ PREDICTIONS = "predictions.parquet"
 
 
 class PredictionsError(HpsearchError):
-    """A file that holds no predictions, or no longer; one line."""
+    """A predictions file that is damaged or holds something else: one line."""
 
 
 def write_predictions(folder: Path, labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]) -> None:
-    """Write a row an image: `index` in the test set, `label`, `probabilities` (one a class)."""
+    """Write one row for each image: `index` in the test set, `label`, and `probabilities` of all classes.
+
+    labels (N,), probabilities (N, classes). Raises OSError when the file cannot be written.
+    """
     table = pa.table(
         {
             "index": np.arange(len(labels), dtype=np.int64),
@@ -45,7 +48,7 @@ def read_predictions(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, .
         flat = table["probabilities"].combine_chunks().flatten().to_numpy()
         labels, probabilities = table["label"].to_numpy(), flat.reshape(len(table), len(classes))
         if not np.isin(labels, np.arange(len(classes))).all() or not np.isfinite(probabilities).all():
-            raise ValueError("labels or probabilities that can be none")
+            raise ValueError("a label outside the classes, or a probability that is not finite")
     except Exception as error:  # pyarrow, JSON and numpy each fail in their own ways
         reason = one_line(error)
         raise PredictionsError(f"{path} holds no predictions ({reason}); restore it") from error

@@ -51,7 +51,7 @@ class Resident:
         return self._here(self.pixels[index]), self.labels[self._here(index)]
 
     def split(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pixels and labels of all images in order, so many at a time."""
+        """Pixels and labels of all images in order, `size` at a time."""
         for pixels, labels in zip(self.pixels.split(size), self.labels.split(size), strict=True):
             yield self._here(pixels), labels
 

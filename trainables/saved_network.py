@@ -23,17 +23,21 @@ WEIGHTS, SETTINGS = "model.safetensors", "config.json"
 
 
 class NetworkError(HpsearchError):
-    """A folder that holds no network, or one that is not what was written."""
+    """A folder whose network is damaged, or that holds something else: one line."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A trained network with what rebuilds it: configuration, image shape (C, H, W) and class names."""
+    """A trained network, and what rebuilds it."""
 
     model: nn.Module
+    """The network with its weights."""
     config: Config
+    """The configuration that it was trained with."""
     shape: tuple[int, ...]
+    """The images' (C, H, W)."""
     classes: tuple[str, ...]
+    """The classes' names, in the order of the logits."""
 
 
 def network_files(network: Network) -> dict[str, bytes]:
@@ -59,9 +63,9 @@ def _checksum(settings: dict[str, Any], weights: bytes) -> int:
 def load_network(folder: Path, device: str = "cpu", *, run_own_code: bool = False) -> Network:
     """The network whose `network_files` lie in a folder.
 
-    run_own_code: rebuild a network that is no family by calling the function that its `config.json` names, which may be
-    any there is: only for folders that you trust. Raises NetworkError for a folder that is damaged or holds something
-    else, OSError for one that cannot be read.
+    run_own_code: allow a network that is no family, which is rebuilt by calling the function that its `config.json`
+    names. That may be any function, so allow it only for folders that you trust. Raises NetworkError for a folder that
+    is damaged or holds something else, OSError for one that cannot be read.
     """
     written, weights = (folder / SETTINGS).read_bytes(), (folder / WEIGHTS).read_bytes()
     try:

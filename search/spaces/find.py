@@ -1,4 +1,4 @@
-"""A space by what a user calls it."""
+"""A space by the name that a user gives."""
 
 from pathlib import Path
 

@@ -53,7 +53,7 @@ def _open(folder: Path, stem: str) -> Images | None:
     try:
         described = json.loads(manifest.read_text())
         if described.pop("crc32") != _checksum(described):
-            raise ValueError("the manifest is not what was stored")
+            raise ValueError("the manifest has changed since it was stored")
         pixels = _map(folder / f"{stem}.pixels.npy", described["pixels"])
         labels = _map(folder / f"{stem}.labels.npy", described["labels"])
         return Images(pixels, labels, tuple(described["classes"]))
@@ -70,7 +70,7 @@ def _map(path: Path, described: dict[str, Any]) -> np.ndarray:
     # copy. Not np.load, which also reads archives and pickles.
     array = np.asarray(np.lib.format.open_memmap(path, mode="r"))
     if _describe(array) != described:
-        raise ValueError(f"{path.name} is not what was stored")
+        raise ValueError(f"{path.name} has changed since it was stored")
     return array
 
 
@@ -99,11 +99,11 @@ def _store(folder: Path, stem: str, images: Images) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the system releases it when the process ends, however it ends."""
+    """Hold the folder's lock; the system releases it when the process ends or is killed."""
     with contextlib.ExitStack() as stack:
         with _writing(folder):
             lock = stack.enter_context((folder / ".lock").open("w"))
-        # A file system without locks costs double work, not correctness: renaming is what keeps files whole.
+        # Without locks two processes may both build the images; files are whole all the same, since they are renamed.
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX)
             for leftover in folder.glob("*.tmp"):  # only the lock's holder writes, so nobody writes these

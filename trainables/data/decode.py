@@ -1,4 +1,4 @@
-"""Encoded images to arrays: what they are before decoding, all of them decoded, and every fault among them counted."""
+"""Encoded images to arrays: their headers, their pixels, and a count of those that cannot be read."""
 
 import contextlib
 import io
@@ -14,25 +14,28 @@ from architectures.errors import one_line
 from trainables.data.images import DatasetError
 
 Progress = Callable[[int, int], None]
-# Where an image lies, for messages, and its encoded content, which a row of a Parquet file may lack.
+# Where an image lies, for messages, and its file or its encoded bytes; None where a row of a Parquet file has none.
 Encoded = tuple[str, Path | bytes | None]
 
-# Nothing else is decoded, whatever a file calls itself: Pillow hands some formats to external programs.
+# No other format is decoded, whatever a file's name says, because Pillow hands some formats to external programs.
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 GREY = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"})
 IMAGES_PER_REPORT = 500
-# A small file may stand for any number of pixels, which are decoded before they are resized.
+# A small file may hold any number of pixels, and all are decoded before they are resized.
 MOST_PIXELS = 50_000_000
 
 
 def resize(image: Image.Image, image_size: int) -> Image.Image:
-    """Return the image at image_size × image_size, bilinear."""
+    """The image at image_size × image_size pixels, bilinear."""
     side = (image_size, image_size)
     return image if image.size == side else image.resize(side, Image.Resampling.BILINEAR)
 
 
 def look(images: Iterable[Encoded], total: int, root: Path) -> tuple[str, tuple[int, int]]:
-    """Read headers for the mode, L if all images are grey and RGB otherwise, and (width, height) of the first image."""
+    """The mode, L if all images are grey and else RGB, and (width, height) of the first image, read from headers.
+
+    Raises DatasetError when no header can be read.
+    """
     size = None
     faults = _Faults()
     for where, data in images:
@@ -57,7 +60,8 @@ def decode(
 ) -> np.ndarray:
     """Decode to uint8 (total, C, H, W), one image after the other.
 
-    Threads were measured: they win nothing on images of 32×32, where most of the time goes to the interpreter.
+    Raises DatasetError for images that cannot be read, differ in size or do not fit this machine's memory. Threads were
+    measured: they gain nothing on images of 32×32, for which most of the time is spent in the interpreter.
     """
     width, height = (image_size, image_size) if image_size else size
     _check_memory(total * (1 if mode == "L" else 3) * width * height, f"{total:,} images of {width}×{height}", root)
@@ -83,7 +87,7 @@ def decode(
 
 
 def _check_memory(needed: int, images: str, root: Path) -> None:
-    """Raise DatasetError for more bytes than this machine has; a system that overcommits would end the process."""
+    """Raise DatasetError for more bytes than this machine has, for which the system might kill the process later."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > memory:
         raise DatasetError(

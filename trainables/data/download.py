@@ -1,4 +1,4 @@
-"""Files from the network: verified before they have their name, and limited in size and time."""
+"""Files from the network: verified before they get their name, and limited in size and time."""
 
 import hashlib
 import os
@@ -7,16 +7,16 @@ import urllib.request
 from pathlib import Path
 
 BLOCK_BYTES = 1 << 18
-MOST_BYTES = 1 << 30  # the largest dataset known here has 170 MB
+MOST_BYTES = 1 << 30  # the largest of the known datasets has 170 MB
 TIMEOUT_SECONDS = 30  # for the next byte
 WINDOW_SECONDS = 30
-LEAST_BYTES = 30 << 10  # in a window: a server that drips is given up
+LEAST_BYTES = 30 << 10  # in a window; a slower server is given up
 
 
 def fetch(url: str, path: Path, md5: str) -> None:
-    """Download a file unless it is there already; it has its name only when its checksum is the known one.
+    """Download a file unless it is there already; it gets its name only when its checksum is `md5`.
 
-    Raises OSError when the network, the server or the disk fails, and when what comes is something else.
+    Raises OSError when the network, the server or the disk fails, and when the checksum is another one.
     """
     if path.is_file() and _md5(path) == md5:
         return
@@ -25,7 +25,7 @@ def fetch(url: str, path: Path, md5: str) -> None:
     try:
         _download(url, temporary)
         if (found := _md5(temporary)) != md5:
-            raise OSError(f"what came from {url} has the checksum {found}, not {md5}")
+            raise OSError(f"the file from {url} has the checksum {found}, not {md5}")
         temporary.rename(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -36,7 +36,7 @@ def _download(url: str, path: Path) -> None:
     request = urllib.request.Request(url, headers={"User-Agent": "hpsearch"})
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as source, path.open("wb") as file:
         window_end, window_size = began + WINDOW_SECONDS, 0
-        while block := source.read1(BLOCK_BYTES):  # what is there; `read` would wait for all of a block
+        while block := source.read1(BLOCK_BYTES):  # `read` would wait until the block is full
             file.write(block)
             size += len(block)
             window_size += len(block)

@@ -97,7 +97,7 @@ def _read_idx(data: bytes) -> np.ndarray:
 
 
 def _by_hand(name: str, kind: Any, data_dir: Path, error: Exception) -> str:
-    """Say in one line what to fetch, where to put it, and what works without."""
+    """One line on what to download by hand, where to put it, and which dataset needs no network."""
     if name == "fashion-mnist":
         urls, place = [kind.mirrors[0] + file for file, _ in kind.resources], data_dir / FASHION
     else:

@@ -1,4 +1,4 @@
-"""Stratified shares of a labelled dataset, deterministic by seed and by nothing else."""
+"""Stratified shares of a labelled dataset, which depend on the labels and the seed alone."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from trainables.data.images import DatasetError
 
 
 def subset(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Return the sorted indices of `size` images, drawn so that each class keeps its share (largest remainder).
+    """The sorted indices of `size` images, drawn so that each class keeps its share (largest remainder).
 
     A class's count is its exact share rounded down or up, and never zero: where many classes are so small that this
     takes more than `size`, the others give some up. Raises DatasetError if `size` is less than the number of classes
@@ -31,7 +31,7 @@ def subset(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
 
 
 def split(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return sorted (train indices, validation indices); validation takes `share` of each class, within one image.
+    """Sorted (train indices, validation indices); validation takes `share` of each class, within one image.
 
     Each class keeps at least one image on the train side, and validation gets at least one image in all. Raises
     DatasetError if `share` is not inside (0, 1), or if no class has two images.

@@ -1,12 +1,14 @@
 """Which trial begins when, and what a worker measures before its first epoch."""
 
 import numpy as np
+import pytest
 
 from search.forecast.calibration import Calibration
 from search.history.ledger import Ledger
 from search.history.store import Request
 from search.run.driver import Driver
-from search.run.launch import search_source, trial_order
+from search.run.launch import check_space, search_source, trial_order
+from search.run.session import RequestError
 from search.samplers.listed import ListSampler
 from search.schedulers.asha import NoScheduler
 from search.spaces import Space
@@ -76,3 +78,10 @@ def test_the_first_trial_calibrates_and_then_trains(tmp_path):
     assert [len(run.measurements) for run in runs] == [2, 1, 1, 3]
     (speeds,) = heard
     assert set(speeds) == {0, 2} and all(each.step > 0 for each in speeds.values())
+
+
+def test_a_line_whose_transform_the_images_are_too_small_for_is_refused():
+    cut_out = CONFIGS[0].with_training(cutout=17)
+    space = Space("list.jsonl", configs=(CONFIGS[0], cut_out), lines=(1, 3))
+    with pytest.raises(RequestError, match=r"list\.jsonl, line 3 is impossible.*cutout must be at most 16 pixels"):
+        check_space(space, (1, 16, 16), 10)

@@ -4,6 +4,7 @@ import pytest
 
 from search.spaces import config_of
 from search.spaces.space import SPACES, space
+from trainables.config import ConfigError
 
 
 def test_flat_names_become_a_configuration():
@@ -30,3 +31,13 @@ def test_flat_names_become_a_configuration():
 def test_two_spaces_of_one_name_are_refused():
     with pytest.raises(ValueError, match="exists already"):
         space(SPACES["cnn_all"])
+
+
+def test_a_space_may_draw_a_transforms_strength():
+    params = {"network": "cnn5", "optimizer": "sgd", "sgd/lr": 0.1, "cutout": 8, "mixup": 0.0}
+    assert config_of(params).training.transforms == {"cutout": 8}
+
+
+def test_a_name_that_is_no_part_of_a_configuration_is_refused():
+    with pytest.raises(ConfigError, match="training has no 'momentum'; known: batch_size"):
+        config_of({"network": "cnn5", "optimizer": "sgd", "sgd/lr": 0.1, "momentum": 0.5})

@@ -112,3 +112,10 @@ def test_a_square_larger_than_the_images_is_refused(digits: Images) -> None:
         check_fits({"cutout": 17}, (1, 16, 18))
     with pytest.raises(SizeError, match="at most 16 pixels"):
         curve(digits, configured(cutout=17))
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_device_is_never_waited_for(name: str) -> None:
+    """Tensors on the meta device have no values, so reading one would raise."""
+    inputs, labels = torch.ones(8, 3, 12, 12, device="meta"), torch.zeros(8, dtype=torch.int64, device="meta")
+    assert transforms({name: STRENGTHS[name]}, 0, 3)(inputs, labels)[0].shape == inputs.shape

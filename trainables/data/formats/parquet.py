@@ -104,7 +104,7 @@ def _images(
             encoded = pc.struct_field(encoded, 0) if in_struct else encoded
             unpacked += encoded.nbytes
             if unpacked > most:
-                raise DatasetError(f"{file} unpacks to more than {MOST_RATIO} times its size: no images do")
+                raise DatasetError(f"{file} unpacks to more than {MOST_RATIO} times its size: encoded images do not")
             for row, value in zip(wanted, encoded, strict=True):
                 yield int(row), value.as_py()
             start += len(batch)

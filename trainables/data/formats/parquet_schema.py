@@ -14,7 +14,7 @@ LABEL_COLUMNS = ("label", "labels", "fine_label")
 
 @contextlib.contextmanager
 def parquet_file(file: Path, **options: Any) -> Iterator[Any]:
-    """Open a Parquet file; what pyarrow cannot read in the block becomes a DatasetError."""
+    """Open a Parquet file; an error of pyarrow in the block becomes a DatasetError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -70,7 +70,7 @@ def _columns(schema: Any) -> str:
 
 
 def class_names(schema: Any, label_column: str) -> tuple[str, ...]:
-    """Class names from the metadata that the `datasets` library leaves in a Parquet schema, () if there are none."""
+    """Class names that the `datasets` library left in a Parquet schema's metadata; () if there are none."""
     from pyarrow import types
 
     try:
