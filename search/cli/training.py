@@ -192,7 +192,7 @@ def _take(name: str | None, storage: str | None, results: Path) -> Any:
     """A search to go on with: brought up to date from its storage, if it has one, once no other driver is alive."""
     from search.history import store
     from search.storage import takeover
-    from search.storage.layout import location_of
+    from search.storage.note import location_of
 
     found = None if storage is not None else store.find(results, name)
     place = location_of(found.folder) if found else storage

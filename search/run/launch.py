@@ -40,7 +40,7 @@ from search.run.session import (
 from search.samplers.sampler import Sampler, derive_seed, history_json, make_sampler
 from search.schedulers.asha import make_scheduler
 from search.spaces.space import Space, find_space, write_list
-from search.storage import mirror
+from search.storage import claims
 from trainables import files
 from trainables.config import Config
 from trainables.data.datasets import Images, fingerprint, split
@@ -88,7 +88,7 @@ def launch(
             # A copy: the search does not change when the list does, and resumes from any folder.
             files.write(search.folder / LIST, write_list(space))
         if storage is not None:
-            mirror.begin(storage, search.folder)
+            claims.begin(storage, search.folder)
         return _search_session(search, space, images, here, request.samples, options, plan)
     except BaseException:
         if not search.ledger.exists() or not search.ledger.stat().st_size:

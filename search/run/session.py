@@ -24,7 +24,7 @@ from search.machines.machine import Machine
 from search.readable import duration
 from search.run.driver import RETRIES, Driver
 from search.run.progress import Progress
-from search.storage import layout
+from search.storage import note
 from search.storage.mirror import Mirror
 from trainables.config import Config
 from trainables.data.datasets import DatasetError, Images, fingerprint, load, subset
@@ -75,12 +75,12 @@ def find_machine(options: Options, networks: Iterable[str], facts: dict[str, Any
     """
     if options.address is None:
         return machine.find(options.parallel, facts)
-    from search.machines import cluster  # imported late, as it brings Ray
+    from search.machines import cluster, nodes, own_modules  # imported late, as they bring Ray
 
-    cluster.connect(options.address, cluster.own_modules(networks, Path.cwd()))
-    nodes = cluster.nodes()
-    cluster.check(nodes)
-    return machine.of_cluster(options.address, nodes, options.parallel, facts)
+    cluster.connect(options.address, own_modules.runtime_env(networks, Path.cwd()))
+    found = nodes.find()
+    nodes.check(found)
+    return machine.of_cluster(options.address, found, options.parallel, facts)
 
 
 def training_images(request: Request) -> Images:
@@ -177,7 +177,7 @@ def train(
 @contextmanager
 def mirrored(search: Search, book: Ledger, progress: Progress) -> Iterator[Mirror | None]:
     """Copy the record to the search's storage, if it has one; within this nobody else goes on with the search."""
-    if layout.location_of(search.folder) is None:
+    if note.location_of(search.folder) is None:
         yield None
         return
     with Mirror(book, search.folder, progress.say) as mirror:
@@ -186,7 +186,7 @@ def mirrored(search: Search, book: Ledger, progress: Progress) -> Iterator[Mirro
 
 def checkpoints_of(search: Search) -> Folder | None:
     """Where a search with a storage has its checkpoints, for all machines; None without one."""
-    location = layout.location_of(search.folder)
+    location = note.location_of(search.folder)
     return Folder(location).below(search.name).below("checkpoints") if location else None
 
 

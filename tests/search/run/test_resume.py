@@ -11,7 +11,7 @@ import pytest
 from search.history import ledger, store, tables
 from search.history.record import Record
 from search.spaces.space import config_of
-from search.storage import mirror, takeover
+from search.storage import claims, mirror, takeover
 
 _spec = importlib.util.spec_from_file_location("local", Path(__file__).with_name("local.py"))
 local = importlib.util.module_from_spec(_spec)
@@ -163,7 +163,7 @@ def test_a_search_that_moves_to_another_machine_through_its_storage_ends_with_th
 ):
     request = store.Request(space="test", samples=6, epochs=4, data_dir="")
     here = store.create(tmp_path / "here", "search", request, 1.0, {})
-    mirror.begin(str(tmp_path / "storage"), here.folder)
+    claims.begin(str(tmp_path / "storage"), here.folder)
     with pytest.raises(local.KilledError):
         local.run(here.folder, small, images, kill_after=15)
     with ledger.Ledger(here.ledger) as book:

@@ -1,0 +1,106 @@
+"""Every private or undocumented name of Ray that hpsearch uses, each behind a function that says what it is for.
+
+Ray may rename any of them in a minor release, so pyproject.toml pins one, and `tests/search/machines/
+test_ray_private.py` holds each of them against a real Ray.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from search.machines import tokens  # noqa: F401  sets what Ray reads when it is imported
+
+# isort: split
+from ray._private import ray_constants, services
+from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
+
+if TYPE_CHECKING:  # Tune takes two seconds to import
+    from ray.air.execution._internal import TrackedActor
+    from ray.tune.execution.tune_controller import TuneController
+    from ray.tune.experiment import Trial
+
+# ---- starting and finding a Ray
+
+
+@contextmanager
+def on_loopback_alone() -> Iterator[None]:
+    """Within this, a Ray that starts takes 127.0.0.1 as the machine's address, and so listens on loopback only.
+
+    That is Ray's default on Windows and macOS. On Linux it takes an address that other machines reach, and several
+    ports on all of them. Ray's environment variable for it would be inherited by programs that are started from here.
+    """
+    before, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def running_here() -> str:
+    """HOST:PORT of the Ray that runs on this machine; raises ConnectionError when none does."""
+    return str(services.get_ray_address_from_environment("auto", None))
+
+
+def raylets(address: str, header: Mapping[str, str], seconds: float) -> list[str]:
+    """The path of the raylet's socket on each live node of the cluster whose head is at HOST:PORT.
+
+    header: what lets the request in, as `tokens.header` gives it. Raises grpc.RpcError when the head does not answer
+    within so many seconds, or refuses.
+    """
+    import grpc  # imported late, as only a cluster needs it
+    from ray.core.generated.gcs_pb2 import GcsNodeInfo
+    from ray.core.generated.gcs_service_pb2 import GetAllNodeInfoRequest
+    from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
+
+    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        stub = NodeInfoGcsServiceStub(channel)
+        answer = stub.GetAllNodeInfo(GetAllNodeInfoRequest(), timeout=seconds, metadata=tuple(header.items()))
+    return [node.raylet_socket_name for node in answer.node_info_list if node.state == GcsNodeInfo.ALIVE]
+
+
+def job_has_folder() -> bool:
+    """Whether this process is the driver of a job that was submitted with a working directory."""
+    job = json.loads(os.environ.get(RAY_JOB_CONFIG_JSON_ENV_VAR) or "{}")
+    return "working_dir" in (job.get("runtime_env") or {})
+
+
+# ---- Tune's controller
+
+
+def live_actors(controller: TuneController) -> list[TrackedActor]:
+    """The actors that have a process, those that still start included."""
+    return list(controller._actor_manager.live_actors)
+
+
+def num_idle_actors(controller: TuneController) -> int:
+    """How many actors wait for a trial."""
+    return int(controller._actor_cache.num_cached_objects)
+
+
+def trials_with_actors(controller: TuneController) -> set[Trial]:
+    """The trials that have a live actor, whether it trains or still starts."""
+    alive = set(live_actors(controller))
+    return {trial for actor, trial in controller._actor_to_trial.items() if actor in alive}
+
+
+def keep_actors_warm(controller: TuneController, trial: Trial, number: int) -> None:
+    """Keep so many more idle actors with the resources of this trial alive until the experiment ends.
+
+    Otherwise Tune keeps one for each trial that it has staged, and one in all when none is.
+    """
+    controller._actor_cache.increase_max(trial.placement_group_factory, number)
+
+
+def allow_pending_trials(controller: TuneController, number: int) -> None:
+    """Let so many trials wait for an actor at a time, whatever TUNE_MAX_PENDING_TRIALS_PG said at the start."""
+    controller.update_max_pending_trials(number)
+
+
+def forget_metrics(trial: Trial) -> None:
+    """Drop what Tune keeps of a trial's results: two queues for each metric, for as long as the experiment lasts."""
+    trial.run_metadata.metric_analysis.clear()
+    trial.run_metadata.metric_n_steps.clear()
