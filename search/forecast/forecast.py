@@ -18,7 +18,9 @@ import numpy as np
 import torch
 
 from architectures.cost import Cost
-from search.forecast.calibration import Speeds, Times, times
+from search.forecast.calibration import Speeds
+from search.forecast.memory import memory_of, state_bytes
+from search.forecast.seconds import Times, times
 from search.machines.machine import Machine
 from search.samplers.sampler import Draw
 from search.schedulers.asha import make_scheduler
@@ -33,9 +35,6 @@ _GAP = 0.05  # seconds between two trials in a warm worker
 _NEVER_LEARN = 0.2
 _NOISE = 0.25
 _TPE_IMPROVES = 1.0  # standard deviations from the first to the last draw: 40 trials train a fifth more epochs
-
-#: Tensors as large as the weights that an optimizer keeps, with the settings that the published ranges have.
-_OPTIMIZER_STATES = {"adam": 2, "rmsprop": 2, "adagrad": 1, "sgd": 1}
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def forecast(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecas
         play(found, epochs, plan.order, plan.scheduler, plan.max_t, here.slots, seed, improves) for seed in range(GAMES)
     ]
     memory = sorted((memory_of(config, cost) for config, cost in zip(configs, costs, strict=True)), reverse=True)
-    checkpoints = sorted((_state_bytes(c, k) for c, k in zip(configs, costs, strict=True)), reverse=True)
+    checkpoints = sorted((state_bytes(c, k) for c, k in zip(configs, costs, strict=True)), reverse=True)
     needed, disk = sum(memory[: here.slots]), sum(checkpoints[: here.slots])
     return Forecast(
         families=_families(configs, costs, found.epochs),
@@ -137,16 +136,6 @@ def play(
         elif (following := next(waiting, None)) is not None:
             heapq.heappush(busy, (now + first_epoch(following), following, 1))
     return trained, now
-
-
-def memory_of(config: Config, cost: Cost) -> int:
-    """Bytes that a trial needs beside torch itself: weights, gradients, optimizer and a batch's activations."""
-    batch = config.training.batch_size * cost.activation_bytes
-    return _state_bytes(config, cost) + 4 * cost.parameters + 2 * batch  # gradients of activations pass by as well
-
-
-def _state_bytes(config: Config, cost: Cost) -> int:
-    return 4 * cost.parameters * (1 + _OPTIMIZER_STATES[config.optimizer.name])
 
 
 def _families(configs: Sequence[Config], costs: Sequence[Cost], seconds: Sequence[float]) -> list[dict[str, Any]]:
