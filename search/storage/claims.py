@@ -16,8 +16,8 @@ from trainables import files
 SETTLE_SECONDS = 1.0
 """How long a driver waits after it has written its claim before it reads it back.
 
-pyarrow cannot create a file only where none is. When two drivers write a claim of one number at the same moment, the
-later write replaces the earlier one. After the wait both read the claim that is left, and the driver that finds
+pyarrow has no write that fails when the file exists. When two drivers write a claim of one number at the same moment,
+the later write replaces the earlier one. After the wait both read the claim that is left, and the driver that finds
 another's gives way. A write that takes longer than the wait replaces the claim of a driver that has already begun:
 that driver learns it at its next heartbeat, and none of its lines count.
 """
