@@ -76,11 +76,6 @@ def live_actors(controller: TuneController) -> list[TrackedActor]:
     return list(controller._actor_manager.live_actors)
 
 
-def num_idle_actors(controller: TuneController) -> int:
-    """How many actors wait for a trial."""
-    return int(controller._actor_cache.num_cached_objects)
-
-
 def trials_with_actors(controller: TuneController) -> set[Trial]:
     """The trials that have a live actor, whether it trains or still starts."""
     alive = set(live_actors(controller))

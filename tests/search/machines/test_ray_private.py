@@ -106,8 +106,6 @@ class Judge(FIFOScheduler):
         having = ray_private.trials_with_actors(controller)
         most("pending", len(waiting))
         most("live", len(ray_private.live_actors(controller)))
-        if len(trials) == 6:
-            found.setdefault("idle", ray_private.num_idle_actors(controller))
         most("with_actors", len(having & set(trials)))
         return next((trial for trial in waiting if trial not in having), None)
 
@@ -172,8 +170,8 @@ def test_every_port_of_a_ray_that_a_launch_starts_is_on_loopback(found):
 
 @pytest.mark.slow
 def test_idle_actors_stay_warm_and_train_what_comes_later(found):
-    assert (found["live"], found["idle"]) == (2, 2), "Tune alone would have kept one"
-    assert len(set(found["pids"])) == len(set(found["pids"][-4:])) == 2, "both processes have trained to the end"
+    assert found["live"] == len(set(found["pids"])) == 2
+    assert len(set(found["pids"][-4:])) == 2, "both have trained after the pause; Tune alone would have kept one"
 
 
 @pytest.mark.slow
