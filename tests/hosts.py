@@ -1,11 +1,11 @@
-"""Real hosts on one machine, out of Linux namespaces, for what shows only where there is more than one.
+"""Real hosts on one machine, made of Linux namespaces, to test what only happens between several hosts.
 
 A host has its own process tree, network card, name, home, /tmp and /dev/shm; processors, python and the installed
-project are shared. All hosts hang on one bridge that lies in a namespace too: the machine's own network is not
-touched, and two test runs cannot meet.
+project are shared. All hosts are connected to one bridge, which is in a namespace too: the machine's own network stays
+as it is, and two test runs cannot meet.
 
-A host is alive as long as its first process, which lives as long as a pipe to this one is open: whatever happens to a
-test, nothing is left behind.
+A host lives as long as its first process, and that lives as long as a pipe to this process is open. So nothing is left
+behind, whatever happens to a test.
 """
 
 import os
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-HOME = "/tmp/home"  # on every host, each time another folder
+HOME = "/tmp/home"  # on every host, where each has a /tmp of its own
 PORT = 6379  # of the head's Ray
 _PREFIX = "10.77.0."
 
@@ -34,7 +34,7 @@ _ENVIRONMENT = {
     "RAY_health_check_failure_threshold": "4",
 }
 
-# The children it is left with are reaped by the kernel, as a real host's first process would do.
+# It ignores SIGCHLD, so that the kernel reaps orphans, as a real host's first process does.
 _WAIT = "echo ready; exec env --ignore-signal=CHLD cat"
 
 

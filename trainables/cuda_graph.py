@@ -1,32 +1,50 @@
-"""What a training step computes on a GPU as one CUDA graph, which is launched whole.
+"""A training step on a GPU as one CUDA graph, which is launched whole.
 
 A step of a small network at batch size 8 is hundreds of kernels that run for a few microseconds each, less than Python
-takes to launch one. Captured are forward, loss, backward and metrics. The optimizer is not: fused it is few kernels, it
-takes its learning rate and counts its steps on the host, and its state is then the same with and without a capture.
-torch's Adagrad could not be captured at all.
+takes to launch one. The graph holds forward, loss, backward and metrics. It leaves out the optimizer, which is few
+kernels when fused, takes its learning rate and counts its steps on the host, and so has the same state with and without
+a graph. torch's Adagrad could not be captured at all.
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
 
-_WARM_UPS = 3  # kernels are chosen and workspaces made in the first calls, which may not be captured
+from trainables.memory import memory_error
+
+_WARM_UPS = 3  # the first calls choose kernels and make workspaces, which no capture may do
 
 Compute = Callable[[Tensor, Tensor], None]
 
 
+class CaptureMemoryError(RuntimeError):
+    """A capture ran out of memory. The step may still fit uncaptured, as it then keeps no memory of its own.
+
+    `memory_error` finds the allocator's error in it. The memory is free again once this error is no longer held.
+    """
+
+
 class Captured:
-    """`compute` for batches of one size: their tensors are copied to where the captured ones lay.
+    """`compute` for batches of one size, whose tensors are copied to where the captured ones are.
 
     What `compute` makes stays in the same memory from call to call, parameters' gradients included.
     """
 
     def __init__(self, compute: Compute, inputs: Tensor, labels: Tensor) -> None:
-        """inputs, labels: an example. `compute` runs several times and must not wait for the device."""
+        """inputs, labels: an example. `compute` runs several times and must not wait for the device.
+
+        Raises CaptureMemoryError when there is too little memory for a graph.
+        """
         self.size = len(labels)
         self._inputs, self._labels = inputs.clone(), labels.clone()
-        self._replay = _capture(lambda: compute(self._inputs, self._labels))
+        try:
+            self._replay = _capture(lambda: compute(self._inputs, self._labels))
+        except RuntimeError as error:
+            if (cause := memory_error(error)) is None:
+                raise
+            raise CaptureMemoryError(str(cause)) from error
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> None:
         """Compute for this batch."""
@@ -36,8 +54,8 @@ class Captured:
 
 
 def _capture(work: Callable[[], None]) -> Callable[[], None]:
-    """Record what `work` launches; the function that is returned launches it again."""
-    stream = torch.cuda.Stream()
+    """Record what `work` launches; the returned function launches it again."""
+    stream = _stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(_WARM_UPS):
@@ -47,3 +65,9 @@ def _capture(work: Callable[[], None]) -> Callable[[], None]:
     with torch.cuda.graph(graph, stream=stream):
         work()
     return graph.replay
+
+
+@cache
+def _stream() -> torch.cuda.Stream:
+    """The stream of all captures of this process: cuBLAS keeps a workspace for every stream that it has met."""
+    return torch.cuda.Stream()

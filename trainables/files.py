@@ -1,7 +1,7 @@
-"""Files through pyarrow's file systems, on a disk or in an object store: whole or absent, never torn.
+"""Files on a disk or in an object store, through pyarrow's file systems: each is whole or absent, never torn.
 
-On a disk a file is written under a temporary name, flushed, and renamed. An object store shows an object when its
-upload has ended.
+On a disk a file is written under a temporary name, flushed and renamed. An object store shows an object once its upload
+has ended.
 """
 
 import errno
@@ -21,23 +21,24 @@ from architectures.errors import one_line
 SCHEMES = ("s3", "gs", "abfs", "hdfs", "file")
 _S3_OPTIONS = ("region", "scheme", "endpoint_override")
 
-# Without these a store that is gone costs minutes an operation.
+# Without these limits every operation on a store that is gone takes minutes.
 _CONNECT_SECONDS = 3
-_SILENT_SECONDS = 5
+SILENT_SECONDS = 5
 _ATTEMPTS = 2
 _GCS_RETRY_SECONDS = 5
 
 
 @dataclass(frozen=True)
 class Folder:
-    """Named files in one place, which they may be in subfolders of.
+    """Files in one place, by their names; a name may begin with subfolders.
 
-    location: a local path, or a URI of one of pyarrow's file systems such as
-    s3://bucket/path?endpoint_override=host:port&scheme=http&region=…. Every method raises OSError when the place cannot
-    be reached, within half a minute for S3 and Google's store, or when it refuses.
+    Every method raises OSError when the place refuses or cannot be reached, with S3 and Google's store within half a
+    minute.
     """
 
     location: str
+    """A local path, or a URI of one of pyarrow's file systems such as
+    s3://bucket/path?endpoint_override=host:port&scheme=http&region=…"""
 
     def write(self, name: str, data: bytes | memoryview) -> None:
         """Write a file so that it is whole or absent, and durable when this returns."""
@@ -60,7 +61,7 @@ class Folder:
         sync(Path(path).parent)
 
     def read(self, name: str) -> bytes:
-        """A file's bytes; raises FileNotFoundError when it is not there."""
+        """A file's bytes; raises FileNotFoundError without it."""
         filesystem, root = self._open()
         with filesystem.open_input_file(f"{root}/{name}") as file:
             return file.readall()
@@ -71,20 +72,20 @@ class Folder:
         return filesystem.get_file_info(f"{root}/{name}").type == fs.FileType.File
 
     def remove(self, name: str) -> None:
-        """Delete a file that may be gone already."""
+        """Delete a file; does nothing when it does not exist."""
         filesystem, root = self._open()
         with suppress(FileNotFoundError):
             filesystem.delete_file(f"{root}/{name}")
 
     def names(self, below: str = "") -> list[str]:
-        """All files here, or in a subfolder, by their names relative to this folder; none when it is not there."""
+        """All files here or in a subfolder, by their names from here on, in order; empty without the folder."""
         filesystem, root = self._open()
         start = f"{root}/{below}" if below else root
         found = filesystem.get_file_info(fs.FileSelector(start, allow_not_found=True, recursive=True))
         return sorted(info.path.removeprefix(f"{root}/") for info in found if info.type == fs.FileType.File)
 
     def folders(self) -> list[str]:
-        """The names of the subfolders directly here, in order; none where there is no such folder."""
+        """The names of the subfolders directly here, in order; empty without the folder."""
         filesystem, root = self._open()
         try:
             found = filesystem.get_file_info(fs.FileSelector(root))
@@ -106,9 +107,9 @@ class Folder:
         return fs.LocalFileSystem(), str(Path(self.location).absolute()).rstrip("/")
 
 
-@lru_cache(maxsize=64)  # one client for each place: it keeps its connections
+@lru_cache(maxsize=64)  # one client for each place, as a client keeps its connections
 def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
-    """The file system of a URI and the path within; raises OSError with the rule for one that is none of ours."""
+    """The file system of a URI and the path in it; raises OSError with the rule that the URI breaks."""
     with _one_line():
         parts = urlsplit(uri)
     if parts.scheme not in SCHEMES:
@@ -126,7 +127,7 @@ def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
 
 
 def _s3(parts: SplitResult) -> tuple[fs.FileSystem, str]:
-    # Not by from_uri, which has no way to bound the time.
+    # from_uri has no option that bounds the time.
     if ":" in parts.netloc or "@" in parts.netloc:
         raise OSError(
             "a location holds no keys, since it is written into records; S3 keys come from AWS_ACCESS_KEY_ID and "
@@ -139,12 +140,12 @@ def _s3(parts: SplitResult) -> tuple[fs.FileSystem, str]:
         raise OSError(f"the options of s3:// are {', '.join(_S3_OPTIONS)}; got '{unknown[0]}'")
     with _one_line():
         if "region" not in options:
-            # Other makers' stores take any region; the SDK would ask around for one.
+            # Stores at an endpoint take any region; without one the SDK would ask several services for it.
             options["region"] = "us-east-1" if "endpoint_override" in options else fs.resolve_s3_region(parts.netloc)
         filesystem = fs.S3FileSystem(
             **options,
             connect_timeout=_CONNECT_SECONDS,
-            request_timeout=_SILENT_SECONDS,
+            request_timeout=SILENT_SECONDS,
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
             allow_delayed_open=True,  # a small file is one request
         )
@@ -157,7 +158,7 @@ def is_uri(location: str) -> bool:
 
 
 def shown(location: str) -> str:
-    """A location as it is printed: without its options, and without keys that somebody wrote into it."""
+    """A location as it is printed: without its options, and without keys that are in it by mistake."""
     if not is_uri(location):
         return location
     scheme, _, rest = location.partition("?")[0].partition("://")
@@ -166,13 +167,13 @@ def shown(location: str) -> str:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether an error says that there is no room left, on the disk or in one's quota."""
+    """Whether an error says that the disk or the user's quota is full."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
 
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """What pyarrow says of a URI it cannot use, as an OSError."""
+    """Within this, what pyarrow raises for a URI that it cannot use becomes an OSError of one line."""
     try:
         yield
     except (ValueError, NotImplementedError) as error:
@@ -185,7 +186,7 @@ def write(path: Path, data: bytes | memoryview) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a local file that may be gone already."""
+    """Delete a local file; does nothing when it does not exist."""
     path.unlink(missing_ok=True)
 
 

@@ -1,8 +1,8 @@
 """Memory of a training process on the CPU.
 
 glibc returns large blocks to the system as soon as they are free, and the next step's tensors then fault their pages
-in anew, 4 KiB at a time. Kept instead, a step takes up to a quarter less time (`benchmarks/step.py`) and no result
-changes. What a process holds stays at its peak, which it reaches once an epoch anyway.
+in again, 4 KiB at a time. When the process keeps the blocks, a step takes up to a quarter less time
+(`benchmarks/step.py`) and no result changes. The process then stays at its peak, which it reaches once an epoch anyway.
 """
 
 import ctypes
@@ -22,9 +22,10 @@ def keep_freed_memory() -> None:
 
 
 def memory_error(error: BaseException) -> BaseException | None:
-    """The error that says that memory ran out: this one, or one that was on its way when this one came up; or None.
+    """The error that says that memory ran out, if that is why this one was raised; else None.
 
-    Only the CUDA allocator has a class of its own for it, and a CUDA capture that it ends raises a second error.
+    It is this error itself, or one that was being handled when this one was raised: a CUDA capture that runs out of
+    memory raises a second error at its end.
     """
     found: BaseException | None = error
     while found is not None and not _says_out_of_memory(found):
@@ -33,6 +34,7 @@ def memory_error(error: BaseException) -> BaseException | None:
 
 
 def _says_out_of_memory(error: BaseException) -> bool:
+    # Only the CUDA allocator raises an error of its own class; others raise a RuntimeError.
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     signs = ("DefaultCPUAllocator: can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")

@@ -1,4 +1,4 @@
-"""Images where they are trained on: whole on the device, or on the host where the device has no room for them."""
+"""Images for training: whole on the device, or on the host when the device has no room for them."""
 
 import warnings
 from collections.abc import Iterator
@@ -12,23 +12,25 @@ from trainables.data.images import Images
 
 @dataclass(frozen=True)
 class Resident:
-    """Pixels uint8 (N, C, H, W) and labels int64 (N,), of which batches come on the labels' device.
-
-    The pixels lie there too, or on the host, from where a batch's are copied while the device works on the last one's.
-    """
+    """Images of which batches are taken on one device, that of the labels."""
 
     pixels: Tensor
+    """uint8 (N, C, H, W), on that device or on the host. A batch is copied while the device works on the last one."""
+
     labels: Tensor
+    """int64 (N,)."""
+
     num_classes: int
+    """Labels are below it."""
 
     @classmethod
     def of(cls, images: Images, device: str, *, room: float | None = None) -> "Resident":
         """Put images on the device; on the CPU the arrays are shared, not copied.
 
-        room: bytes that they may take there; pixels that take more stay on the host.
+        room: bytes that the pixels may take there, or they stay on the host; None for any number.
         """
         with warnings.catch_warnings():
-            # Arrays that other processes share are read-only, and nothing here writes to them.
+            # Arrays that are shared with other processes are read-only; nothing here writes to them.
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             pixels, labels = torch.from_numpy(images.pixels), torch.from_numpy(images.labels)
         fits = room is None or pixels.nbytes <= room
@@ -39,15 +41,15 @@ class Resident:
 
     @property
     def device(self) -> torch.device:
-        """Where batches come."""
+        """Where batches are."""
         return self.labels.device
 
     def first(self, number: int) -> "Resident":
-        """The first images alone."""
+        """The first so many images."""
         return Resident(self.pixels[:number], self.labels[:number], self.num_classes)
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixels and labels of the images at these indices, which lie where the pixels do."""
+        """Pixels and labels of the images at these indices, which are on the pixels' device."""
         return self._here(self.pixels[index]), self.labels[self._here(index)]
 
     def split(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:

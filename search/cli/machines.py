@@ -21,7 +21,7 @@ def doctor(address: str | None, storage: str | None, data_dir: Path, as_json: bo
     hpsearch doctor
     hpsearch doctor --address 10.0.0.5:6379 --storage s3://bucket/searches
     """
-    from search.machines.doctor import examine
+    from search.machines.doctor.examine import examine
     from search.show.terminal import print_rows
 
     rows = examine(results, data_dir, address=address, storage=storage)

@@ -79,7 +79,7 @@ def take_up(name: str | None, storage: str | None, results: Path) -> Any:
     """The search to continue, brought up to date from its storage if it has one, once no other process works on it."""
     from search.history import store
     from search.storage import takeover
-    from search.storage.layout import location_of
+    from search.storage.note import location_of
 
     found = None if storage is not None else store.find(results, name)
     place = location_of(found.folder) if found else storage

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from architectures.cost import Cost
-from search.forecast.calibration import Times
+from search.forecast.memory import memory_of, state_bytes
+from search.forecast.seconds import Times
 from search.machines.machine import Machine
 from search.samplers.sampler import Draw
 from trainables.config import Config
-from trainables.optimizers import OPTIMIZERS
 
 MOST_DRAWS = 200  # of which a forecast is made; a longer search is taken to repeat them
 
@@ -68,7 +68,7 @@ def forecast(plan: Plan, found: Times, games: Sequence[tuple[float, float]], her
     """The forecast of a search. found: its configurations' times. games: epochs and seconds of rehearsals."""
     configs, costs = plan.configs, plan.costs
     memory = sorted((memory_of(config, cost) for config, cost in zip(configs, costs, strict=True)), reverse=True)
-    checkpoints = sorted((_state_bytes(c, k) for c, k in zip(configs, costs, strict=True)), reverse=True)
+    checkpoints = sorted((state_bytes(c, k) for c, k in zip(configs, costs, strict=True)), reverse=True)
     needed, disk = sum(memory[: here.slots]), sum(checkpoints[: here.slots])
     return Forecast(
         families=_families(configs, costs, found.epochs),
@@ -79,16 +79,6 @@ def forecast(plan: Plan, found: Times, games: Sequence[tuple[float, float]], her
         disk=disk,
         warnings=_warnings(needed, disk, here, folder),
     )
-
-
-def memory_of(config: Config, cost: Cost) -> int:
-    """Bytes that a trial needs beside torch itself: weights, gradients, optimizer and a batch's activations."""
-    batch = config.training.batch_size * cost.activation_bytes
-    return _state_bytes(config, cost) + 4 * cost.parameters + 2 * batch  # gradients of activations pass by as well
-
-
-def _state_bytes(config: Config, cost: Cost) -> int:
-    return 4 * cost.parameters * (1 + OPTIMIZERS[config.optimizer.name].state_tensors)
 
 
 def _families(configs: Sequence[Config], costs: Sequence[Cost], seconds: Sequence[float]) -> list[dict[str, Any]]:

@@ -10,35 +10,44 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from architectures.errors import HpsearchError
+from architectures.errors import HpsearchError, one_line
 from trainables.training import default_precision
 
 if TYPE_CHECKING:
-    from search.machines.cluster import Node
+    from search.machines.nodes import Node
 
 SLOTS_PER_GPU = 16  # at most; to become the fewest that give 95 % of the most images/s (benchmarks/gpu.py)
 _SLOT_BYTES = 2e9  # of GPU memory, at least: a context, the images and a network in training
 
 
 class MachineError(HpsearchError):
-    """Machines that a search cannot go on with: one line."""
+    """Machines on which a search cannot run or go on: one line."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a session computes on.
-
-    threads: of each slot on the CPU. address: of the Ray cluster that this process is connected to, None for a Ray of
-    its own. limit: trials at a time where that has room for more.
-    """
+    """What a session computes on."""
 
     slots: int
+    """Trials at a time."""
+
     threads: int
+    """Of each slot, on the CPU."""
+
     num_gpus: int
+    """GPUs that the slots share; 0 where trials train on the CPU."""
+
     device: str
+    """Where trials train: cuda or cpu."""
+
     precision: str
+    """Of training: float32 or bfloat16."""
+
     address: str | None = None
+    """HOST:PORT of the Ray cluster that this process is connected to; None for a local Ray."""
+
     limit: int | None = None
+    """Trials at a time on a cluster that has room for more; None for as many as fit."""
 
 
 def slots_per_gpu(here: Machine) -> int:
@@ -47,9 +56,13 @@ def slots_per_gpu(here: Machine) -> int:
 
 
 def find(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
-    """The machine at hand with this many slots; threads and precision of an earlier session are kept."""
+    """The machine at hand.
+
+    parallel: slots; None for those of the earlier session, or the default. facts: of an earlier session, whose threads
+    and precision are kept. Raises MachineError when torch cannot use the GPUs that are there.
+    """
     facts = facts or {}
-    gpus = torch.cuda.device_count()
+    gpus = _usable_gpus()
     device = "cuda" if gpus else "cpu"
     cores = len(os.sched_getaffinity(0))
     slots = parallel or facts.get("slots") or _default_slots(gpus, cores)
@@ -62,8 +75,21 @@ def find(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
     )
 
 
+def _usable_gpus() -> int:
+    count = torch.cuda.device_count()
+    try:
+        for index in range(count):
+            torch.cuda.get_device_properties(index)
+    except RuntimeError as error:  # a driver that is too old still counts its GPUs
+        raise MachineError(
+            f"torch {torch.__version__} cannot use the GPUs of this machine ({one_line(error)}): update their driver, "
+            "install a torch for it, or set CUDA_VISIBLE_DEVICES= to train on the CPU"
+        ) from error
+    return count
+
+
 def _default_slots(gpus: int, cores: int) -> int:
-    """One a core; on GPUs as many as their memory has room for, and no more than cores that launch work there."""
+    """One slot for each core. On GPUs as many as their memory has room for, but no more than cores: each needs one."""
     if not gpus:
         return cores
     memory = min(torch.cuda.get_device_properties(i).total_memory for i in range(gpus))
@@ -73,7 +99,7 @@ def _default_slots(gpus: int, cores: int) -> int:
 def of_cluster(address: str, nodes: Sequence[Node], parallel: int | None, facts: dict[str, Any] | None) -> Machine:
     """A cluster's machines as one; threads and precision of an earlier session are kept.
 
-    Raises MachineError when none of them has cores for so many threads.
+    facts: of that session, if any. Raises MachineError when none of the machines has cores for so many threads.
     """
     facts = facts or {}
     gpus = sum(node.gpus for node in nodes)

@@ -76,11 +76,6 @@ def live_actors(controller: TuneController) -> list[TrackedActor]:
     return list(controller._actor_manager.live_actors)
 
 
-def idle_actors(controller: TuneController) -> list[TrackedActor]:
-    """The live actors that no trial has."""
-    return [actor for actor in live_actors(controller) if actor not in controller._actor_to_trial]
-
-
 def trials_with_actors(controller: TuneController) -> set[Trial]:
     """The trials that have a live actor, whether it trains or still starts."""
     alive = set(live_actors(controller))

@@ -1,4 +1,4 @@
-"""Who gets in: the token that Ray asks for. Import before Ray, which reads its settings when it is imported."""
+"""The token that Ray asks for. Import this before Ray, which reads its settings when it is imported."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ def wants_token() -> bool:
 
 
 def token_file() -> Path | None:
-    """The file in which Ray looks for its token, which need not exist; None where a variable holds it."""
+    """The file in which Ray looks for its token, whether or not it exists; None when a variable holds the token."""
     if os.environ.get("RAY_AUTH_TOKEN"):
         return None
     named = os.environ.get("RAY_AUTH_TOKEN_PATH")
@@ -26,7 +26,7 @@ def token_file() -> Path | None:
 
 
 def token() -> str | None:
-    """The token, which is never shown or written anywhere; None where there is none."""
+    """The token, or None without one. It must never be shown or written anywhere."""
     file = token_file()
     try:
         text = os.environ["RAY_AUTH_TOKEN"] if file is None else file.read_text()
@@ -36,12 +36,12 @@ def token() -> str | None:
 
 
 def place() -> str:
-    """Where the token is, or the first of the places where it is not."""
+    """Where the token is, for people; without a token the place where Ray looks for it."""
     file = token_file()
     return "in the variable RAY_AUTH_TOKEN" if file is None else f"in {file}"
 
 
 def header() -> dict[str, str]:
-    """What a request carries to be let in."""
+    """The header of a request with the token; empty without one."""
     found = token()
     return {"authorization": f"Bearer {found}"} if found else {}

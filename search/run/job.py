@@ -1,4 +1,4 @@
-"""A search as a Ray job: it runs on the cluster's head, and whoever sent it may leave."""
+"""A search as a Ray job: it runs on the cluster's head, whether or not the machine that sent it stays on."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ from click.core import ParameterSource
 
 from architectures.errors import one_line
 from search.history.store import Request
-from search.machines import cluster, tokens
+from search.machines import own_modules, tokens
 from search.machines.cluster import ClusterError
 from search.spaces import find_space
 from trainables.data.known import DATASETS
@@ -28,15 +28,18 @@ from trainables.files import is_uri
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 ANSWER_SECONDS = 10  # for the dashboard's first answer
-BEGIN_SECONDS = 120  # for the search to begin; a job that takes longer is left to itself
+BEGIN_SECONDS = 120  # for the search to begin; after that nobody waits for the job any more
 _LOOK_SECONDS = 0.5
 
-#: Options of `launch` that a job gets otherwise than as they were given.
+#: Options of `launch` that `submit` sets itself.
 _CHANGED = ("space", "name", "address", "submit", "storage", "results")
 
 
 def words(context: click.Context) -> list[str]:
-    """The options of `launch` that were given on the command line, but for those that `submit` sets itself."""
+    """The options of `launch` that were given on the command line, without those that `submit` sets itself.
+
+    Raises ClusterError for a folder that is not an absolute path, as it would be looked for on the head.
+    """
     found = []
     for option in context.command.params:
         name = option.name or ""
@@ -52,9 +55,9 @@ def words(context: click.Context) -> list[str]:
 def submit(url: str, words: list[str], request: Request, name: str, *, storage: str | None, results: Path) -> str:
     """Send a search to the cluster whose dashboard is at `url`, and return the job's id once it has begun.
 
-    words: more options of `launch`. results: on the head, below the home folder there unless absolute. What the search
-    needs of this folder, own modules or a list of configurations, travels with it; its dataset does not. Raises
-    ClusterError when there is no such dashboard, when it refuses, and when the search ends before it began.
+    words: more options of `launch`. results: a folder on the head, below the home folder there unless it is absolute.
+    The user's own modules and lists of configurations in this folder travel with the search; its dataset does not.
+    Raises ClusterError when there is no dashboard, when it refuses, and when the search ends before it has begun.
     """
     location = _checked(request, storage)
     job_id = f"hpsearch-{name}"
@@ -86,7 +89,7 @@ def submit(url: str, words: list[str], request: Request, name: str, *, storage: 
 
 
 def _checked(request: Request, storage: str | None) -> str:
-    """The place of the record's copy; raises ClusterError for what would fail or be lost on the head."""
+    """The place of the record's copy; raises ClusterError for a request that the head cannot serve."""
     if storage is None:
         raise ClusterError(
             "--submit needs --storage, a shared folder or an object store: without it nobody can read the record "
@@ -108,11 +111,11 @@ def _checked(request: Request, storage: str | None) -> str:
 
 
 def _ask(url: str) -> bool:
-    """Whether the dashboard lets everybody in; raises ClusterError when there is none, and when it refuses."""
+    """Whether the dashboard lets everybody in; raises ClusterError when nothing answers, and when it refuses."""
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and parts.hostname and parts.port and parts.path in ("", "/")
-    except ValueError:  # a port that is no number
+    except ValueError:  # the port is not a number
         fits = False
     if not fits:
         raise ClusterError(f"--submit is the address of a cluster's dashboard, http://HEAD:8265; got '{url}'")
@@ -128,8 +131,8 @@ def _ask(url: str) -> bool:
         theirs = json.loads(body)["ray_version"]
     except (ValueError, TypeError, KeyError):
         raise ClusterError(
-            f"{url} is no Ray dashboard (GET /api/version answers {status}): give http://HEAD:8265, or the port that "
-            "ray start --head names"
+            f"{url} is not a Ray dashboard (GET /api/version answers {status}): give http://HEAD:8265, or the port "
+            "that ray start --head names"
         ) from None
     if theirs != version("ray"):
         raise ClusterError(f"{url} runs Ray {theirs}, and this machine has Ray {version('ray')}: install the same here")
@@ -139,7 +142,7 @@ def _ask(url: str) -> bool:
 
 
 def _get(parts: SplitResult, header: dict[str, str]) -> tuple[int, bytes]:
-    """Status and body of the dashboard's version. No redirect is followed: it could lead the token elsewhere."""
+    """Status and body of the dashboard's version. A redirect is not followed: it could take the token elsewhere."""
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
     try:
@@ -157,20 +160,20 @@ def _get(parts: SplitResult, header: dict[str, str]) -> tuple[int, bytes]:
 
 
 def _travelling(space: str) -> tuple[dict[str, Any], str]:
-    """The runtime environment that brings what a space needs of this folder, and the space's name there."""
+    """The runtime environment with what a space needs of this folder, and the name that the space has there."""
     found, here = find_space(space), Path.cwd()
-    files = cluster.modules([space, *(config.network.name for config in found.configs)], here)
+    files = own_modules.find([space, *(config.network.name for config in found.configs)], here)
     if found.configs:
         files[Path(space)] = Path(Path(space).name)
         space = Path(space).name
-    return cluster.stage(files) if files else {}, space
+    return own_modules.stage(files) if files else {}, space
 
 
 def _client(url: str) -> JobSubmissionClient:
-    for variable in ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"):  # Ray would take these before what it is given
+    for variable in ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"):  # Ray prefers these to the address it is given
         os.environ.pop(variable, None)
     for module in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
-        logging.getLogger(module).setLevel(logging.ERROR)  # they speak of uploads
+        logging.getLogger(module).setLevel(logging.ERROR)  # they report uploads
     try:
         return JobSubmissionClient(url)
     except (RuntimeError, OSError) as error:
@@ -178,7 +181,7 @@ def _client(url: str) -> JobSubmissionClient:
 
 
 def _wait(client: JobSubmissionClient, job_id: str, name: str) -> None:
-    """Wait until the search has said that it begins; raises ClusterError when its job ends before that."""
+    """Wait until the search says that it begins; raises ClusterError when its job ends before that."""
     deadline = time.monotonic() + BEGIN_SECONDS
     while time.monotonic() < deadline:
         status, log = client.get_job_status(job_id), client.get_job_logs(job_id)
@@ -187,20 +190,20 @@ def _wait(client: JobSubmissionClient, job_id: str, name: str) -> None:
         if status in (JobStatus.FAILED, JobStatus.STOPPED):
             raise ClusterError(f"the search has ended on the head before it began: {_last_word(client, job_id, log)}")
         time.sleep(_LOOK_SECONDS)
-    click.echo(f"the search has not begun after {BEGIN_SECONDS} s; its job waits or prepares")
+    click.echo(f"the search has not begun after {BEGIN_SECONDS} s; its job is waiting or preparing")
 
 
 def _last_word(client: JobSubmissionClient, job_id: str, log: str) -> str:
-    """What a job that failed said at last: the search itself, or Ray where it did not come so far."""
+    """Why a job failed: the last line of the search, or Ray's reason when the search did not start."""
     said = log.partition(f"entrypoint for job {job_id}")[2].strip().splitlines()[1:]
     if not said:
-        return _last_line(client.get_job_info(job_id).message or "it has left no word")
+        return _last_line(client.get_job_info(job_id).message or "it gives no reason")
     if said[-1].endswith("hpsearch: not found"):
         return "the head has no command hpsearch: install it there, on the PATH with which Ray was started"
     return said[-1].removeprefix("hpsearch: ")
 
 
 def _last_line(text: str) -> str:
-    """The line of an error that says what it is: Ray sends whole tracebacks."""
+    """The last line of an error, which says what it is; Ray sends whole tracebacks."""
     lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line)]
     return lines[-1][:300] if lines else "it gives no reason"

@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 
-from search.forecast.calibration import Calibration, Speeds, calibrate, times
+from search.forecast.calibration import Calibration, Speeds, calibrate
 from search.forecast.forecast import Forecast, Plan, forecast
+from search.forecast.seconds import times
 from search.history import store
 from search.history.events import FINAL, Asked, Ended, Measured, parse
 from search.history.ledger import read
@@ -31,7 +32,7 @@ from search.samplers.sampler import derive_seed, history_json
 from search.schedulers import make_scheduler
 from search.spaces import find_space
 from search.spaces.lists import write_list
-from search.storage import mirror
+from search.storage import claims
 from trainables import files
 from trainables.data.images import fingerprint
 
@@ -55,7 +56,7 @@ def launch(
             # A copy: the search does not change when the list does, and resumes from any folder.
             files.write(search.folder / LIST, write_list(problem.space))
         if storage is not None:
-            mirror.begin(storage, search.folder)
+            claims.begin(storage, search.folder)
         return run(search, here, options, _errand(search, problem, here, problem.samples, plan))
     except BaseException:
         if not search.ledger.exists() or not search.ledger.stat().st_size:

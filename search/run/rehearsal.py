@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from search.forecast.calibration import Times
 from search.forecast.forecast import Plan
+from search.forecast.seconds import Times
 from search.history.events import Asked
 from search.history.ledger import MemoryLedger
 from search.history.record import Run

@@ -23,7 +23,7 @@ from search.run.engines.engine import Train, Work, engine
 from search.run.progress import Progress
 from search.run.shelf import Shelf
 from search.schedulers import Scheduler
-from search.storage import layout
+from search.storage import note
 from search.storage.mirror import Mirror
 from trainables.data.images import Images
 from trainables.files import Folder, is_full
@@ -176,18 +176,18 @@ def find_machine(options: Options, networks: Iterable[str], facts: dict[str, Any
     """
     if options.address is None:
         return machine.find(1 if options.engine == "inline" else options.parallel, facts)
-    from search.machines import cluster  # imported late, as it brings Ray
+    from search.machines import cluster, nodes, own_modules  # imported late, as they bring Ray
 
-    cluster.connect(options.address, cluster.own_modules(networks, Path.cwd()))
-    nodes = cluster.nodes()
-    cluster.check(nodes)
-    return machine.of_cluster(options.address, nodes, options.parallel, facts)
+    cluster.connect(options.address, own_modules.runtime_env(networks, Path.cwd()))
+    found = nodes.find()
+    nodes.check(found)
+    return machine.of_cluster(options.address, found, options.parallel, facts)
 
 
 @contextmanager
 def _mirrored(search: Search, ledger: Ledger, progress: Progress) -> Iterator[Mirror | None]:
     """Copy the record to the search's storage, if it has one; within this nobody else goes on with the search."""
-    if layout.location_of(search.folder) is None:
+    if note.location_of(search.folder) is None:
         yield None
         return
     with Mirror(ledger, search.folder, progress.say) as mirror:
@@ -196,7 +196,7 @@ def _mirrored(search: Search, ledger: Ledger, progress: Progress) -> Iterator[Mi
 
 def _shared_checkpoints(search: Search) -> Folder | None:
     """Where a search with a storage has its checkpoints, for all machines; None without one."""
-    location = layout.location_of(search.folder)
+    location = note.location_of(search.folder)
     return Folder(location).below(search.name).below("checkpoints") if location else None
 
 

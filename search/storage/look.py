@@ -11,7 +11,7 @@ from search.storage import takeover
 
 @contextmanager
 def opened(results: Path, name: str | None, storage: str | None) -> Iterator[Loaded]:
-    """A search from the results folder, or from a storage, where another machine may be at work on it."""
+    """A search from the results folder, or from a storage, to which another machine may be writing."""
     if storage is None:
         yield read_search(results, name)
         return

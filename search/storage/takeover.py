@@ -13,38 +13,43 @@ from typing import Any
 
 from search.history import ledger
 from search.history.ledger import Ledger
-from search.storage import layout
-from search.storage.layout import Claim, Home, StorageError, Stored, reported
+from search.storage import layout, note, record
+from search.storage.layout import Claim, Home, StorageError, reported
+from search.storage.record import Stored
 from trainables import files
 
 WINDOWS_UNTIL_DEAD = 3
-"""A driver whose heartbeat has not moved for so many loss windows, by the clock of who looks, is taken for dead."""
+"""For this many loss windows a driver's heartbeat must stand still before the driver is taken for dead.
+
+The clock is that of the machine that looks.
+"""
 
 _LOOKS_A_WINDOW = 5
 _RETRAINED = re.compile(rf"retrain/\d+-\d+/({'|'.join(map(re.escape, layout.RETRAINED))})")
 
 
 def fetch(location: str, name: str | None, results: Path) -> Path:
-    """Bring a search, the newest when no name is given, into a results folder or up to date there; returns its folder.
+    """Bring a search into a results folder, or up to date there; returns its folder.
 
-    A local ledger that differs stays when no other driver took over since; else it is kept beside the fetched one, with
-    a warning. Raises StorageError, and LedgerError when a process here has the search open.
+    name: None for the newest search. A local ledger that differs is left as it is unless another driver has taken over
+    since; then it is kept beside the fetched one, with a warning. Raises StorageError, and LedgerError when a process
+    of this machine has the search open.
     """
     home = layout.find(location, name)
     with reported(location):
-        stored = layout.read(home)
+        stored = record.read(home)
     return _bring(home, stored, results)
 
 
 def take_over(location: str, name: str | None, results: Path, *, sleep: Callable[[float], None] = time.sleep) -> Path:
-    """As `fetch`, to go on with the search: only when its driver is known dead.
+    """As `fetch`, in order to go on with the search, which is allowed only when its driver has ended.
 
-    It is when it closed the search, or when its heartbeat has not moved for `WINDOWS_UNTIL_DEAD` loss windows; at once
-    when it ran in this folder and is gone. Raises StorageError, naming host and process, when its heartbeat moves.
+    It has ended when it closed the search, when it ran in this folder and its process is gone, or when its heartbeat
+    has stood still for `WINDOWS_UNTIL_DEAD` loss windows. Else raises StorageError, which names host and process.
     """
     home = layout.find(location, name)
     with reported(location):
-        claims = layout.read_claims(home)
+        claims = record.read_claims(home)
         last = claims[-1] if claims else None
         dead = last is None or _is_gone(last, results / home.name)
         if last and not dead and _watch(home, last, WINDOWS_UNTIL_DEAD, sleep) == "alive":
@@ -52,7 +57,7 @@ def take_over(location: str, name: str | None, results: Path, *, sleep: Callable
                 f"{home.name} is running on {last.owner}: its heartbeat in {files.shown(location)} goes on; stop it "
                 "there first, or look on with hpsearch status and the same --storage"
             )
-        stored = layout.read(home)
+        stored = record.read(home)
     if stored.claims != claims:
         raise StorageError(
             f"{home.name} was taken over by {stored.claims[-1].owner} at the same moment; this machine gives way"
@@ -62,25 +67,25 @@ def take_over(location: str, name: str | None, results: Path, *, sleep: Callable
 
 @contextmanager
 def open_copy(location: str, name: str | None) -> Iterator[Path]:
-    """A temporary results folder with one search as its storage has it, weights left out; also while it runs."""
+    """A temporary results folder with a search as it is stored, without weights; the search may be running."""
     home = layout.find(location, name)
     with reported(location):
-        stored = layout.read(home)
+        stored = record.read(home)
     with TemporaryDirectory(prefix="hpsearch-") as results:
         _bring(home, stored, Path(results), weights=False)
         yield Path(results)
 
 
 def is_running(location: str, name: str, *, sleep: Callable[[float], None] = time.sleep) -> bool:
-    """Whether a driver's heartbeat moves; takes a loss window to deny it, unless the driver has closed the search."""
+    """Whether a driver's heartbeat moves. It takes a loss window to say no, unless the driver has closed the search."""
     home = layout.find(location, name)
     with reported(location):
-        claims = layout.read_claims(home)
+        claims = record.read_claims(home)
         return bool(claims) and _watch(home, claims[-1], 1, sleep) == "alive"
 
 
 def _watch(home: Home, claim: Claim, windows: int, sleep: Callable[[float], None]) -> str:
-    """How a driver's heartbeat is seen within so many loss windows: "closed", "alive" or "silent"."""
+    """What a driver's heartbeat shows within so many loss windows: "closed", "alive" or "silent"."""
     first = _beat(home, claim)
     for _ in range(_LOOKS_A_WINDOW * windows):
         if first and first["closed"]:
@@ -93,16 +98,16 @@ def _watch(home: Home, claim: Claim, windows: int, sleep: Callable[[float], None
 
 def _beat(home: Home, claim: Claim) -> dict[str, Any] | None:
     try:
-        return {"closed": False, **layout.read_json(home, claim.beat)}
+        return {"closed": False, **record.read_json(home, claim.beat)}
     except FileNotFoundError:
         return None
 
 
 def _is_gone(last: Claim, folder: Path) -> bool:
-    """Whether a claim was made from this folder, which no process has open any more."""
+    """Whether a claim was made from this folder, and no process has its ledger open any more."""
     path = folder / "ledger.jsonl"
     return (
-        path.exists() and layout.is_own(folder, last) and last.host == socket.gethostname() and not ledger.is_open(path)
+        path.exists() and note.is_own(folder, last) and last.host == socket.gethostname() and not ledger.is_open(path)
     )
 
 
@@ -124,23 +129,24 @@ def _bring(home: Home, stored: Stored, results: Path, weights: bool = True) -> P
             with reported(home.location):
                 data = home.folder.read(name)
             files.write(folder / name, data)
-    if stored.claims and layout.is_own(folder, stored.claims[-1]):
+    if stored.claims and note.is_own(folder, stored.claims[-1]):
         return folder
-    layout.remember(folder, home.location, **{each.id: len(stored.lines) for each in stored.claims[-1:]})
+    note.remember(folder, home.location, **{each.id: len(stored.lines) for each in stored.claims[-1:]})
     for name in reversed(description):  # search.json last: it makes the folder a search
         files.write(folder / name, description[name])
     return folder
 
 
 def _update(folder: Path, stored: Stored) -> str:
-    """Make the local ledger the stored one, or leave it where it is the truth: what became of it.
+    """Make the local ledger the stored one, unless it is ahead of it; returns what became of it.
 
-    "kept" as the truth, "replaced" where it differed, else "same", perhaps with more lines.
+    "kept": it differs and no other driver has written since. "replaced": it differed. "same": it had the stored lines,
+    or the first of them.
     """
     path = folder / "ledger.jsonl"
     mine = path.read_bytes().splitlines(keepends=True)
     if mine != stored.lines[: len(mine)]:
-        if layout.is_known(folder, stored):
+        if note.is_known(folder, stored):
             return "kept"
         aside = _put_aside(path, stored.claims[-1].number)
         warnings.warn(

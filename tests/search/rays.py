@@ -16,9 +16,10 @@ from pathlib import Path
 
 import grpc
 
-from search.machines import cluster
+from search.machines import ray_private
 
 RAY = str(Path(sys.executable).with_name("ray"))
+ANSWER_SECONDS = 10
 START_SECONDS = 200  # on a machine that does much else
 
 
@@ -41,10 +42,10 @@ class Head:
         """The token."""
         return (self.folder / "token").read_text()
 
-    def machines(self) -> list[cluster.GcsNodeInfo]:
-        """The nodes that are alive; none while it starts."""
+    def raylets(self) -> list[str]:
+        """The sockets of the nodes that are alive; none while it starts."""
         try:
-            return cluster._machines(self.address, {"authorization": f"Bearer {self.token}"})
+            return ray_private.raylets(self.address, {"authorization": f"Bearer {self.token}"}, ANSWER_SECONDS)
         except grpc.RpcError:
             return []
 
@@ -80,7 +81,7 @@ def node(of: Head, *options: str, count: int, **variables: str) -> Iterator[None
     process = _start(command, folder, of.env | variables)
     try:
         deadline = time.monotonic() + START_SECONDS
-        while len(of.machines()) < count:
+        while len(of.raylets()) < count:
             assert time.monotonic() < deadline, (folder / "log").read_text()[-2000:]
             if process.poll() is not None:  # Ray gives its own parts 30 s, which a busy machine does not keep
                 _end(process)

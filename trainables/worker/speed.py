@@ -6,26 +6,37 @@ from dataclasses import dataclass
 
 from trainables.config import Config
 from trainables.resident import Resident
-from trainables.training import Training
+from trainables.training import AUGMENTED_TOGETHER, Training
 
 SECONDS = 2.0  # of calibration in each slot
-STEPS = 2  # timed at a time; the first ones, which allocate and choose kernels, are timed apart
+STEPS = 2  # timed at first; those before them, which allocate and choose kernels, are timed apart
 LARGEST_BATCH = 64  # images; time is nearly proportional beyond, and the widest networks take a second for 256
+MORE_SECONDS = 0.1  # for more steps of a configuration whose steps are short
 
 
 @dataclass(frozen=True)
 class Speed:
-    """step: seconds of a warm step of `batch` images. start: seconds that a trial takes beyond its steps."""
+    """What the training of a configuration takes on this machine."""
 
     batch: int
+    """Images in a step."""
+
     step: float
+    """Seconds that a step takes once the process is warm."""
+
     start: float
+    """Seconds that a trial takes beyond its steps."""
+
+
+def images_for(batch: int) -> int:
+    """Images that `measure` can use for a batch of this size."""
+    return max(STEPS * batch, AUGMENTED_TOGETHER)
 
 
 def measure(configs: Sequence[Config], images: Resident, *, precision: str, budget: float) -> list[Speed | None]:
-    """Speeds in the order of the configurations, begun for at most `budget` seconds; None where not measured.
+    """Speeds in the order of the configurations; None for one that fails, whose trial will say why.
 
-    A configuration that fails has none either: its trial will say why.
+    budget: seconds after which no measurement begins; configurations that are left have None.
     """
     if configs:
         # The first training of a process imports and allocates what no later one does.
@@ -44,12 +55,23 @@ def _measure(config: Config, images: Resident, precision: str) -> Speed | None:
 def _speed(config: Config, images: Resident, precision: str) -> Speed:
     batch = min(config.training.batch_size, LARGEST_BATCH, len(images))
     some = images.first(STEPS * batch)
-    steps = -(-len(some) // batch)
+    cold = -(-len(some) // batch)
     began = time.perf_counter()
-    # Few images and long epochs, so that a cosine does not end: only time is asked for.
+    # So many epochs that a cosine does not end; only time is asked for.
     training = Training(config.with_training(epochs=1000, batch_size=batch), some, None, seed=0, precision=precision)
     training.run_segment()
     warm = time.perf_counter()
-    training.run_segment()  # reading its metrics waits for the device
-    step = (time.perf_counter() - warm) / steps
-    return Speed(batch, step, max(0.0, warm - began - steps * step))
+    step = _seconds_a_step(training, batch)
+    # A whole block is augmented together, and an epoch has operators of its own. A short step takes a fraction of
+    # their time, so it is timed again in an epoch with as many steps as a block has.
+    more = min(images_for(batch), len(images), int(MORE_SECONDS / step) * batch)
+    if more >= 2 * len(some):
+        training.train = images.first(more - more % batch)
+        step = _seconds_a_step(training, batch)
+    return Speed(batch, step, max(0.0, warm - began - cold * step))
+
+
+def _seconds_a_step(training: Training, batch: int) -> float:
+    began = time.perf_counter()
+    training.run_segment()  # it waits for the device when it reads its metrics
+    return (time.perf_counter() - began) / -(-len(training.train) // batch)

@@ -1,4 +1,4 @@
-"""A worker that makes no progress ends itself: Tune cannot interrupt a step."""
+"""A worker that makes no progress ends itself, because Tune cannot interrupt a step."""
 
 import sys
 import threading
@@ -10,9 +10,12 @@ from typing import Any
 
 
 class Watchdog:
-    """A thread that calls `end` with a reason when `progress` stays the same for so many seconds while watched."""
+    """A thread that ends a process which makes no progress while it is watched."""
 
     def __init__(self, seconds: float, progress: Callable[[], Any], end: Callable[[str], None]) -> None:
+        """progress: returns a value that changes with every step forward. When it has been the same for so many
+        seconds, `end` is called once with the reason. The thread that makes the watchdog is the one it reports on.
+        """
         self._seconds, self._progress, self._end = seconds, progress, end
         self._watched = False
         self._since = 0.0
@@ -21,7 +24,7 @@ class Watchdog:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Within this, progress is expected."""
+        """Within this, a lack of progress counts."""
         self._since, self._watched = time.monotonic(), True
         try:
             yield
@@ -40,7 +43,7 @@ class Watchdog:
                 return
 
     def _place(self) -> str:
-        """Where the watched thread is."""
+        """Where the watched thread is, for people; empty when it has ended."""
         frame = sys._current_frames().get(self._thread)
         if frame is None:
             return ""

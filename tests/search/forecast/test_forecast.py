@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from search.forecast.calibration import Calibration, CalibrationError, Times, calibrate, order, times
-from search.forecast.forecast import memory_of, play
+from search.forecast.calibration import Calibration, CalibrationError, calibrate, order
+from search.forecast.forecast import play
+from search.forecast.memory import memory_of
+from search.forecast.seconds import Times, times
 from search.machines.machine import Machine
 from search.run.session import cost_of
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig

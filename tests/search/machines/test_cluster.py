@@ -1,4 +1,4 @@
-"""A cluster that is there, or not, or lets nobody in; its nodes; and a user's own modules on them."""
+"""A cluster that is there, or not, or lets nobody in; and a search on a real one."""
 
 import json
 import os
@@ -12,10 +12,10 @@ from pathlib import Path
 import grpc
 import pytest
 
-from search.machines import cluster  # before Ray
-from search.machines.cluster import ClusterError, Node
-from search.machines.machine import MachineError, of_cluster
+from search.machines import cluster, nodes  # before Ray
+from search.machines.cluster import ClusterError
 from tests.search import rays
+from tests.search.machines.files import write
 
 # isort: split
 from ray.core.generated.gcs_service_pb2 import GetAllNodeInfoReply
@@ -97,115 +97,6 @@ def test_a_cluster_that_asks_for_no_token_is_used_only_when_that_is_meant(monkey
         server.stop(None)
 
 
-# ---- own modules
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A folder in which a user calls hpsearch, at the end of the path as the command puts it there."""
-    monkeypatch.syspath_prepend(tmp_path)
-    sys.path.remove(str(tmp_path))
-    sys.path.append(str(tmp_path))
-    write(tmp_path / "mine.py", "from helper import WIDTH\n\ndef space(trial):\n    return WIDTH\n")
-    write(tmp_path / "helper.py", "WIDTH = 3\n")
-    return tmp_path
-
-
-def write(path, text=""):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
-def staged(names, home):
-    folder = Path(cluster.own_modules(names, home)["working_dir"])
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.mark.parametrize("names", [[], ["cnn_all", "cnn6"], ["list.jsonl"], ["a:b.jsonl"], ["elsewhere:space"]])
-def test_nothing_travels_when_nothing_is_the_users_own(home, names):
-    assert cluster.own_modules(names, home) is None
-
-
-def test_code_travels_and_nothing_else(home):
-    write(home / "nets" / "small.py")  # a package without __init__.py
-    write(home / "nets" / "weights.bin")
-    write(home / "package" / "__init__.py")
-    write(home / "package" / "classes.json")
-    write(home / "package" / ".cache")
-    write(home / "package" / "data" / "image.py")
-    write(home / "results" / "first" / "trial.py")
-    write(home / "venv" / "pyvenv.cfg")
-    write(home / "venv" / "lib" / "module.py")
-    write(home / ".git" / "hook.py")
-    write(home / "not-a-name" / "module.py")
-    write(home / "notes.txt")
-    expected = {"mine.py", "helper.py", "nets/small.py", "package/__init__.py", "package/classes.json"}
-    assert staged(["mine:space", "cnn6"], home) == expected
-
-
-def test_what_python_finds_elsewhere_stays_here(home):
-    """The folder is the last place to look here and the first in a worker, which must get the same modules."""
-    for name in ("random", "torch", "search", "trainables", "__main__"):
-        write(home / f"{name}.py", "raise SystemExit\n")
-    assert staged(["mine:space"], home) == {"mine.py", "helper.py"}
-
-
-def test_more_than_code_is_refused(home, monkeypatch):
-    write(home / "package" / "__init__.py")
-    write(home / "package" / "weights.bin", "0" * 2**20)
-    monkeypatch.setattr(cluster, "MOST_BYTES", 2**20)
-    with pytest.raises(ClusterError, match="weights.bin"):
-        cluster.own_modules(["mine:space"], home)
-    monkeypatch.setattr(cluster, "MOST_ENTRIES", 3)
-    with pytest.raises(ClusterError, match="more than 3 files"):
-        cluster.own_modules(["mine:space"], home)
-
-
-def test_a_job_with_a_folder_has_given_it_to_its_workers(home, monkeypatch):
-    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps({"runtime_env": {"working_dir": "gcs://x.zip"}}))
-    assert cluster.own_modules(["mine:space"], home) is None
-
-
-# ---- versions
-
-
-def machine(**changed):
-    ours = cluster._wanted()
-    facts = {"id": "a", "host": "node-a", "address": "10.0.0.2", "is_driver": False, "cpus": 4, "gpus": 0, "memory": 1}
-    facts["precision"] = "float32"
-    return Node(**facts | {"versions": ours | {"python": f"{ours['python']}.99", "ray": "2.60.0"}} | changed)
-
-
-def test_a_search_of_more_threads_than_any_node_has_cores_is_refused():
-    with pytest.raises(MachineError, match=r"takes 8 threads.* no machine of head:6379 offers more than 4 cores"):
-        of_cluster("head:6379", [machine(), machine(cpus=2)], None, {"threads": 8})
-    assert of_cluster("head:6379", [], None, {"threads": 8}).slots == 0, "machines may join"
-
-
-def test_the_same_versions_are_fine_and_a_node_without_a_slot_may_have_others():
-    cluster.check([machine(), machine(cpus=0, reason="no hpsearch there")])
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"hpsearch": "0.0.9"}, "hpsearch is 0.0.9"),
-        ({"hpsearch": None}, "hpsearch is missing"),
-        ({"torch": "1.0"}, "torch is 1.0"),
-        ({"python": "3.8.1"}, "python is 3.8"),
-    ],
-)
-def test_other_versions_are_named_with_their_node(changed, said):
-    bad = machine(versions={**machine().versions, **changed})
-    with pytest.raises(ClusterError, match=rf"every machine .* hpsearch .* torch .*node-a \(10.0.0.2\): {said}$"):
-        cluster.check([machine(), bad])
-
-
-def test_a_node_that_does_not_answer_is_named_with_its_reason():
-    with pytest.raises(ClusterError, match=r"node-a \(10.0.0.2\): it has not answered within 60 s$"):
-        cluster.check([machine(versions={}, reason="it has not answered within 60 s")])
-
-
 # ---- a real cluster
 
 
@@ -238,8 +129,8 @@ def test_a_ray_that_is_no_head_does_not_answer_as_one(head):
 
 def test_a_driver_runs_on_a_node_of_its_cluster(head, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_TOKEN", head.token)
-    (alive,) = head.machines()
-    there = Path(alive.raylet_socket_name)
+    (raylet,) = head.raylets()
+    there = Path(raylet)
     there.rename(there.with_name("elsewhere"))  # as on a machine that the node does not run on
     try:
         line = refusal(head.address)
@@ -251,13 +142,14 @@ def test_a_driver_runs_on_a_node_of_its_cluster(head, monkeypatch):
 SCRIPT = """
 import json, os, sys
 from pathlib import Path
-from search.machines import cluster, doctor
+from search.machines import cluster, nodes, own_modules
+from search.machines.doctor import access
 import ray
 
 sys.path.append(os.getcwd())
-cluster.connect(sys.argv[1], cluster.own_modules(["mine:space"], Path.cwd()))
-nodes = cluster.nodes()
-found = {"nodes": [vars(node) for node in nodes]}
+cluster.connect(sys.argv[1], own_modules.runtime_env(["mine:space"], Path.cwd()))
+there = nodes.find()
+found = {"nodes": [vars(node) for node in there]}
 
 def error(call, *arguments):
     try:
@@ -265,18 +157,18 @@ def error(call, *arguments):
     except cluster.ClusterError as refused:
         return str(refused)
 
-found["check"] = error(cluster.check, nodes)
+found["check"] = error(nodes.check, there)
 
 def width():
     from architectures.families import import_function
     return import_function("mine:space")(None), os.getcwd()
 
-for node in nodes:
-    where = cluster.NodeAffinitySchedulingStrategy(node.id, soft=False)
+for node in there:
+    where = nodes.NodeAffinitySchedulingStrategy(node.id, soft=False)
     found[node.address + str(node.is_driver)] = ray.get(ray.remote(width).options(scheduling_strategy=where).remote())
 
 ray.shutdown()
-found["doctor"] = [vars(row) for row in doctor.machines(sys.argv[1])]
+found["doctor"] = [vars(row) for row in access.machines(sys.argv[1])]
 head = ray._raylet.GcsClient(sys.argv[1])
 before = head.internal_kv_get(b"CLUSTER_METADATA", b"cluster")
 told = json.loads(before) | {"ray_version": "2.1.0", "python_version": "3.8.1"}
@@ -298,7 +190,7 @@ def test_nodes_their_versions_and_a_users_module_on_each(head, home, tmp_path_fa
     found = json.loads(done.stdout)
     mine, theirs = sorted(found["nodes"], key=lambda node: not node["is_driver"])
     assert [node["cpus"] for node in (mine, theirs)] == [1, 1]
-    assert mine["versions"]["hpsearch"] == cluster._wanted()["hpsearch"]
+    assert mine["versions"]["hpsearch"] == nodes.wanted()["hpsearch"]
     assert theirs["versions"]["hpsearch"] == "0.0.9"
     assert mine["reason"] is None and mine["free_disk"] > 0 and mine["cores"] > 0 and mine["memory"] > 0
     assert mine["precision"] in ("float32", "bfloat16")

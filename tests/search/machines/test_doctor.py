@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from search.machines import doctor, host, tokens
+from search.machines import host, ray_processes, tokens
+from search.machines.doctor import access, folders, hardware, limits, packages
+from search.machines.doctor.row import Row
+from tests.search.machines.files import write
 
 COMMAND = str(Path(sys.executable).with_name("hpsearch"))
 
@@ -62,9 +65,9 @@ def test_a_problem_is_exit_code_1_and_a_wrong_request_2(tmp_path):
 
 def test_an_old_and_a_missing_package_say_what_to_install(monkeypatch):
     monkeypatch.setattr(
-        doctor, "requires", lambda _: ["numpy>=999", "no-such-package>=1", "click>=8", 'x>1; extra == "dev"']
+        packages, "requires", lambda _: ["numpy>=999", "no-such-package>=1", "click>=8", 'x>1; extra == "dev"']
     )
-    rows = doctor.packages()
+    rows = packages.packages()
     assert verdict(rows, "numpy").advice == ">=999 is needed: pip install 'numpy>=999'"
     assert verdict(rows, "no-such-package").found == "missing"
     assert {row.check for row in rows} == {"Python", "numpy", "no-such-package"}
@@ -73,22 +76,17 @@ def test_an_old_and_a_missing_package_say_what_to_install(monkeypatch):
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
     """A /proc and a /sys/fs/cgroup to write files into, of a machine with 16 GB and no limits."""
-    monkeypatch.setattr(host, "_PROC", tmp_path / "proc")
-    monkeypatch.setattr(host, "_CGROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(doctor, "_cores", lambda: 8)
+    monkeypatch.setattr(host, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(host, "CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(host, "usable_cores", lambda: 8)
     write(tmp_path / "proc/meminfo", "MemTotal: 16000000 kB\nMemFree: 1 kB\nMemAvailable: 15000000 kB\n")
     write(tmp_path / "proc/self/cgroup", "0::/\n")
     return tmp_path
 
 
-def write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
 def test_a_machine_without_limits(machine):
-    assert doctor.cores().verdict == "ok"
-    assert doctor.memory() == doctor.Row("memory", "15.4 GB free of 16.4 GB")
+    assert hardware.cores().verdict == "ok"
+    assert hardware.memory() == Row("memory", "15.4 GB free of 16.4 GB")
 
 
 @pytest.mark.parametrize("group", ["cgroup", "cgroup/a", "cgroup/a/b"])
@@ -98,13 +96,13 @@ def test_a_containers_limits_hold_wherever_they_were_set(machine, group):
     write(machine / group / "cpu.max", "150000 100000\n")
     write(machine / group / "memory.max", "6000000000\n")
     write(machine / group / "memory.current", "1000000000\n")
-    assert doctor.cores() == doctor.Row(
+    assert hardware.cores() == Row(
         "cores",
         f"8 of {os.cpu_count()}, with the time of 1.5",
         "warning",
         "a trial a core would share that time: --parallel 1",
     )
-    assert doctor.memory() == doctor.Row(
+    assert hardware.memory() == Row(
         "memory", "5.0 GB free of 6.0 GB", "warning", "a trial takes about 1.1 GB: --parallel 3"
     )
 
@@ -116,20 +114,20 @@ def test_limits_of_the_older_control_groups(machine):
     write(machine / "cgroup/memory/x/memory.limit_in_bytes", "1500000000\n")
     write(machine / "cgroup/pids/x/pids.max", "512\n")
     assert host.cpu_quota() == 2
-    assert doctor.memory().verdict == "problem"
-    assert "--pids-limit" in doctor.limits().advice
+    assert hardware.memory().verdict == "problem"
+    assert "--pids-limit" in limits.limits().advice
 
 
 def test_threads_that_are_bound_to_cores_are_a_warning(monkeypatch):
-    for name in (*doctor._THREADS, *doctor._BINDINGS):
+    for name in (*limits.THREADS, *limits.BINDINGS):
         monkeypatch.delenv(name, raising=False)
-    assert doctor.threads().verdict == "ok"
+    assert limits.threads().verdict == "ok"
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert doctor.threads() == doctor.Row("threads", "OMP_NUM_THREADS=1")
+    assert limits.threads() == Row("threads", "OMP_NUM_THREADS=1")
     monkeypatch.setenv("OMP_PROC_BIND", "close")
-    assert doctor.threads().advice == "all workers may share one core: unset OMP_PROC_BIND"
+    assert limits.threads().advice == "all workers may share one core: unset OMP_PROC_BIND"
     monkeypatch.setenv("OMP_PROC_BIND", "false")
-    assert doctor.threads().verdict == "ok"
+    assert limits.threads().verdict == "ok"
 
 
 def test_a_gpu_that_the_driver_lists_and_torch_does_not_see(tmp_path, monkeypatch):
@@ -139,35 +137,47 @@ def test_a_gpu_that_the_driver_lists_and_torch_does_not_see(tmp_path, monkeypatc
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    row = verdict(doctor.gpus(), "GPUs")
+    row = verdict(hardware.gpus(), "GPUs")
     assert row.verdict == "problem" and "H100" in row.found and "torch" in row.advice
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert "CUDA_VISIBLE_DEVICES" in verdict(doctor.gpus(), "GPUs").advice
+    assert "CUDA_VISIBLE_DEVICES" in verdict(hardware.gpus(), "GPUs").advice
+
+
+def test_a_driver_that_is_too_old_for_torch_is_named_in_one_line(monkeypatch):
+    def too_old(_):
+        raise RuntimeError("The NVIDIA driver on your system is too old\n(found version 12020).")
+
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.cuda.get_device_properties", too_old)
+    monkeypatch.setattr("pathlib.Path.glob", lambda *_: iter(["/dev/nvidia0"]))
+    row = verdict(hardware.gpus(), "GPUs")
+    assert row.verdict == "problem" and "update the driver" in row.advice
+    assert "torch cannot use them: The NVIDIA driver on your system is too old (found" in row.found
 
 
 # ---- folders
 
 
 def test_a_folder_that_works(tmp_path):
-    (row,) = doctor.folder("results", tmp_path / "not" / "yet")
+    (row,) = folders.folder("results", tmp_path / "not" / "yet")
     assert row.verdict in ("ok", "warning") and "free" in row.found and "not there yet" in row.found
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_on_a_file_system_without_room(tmp_path, monkeypatch):
-    monkeypatch.setattr(doctor, "NO_DISK", 1e18)
-    assert verdict(list(doctor.folder("results", tmp_path)), "results").verdict == "problem"
+    monkeypatch.setattr(folders, "NO_DISK", 1e18)
+    assert verdict(list(folders.folder("results", tmp_path)), "results").verdict == "problem"
 
 
 def test_a_folder_in_memory_goes_with_the_machines_next_start():
-    row = verdict(list(doctor.folder("results", Path("/dev/shm"))), "results")
+    row = verdict(list(folders.folder("results", Path("/dev/shm"))), "results")
     assert "tmpfs" in row.found and row.verdict != "ok"
 
 
 def test_a_folder_that_cannot_be_written(monkeypatch):
     for size in ("NO_DISK", "LITTLE_DISK"):  # there is none in /proc
-        monkeypatch.setattr(doctor, size, 0)
-    row = verdict(list(doctor.folder("data", Path("/proc/self"))), "data")
+        monkeypatch.setattr(folders, size, 0)
+    row = verdict(list(folders.folder("data", Path("/proc/self"))), "data")
     assert row.verdict == "problem" and "cannot be written" in row.found
 
 
@@ -176,15 +186,15 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    row = verdict(list(doctor.folder("results", tmp_path)), "results")
+    row = verdict(list(folders.folder("results", tmp_path)), "results")
     assert row.verdict == "warning" and "no file locks" in row.found
 
 
 def test_datasets_that_are_decoded(tmp_path):
-    assert doctor.datasets(tmp_path).found == "none decoded yet; the first launch does it"
+    assert folders.datasets(tmp_path).found == "none decoded yet; the first launch does it"
     write(tmp_path / "cache" / "cifar100-coarse-train-full-0123.json", "{}")
     write(tmp_path / "cache" / "digits-train-16-0123.json", "{}")
-    assert doctor.datasets(tmp_path).found == "decoded: cifar100-coarse, digits"
+    assert folders.datasets(tmp_path).found == "decoded: cifar100-coarse, digits"
 
 
 # ---- who gets in
@@ -201,23 +211,21 @@ def home(tmp_path, monkeypatch):
 
 
 def test_the_token_and_who_may_read_it(home, monkeypatch):
-    assert doctor.token().found == "none yet; the first launch makes one"
+    assert access.token().found == "none yet; the first launch makes one"
     file = home / ".ray" / "auth_token"
     write(file, "secret\n")
     file.chmod(0o644)
-    assert doctor.token() == doctor.Row(
-        "token", f"{file} has mode 644", "problem", f"others may read it: chmod 600 {file}"
-    )
+    assert access.token() == Row("token", f"{file} has mode 644", "problem", f"others may read it: chmod 600 {file}")
     file.chmod(0o600)
-    assert doctor.token() == doctor.Row("token", f"{file}, mode 600")
+    assert access.token() == Row("token", f"{file}, mode 600")
     file.write_text(" \n")
-    assert doctor.token().verdict == "problem"
+    assert access.token().verdict == "problem"
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(home / "none"))
-    assert (doctor.token().verdict, doctor.token().advice) == ("problem", tokens.REMEDY)
+    assert (access.token().verdict, access.token().advice) == ("problem", tokens.REMEDY)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
-    assert doctor.token() == doctor.Row("token", "in the variable RAY_AUTH_TOKEN")
+    assert access.token() == Row("token", "in the variable RAY_AUTH_TOKEN")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    assert doctor.token().verdict == "warning"
+    assert access.token().verdict == "warning"
 
 
 LISTEN = """
@@ -246,9 +254,9 @@ def test_ports_beyond_loopback_want_a_token(tmp_path, monkeypatch, mode, expecte
     try:
         port = int(started.stdout.readline())
         monkeypatch.setattr(
-            host, "ray_processes", lambda found=host.ray_processes: [p for p in found() if p.pid == started.pid]
+            ray_processes, "find", lambda found=ray_processes.find: [p for p in found() if p.pid == started.pid]
         )
-        rows = doctor.rays()
+        rows = access.rays()
     finally:
         started.kill()
         started.wait()
@@ -262,17 +270,17 @@ def test_ports_beyond_loopback_want_a_token(tmp_path, monkeypatch, mode, expecte
 
 
 def test_a_storage_is_tried_and_left_as_it_was(tmp_path):
-    row = doctor.round_trip(str(tmp_path))
+    row = folders.round_trip(str(tmp_path))
     assert row.verdict == "ok" and row.found.endswith(" ms")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("storage", ["bogus://bucket/path", "/proc/self/searches"])
 def test_a_storage_that_cannot_be_used(storage):
-    row = doctor.round_trip(storage)
+    row = folders.round_trip(storage)
     assert row.verdict == "problem" and "\n" not in row.found
 
 
 def test_credentials_in_an_address_are_not_shown():
-    row = doctor.round_trip("bogus://name:secret@bucket/path")
+    row = folders.round_trip("bogus://name:secret@bucket/path")
     assert row.verdict == "problem" and "secret" not in row.found

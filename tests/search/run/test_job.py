@@ -124,7 +124,7 @@ def test_nobody_answers(monkeypatch):
 def test_something_else_answers(dashboard, answer):
     url, answers, asked = dashboard
     answers[None] = answer
-    assert f"{url} is no Ray dashboard" in refusal(url)
+    assert f"{url} is not a Ray dashboard" in refusal(url)
     assert asked == [("/api/version", None)]  # no token for whoever does not ask for one
 
 
@@ -152,4 +152,4 @@ def test_a_dashboard_that_lets_everybody_in_is_named(dashboard):
     url, answers, _ = dashboard
     answers[None] = (200, json.dumps({"version": "4", "ray_version": version("ray")}))
     with pytest.warns(UserWarning, match="asks for no token: whoever reaches it may run code on its machines"):
-        assert job._ask(url)
+        assert f"{url} does not take the job" in refusal(url)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from search.history import ledger, store
 from search.history.ledger import Ledger
-from search.storage import layout, mirror
+from search.storage import claims, layout, record
 from search.storage.mirror import Mirror
 from search.storage.takeover import fetch, take_over
 from trainables import files
@@ -59,7 +59,7 @@ class World:
         self.stored: list[bytes] = []
         request = store.Request(space="any", samples=1, data_dir="")
         found = store.create(self.machine(0), "one", request, 1.0, {})
-        mirror.begin(self.place, found.folder)
+        claims.begin(self.place, found.folder)
         self.drivers = [Driver(found.folder)]
 
     def machine(self, number: int) -> Path:
@@ -124,7 +124,7 @@ class World:
         self.drivers.append(Driver(folder))
 
     def check(self) -> None:
-        stored = layout.read(layout.home_of(self.place, "one"))
+        stored = record.read(layout.home_of(self.place, "one"))
         events = [ledger.decode(line, seq) for seq, line in enumerate(stored.lines)]
         assert [event["seq"] for event in events] == list(range(len(events)))
         assert not self.late & set(stored.lines)

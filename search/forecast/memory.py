@@ -1,0 +1,19 @@
+"""The bytes of a configuration: in memory while it trains, and in its checkpoint."""
+
+from architectures.cost import Cost
+from trainables.config import Config
+from trainables.optimizers import OPTIMIZERS
+
+_FLOAT_BYTES = 4
+
+
+def memory_of(config: Config, cost: Cost) -> int:
+    """Bytes that a trial needs beside torch itself: weights, gradients, optimizer and a batch's activations."""
+    batch = config.training.batch_size * cost.activation_bytes
+    gradients = _FLOAT_BYTES * cost.parameters
+    return state_bytes(config, cost) + gradients + 2 * batch  # twice: the gradients of activations pass by as well
+
+
+def state_bytes(config: Config, cost: Cost) -> int:
+    """Bytes of a trial's checkpoint: the weights, and what the optimizer keeps for them."""
+    return _FLOAT_BYTES * cost.parameters * (1 + OPTIMIZERS[config.optimizer.name].state_tensors)

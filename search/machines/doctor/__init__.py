@@ -1,0 +1,1 @@
+"""What this machine and a cluster offer, what is missing, and what to do about it."""

@@ -1,0 +1,96 @@
+"""Cores, memory and GPUs."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from architectures.errors import one_line
+from search.machines import host
+from search.machines.doctor.row import Row, size_of
+
+WORKER_BYTES = 2**30  # of memory that a slot takes with torch, a network and its batches, about
+RAY_BYTES = 2**30  # that the driver and Ray's own processes take, about
+OBJECT_STORE_SHARE = 0.3  # of the memory, which Ray gives its object store
+GPU_SECONDS = 10  # for the driver's answer
+
+
+def cores() -> Row:
+    """The cores that this process may use, and how much of their time a container's limit leaves."""
+    usable, quota = host.usable_cores(), host.cpu_quota()
+    found = f"{usable} of {os.cpu_count()}" + ("" if quota is None else f", with the time of {quota:g}")
+    if quota is not None and quota < usable:
+        slots = max(1, int(quota))
+        return Row("cores", found, "warning", f"a trial a core would share that time: --parallel {slots}")
+    return Row("cores", found)
+
+
+def memory() -> Row:
+    """Whether there is enough memory for a trial on each core."""
+    total, free = host.memory()
+    found = f"{size_of(free)} free of {size_of(total)}"
+    slots = int((free - RAY_BYTES) // WORKER_BYTES)
+    if slots < 1:
+        return Row("memory", found, "problem", f"make {size_of(RAY_BYTES + WORKER_BYTES)} free: a search needs that")
+    if slots < host.usable_cores():
+        return Row("memory", found, "warning", f"a trial takes about {size_of(WORKER_BYTES)}: --parallel {slots}")
+    return Row("memory", found)
+
+
+def shared_memory() -> Row:
+    """Room for Ray's object store, from which workers get the images; without room it is on a disk, which is slow."""
+    total, free = host.shared_memory()
+    wanted = int(host.memory()[1] * OBJECT_STORE_SHARE)
+    found = f"{size_of(free)} free of {size_of(total)} in /dev/shm"
+    if free < min(wanted, 10e9):  # Ray takes less than its share rather than a disk once it has ten
+        return Row(
+            "shared memory", found, "warning", f"Ray's object store wants {size_of(wanted)}: docker run --shm-size"
+        )
+    return Row("shared memory", found)
+
+
+def gpus() -> list[Row]:
+    """GPUs as the driver and as torch see them, and the precision that training takes by default."""
+    driver = _driver_gpus()
+    if not driver and not any(Path("/dev").glob("nvidia[0-9]*")) and not Path("/dev/kfd").exists():
+        fast = host.has_matrix_units()
+        found = "bfloat16 by default (AMX)" if fast else "float32 by default: no matrix units for bfloat16"
+        return [Row("GPUs", "none; trials train on the cores"), Row("precision", found)]
+    import torch
+
+    from trainables.training import default_precision
+
+    count = torch.cuda.device_count()
+    built_for = f"torch {torch.__version__} is built for CUDA {torch.version.cuda}"
+    newer = f"{built_for}: update the driver, or install a torch for it"
+    if not count:
+        seen = f"{'; '.join(driver) or 'a device file'}, but torch sees none"
+        if (hidden := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+            return [Row("GPUs", seen, "problem", f"CUDA_VISIBLE_DEVICES={hidden} hides them")]
+        if torch.version.cuda is None:
+            return [
+                Row("GPUs", seen, "problem", f"torch {torch.__version__} is built without CUDA: install one with it")
+            ]
+        return [Row("GPUs", seen, "problem", newer)]
+    try:
+        properties = [torch.cuda.get_device_properties(i) for i in range(count)]
+    except RuntimeError as error:  # a driver that is too old still counts its GPUs
+        seen = f"{'; '.join(driver) or count}, but torch cannot use them: {one_line(error)}"
+        return [Row("GPUs", seen, "problem", newer)]
+    found = "; ".join(f"{each.name}, {size_of(each.total_memory)}" for each in properties)
+    row = Row("GPUs", f"{found}; CUDA {torch.version.cuda}" + (f"; driver {driver[0]}" if driver else ""))
+    if len(driver) > count:
+        row = Row("GPUs", f"{count} of {len(driver)}: {found}", "warning", "CUDA_VISIBLE_DEVICES may hide the others")
+    return [row, Row("precision", f"{default_precision('cuda')} by default")]
+
+
+def _driver_gpus() -> list[str]:
+    """Name, memory and driver of each GPU that nvidia-smi lists."""
+    if not shutil.which("nvidia-smi"):
+        return []
+    command = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=GPU_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []

@@ -1,0 +1,161 @@
+"""The nodes of the cluster that this process is connected to: what each offers, and what it lacks."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from search.machines.cluster import ClusterError
+
+# isort: split
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+NODE_SECONDS = 60  # for a node's answer: it starts a process, which imports torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A machine of the cluster."""
+
+    id: str
+    """Ray's name for the node."""
+
+    host: str
+    """The machine's name."""
+
+    address: str
+    """The machine's IP address."""
+
+    is_driver: bool
+    """Whether this process runs there."""
+
+    cpus: int
+    """Cores that Ray hands out there."""
+
+    gpus: int
+    """GPUs that Ray hands out there."""
+
+    memory: int
+    """Bytes of memory that Ray hands out there."""
+
+    versions: Mapping[str, str | None] = field(default_factory=dict)
+    """Versions of hpsearch, torch, ray and python there; None for a package that is missing."""
+
+    cores: int | None = None
+    """Cores that Ray's processes may use there."""
+
+    gpu_names: tuple[str, ...] = ()
+    """What the GPUs are called."""
+
+    precision: str | None = None
+    """Of training there by default."""
+
+    free_disk: int | None = None
+    """Bytes that are free where Ray keeps its files there."""
+
+    reason: str | None = None
+    """Why the node has not answered, or why hpsearch does not work there; None when all is well."""
+
+
+def find() -> list[Node]:
+    """The live nodes; a task on each looks around there."""
+
+    # A function in a function travels as its code, so that it also runs where there is another hpsearch, or none.
+    @ray.remote(num_cpus=0, max_retries=0)
+    def look(folder: str) -> dict[str, Any]:
+        import os
+        import platform
+        import shutil
+        from importlib.metadata import PackageNotFoundError, version
+
+        versions: dict[str, str | None] = {"python": platform.python_version()}
+        for package in ("hpsearch", "torch", "ray"):
+            try:
+                versions[package] = version(package)
+            except PackageNotFoundError:
+                versions[package] = None
+        found: dict[str, Any] = {
+            "versions": versions,
+            "cores": len(os.sched_getaffinity(0)),
+            "free_disk": shutil.disk_usage(folder).free,
+        }
+        try:
+            import torch
+
+            from trainables.training import default_precision
+
+            names = tuple(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+            found |= {"gpu_names": names, "precision": default_precision("cuda" if names else "cpu")}
+        except Exception as error:
+            found["reason"] = f"hpsearch cannot be imported there ({type(error).__name__}: {error})"
+        return found
+
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    tasks = [
+        look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
+            str(Path(node["ObjectStoreSocketName"]).parent)
+        )
+        for node in alive
+    ]
+    ready, _ = ray.wait(tasks, num_returns=len(tasks), timeout=NODE_SECONDS)
+    here = ray.get_runtime_context().get_node_id()
+    found = []
+    for node, task in zip(alive, tasks, strict=True):
+        if task in ready:
+            try:
+                facts = ray.get(task)
+            except ray.exceptions.RayError as error:
+                facts = {"reason": f"it cannot run tasks ({' '.join(str(error).split())[:200]})"}
+        else:
+            facts = {"reason": f"it has not answered within {NODE_SECONDS} s"}
+            ray.cancel(task, force=True)
+        resources = node["Resources"]
+        found.append(
+            Node(
+                id=node["NodeID"],
+                host=node["NodeManagerHostname"],
+                address=node["NodeManagerAddress"],
+                is_driver=node["NodeID"] == here,
+                cpus=int(resources.get("CPU", 0)),
+                gpus=int(resources.get("GPU", 0)),
+                memory=int(resources.get("memory", 0)),
+                **facts,
+            )
+        )
+    return found
+
+
+def check(nodes: Sequence[Node]) -> None:
+    """Raise ClusterError naming the nodes that could train but lack the driver's hpsearch, torch or Python."""
+    bad = [f"{node.host} ({node.address}): {found}" for node in nodes if (found := trouble(node))]
+    if bad:
+        ours = wanted()
+        raise ClusterError(
+            f"every machine of the cluster needs hpsearch {ours['hpsearch']} with torch {ours['torch']} on Python "
+            f"{ours['python']}, installed for the Python that runs Ray there; {'; '.join(bad)}"
+        )
+
+
+def trouble(node: Node) -> str | None:
+    """Why a node cannot train with this driver; None when it can, or when it offers no slot."""
+    if not node.cpus and not node.gpus:
+        return None
+    theirs = {**node.versions, "python": _minor(node.versions.get("python"))}
+    different = [
+        f"{package} is {theirs[package] or 'missing'}"
+        for package, needed in wanted().items()
+        if node.versions and theirs[package] != needed
+    ]
+    return ", ".join(different) or node.reason
+
+
+def wanted() -> dict[str, str]:
+    """The versions that every node needs, which are this process's; of Python the minor version alone."""
+    return {"hpsearch": version("hpsearch"), "torch": version("torch"), "python": _minor(platform.python_version())}
+
+
+def _minor(python: str | None) -> str:
+    return ".".join((python or "").split(".")[:2])
