@@ -63,7 +63,7 @@ def _of_training() -> list[tuple[str, Any]]:
 
 
 def _of_families() -> list[tuple[str, Any]]:
-    signatures = (inspect.signature(family, eval_str=True) for family in FAMILIES.values())
+    signatures = (inspect.signature(family.function, eval_str=True) for family in FAMILIES.values())
     return [(p.name, p.annotation) for signature in signatures for p in signature.parameters.values()]
 
 
