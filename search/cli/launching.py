@@ -32,7 +32,7 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
 )
 @click.option("--augment", type=click.Choice(list(PRESETS)), default="published", show_default=True)
 @click.option("--sampler", type=click.Choice(SAMPLERS), default="random", show_default=True)
-@click.option("--scheduler", type=click.Choice(list(SCHEDULERS)), default="asha", show_default=True)
+@click.option("--scheduler", type=click.Choice(SCHEDULERS), default="asha", show_default=True)
 @click.option("--seed", type=Count(min=0), default=0, show_default=True)
 @session_options
 @options.storage

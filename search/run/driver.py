@@ -14,7 +14,7 @@ from search.forecast.calibration import Calibration
 from search.history.events import FINAL, Decision, Ended, Event, Granted, Measured, Started, State
 from search.history.record import Key, Record, Run
 from search.run.shelf import Shelf
-from search.schedulers import Scheduler
+from search.schedulers.scheduler import Scheduler
 from trainables.worker.speed import Speed
 from trainables.worker.task import Task
 

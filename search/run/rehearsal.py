@@ -16,7 +16,7 @@ from search.history.record import Run
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
-from search.schedulers import make_scheduler
+from search.schedulers.scheduler import make_scheduler
 from trainables.worker.task import Task
 
 GAMES = 100  # random searches that are played

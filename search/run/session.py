@@ -22,7 +22,7 @@ from search.run.driver import RETRIES, Driver
 from search.run.engines.engine import Train, Work, engine
 from search.run.progress import Progress
 from search.run.shelf import Shelf
-from search.schedulers import Scheduler
+from search.schedulers.scheduler import Scheduler
 from search.storage import note
 from search.storage.mirror import Mirror
 from trainables.data.images import Images
