@@ -6,7 +6,7 @@ a resumed search draws what it would have drawn and repeats nothing.
 
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -106,10 +106,10 @@ class OptunaSampler:
         """Keep what Optuna shall know of a run; a later word replaces an earlier one."""
         if self._kind == "tpe":  # random search needs no history
             try:
-                self._told[run.asked["trial"]] = _frozen(run)
+                self._told[run.asked.trial] = optuna_trial(run)
             except (ValueError, LookupError, TypeError) as error:
                 reason = one_line(error)
-                raise SpaceError(f"the ledger's trial {run.asked['trial']} was never drawn: {reason}") from error
+                raise SpaceError(f"the ledger's trial {run.asked.trial} was never drawn: {reason}") from error
 
     def _history(self) -> optuna.Study:
         study = optuna.create_study(direction="maximize")
@@ -125,10 +125,10 @@ class OptunaSampler:
             return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
 
 
-def _frozen(run: Run) -> FrozenTrial:
+def optuna_trial(run: Run) -> FrozenTrial:
     """The truth in Optuna's terms; intermediate values are validation accuracies at steps in images."""
-    distributions = {k: json_to_distribution(v) for k, v in run.asked["distributions"].items()}
-    intermediate = {m["images"]: m["val_accuracy"] for m in _measured(run)}
+    distributions = {k: json_to_distribution(v) for k, v in run.asked.distributions.items()}
+    intermediate = {m.images: m.val_accuracy for m in run.measurements if m.val_accuracy is not None}
     # Pruned trials without values rank last in TPE, which is what a diverged or infeasible draw deserves.
     states = {
         "done": TrialState.COMPLETE,
@@ -141,15 +141,11 @@ def _frozen(run: Run) -> FrozenTrial:
     best = run.best
     return create_trial(
         state=state,
-        value=best["val_accuracy"] if state is TrialState.COMPLETE and best else None,
-        params=run.asked["params"],
+        value=best.val_accuracy if state is TrialState.COMPLETE and best else None,
+        params=dict(run.asked.params),
         distributions=distributions,
         intermediate_values={} if run.state in ("diverged", "infeasible") else intermediate,
     )
-
-
-def _measured(run: Run) -> Iterator[Any]:
-    return (m for m in run.measurements if m["val_accuracy"] is not None)
 
 
 def history_json(draw: Draw) -> dict[str, Any]:

@@ -1,10 +1,13 @@
+import json
+
 import optuna
 import pytest
 
 from architectures.spec import SizeError
-from search.history.record import Run
-from search.samplers.sampler import OptunaSampler, _frozen, derive_seed, history_json, make_sampler
+from search.history.events import State
+from search.samplers.sampler import derive_seed, history_json, make_sampler, optuna_trial
 from search.spaces.space import SPACES, Space, SpaceError, find_space
+from tests.search import events
 from trainables.config import Config
 
 
@@ -16,10 +19,9 @@ def sampler(kind="random", seed=0, check=anything, space="cnn_all"):
     return make_sampler(Space(space, SPACES[space]), kind, seed, check)
 
 
-def ended(trial, drawn, state="done", accuracies=(0.1, 0.2)):
-    run = Run({"trial": trial, "repeat": 0, **history_json(drawn)}, state=state)
-    run.measurements = [{"images": 100 * (i + 1), "val_accuracy": value} for i, value in enumerate(accuracies)]
-    return run
+def ended(trial, drawn, state=State.DONE, accuracies=(0.1, 0.2)):
+    curve = [events.measured(100 * (i + 1), value, trial=trial) for i, value in enumerate(accuracies)]
+    return events.run(trial, curve, state, **history_json(drawn))
 
 
 def test_a_draw_depends_on_the_search_seed_and_its_number_alone():
@@ -59,39 +61,37 @@ def test_a_space_without_a_possible_draw_is_an_error_that_says_why():
 @pytest.mark.parametrize(
     "state, accuracies, expected, values",
     [
-        ("done", (0.1, 0.3), "COMPLETE", {100: 0.1, 200: 0.3}),
-        ("stopped", (0.1,), "PRUNED", {100: 0.1}),
-        ("diverged", (0.1,), "PRUNED", {}),
-        ("infeasible", (), "PRUNED", {}),
-        ("failed", (), "FAIL", {}),
-        ("running", (0.1,), "RUNNING", {100: 0.1}),
-        ("waiting", (), "RUNNING", {}),
+        (State.DONE, (0.1, 0.3), "COMPLETE", {100: 0.1, 200: 0.3}),
+        (State.STOPPED, (0.1,), "PRUNED", {100: 0.1}),
+        (State.DIVERGED, (0.1,), "PRUNED", {}),
+        (State.INFEASIBLE, (), "PRUNED", {}),
+        (State.FAILED, (), "FAIL", {}),
+        (State.RUNNING, (0.1,), "RUNNING", {100: 0.1}),
+        (State.PAUSED, (0.1,), "RUNNING", {100: 0.1}),
+        (State.WAITING, (), "RUNNING", {}),
     ],
 )
 def test_optuna_hears_the_truth(state, accuracies, expected, values):
-    frozen = _frozen(ended(0, sampler().draw(0), state, accuracies))
+    frozen = optuna_trial(ended(0, sampler().draw(0), state, accuracies))
     assert frozen.state.name == expected
     assert frozen.intermediate_values == values
-    assert frozen.value == (0.3 if state == "done" else None)
+    assert frozen.value == (0.3 if state is State.DONE else None)
 
 
 def test_tpe_draws_the_same_from_the_same_history_and_learns_from_it():
     def good(config):
         return 0.9 if config.network.name == "cnn6" else 0.1
 
-    def searched():
-        tpe = sampler("tpe")
-        drawn = []
-        for n in range(60):
-            drawn.append(tpe.draw(n))
-            tpe.tell(ended(n, drawn[-1], accuracies=(good(drawn[-1].config),)))
-        return tpe, [d.config for d in drawn]
-
-    tpe, configs = searched()
-    assert sum(good(c) > 0.5 for c in configs[30:]) > 3 * sum(good(c) > 0.5 for c in configs[:10])
-    resumed = OptunaSampler(SPACES["cnn_all"], "tpe", 0, anything)
-    for n, trial in tpe._told.items():
-        resumed._told[n] = trial
+    tpe, runs = sampler("tpe"), []
+    for n in range(60):
+        drawn = tpe.draw(n)
+        runs.append(ended(n, drawn, accuracies=(good(drawn.config),)))
+        tpe.tell(runs[-1])
+    found = [run.best.val_accuracy > 0.5 for run in runs]
+    assert sum(found[30:]) > 3 * sum(found[:10])
+    resumed = sampler("tpe")
+    for run in reversed(runs):
+        resumed.tell(run)
     assert resumed.draw(60).config == tpe.draw(60).config
 
 
@@ -104,16 +104,15 @@ def test_a_list_is_drawn_in_order_and_ends(tmp_path):
 
 
 def test_the_history_goes_through_json(tmp_path):
-    import json
-
     drawn = sampler().draw(3)
     fields = json.loads(json.dumps(history_json(drawn)))
-    assert _frozen(Run({"trial": 3, "repeat": 0, **fields})).params == drawn.params
-    assert isinstance(_frozen(Run({"trial": 3, "repeat": 0, **fields})), optuna.trial.FrozenTrial)
+    frozen = optuna_trial(events.run(3, state=State.WAITING, **fields))
+    assert frozen.params == drawn.params
+    assert isinstance(frozen, optuna.trial.FrozenTrial)
 
 
 @pytest.mark.parametrize("distributions", [{"lr": "{}"}, {"lr": "no JSON"}, {}])
 def test_a_recorded_draw_that_is_none_is_refused_in_one_line(distributions):
-    asked = {"trial": 3, "repeat": 0, "params": {"lr": 0.1}, "distributions": distributions}
+    run = events.run(3, params={"lr": 0.1}, distributions=distributions)
     with pytest.raises(SpaceError, match="the ledger's trial 3 was never drawn: [^\n]+$"):
-        sampler("tpe").tell(Run(asked))
+        sampler("tpe").tell(run)
