@@ -1,7 +1,7 @@
 """A checkpoint comes back as it was, and reading one runs no code."""
 
 import os
-import pickle
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def test_a_relative_path_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_reading_runs_no_code(tmp_path: Path) -> None:
     checkpoints.save(Folder(str(tmp_path)), "evil.pt", {"images": 1, "model": Evil(tmp_path / "made")})
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(checkpoints.CheckpointError, match=r"evil\.pt is not a checkpoint of hpsearch"):
         checkpoints.load(Folder(str(tmp_path)), "evil.pt")
     assert not (tmp_path / "made").exists()
 
@@ -81,6 +81,32 @@ def test_a_file_that_is_cut_off_is_noticed(tmp_path: Path, size: int) -> None:
         checkpoints.load(Folder(str(tmp_path)), "1.pt")
 
 
-def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"none\.pt"):
+def test_a_file_of_zeros_whose_checksum_is_right_is_noticed(tmp_path: Path) -> None:
+    assert zlib.crc32(b"") == 0
+    (tmp_path / "1.pt").write_bytes(bytes(4))
+    with pytest.raises(checkpoints.CheckpointError, match=r"1\.pt does not match"):
+        checkpoints.load(Folder(str(tmp_path)), "1.pt")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(checkpoints.CheckpointError, match=r"none\.pt is missing"):
         checkpoints.load(Folder(str(tmp_path)), "none.pt")
+
+
+def test_a_place_that_is_not_reached_says_nothing_about_the_file() -> None:
+    with pytest.raises(OSError, match="begins with one of s3://"):
+        checkpoints.load(Folder("nowhere://bucket/path"), "1.pt")
+
+
+@pytest.mark.parametrize("error", [TypeError("a fault of ours"), torch.OutOfMemoryError("no memory")])
+def test_an_error_after_a_right_checksum_is_not_the_files_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    checkpoints.save(Folder(str(tmp_path)), "1.pt", STATE)
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(type(error)) as raised:
+        checkpoints.load(Folder(str(tmp_path)), "1.pt")
+    assert raised.value is error
