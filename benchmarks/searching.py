@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from search.history.events import FINAL
 from search.history.ledger import Event, Ledger
-from search.history.record import FINAL, Record
+from search.history.record import Record
 from search.history.store import Request
 from search.machines.machine import Machine
 from search.run.driver import Driver
 from search.run.launch import checker, search_source
 from search.run.progress import Progress
 from search.samplers.make import make_sampler
-from search.schedulers.asha import make_scheduler
+from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space
 from trainables.data.images import Images
 from trainables.training import Measurement

@@ -22,8 +22,8 @@ from typing import Any
 
 from common import header, spread, table
 
+from search.history.events import FINAL
 from search.history.ledger import Event
-from search.history.record import FINAL
 
 EVERY = 100  # trials between two readings of the memory, and in the mean at the beginning and at the end
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import search.cli.main as cli
+from search.history.events import FINAL
 from search.history.ledger import Event, Ledger
-from search.history.record import FINAL
 from search.run.driver import Driver
 from search.run.engines import tune
 from trainables import files

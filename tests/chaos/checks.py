@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from search.history import tables
+from search.history.events import FINAL
 from search.history.ledger import Event
-from search.history.record import FINAL, Key, Record, Run
+from search.history.record import Key, Record, Run
 from search.history.store import Request
-from search.schedulers.asha import make_scheduler
+from search.schedulers.scheduler import make_scheduler
 from trainables.predictions import read_predictions
 
 #: Times, speeds, hosts and attempts may differ; everything else is the same to the bit.

@@ -23,8 +23,9 @@ from search.cli.main import main
 from search.follow import SINKS, sink
 from search.follow.following import follow, sink_folder
 from search.history import ledger, store
+from search.history.events import FINAL
 from search.history.ledger import Ledger
-from search.history.record import FINAL, Record, Run
+from search.history.record import Record, Run
 from search.history.store import Search
 
 OLD = Path(__file__).parents[1] / "data" / "0.1.0"
