@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from search.forecast.seconds import Times
+from search.history.events import Decision, Granted, Measured
 from search.run.rehearsal import play
+from search.schedulers.scheduler import scheduler
 
 
 def game(seconds, epochs, scheduler="none", max_t=30, slots=2, seed=0, order=None):
@@ -38,3 +40,31 @@ def test_asha_trains_fewer_epochs_and_more_slots_take_less_time():
     assert np.mean([e for e, _ in played]) < plain / 3
     assert np.mean([w for _, w in faster]) < np.mean([w for _, w in played]) / 2
     assert all(wall >= e / 2 - 1e-6 for e, wall in played)
+
+
+@scheduler("halfway")
+class HalfWay:
+    """Pauses every trial at its half, and lets the first of two go on."""
+
+    pauses = True
+
+    def __init__(self, max_t):
+        self.rungs = (max_t / 2,)
+        self.paused = []
+
+    def decide(self, trial, epoch, value):
+        return Decision.PAUSE if epoch == self.rungs[0] else Decision.CONTINUE
+
+    def choose(self):
+        return self.paused[0] if len(self.paused) > 1 else None
+
+    def hear(self, event):
+        match event:
+            case Measured(decision=Decision.PAUSE):
+                self.paused.append(event.trial)
+            case Granted():
+                self.paused.remove(event.trial)
+
+
+def test_a_scheduler_that_pauses_is_played_and_only_what_it_lets_go_on_is_trained_to_its_end():
+    assert game([1.0] * 4, [5] * 4, "halfway", max_t=5, slots=1) == (3 * 5 + 2.5, pytest.approx(17.5))
