@@ -19,7 +19,7 @@ from search.history.store import Search
 from search.machines import machine
 from search.machines.machine import Machine, describe
 from search.run.driver import RETRIES, Driver
-from search.run.engines import Train, Work, engine
+from search.run.engines import EngineError, Train, Work, engine
 from search.run.progress import Progress
 from search.run.shelf import Shelf
 from search.schedulers import Scheduler
@@ -173,7 +173,10 @@ def find_machine(options: Options, networks: Iterable[str], facts: dict[str, Any
     """The machine at hand, or the cluster at an address, which this process is then connected to.
 
     networks: names of spaces and networks, of which a user's own travel to the cluster. facts: of an earlier session.
+    Raises EngineError for a cluster and an engine that cannot use it.
     """
+    if options.address is not None and options.engine == "inline":
+        raise EngineError(f"--engine inline trains in this process, and --address {options.address} names a cluster")
     if options.address is None:
         return machine.find(1 if options.engine == "inline" else options.parallel, facts)
     from search.machines import cluster  # imported late, as it brings Ray

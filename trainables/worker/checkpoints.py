@@ -1,6 +1,7 @@
 """Checkpoints as files, each with its checksum at the end. Nothing is unpickled that could run code."""
 
 import io
+import pickle
 import zlib
 from typing import Any, Protocol
 
@@ -26,6 +27,9 @@ class CheckpointError(HpsearchError):
     """A checkpoint that is not what was written."""
 
 
+_PARTS = {"images": int, "model": dict, "optimizer": dict}
+
+
 def save(folder: Files, name: str, state: dict[str, Any]) -> int:
     """Write a training's state; durable when this returns. Returns its size in bytes; raises OSError."""
     buffer = io.BytesIO()
@@ -41,4 +45,10 @@ def load(folder: Files, name: str) -> dict[str, Any]:
     written, crc = data[:-CRC_BYTES], data[-CRC_BYTES:]
     if zlib.crc32(written).to_bytes(CRC_BYTES, "big") != bytes(crc):
         raise CheckpointError(f"{name} does not match its checksum")
-    return torch.load(io.BytesIO(written), map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(io.BytesIO(written), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError) as error:  # its checksum is right, and it was not written by `save`
+        raise CheckpointError(f"{name} holds no tensors and plain values alone") from error
+    if not isinstance(state, dict) or not all(isinstance(state.get(part), kind) for part, kind in _PARTS.items()):
+        raise CheckpointError(f"{name} does not hold the state of a training")
+    return state
