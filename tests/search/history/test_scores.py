@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from search.history import scores, tables
+from search.history import scores
 from search.history.events import State
 from search.history.record import rank
 from tests.search import events
@@ -44,15 +44,3 @@ def test_repeats_are_summed_up_by_trial_and_epochs_where_there_are_two_or_more()
     assert (row["trial"], row["count"]) == (0, 2)
     assert row["mean"] == pytest.approx(0.6)
     assert row["std"] == pytest.approx(0.1 * 2**0.5)
-
-
-def test_tables_are_typed_also_where_a_value_is_missing(tmp_path):
-    found = record(run(0, [0.5]), run(1, [], state=State.WAITING), run(2, [0.5], state=State.RUNNING))
-    tables.write(tmp_path, found)
-    frame = pd.read_parquet(tmp_path / "trials.parquet")
-    assert frame.trial.dtype == np.int64
-    assert frame.best_val_accuracy.dtype == np.float64
-    assert frame.state.tolist() == ["done", "waiting", "interrupted"]
-    assert frame.momentum.tolist() == [0.2] * 3
-    assert list(tables.epochs(record()).columns) == tables.EPOCHS.names
-    assert tables.trials(found, running=True).state.tolist() == ["done", "waiting", "running"]
