@@ -12,7 +12,6 @@ import argparse
 import os
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,9 @@ from typing import Any
 from common import header, table
 from searching import noise, pretended, ray_for, run_search
 
-from search.history.ledger import Event
+from search.history.events import Event, Measured, State
 from search.machines.machine import Machine
-from search.run.driver import Driver
-from search.run.engines.tune import Worker
+from search.run.engines.tune import Worker  # not from where it is defined: Ray reads the environment on import
 from search.spaces import find_space
 from trainables.data.images import Images
 
@@ -33,25 +31,25 @@ MIB = 2**20
 class Reading(Worker):
     """A worker that reads every pixel in each step and never ends."""
 
+    def setup(self, config: dict[str, Any], *, train: Images, **given: Any) -> None:
+        """Keep the pixels at hand."""
+        super().setup(config, train=train, **given)
+        self.pixels = train.pixels
+
     def step(self) -> dict[str, Any]:
         """An epoch that reads and does not train."""
         began = time.time()
-        self._train.pixels.max()  # a sum would convert them first
+        self.pixels.max()  # a sum would convert them first
         time.sleep(0.2)
-        return self._answer(began, state="running", **pretended(1.0, val_accuracy=None))
+        return pretended(State.RUNNING, 1.0, val_accuracy=None, began=began)
 
 
 class Copying(Reading):
     """The same with pixels of its own."""
 
-    def setup(self, config: dict[str, Any], **given: Any) -> None:
+    def setup(self, config: dict[str, Any], *, train: Images, **given: Any) -> None:
         """Copy what Ray's object store shares."""
-        super().setup(config, **given)
-        self._train = replace(self._train, pixels=self._train.pixels.clone())
-
-
-class _EnoughError(Exception):
-    """Ends a search when its workers have been measured."""
+        super().setup(config, train=replace(train, pixels=train.pixels.copy()), **given)
 
 
 @dataclass(frozen=True)
@@ -67,27 +65,26 @@ def measure(worker: type, images: Images, here: Machine) -> Memory:
     seen: set[int] = set()
     found: list[Memory] = []
 
-    def listen(driver: Driver, event: Event) -> None:
-        if event["event"] != "measured" or found:
+    def listen(event: Event) -> None:
+        if not isinstance(event, Measured) or event.pid is None or found:
             return
-        seen.add(event["pid"])
+        seen.add(event.pid)
         if len(seen) == here.slots:
             shared = sum(field(pid, "Pss_Shmem") for pid in (*seen, os.getpid()))
             found.append(Memory(sum(field(pid, "Pss_Anon") for pid in seen) / here.slots, shared))
-            raise _EnoughError
 
-    with suppress(_EnoughError):
-        run_search(
-            worker,
-            find_space("cnn_all"),
-            images,
-            noise(100),
-            here,
-            samples=here.slots,
-            epochs=30,
-            scheduler="none",
-            listen=listen,
-        )
+    run_search(
+        worker,
+        find_space("cnn_all"),
+        images,
+        noise(100),
+        here,
+        samples=here.slots,
+        epochs=30,
+        scheduler="none",
+        listen=listen,
+        enough=lambda: bool(found),
+    )
     return found[0]
 
 

@@ -24,10 +24,11 @@ from typing import Any
 
 import numpy as np
 from common import header, spread, table
+from searching import noise
 
 import search
 from search.history.store import Request
-from search.run.session import cost_of, training_images
+from search.run.problem import cost_of, training_images
 from search.spaces import Space, find_space
 from search.spaces.lists import write_list
 from trainables.config import Config
@@ -171,8 +172,10 @@ def checked(space: Space) -> Space:
 def shortened(space: Space, mode: str) -> Space:
     """The first few of short trials; of long ones those that compute the least: one may take as long as all others."""
 
+    images = noise(1, (3, 32, 32), classes=10)
+
     def work(config: Config) -> int:
-        return (config.training.epochs or 0) * cost_of(config, (3, 32, 32), 10).flops
+        return (config.training.epochs or 0) * cost_of(config, images).flops
 
     chosen = sorted(space.configs, key=work) if mode == "compute" else space.configs
     return Space(space.name, configs=tuple(chosen[:SHORT]))
@@ -236,7 +239,7 @@ def hpsearch(options: argparse.Namespace, configs: Path, out: Path) -> Run:
     launched, ended = timed([Path(sys.executable).with_name("hpsearch"), "launch", *flags(asked)], out)
     found = search.load(out.name, results=str(out.parent))
     measured = [event for run in found.record.trials for event in run.measurements]
-    epochs = [{**event, "epoch": round(event["epoch"]), "ended": event["time"]} for event in measured]
+    epochs = [{**vars(event), "epoch": round(event.epoch), "ended": event.time} for event in measured]
     return Run(launched, ended, found.search.facts["slots"], epochs)
 
 

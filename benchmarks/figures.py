@@ -20,7 +20,7 @@ from common import header, table
 
 import search
 from search.history import ledger
-from search.history.ledger import Event
+from search.history.events import Closed, Event, Measured, Opened, Started, parse
 from search.readable import duration
 
 
@@ -31,24 +31,31 @@ class Session:
     events: list[Event]
 
     @property
+    def opened(self) -> Opened:
+        """Its first event."""
+        first = self.events[0]
+        assert isinstance(first, Opened)
+        return first
+
+    @property
     def slots(self) -> int:
         """Trials at a time."""
-        return self.events[0]["slots"]
+        return self.opened.slots
 
     @property
     def seconds(self) -> float:
         """Wall clock from its opening to its last event."""
-        return self.events[-1]["time"] - self.events[0]["time"]
+        return self.events[-1].time - self.opened.time
 
     @property
-    def steps(self) -> list[Event]:
+    def steps(self) -> list[Measured]:
         """Its measurements, in the order in which they began."""
-        return sorted((e for e in self.events if e["event"] == "measured"), key=lambda e: e["began"])
+        return sorted((e for e in self.events if isinstance(e, Measured)), key=lambda e: e.began)
 
     @property
     def first(self) -> float:
         """When its first step began (Unix seconds, as below)."""
-        return self.steps[0]["began"]
+        return self.steps[0].began
 
     @property
     def last(self) -> float:
@@ -58,52 +65,53 @@ class Session:
     @property
     def full(self) -> float:
         """Until when a trial waited for a slot."""
-        finished = self.events[-1].get("reason") == "finished"
-        return max(e["time"] for e in self.events if e["event"] == "started") if finished else self.last
+        end = self.events[-1]
+        finished = isinstance(end, Closed) and end.reason == "finished"
+        return max(e.time for e in self.events if isinstance(e, Started)) if finished else self.last
 
     @property
     def inside(self) -> float:
         """Seconds inside steps while trials waited, over all slots."""
-        return sum(max(0.0, min(_end(step), self.full) - step["began"]) for step in self.steps)
+        return sum(max(0.0, min(_end(step), self.full) - step.began) for step in self.steps)
 
     @property
-    def by_worker(self) -> list[list[Event]]:
+    def by_worker(self) -> list[list[Measured]]:
         """The steps of each worker's process."""
-        found: dict[tuple[str, int], list[Event]] = {}
+        found: dict[tuple[str, int], list[Measured]] = {}
         for step in self.steps:
-            found.setdefault((step["host"], step["pid"]), []).append(step)
+            found.setdefault((step.host, step.pid), []).append(step)
         return list(found.values())
 
     @property
     def gaps(self) -> list[float]:
         """Seconds between trials in the same worker."""
         return [
-            after["began"] - _end(before) - before.get("checkpoint_seconds", 0.0)
+            after.began - _end(before) - (before.checkpoint_seconds or 0.0)
             for steps in self.by_worker
             for before, after in pairwise(steps)
-            if (before["trial"], before["attempt"]) != (after["trial"], after["attempt"])
+            if (before.trial, before.attempt) != (after.trial, after.attempt)
         ]
 
 
-def _end(step: Event) -> float:
-    return step["began"] + step["seconds"]
+def _end(step: Measured) -> float:
+    return step.began + step.seconds
 
 
 def sessions(events: list[Event]) -> list[Session]:
     """The sessions that searched, without those that retrained and those that came to nothing."""
-    opened = [i for i, event in enumerate(events) if event["event"] == "opened"]
+    opened = [i for i, event in enumerate(events) if isinstance(event, Opened)]
     found = [Session(events[i:j]) for i, j in pairwise([*opened, len(events)])]
-    return [each for each in found if each.events[0].get("samples") and each.steps]
+    return [each for each in found if each.opened.samples and each.steps]
 
 
 def figures(folder: Path) -> dict[str, str]:
     """A search's figures, ready to be shown; a dash where the ledger does not say."""
     loaded = search.load(folder.name, str(folder.parent))
-    found = sessions(ledger.read(loaded.search.ledger))
+    found = sessions(list(parse(ledger.read(loaded.search.ledger))))
     steps = [step for each in found for step in each.steps]
     gaps = 1000 * np.array([gap for each in found for gap in each.gaps])
-    trained = sum(step["seconds"] for step in steps)
-    written = [step["checkpoint_seconds"] for step in steps if "checkpoint_seconds" in step]
+    trained = sum(step.seconds for step in steps)
+    written = [step.checkpoint_seconds for step in steps if step.checkpoint_seconds is not None]
     held = sum(each.slots * (each.full - each.first) for each in found)
     tail, stepping = sum(each.last - each.full for each in found), sum(each.last - each.first for each in found)
     return {

@@ -19,7 +19,7 @@ from searching import ray_for, run_search
 
 from search.history.record import Record
 from search.machines.machine import Machine
-from search.run.engines.tune import Worker
+from search.run.engines.tune import Worker  # not from where it is defined: Ray reads the environment on import
 from search.spaces import Space
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.data.images import Images
@@ -59,11 +59,9 @@ def measure(images: Images, trials: int, warm: bool) -> Gaps:
 
 def gaps(record: Record) -> Gaps:
     """From each trial's end to the next one's beginning."""
-    runs = sorted((run.measurements for run in record.trials), key=lambda steps: steps[0]["began"])
-    found = [
-        1000 * (following[0]["began"] - last[-1]["began"] - last[-1]["seconds"]) for last, following in pairwise(runs)
-    ]
-    return Gaps(found, len({step["pid"] for steps in runs for step in steps}))
+    runs = sorted((run.measurements for run in record.trials), key=lambda steps: steps[0].began)
+    found = [1000 * (following[0].began - last[-1].began - last[-1].seconds) for last, following in pairwise(runs)]
+    return Gaps(found, len({step.pid for steps in runs for step in steps}))
 
 
 def main() -> None:

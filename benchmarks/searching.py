@@ -1,6 +1,8 @@
 """Searches of the real engine for the benchmarks: with workers of their own, in a folder that is thrown away."""
 
+import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -9,15 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from search.history.ledger import Event, Ledger
-from search.history.record import FINAL, Record
+from search.history.events import Event, Opened, State
+from search.history.ledger import Ledger
+from search.history.record import Record
 from search.history.store import Request
 from search.machines.machine import Machine
 from search.run.driver import Driver
-from search.run.launch import checker, search_source
+from search.run.engines.engine import Work
+from search.run.launch import draw_trials
+from search.run.problem import Problem
 from search.run.progress import Progress
-from search.samplers.make import make_sampler
-from search.schedulers.asha import make_scheduler
+from search.run.shelf import Shelf
+from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space
 from trainables.data.images import Images
 from trainables.training import Measurement
@@ -46,30 +51,36 @@ def run_search(
     epochs: int,
     scheduler: str,
     warm: bool = True,
-    listen: Callable[[Driver, Event], None] = lambda *_: None,
+    listen: Callable[[Event], None] = lambda _: None,
+    enough: Callable[[], bool] = lambda: False,
 ) -> Record:
-    """A search as `hpsearch launch` runs it, in a folder that is thrown away; within `ray_for` the same machine."""
+    """A search as `hpsearch launch` runs it, in a folder that is thrown away; within `ray_for` the same machine.
+
+    listen: is told of every event. enough: whether every trial is to pause at its next segment's end.
+    """
     from search.run.engines import tune
 
     request = Request(space=space.name, samples=samples, epochs=epochs, data_dir="", augment="none")
-    sampler = make_sampler(space, request.sampler, request.seed, checker(train))
     with (
         tempfile.TemporaryDirectory(prefix="hpsearch-benchmark-") as folder,
         Ledger(Path(folder) / "ledger.jsonl") as ledger,
-        Progress("trial", lambda d: d.record.trials, samples, here.slots) as progress,
+        Progress("trial", lambda record: record.trials, samples, here.slots) as progress,
     ):
-
-        def hear(event: Event) -> None:
-            if event.get("state") in FINAL:
-                sampler.tell(driver.record.runs[event["trial"], 0])
-            progress.hear(event)
-            listen(driver, event)
-
-        source = search_source(sampler, train, request, range(samples))
-        driver = Driver(ledger, Path(folder), source, make_scheduler(scheduler, epochs), listen=hear)
+        driver = Driver(
+            ledger,
+            draw_trials(Problem(request, space, train), range(samples)),
+            make_scheduler(scheduler, epochs),
+            Shelf(Path(folder)),
+            # As another machine would end it: no worker here writes the checkpoint that a deadline waits for.
+            superseded=lambda: "the benchmark" if enough() else None,
+            listeners=[progress.hear, listen],
+        )
         progress.attach(driver)
-        driver.append("opened", samples=samples)
-        tune.train(driver, here, train=train, validation=validation, on_step=progress.refresh, worker=worker, warm=warm)
+        driver.append(Opened(samples=samples, slots=here.slots))
+        work = Work(train=train, validation=validation, here=here)
+        tune.run_workers(driver, work, progress, worker=worker, warm=warm)
+        if driver.deaf:
+            raise RuntimeError(driver.deaf[0])
         return driver.record
 
 
@@ -80,18 +91,18 @@ def noise(count: int, shape: tuple[int, int, int] = (3, 32, 32), classes: int = 
     return Images(pixels, rng.integers(0, classes, count), tuple(str(name) for name in range(classes)))
 
 
-def pretended(epoch: float, val_accuracy: float | None) -> dict[str, Any]:
-    """The fields of an epoch that nobody trained."""
-    return asdict(
-        Measurement(
-            images=round(100 * epoch),
-            epoch=epoch,
-            train_loss=1.0,
-            train_accuracy=0.5,
-            val_loss=1.0,
-            val_accuracy=val_accuracy,
-            learning_rate=1e-3,
-            images_per_second=1.0,
-            seconds=0.0,
-        )
+def pretended(state: State, epoch: float, val_accuracy: float | None, began: float | None = None) -> dict[str, Any]:
+    """A worker's answer about an epoch that nobody trained. began: Unix seconds, by default now."""
+    measurement = Measurement(
+        images=round(100 * epoch),
+        epoch=epoch,
+        train_loss=1.0,
+        train_accuracy=0.5,
+        val_loss=1.0,
+        val_accuracy=val_accuracy,
+        learning_rate=1e-3,
+        images_per_second=1.0,
+        seconds=0.0,
     )
+    where = {"checkpoint": None, "began": began or time.time(), "host": os.uname().nodename, "pid": os.getpid()}
+    return {"state": state, **asdict(measurement), **where}

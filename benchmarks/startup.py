@@ -19,6 +19,7 @@ from common import header, spread, table
 
 from search.cli.main import cli
 from search.history import ledger
+from search.history.events import Asked, Measured, Opened, Started, parse
 from trainables.data.load import load
 
 HPSEARCH = str(Path(sys.executable).with_name("hpsearch"))
@@ -87,10 +88,10 @@ def launch(folder: Path, name: str) -> dict[str, float]:
     places = ["--data-dir", str(folder / "data"), "--results", str(folder / "results"), "--name", name]
     moments = {"process": time.time()}
     subprocess.run([HPSEARCH, "launch", *options, *places], check=True, capture_output=True)
-    events = ledger.read(folder / "results" / name / "ledger.jsonl")
-    for kind in ("opened", "asked", "started"):
-        moments[kind] = next(event["time"] for event in events if event["event"] == kind)
-    return moments | {"step": min(event["began"] for event in events if event["event"] == "measured")}
+    events = list(parse(ledger.read(folder / "results" / name / "ledger.jsonl")))
+    for kind in (Opened, Asked, Started):
+        moments[kind.kind] = next(event.time for event in events if isinstance(event, kind))
+    return moments | {"step": min(event.began for event in events if isinstance(event, Measured))}
 
 
 def main() -> None:

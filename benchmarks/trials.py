@@ -22,8 +22,7 @@ from typing import Any
 
 from common import header, spread, table
 
-from search.history.ledger import Event
-from search.history.record import FINAL
+from search.history.events import FINAL, Ended, Event, Measured, State
 
 EVERY = 100  # trials between two readings of the memory, and in the mean at the beginning and at the end
 
@@ -54,16 +53,16 @@ def ours(trials: int, clock: Clock) -> None:
     from searching import noise, pretended, ray_for, run_search
 
     from search.machines import machine
-    from search.run.engines import tune
+    from search.run.engines.tune import Worker  # not from where it is defined: Ray reads the environment on import
     from search.spaces import find_space
 
-    class Idle(tune.Worker):
+    class Idle(Worker):
         def step(self) -> dict[str, Any]:
-            epochs = self._task.config["training"]["epochs"]
-            return self._answer(time.time(), state="done", **pretended(epochs, val_accuracy=0.5))
+            epochs = self.config["task"]["config"]["training"]["epochs"]
+            return pretended(State.DONE, epochs, val_accuracy=0.5)
 
-    def listen(_driver: object, event: Event) -> None:
-        if event.get("state") in FINAL:
+    def listen(event: Event) -> None:
+        if isinstance(event, Measured | Ended) and event.state in FINAL:
             clock.tick()
 
     here = machine.find(None)

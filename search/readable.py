@@ -16,6 +16,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-def count(number: int, noun: str) -> str:
-    """A number with its noun: 1 trial, 2 trials, 1,200 trials."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def count(number: float, noun: str) -> str:
+    """A number with its noun: 1 trial, 2 trials, 1,200 trials, 2.5 epochs."""
+    shown = f"{round(number, 2):,}".removesuffix(".0")
+    return f"{shown} {noun}" if number == 1 else f"{shown} {noun}s"

@@ -96,3 +96,61 @@ def test_a_launch_loads_what_it_is_checked_with_before_ray_starts() -> None:
     found = loaded_by(["search.run.launch"])
     assert {"torch", "optuna"} <= found
     assert not found & {"ray", "pandas", "scipy"}
+
+
+#: What each room of `search` may import of the others, as CONTRIBUTING has it.
+ROOMS = {
+    "history": set(),
+    "spaces": set(),
+    "samplers": {"spaces", "history"},
+    "schedulers": {"history"},
+    "storage": {"history"},
+    "machines": set(),
+    "forecast": {"machines", "samplers"},
+    "run": {"history", "spaces", "samplers", "schedulers", "storage", "machines", "forecast"},
+    "show": {"history", "spaces", "forecast"},
+    "follow": {"history"},
+}
+
+
+def rooms_of_search() -> dict[str, set[str]]:
+    """The rooms that each room's files import, also inside functions."""
+    found: dict[str, set[str]] = {}
+    for file in (ROOT / "search").rglob("*.py"):
+        room = file.relative_to(ROOT / "search").parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("search."):
+                found.setdefault(room, set()).add(node.module.split(".")[1])
+    return found
+
+
+def test_rooms_of_the_search_import_only_what_lies_above_them() -> None:
+    found = rooms_of_search()
+    assert found["cli"] >= {"run", "show", "history"}, "the command reaches all of them"
+    for room, allowed in ROOMS.items():
+        assert found.get(room, set()) <= allowed | {room, "readable"}, room
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    imports = {name: imports_of(file) for name, file in modules().items()}
+    for name in imports:
+        seen, ahead = set(), set(imports[name])
+        while ahead:
+            seen |= ahead
+            ahead = {further for each in ahead for further in imports.get(each, ())} - seen
+        assert name not in seen, name
+
+
+def modules() -> dict[str, Path]:
+    """The files of the three packages by the names of their modules; those of packages are left out."""
+    files = (file for package in ("architectures", "trainables", "search") for file in (ROOT / package).rglob("*.py"))
+    return {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in files if file.stem != "__init__"}
+
+
+def imports_of(file: Path) -> set[str]:
+    """Modules that a file imports when it is imported itself."""
+    found: set[str] = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found

@@ -27,7 +27,7 @@ from architectures.families import make_network
 from trainables.augment import augment, normalise
 from trainables.augmentation import PRESETS
 from trainables.config import Config
-from trainables.cuda_graph import Captured
+from trainables.cuda_graph import Captured, CaptureMemoryError
 from trainables.resident import Resident
 from trainables.torch_optimizers import make_optimizer
 from trainables.transforms.apply import check_fits, transforms
@@ -171,7 +171,7 @@ class Training:
         augmentation = PRESETS[settings.augment or "published"]
         self.model.train()
         if self._capturing and self._captured is None:
-            self._captured = self._capture()
+            self._capture()
         begins = self.epoch * len(self.train)
         within = self.images - begins
         ends = sorted({mark - begins for mark in self._marks if begins < mark < begins + len(self.train)})
@@ -224,15 +224,17 @@ class Training:
         else:
             self._backward(inputs, labels)
 
-    def _capture(self) -> Captured:
-        """The step of a batch as one launch; nothing of the training changes by it."""
+    def _capture(self) -> None:
+        """Make the step of a batch one launch, if there is memory for that; nothing of the training changes by it."""
         pixels, labels = next(self.train.split(self.config.training.batch_size))
         before = [buffer.clone() for buffer in self.model.buffers()]
         change = transforms(self.config.training.transforms, 0, self.train.num_classes)
-        captured = Captured(self._backward, *change(normalise(pixels), labels))
+        try:
+            self._captured = Captured(self._backward, *change(normalise(pixels), labels))
+        except CaptureMemoryError:
+            self._capturing = False  # the step itself may fit
         for buffer, value in zip(self.model.buffers(), before, strict=True):  # what batch norm has seen
             buffer.copy_(value)
-        return captured
 
     def _backward(self, inputs: Tensor, labels: Tensor) -> None:
         """What `_compute` does, kernel by kernel: whole, or part by part."""

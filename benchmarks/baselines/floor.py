@@ -21,10 +21,11 @@ from torch.nn.functional import cross_entropy
 
 from architectures.build import build
 from architectures.families import make_network
-from search.run.session import cost_of
+from search.run.problem import cost_of
 from search.spaces import find_space
 from trainables.augment import normalise
 from trainables.config import Config
+from trainables.data.images import Images
 from trainables.memory import keep_freed_memory
 from trainables.torch_optimizers import make_optimizer
 from trainables.training import EVALUATION_BATCH
@@ -84,10 +85,12 @@ def main() -> None:
     with np.load(options.data) as arrays:
         _, height, width, channels = arrays["train_pixels"].shape
         num_classes = int(arrays["num_classes"])
+    shape = (channels, height, width)
+    blank = Images(np.zeros((1, *shape), np.uint8), np.zeros(1, np.int64), tuple(map(str, range(num_classes))))
 
     def work(trial: int) -> int:
         config = configs[trial]
-        return cost_of(config, (channels, height, width), num_classes).flops * config.training.epochs
+        return cost_of(config, blank).flops * config.training.epochs
 
     order = sorted(range(len(configs)), key=work, reverse=True)
     spawn = multiprocessing.get_context("spawn")

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from search.cli import options
-from search.cli.sessions import conclude, options_of, session_options, take_up
+from search.cli.sessions import SESSION, conclude, options_of, session_options, take_up
 from search.cli.types import MOST_EPOCHS, MOST_PIXELS, Count, OptionError, Real
 from search.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
@@ -32,7 +32,7 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
 )
 @click.option("--augment", type=click.Choice(list(PRESETS)), default="published", show_default=True)
 @click.option("--sampler", type=click.Choice(SAMPLERS), default="random", show_default=True)
-@click.option("--scheduler", type=click.Choice(list(SCHEDULERS)), default="asha", show_default=True)
+@click.option("--scheduler", type=click.Choice(SCHEDULERS), default="asha", show_default=True)
 @click.option("--seed", type=Count(min=0), default=0, show_default=True)
 @session_options
 @options.storage
@@ -47,12 +47,6 @@ def launch(
     submit: str | None,
     dry_run: bool,
     results: Path,
-    parallel: int | None,
-    max_time: float | None,
-    retries: int,
-    trial_timeout: float,
-    address: str | None,
-    engine: str,
     storage: str | None,
     **asked: Any,
 ) -> None:
@@ -72,6 +66,7 @@ def launch(
     from search.run.launch import launch as begin
     from search.spaces import find_space
 
+    how = {option: asked.pop(option) for option in SESSION}
     if submit is not None and dry_run:
         raise OptionError("--dry-run measures this machine and --submit uses others; give one of them")
     if name is not None:
@@ -89,10 +84,9 @@ def launch(
     if dry_run:
         from search.show.forecast import print_forecast
 
-        print_forecast(request, calculate(request, results=results, parallel=parallel))
+        print_forecast(request, calculate(request, results=results, parallel=how["parallel"]))
         return
-    how = options_of(parallel, max_time, retries, trial_timeout, address, engine)
-    conclude(begin(request, how, results=results, name=name, storage=storage), results)
+    conclude(begin(request, options_of(**how), results=results, name=name, storage=storage), results)
 
 
 @click.command()

@@ -54,7 +54,12 @@ def session_options(command: Any) -> Any:
     return command
 
 
+#: The names of the values of `session_options`.
+SESSION = ("parallel", "max_time", "retries", "trial_timeout", "address", "engine")
+
+
 def options_of(
+    *,
     parallel: int | None,
     max_time: float | None,
     retries: int,

@@ -11,7 +11,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
@@ -40,7 +40,7 @@ class OptunaSink:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         path = folder / _FILE
         _repair(path)
-        self._storage = JournalStorage(JournalFileBackend(str(path)))
+        self._storage = JournalStorage(JournalFileBackend(str(path), _Lock(str(path))))
         self._name = search
         self._runs: dict[int, Run] = {}
         self._trials: dict[int, FrozenTrial] = {}  # as they are in the journal, by the number that hpsearch gave
@@ -100,6 +100,17 @@ class OptunaSink:
                 if have.user_attrs.get(key) != value:
                     self._storage.set_trial_user_attr(self._ids[number], key, value)
             self._storage.set_trial_state_values(self._ids[number], trial.state, trial.values)
+
+
+class _Lock(JournalFileSymlinkLock):
+    """Optuna's usual lock, which a Ctrl-C may interrupt."""
+
+    def release(self) -> None:
+        """As Optuna's, whose own clean-up after a Ctrl-C may fail and hide it."""
+        try:
+            super().release()
+        except FileNotFoundError as error:
+            raise error.__context__ or error from None
 
 
 def _trial_of(run: Run) -> FrozenTrial:

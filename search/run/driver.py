@@ -14,7 +14,7 @@ from search.forecast.calibration import Calibration
 from search.history.events import FINAL, Decision, Ended, Event, Granted, Measured, Started, State
 from search.history.record import Key, Record, Run
 from search.run.shelf import Shelf
-from search.schedulers import Scheduler
+from search.schedulers.scheduler import Scheduler
 from trainables.worker.speed import Speed
 from trainables.worker.task import Task
 
@@ -78,7 +78,8 @@ class Driver:
     @property
     def finished(self) -> bool:
         """Whether everything that there was to train has ended, or stays paused."""
-        return self._source_is_empty and not self._handed_out and not self._again and not self._cut_short
+        is_left = self._handed_out or self._again or self._cut_short or self.scheduler.choose() is not None
+        return self._source_is_empty and not is_left
 
     @property
     def superseded(self) -> str | None:

@@ -29,7 +29,7 @@ from search.run.progress import Progress, headlines
 from search.run.rehearsal import rehearse
 from search.run.session import Errand, Options, Outcome, find_machine, run
 from search.samplers.sampler import derive_seed, history_json
-from search.schedulers import make_scheduler
+from search.schedulers.scheduler import make_scheduler
 from search.spaces import find_space
 from search.spaces.lists import write_list
 from search.storage import claims

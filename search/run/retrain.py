@@ -17,7 +17,7 @@ from search.run.problem import RequestError, unchanged_images
 from search.run.progress import Progress
 from search.run.session import Errand, Options, Outcome, find_machine, run
 from search.samplers.sampler import derive_seed
-from search.schedulers import make_scheduler
+from search.schedulers.scheduler import make_scheduler
 from trainables.config import Config
 from trainables.data.images import fingerprint
 from trainables.data.load import load

@@ -19,10 +19,10 @@ from search.history.store import Search
 from search.machines import machine
 from search.machines.machine import Machine, describe
 from search.run.driver import RETRIES, Driver
-from search.run.engines.engine import Train, Work, engine
+from search.run.engines.engine import EngineError, Train, Work, engine
 from search.run.progress import Progress
 from search.run.shelf import Shelf
-from search.schedulers import Scheduler
+from search.schedulers.scheduler import Scheduler
 from search.storage import note
 from search.storage.mirror import Mirror
 from trainables.data.images import Images
@@ -174,6 +174,8 @@ def find_machine(options: Options, networks: Iterable[str], facts: dict[str, Any
 
     networks: names of spaces and networks, of which a user's own travel to the cluster. facts: of an earlier session.
     """
+    if options.address is not None and options.engine == "inline":
+        raise EngineError(f"--engine inline trains in this process, and --address {options.address} names a cluster")
     if options.address is None:
         return machine.find(1 if options.engine == "inline" else options.parallel, facts)
     from search.machines import cluster, nodes, own_modules  # imported late, as they bring Ray

@@ -1,14 +1,10 @@
-"""What to stop, pause or go on with; one file a scheduler, found by its name.
+"""What to stop, pause or go on with; one file a scheduler, whose names are known without importing them.
 
-A new scheduler is a module of this package with a class under `@scheduler("its name")`.
+To add a scheduler, add a module of its name with a class under `@scheduler("its name")`: see
+`search.schedulers.scheduler`.
 """
 
-import importlib
-import pkgutil
+from pkgutil import iter_modules
 
-from search.schedulers.scheduler import SCHEDULERS, Scheduler, SchedulerError, make_scheduler
-
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
-
-__all__ = ["SCHEDULERS", "Scheduler", "SchedulerError", "make_scheduler"]
+SCHEDULERS = tuple(module.name for module in iter_modules(__path__) if module.name != "scheduler")
+"""The names of the schedulers."""

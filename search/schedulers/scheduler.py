@@ -6,10 +6,12 @@ so whatever it keeps can be rebuilt from the ledger.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Protocol
 
 from architectures.errors import HpsearchError
 from search.history.events import Decision, Event
+from search.schedulers import SCHEDULERS
 
 
 class SchedulerError(HpsearchError):
@@ -40,17 +42,16 @@ class Scheduler(Protocol):
 Make = Callable[[int], Scheduler]
 """Makes a scheduler for trials of at most so many epochs."""
 
-SCHEDULERS: dict[str, Make] = {}
-"""Every scheduler by its name, in the order of the modules."""
+_MADE_BY: dict[str, Make] = {}
 
 
 def scheduler(name: str) -> Callable[[type], type]:
-    """Register a class, or another function of max_t, as the scheduler of a name; raises ValueError on a duplicate."""
+    """Register a class, whose one argument is max_t, as the scheduler of a name; raises ValueError on a duplicate."""
 
     def register(made: type) -> type:
-        if name in SCHEDULERS:
+        if name in _MADE_BY:
             raise ValueError(f"the scheduler '{name}' exists already")
-        SCHEDULERS[name] = made
+        _MADE_BY[name] = made
         return made
 
     return register
@@ -58,6 +59,8 @@ def scheduler(name: str) -> Callable[[type], type]:
 
 def make_scheduler(name: str, max_t: int) -> Scheduler:
     """The scheduler of a name for trials of at most `max_t` epochs; raises SchedulerError for an unknown name."""
-    if name not in SCHEDULERS:
+    if name in SCHEDULERS:
+        import_module(f"search.schedulers.{name}")
+    if name not in _MADE_BY:
         raise SchedulerError(f"unknown scheduler '{name}'; known: {', '.join(SCHEDULERS)}")
-    return SCHEDULERS[name](max_t)
+    return _MADE_BY[name](max_t)

@@ -110,8 +110,9 @@ def make_template(root: Path) -> Path:
         if done.returncode:
             sys.exit(f"no place to break rules in: {' '.join(arguments)} ended with {done.returncode}\n{done.stderr}")
 
-    hpsearch(*launch, "--samples", "3", "--epochs", "2", "--name", FINISHED)
-    hpsearch("retrain", FINISHED, "--top", "1", "--epochs", "1")
+    without_ray = ("--engine", "inline")
+    hpsearch(*launch, "--samples", "3", "--epochs", "2", "--name", FINISHED, *without_ray)
+    hpsearch("retrain", FINISHED, "--top", "1", "--epochs", "1", *without_ray)
     more = ("--samples", "2", "--parallel", "2", "--epochs", "200", "--scheduler", "none", "--name", INTERRUPTED)
     with subprocess.Popen([HPSEARCH, *launch, *more], cwd=home, env=environment, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 300

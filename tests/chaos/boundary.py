@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import search.cli.main as cli
-from search.history.ledger import Event, Ledger
-from search.history.record import FINAL
+from search.history.events import FINAL, Asked, Closed, Ended, Event, Measured, Started, State, Tested
+from search.history.ledger import Ledger
 from search.run.driver import Driver
 from search.run.engines import tune
+from search.run.progress import Progress
 from trainables import files
 from trainables.files import Folder
 from trainables.worker.actor import Worker
@@ -53,17 +54,17 @@ class Boundary:
 _last: list[Event] = []  # the newest event of this process, if any
 
 
-def _line(event: str, **fields: Any) -> Callable[..., bool]:
+def _line(kind: type[Event]) -> Callable[..., bool]:
     """An append of such an event."""
-    return lambda _ledger, kind, **given: kind == event and all(given.get(k) == v for k, v in fields.items())
+    return lambda _ledger, event: isinstance(event, kind)
 
 
-def _with_checkpoint(_ledger: Ledger, event: str, **fields: Any) -> bool:
-    return event == "measured" and bool(fields["checkpoint"])
+def _with_checkpoint(_ledger: Ledger, event: Event) -> bool:
+    return isinstance(event, Measured) and bool(event.checkpoint)
 
 
-def _retrained(_ledger: Ledger, event: str, **fields: Any) -> bool:
-    return event == "measured" and fields["repeat"] > 0 and fields["state"] == "done"
+def _retrained(_ledger: Ledger, event: Event) -> bool:
+    return isinstance(event, Measured) and event.repeat > 0 and event.state is State.DONE
 
 
 def _fsync_of_the_ledger(descriptor: int) -> bool:
@@ -72,14 +73,14 @@ def _fsync_of_the_ledger(descriptor: int) -> bool:
 
 def _removal(of_ended: bool) -> Callable[..., bool]:
     """A checkpoint's removal after a measurement: of the older one, or of a trial that has ended."""
-    return lambda _folder, _name: bool(
-        _last and _last[-1]["event"] == "measured" and (_last[-1]["state"] in FINAL) == of_ended
+    return lambda _folder, _name: (
+        bool(_last) and isinstance(_last[-1], Measured) and (_last[-1].state in FINAL) == of_ended
     )
 
 
 def _is_measured(*_: Any, **__: Any) -> bool:
     """The newest line is a measurement."""
-    return bool(_last) and _last[-1]["event"] == "measured"
+    return bool(_last) and isinstance(_last[-1], Measured)
 
 
 def _half(name: str) -> Callable[[Path], bool]:
@@ -104,30 +105,30 @@ IN_THE_DRIVER = {
     "search.json, with the forecast, half written": Boundary(
         "before", files, "sync", lambda path: bool(_last) and _half("search.json")(path)
     ),
-    "before asked": Boundary("before", Ledger, "append", _line("asked")),
-    "after asked": Boundary("after", Ledger, "append", _line("asked")),
-    "before started": Boundary("before", Ledger, "append", _line("started")),
-    "after started": Boundary("after", Ledger, "append", _line("started")),
+    "before asked": Boundary("before", Ledger, "append", _line(Asked)),
+    "after asked": Boundary("after", Ledger, "append", _line(Asked)),
+    "before started": Boundary("before", Ledger, "append", _line(Started)),
+    "after started": Boundary("after", Ledger, "append", _line(Started)),
     "checkpoint on disk, before its line": Boundary("before", Ledger, "append", _with_checkpoint),
     "line written, before its fsync": Boundary("before", os, "fsync", _fsync_of_the_ledger),
     "line on disk, before anything follows": Boundary("after", os, "fsync", _fsync_of_the_ledger),
     "line on disk, before the older checkpoint goes": Boundary("before", Folder, "remove", _removal(of_ended=False)),
     "older checkpoint gone, before the answer": Boundary("after", Folder, "remove", _removal(of_ended=False)),
     "line on disk, before the answer": Boundary("after", Driver, "measured", _is_measured),
-    "after the answer": Boundary("before", tune._Starts, "on_step_end", _is_measured),
+    "after the answer": Boundary("before", Progress, "refresh", _is_measured),
     "a trial's end on disk, before its checkpoint goes": Boundary("before", Folder, "remove", _removal(of_ended=True)),
     "a trial's checkpoint gone, before the answer": Boundary("after", Folder, "remove", _removal(of_ended=True)),
-    "before ended": Boundary("before", Ledger, "append", _line("ended")),
-    "after ended": Boundary("after", Ledger, "append", _line("ended")),
-    "before closed": Boundary("before", Ledger, "append", _line("closed")),
-    "after closed": Boundary("after", Ledger, "append", _line("closed")),
+    "before ended": Boundary("before", Ledger, "append", _line(Ended)),
+    "after ended": Boundary("after", Ledger, "append", _line(Ended)),
+    "before closed": Boundary("before", Ledger, "append", _line(Closed)),
+    "after closed": Boundary("after", Ledger, "append", _line(Closed)),
     "trials.parquet half written": Boundary("before", files, "sync", _half("trials.parquet")),
     "trials.parquet new, epochs.parquet half written": Boundary("before", files, "sync", _half("epochs.parquet")),
     "a network half put in its place": Boundary("before", files, "sync", _half_in("model.safetensors", "retrain")),
     "a retrain's end on disk, before its files go": Boundary("after", Ledger, "append", _retrained),
     "in the test pass": Boundary("before", files, "sync", _half("predictions.parquet")),
-    "between the test pass and tested": Boundary("before", Ledger, "append", _line("tested")),
-    "after tested": Boundary("after", Ledger, "append", _line("tested")),
+    "between the test pass and tested": Boundary("before", Ledger, "append", _line(Tested)),
+    "after tested": Boundary("after", Ledger, "append", _line(Tested)),
 }
 
 IN_A_WORKER = {
@@ -153,13 +154,13 @@ def main() -> None:
     """Set the traps and run the command."""
     traps = [Trap(**trap) for trap in json.loads(sys.argv[1])]
     sys.argv = ["hpsearch", *sys.argv[2:]]
-    _wrap_after(Ledger, "append", lambda event, *_, **__: _last.append(event))
+    _wrap_after(Ledger, "append", lambda event, *_: _last.append(event))
     for trap in traps:
         if trap.boundary in IN_THE_DRIVER:
             _set(trap, IN_THE_DRIVER[trap.boundary], os.getpid())
     in_workers = [trap for trap in traps if trap.boundary in IN_A_WORKER]
     if in_workers:
-        tune.train = functools.partial(tune.train, worker=_trapped(in_workers, os.getpid()))
+        tune.run_workers = functools.partial(tune.run_workers, worker=_trapped(in_workers, os.getpid()))
     cli.main()
 
 

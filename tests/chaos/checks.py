@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from search.history import tables
-from search.history.ledger import Event
-from search.history.record import FINAL, Key, Record, Run
+from search.history.events import FINAL, Asked, Decision, Event, Measured, Started, State
+from search.history.record import Key, Record, Run
 from search.history.store import Request
-from search.schedulers.asha import make_scheduler
+from search.schedulers.scheduler import make_scheduler
 from trainables.predictions import read_predictions
 
 #: Times, speeds, hosts and attempts may differ; everything else is the same to the bit.
@@ -29,7 +29,7 @@ def lost_lines(before: Events, after: Events) -> int:
 
 def finished(events: Events) -> list[Run]:
     """The runs that have ended for good; a failed one gets another attempt."""
-    return [run for run in Record(events).runs.values() if run.state in FINAL and run.state != "failed"]
+    return [run for run in Record(events).runs.values() if run.state in FINAL and run.state is not State.FAILED]
 
 
 def unfinished(events: Events) -> set[Key]:
@@ -39,7 +39,7 @@ def unfinished(events: Events) -> set[Key]:
 
 def finished_lost(before: Events, after: Events) -> int:
     """Runs that had ended before and that were begun again, or look otherwise now."""
-    again = {(e["trial"], e["repeat"]) for e in after[len(before) :] if e["event"] == "started"}
+    again = {(e.trial, e.repeat) for e in after[len(before) :] if isinstance(e, Started)}
     now = Record(after).runs
     return sum(
         run.key in again
@@ -53,21 +53,20 @@ def finished_lost(before: Events, after: Events) -> int:
 def allowed(before: Events, disturbed: Collection[Key], anew: Collection[Key] = ()) -> int:
     """Measurements that may be made again: a disturbed run's since its last checkpoint, or all where it begins anew."""
     runs = (Record(before).runs[key] for key in disturbed)
-    return sum(m["images"] > (0 if run.key in anew else _kept(run)) for run in runs for m in run.measurements)
+    return sum(m.images > (0 if run.key in anew else _kept(run)) for run in runs for m in run.measurements)
 
 
 def repeated(before: Events, after: Events, key: Key) -> int:
     """A disturbed run's measurements that were made again; after: up to the run's next disturbance."""
-    reached = max((m["images"] for m in Record(before).runs[key].measurements), default=0)
+    reached = max((m.images for m in Record(before).runs[key].measurements), default=0)
     return sum(
-        e["event"] == "measured" and (e["trial"], e["repeat"]) == key and e["images"] <= reached
-        for e in after[len(before) :]
+        isinstance(e, Measured) and (e.trial, e.repeat) == key and e.images <= reached for e in after[len(before) :]
     )
 
 
 def _kept(run: Run) -> int:
     """The images that a run's last recorded checkpoint has seen."""
-    return max((m["images"] for m in run.measurements if m["checkpoint"]), default=0)
+    return max((m.images for m in run.measurements if m.checkpoint), default=0)
 
 
 def other_lines(events: Events, undisturbed: Events) -> int:
@@ -84,14 +83,14 @@ def other_lines(events: Events, undisturbed: Events) -> int:
 
 def _asked(events: Events) -> Iterator[tuple[Key, list[object]]]:
     for e in events:
-        if e["event"] == "asked":
-            yield (e["trial"], e["repeat"]), [e[name] for name in _ASKED]
+        if isinstance(e, Asked):
+            yield (e.trial, e.repeat), [getattr(e, name) for name in _ASKED]
 
 
 def _measured(events: Events) -> Iterator[tuple[tuple[int, int, int], list[object]]]:
     for e in events:
-        if e["event"] == "measured":
-            yield (e["trial"], e["repeat"], e["images"]), [e[name] for name in _CURVE]
+        if isinstance(e, Measured):
+            yield (e.trial, e.repeat, e.images), [getattr(e, name) for name in _CURVE]
 
 
 def other_cells(events: Events, undisturbed: Events) -> int:
@@ -113,26 +112,23 @@ def other_decisions(events: Events, request: Request) -> int:
     """Decisions that one scheduler, which had seen all of the ledger without a break, would have made otherwise."""
     scheduler, record, others = make_scheduler(request.scheduler, request.epochs), Record(), 0
     for event in events:
-        record.apply(event)
-        if event.get("repeat") != 0:
+        if not record.apply(event):
             continue
-        if event["event"] == "started":
-            curve = record.runs[event["trial"], 0].measurements
-            scheduler.forget(event["trial"], max((m["epoch"] for m in curve), default=0.0))
-        if event["event"] == "measured" and event["decision"] != "end":
-            goes_on = scheduler.judge(event["trial"], event["epoch"], event["val_accuracy"])
-            others += goes_on == (event["decision"] == "stop")
+        if isinstance(event, Measured) and not event.repeat and event.decision is not Decision.END:
+            decision = scheduler.decide(event.trial, event.epoch, event.val_accuracy)
+            others += (decision is Decision.STOP) != (event.decision is Decision.STOP)
+        scheduler.hear(event)
     return others
 
 
 def unended(events: Events, request: Request) -> int:
     """Trials that are not as a finished search leaves them: done at the end or stopped at a rung, no epoch twice."""
-    levels = make_scheduler(request.scheduler, request.epochs).levels
+    rungs = make_scheduler(request.scheduler, request.epochs).rungs
     record = Record(events)
     wrong = abs(len(record.trials) - (record.samples or 0)) + (record.sessions[-1].reason != "finished")
     for run in record.trials:
-        epochs = [m["epoch"] for m in run.measurements]
-        last = {"done": [request.epochs], "stopped": levels}.get(run.state, [])
+        epochs = [m.epoch for m in run.measurements]
+        last = {State.DONE: [request.epochs], State.STOPPED: rungs}.get(run.state, [])
         wrong += not epochs or epochs != list(range(1, len(epochs) + 1)) or epochs[-1] not in last
     return wrong
 

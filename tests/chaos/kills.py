@@ -21,11 +21,11 @@ from dataclasses import asdict, fields, replace
 from itertools import count
 from pathlib import Path
 
-from search.history import ledger
+from search.history.events import Measured
 from search.history.record import Record
 from tests.chaos.boundary import IN_A_WORKER
 from tests.chaos.rows import Pace, Row, Undisturbed
-from tests.chaos.searches import COMMAND, ChaosError, Home, Plan
+from tests.chaos.searches import COMMAND, ChaosError, Home, Plan, events_in
 from tests.chaos.subject import UNIFORM, Subject, copy_of, deaths
 from tests.chaos.tears import TEARS
 from tests.hosts import Host, missing, network, start_head, start_worker
@@ -109,7 +109,7 @@ class Chaos:
                 self.home.start(name, "retrain", name, *RETRAIN).finish()
             else:
                 self.home.launch(name, plan).finish()
-            found = Undisturbed(path.parent, ledger.read(path))
+            found = Undisturbed(path.parent, events_in(path))
             self.home.pace = Pace.of(found.session) or self.home.pace
             say(f"{name}: {found.epochs} epochs, {self.home.pace}")
             self._undisturbed[plan, retrained] = found
@@ -219,7 +219,9 @@ def disk(chaos: Chaos) -> None:
         subject = chaos.subject("disk", "full", ONE_SLOT, results="disk")
         session = subject.begin()
         written = chaos.rng.randint(2, 5)
-        session.must(lambda: sum(bool(e.get("checkpoint")) for e in session.own) >= written, "checkpoints")
+        session.must(
+            lambda: sum(isinstance(e, Measured) and bool(e.checkpoint) for e in session.own) >= written, "checkpoints"
+        )
         with (where / "another-file").open("wb", buffering=0) as file, suppress(OSError):
             while file.write(bytes(1024)):
                 pass
@@ -259,7 +261,7 @@ def nodes(chaos: Chaos) -> None:
         name = "undisturbed"
         home.launch(name, plan).finish()
         path = home.ledger(name)
-        undisturbed = Undisturbed(path.parent, ledger.read(path))
+        undisturbed = Undisturbed(path.parent, events_in(path))
         for number in count(1):
             subject = chaos.subject_of(home, undisturbed, part="nodes", name=f"node-{number}", plan=plan)
             subject.begin()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.history.ledger import Event
+from search.history.events import Event, Measured, Opened
 
 
 @dataclass(kw_only=True)
@@ -50,12 +50,12 @@ class Undisturbed:
     @property
     def epochs(self) -> int:
         """Measurements of the session."""
-        return sum(e["event"] == "measured" for e in self.session)
+        return sum(isinstance(e, Measured) for e in self.session)
 
     @property
     def session(self) -> list[Event]:
         """The events of the last session."""
-        opened = max(i for i, e in enumerate(self.events) if e["event"] == "opened")
+        opened = max(i for i, e in enumerate(self.events) if isinstance(e, Opened))
         return self.events[opened:]
 
 
@@ -69,8 +69,8 @@ class Pace:
     @classmethod
     def of(cls, session: Sequence[Event]) -> "Pace | None":
         """Of a session's events; None before it has measured."""
-        measured = [e for e in session if e["event"] == "measured"]
+        measured = [e for e in session if isinstance(e, Measured)]
         if not measured:
             return None
-        first = measured[0]["began"]
-        return cls(first - session[0]["time"], (session[-1]["time"] - first) / len(measured))
+        first = measured[0].began
+        return cls(first - session[0].time, (session[-1].time - first) / len(measured))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.history import ledger
-from search.history.ledger import Event
+from search.history.events import Event, parse
 from tests.chaos import boundary
 from tests.chaos.boundary import Trap
 from tests.chaos.processes import processes_in
@@ -166,6 +166,11 @@ class Home:
         return left
 
 
+def events_in(path: Path) -> list[Event]:
+    """The events of a ledger so far, also while another process writes."""
+    return list(parse(ledger.read(path)))
+
+
 class Session:
     """One process of the command, with its ledger."""
 
@@ -177,7 +182,7 @@ class Session:
     @property
     def events(self) -> list[Event]:
         """The ledger's events so far."""
-        return ledger.read(self.path) if self.path.exists() else []
+        return events_in(self.path) if self.path.exists() else []
 
     @property
     def own(self) -> list[Event]:

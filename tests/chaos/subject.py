@@ -12,7 +12,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from search.history import store
-from search.history.ledger import Event
+from search.history.events import (
+    Closed,
+    Decision,
+    Ended,
+    Event,
+    Measured,
+    OfAttempt,
+    Opened,
+    Started,
+    State,
+    Tested,
+    Testing,
+)
 from search.history.load import read_search
 from search.history.record import Key, Record, Run
 from search.run.driver import RETRIES
@@ -112,7 +124,7 @@ class Subject:
         if place in ("before ended", "after ended") and session.wait_for(
             lambda: bool(at_work(session.own)), "a worker at work"
         ):
-            os.kill(next(iter(at_work(session.own).values()))["pid"], signal.SIGKILL)
+            os.kill(next(iter(at_work(session.own).values())).pid, signal.SIGKILL)
         if session.end() != SIGKILLED or not Path(trap.mark).exists():
             session.finish()
             self.say(f"    {self.name} came to its end before: {place}, passage {passage}")
@@ -126,7 +138,7 @@ class Subject:
         measured = sum(len(run.measurements) for run in runs if bool(run.key[1]) == bool(self.retrain))
         left = self.home.pace.start + self.home.pace.epoch * max(0, self.undisturbed.epochs - measured)
         session.must(lambda: bool(session.own), "an open session")
-        until = session.own[0]["time"] + share * left
+        until = session.own[0].time + share * left
         session.wait_for(lambda: time.time() > until, "that time")
         session.kill()
         if session.process.returncode != SIGKILLED:
@@ -147,7 +159,7 @@ class Subject:
         known = len(deaths(self.events))
         if not self._wait_for_victims(count, self.victims):
             return False
-        pids = [e["pid"] for e in self.rng.sample(self.victims(), count)]
+        pids = [e.pid for e in self.rng.sample(self.victims(), count)]
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         words = f"a worker{f', {count} at once' * (count > 1)}"
@@ -157,13 +169,13 @@ class Subject:
     def kill_host(self, host: Host) -> bool:
         """Kill a machine on which a trial is at work, and add a row; False when the end came before."""
         known = len(deaths(self.events))
-        if not self._wait_for_victims(1, lambda: [e for e in self.victims() if e["host"] == host.name]):
+        if not self._wait_for_victims(1, lambda: [e for e in self.victims() if e.host == host.name]):
             return False
         host.kill()
         self.note_deaths(known, 1, f"the machine {host.name}", lambda: int(Path(f"/proc/{host.pid}").exists()))
         return True
 
-    def _wait_for_victims(self, count: int, victims: Callable[[], list[Event]]) -> bool:
+    def _wait_for_victims(self, count: int, victims: Callable[[], list[Measured]]) -> bool:
         """Whether there are so many, at some moment a while after they began."""
         for pause in (self.rng.uniform(0, 1.5), 0.0):
             if not self.session.wait_for(lambda: len(victims()) >= count, f"{count} of those at work"):
@@ -171,13 +183,13 @@ class Subject:
             time.sleep(pause)
         return len(victims()) >= count
 
-    def victims(self) -> list[Event]:
+    def victims(self) -> list[Measured]:
         """The last measurements of trials that have some epochs to go and may be tried again."""
         record = Record(self.events)
         return [
             e
             for key, e in at_work(self.events).items()
-            if len(record.runs[key].ends) < RETRIES and e["epoch"] < self.plan.epochs - 2
+            if len(record.runs[key].ends) < RETRIES and e.epoch < self.plan.epochs - 2
         ]
 
     def note_deaths(self, known: int, count: int, words: str, left: Callable[[], int]) -> None:
@@ -188,9 +200,9 @@ class Subject:
             row.processes_left = left()
             row.trouble = self._misreading(row)
 
-    def note_worker(self, disturbance: str, death: Event) -> Row:
+    def note_worker(self, disturbance: str, death: Ended) -> Row:
         """Add a row: a worker has died, as a line says."""
-        return self.note(disturbance, self.events[: death["seq"] + 1], disturbed={(death["trial"], death["repeat"])})
+        return self.note(disturbance, self.events[: death.seq + 1], disturbed={(death.trial, death.repeat)})
 
     def note(
         self,
@@ -205,19 +217,19 @@ class Subject:
         disturbed = checks.unfinished(before) if disturbed is None else disturbed
         anew = {*anew, *self._owed_still(before)}
         self._owed += [(key, len(before)) for key in anew]
-        opened = next(e["time"] for e in reversed(before) if e["event"] == "opened")
+        opened = next(e.time for e in reversed(before) if isinstance(e, Opened))
         row = Row(
             number=self.number(),
             part=self.part,
             disturbance=disturbance,
             search=self.name,
             interrupted=_describe(Record(before), disturbed),
-            running=before[-1]["event"] != "closed",
+            running=not isinstance(before[-1], Closed),
             events_before=len(before),
             finished_before=len(checks.finished(before)),
             allowed=checks.allowed(before, disturbed, anew),
             processes_left=processes_left,
-            seconds=round((self.session.died or before[-1]["time"]) - opened, 1),
+            seconds=round((self.session.died or before[-1].time) - opened, 1),
         )
         self.struck.append(_Struck(row, before, disturbed))
         self.say(f"{row.number:3} {row.part}, {row.search}: {disturbance} ({row.interrupted}; {len(before)} events)")
@@ -227,8 +239,8 @@ class Subject:
         """Runs that must begin anew since an earlier disturbance, as no line says that they have."""
 
         def has_begun(key: Key, since: int) -> bool:
-            starts = (e for e in before[since:] if e["event"] == "started" and not e["images"])
-            return any((e["trial"], e["repeat"]) == key for e in starts)
+            starts = (e for e in before[since:] if isinstance(e, Started) and not e.images)
+            return any((e.trial, e.repeat) == key for e in starts)
 
         return [key for key, since in self._owed if not has_begun(key, since)]
 
@@ -291,8 +303,8 @@ class Subject:
             found["cells"] = checks.other_cells(final, self.undisturbed.events)
         if self.retrain:
             found["networks"] = checks.other_networks(self.folder, self.undisturbed.folder)
-            found["test results"] = abs(sum(e["event"] == "tested" for e in final) - len(record.retrains))
-            broken = sum(each.before[-1]["event"] == "testing" for each in self.struck)
+            found["test results"] = abs(sum(isinstance(e, Tested) for e in final) - len(record.retrains))
+            broken = sum(isinstance(each.before[-1], Testing) for each in self.struck)
             found["test passes"] = abs(record.test_passes - len(record.retrains) - broken)
         return found
 
@@ -309,24 +321,21 @@ def copy_of(undisturbed: Undisturbed, folder: Path) -> None:
         shutil.copyfile(undisturbed.folder / name, folder / name)
 
 
-def at_work(events: Sequence[Event]) -> dict[Key, Event]:
+def at_work(events: Sequence[Event]) -> dict[Key, Measured]:
     """The last measurements of the runs that train just now: those whose last word was one that goes on."""
-    last: dict[Key, Event] = {}
-    for event in events:
-        if event["event"] in ("started", "measured", "ended"):
-            last[event["trial"], event["repeat"]] = event
-    return {key: e for key, e in last.items() if e["event"] == "measured" and e["decision"] == "continue"}
+    last = {(e.trial, e.repeat): e for e in events if isinstance(e, OfAttempt)}
+    return {key: e for key, e in last.items() if isinstance(e, Measured) and e.decision is Decision.CONTINUE}
 
 
-def deaths(events: Sequence[Event]) -> list[Event]:
+def deaths(events: Sequence[Event]) -> list[Ended]:
     """The lines of runs that ended without an answer and are tried again."""
-    return [e for e in events if e["event"] == "ended" and e["state"] == "interrupted"]
+    return [e for e in events if isinstance(e, Ended) and e.state is State.INTERRUPTED]
 
 
 def _describe(record: Record, keys: Collection[Key]) -> str:
     def each(run: Run) -> str:
-        epoch = run.measurements[-1]["epoch"] if run.measurements else 0
-        kept = max((m["epoch"] for m in run.measurements if m["checkpoint"]), default=0)
+        epoch = run.measurements[-1].epoch if run.measurements else 0
+        kept = max((m.epoch for m in run.measurements if m.checkpoint), default=0)
         name = f"{run.key[0]}-{run.key[1]}" if run.key[1] else f"{run.key[0]}"
         return f"trial {name} at epoch {epoch:g}, checkpoint at {kept:g}"
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+from search.history.events import State
 from search.history.record import Key, Record, Run
 
 #: Tears a search's files, in its folder; says what it did, and which runs must begin anew.
@@ -79,7 +80,7 @@ def halve_checkpoint(folder: Path, record: Record, _rng: random.Random) -> tuple
 
 
 def _at_work(record: Record) -> Run:
-    return next(run for run in record.trials if run.state == "running" and run.checkpoint)
+    return next(run for run in record.trials if run.state is State.RUNNING and run.checkpoint)
 
 
 _LINE, _CHECKPOINT = "line written, before its fsync", "line on disk, before the older checkpoint goes"

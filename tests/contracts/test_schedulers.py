@@ -14,12 +14,13 @@ from search.history.record import Record, Run
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
-from search.schedulers import SCHEDULERS, SchedulerError, make_scheduler
+from search.schedulers import SCHEDULERS
+from search.schedulers.scheduler import SchedulerError, make_scheduler
 from trainables.worker.task import Task
 
 MAX_T = 8
 IMAGES = 1000  # an epoch
-every_scheduler = pytest.mark.parametrize("name", list(SCHEDULERS))
+every_scheduler = pytest.mark.parametrize("name", [*SCHEDULERS, "halves", "marks"])
 
 
 def play(name: str, values: list[list[float]], slots: int) -> Driver:

@@ -1,6 +1,7 @@
 """What every sink holds: its output says of each run what the ledger says, once, whatever happened before."""
 
 import importlib
+import os
 import shutil
 import signal
 import struct
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,11 @@ from search.cli.main import main
 from search.follow import SINKS, sink
 from search.follow.following import follow, sink_folder
 from search.history import ledger, store
+from search.history.events import FINAL, Decision, Measured, OfRun, State, parse
 from search.history.ledger import Ledger
-from search.history.record import FINAL, Record, Run
+from search.history.record import Record, Run
 from search.history.store import Search
+from tests.search.events import ended, started
 
 OLD = Path(__file__).parents[1] / "data" / "0.1.0"
 LINES = (OLD / "finished" / "ledger.jsonl").read_bytes().splitlines(keepends=True)
@@ -100,10 +104,14 @@ def grow(search: Search, lines: int) -> None:
         file.write(b"".join(LINES[len(ledger.read(search.ledger)) :][:lines]))
 
 
+def record_of(search: Search) -> Record:
+    return Record(parse(ledger.read(search.ledger)))
+
+
 def holds(name: str, search: Search) -> None:
     """Compare a sink's output with the record."""
     found = READERS[name](sink_folder(search, name), search.name)
-    expected = said_of(Record(ledger.read(search.ledger)).trials)
+    expected = said_of(record_of(search).trials)
     assert found.keys() == expected.keys()
     for trial, (end, curve) in expected.items():
         assert found[trial] == (end, pytest.approx(curve)), trial
@@ -113,7 +121,7 @@ def said_of(runs: list[Run]) -> Contents:
     return {
         run.key[0]: (
             run.state if run.state in FINAL else None,
-            {m["images"]: m["val_accuracy"] for m in run.measurements if m["val_accuracy"] is not None},
+            {m.images: m.val_accuracy for m in run.measurements if m.val_accuracy is not None},
         )
         for run in runs
     }
@@ -142,11 +150,10 @@ def test_starting_twice_leaves_no_trial_twice(search: Search, name: str) -> None
 def test_output_is_right_after_every_line_of_the_ledger(search: Search, name: str) -> None:
     with sink.opened(name, sink_folder(search, name), search.name) as into:
         into.start([])
-        for event in map(ledger.decode, LINES, range(len(LINES))):
+        for event in parse(map(ledger.decode, LINES, range(len(LINES)))):
             grow(search, 1)
-            record = Record(ledger.read(search.ledger))
-            if "trial" in event:
-                into.update([record.runs[event["trial"], event["repeat"]]])
+            if isinstance(event, OfRun):
+                into.update([record_of(search).runs[event.trial, event.repeat]])
             holds(name, search)
 
 
@@ -188,32 +195,29 @@ def wait_for(true: Callable[[], bool]) -> None:
 def test_a_trial_that_is_trained_again_has_the_curve_and_the_end_of_its_last_attempt(search: Search, name: str) -> None:
     grow(search, len(LINES))
     with Ledger(search.ledger) as book:
-        measured = next(event for event in book.events if event["event"] == "measured")
-        again = {**measured, "attempt": 8, "state": "running", "decision": "continue", "checkpoint": None}
-        for key in ("v", "seq", "time", "event"):
-            del again[key]
-        trial = {"trial": measured["trial"], "repeat": 0, "attempt": 8}
+        measured = next(event for event in book.events if isinstance(event, Measured))
+        again = replace(
+            measured, attempt=8, state=State.RUNNING, decision=Decision.CONTINUE, checkpoint=None, val_accuracy=0.125
+        )
         for _ in range(2):
             follow(search, name, once=True)
             holds(name, search)
-            book.append("started", **trial, images=0)
+            book.append(started(measured.trial, attempt=8))
             follow(search, name, once=True)
             holds(name, search)
-            book.append("measured", **again | {"val_accuracy": 0.125})
+            book.append(again)
             follow(search, name, once=True)
             holds(name, search)
-            book.append("ended", **trial, state="failed", reason="its worker died")
+            book.append(ended(State.FAILED, "its worker died", trial=measured.trial, attempt=8))
 
 
 def test_a_diverged_trial_keeps_no_values_that_a_sampler_could_learn_from(search: Search) -> None:
     going_on = next(n for n, line in enumerate(LINES) if b'"event":"measured"' in line and b'"state":"running"' in line)
     grow(search, going_on + 1)
     with Ledger(search.ledger) as book:
-        running = next(r for r in Record(book.events).trials if r.state == "running" and r.measurements)
+        running = next(r for r in Record(book.events).trials if r.state is State.RUNNING and r.measurements)
         follow(search, "optuna", once=True)
-        book.append(
-            "ended", trial=running.key[0], repeat=0, attempt=running.attempt, state="diverged", reason="loss is NaN"
-        )
+        book.append(ended(State.DIVERGED, "loss is NaN", trial=running.key[0], attempt=running.attempt))
     follow(search, "optuna", once=True)
     assert read_optuna(sink_folder(search, "optuna"), search.name)[running.key[0]] == ("diverged", {})
 
@@ -309,3 +313,18 @@ def test_ctrl_c_ends_following_with_130(search: Search, name: str) -> None:
         wait_for(lambda: size_of(sink_folder(search, name)) > 2000)
         follower.send_signal(signal.SIGINT)
         assert follower.wait(30) == 130
+
+
+def test_ctrl_c_while_optunas_lock_is_released_is_no_error(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    unlink = os.unlink
+
+    def interrupted(path: str) -> None:
+        unlink(path)
+        raise KeyboardInterrupt
+
+    grow(search, 20)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "unlink", interrupted)
+        follow(search, "optuna", once=True)
+    follow(search, "optuna", once=True)
+    holds("optuna", search)

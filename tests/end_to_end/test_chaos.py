@@ -6,9 +6,8 @@ from itertools import count
 
 import pytest
 
-from search.history import ledger
 from tests.chaos.rows import Undisturbed
-from tests.chaos.searches import GRACE, Home, Plan
+from tests.chaos.searches import GRACE, Home, Plan, events_in
 from tests.chaos.subject import Subject
 
 PLAN = Plan(samples=6, epochs=8, slots=1)
@@ -31,7 +30,7 @@ def test_kills_at_boundaries_of_a_write_lose_nothing_and_change_nothing_in_the_e
         home=home,
         name="killed",
         plan=PLAN,
-        undisturbed=Undisturbed(path.parent, ledger.read(path)),
+        undisturbed=Undisturbed(path.parent, events_in(path)),
         rng=random.Random(0),
         number=count(1).__next__,
         say=print,

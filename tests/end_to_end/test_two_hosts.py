@@ -12,6 +12,7 @@ import pytest
 
 import search
 from search.history import ledger
+from search.history.events import State, parse
 from search.history.record import Record
 from tests.hosts import missing, network, start_head, start_worker
 
@@ -114,9 +115,9 @@ class Story:
 
     def at_work(self, host):
         """The last measurement of a run at a host that is far from its end, or None."""
-        runs = Record(ledger.read(self.path)).trials
-        last = [run.measurements[-1] for run in runs if run.state == "running" and run.measurements]
-        return next((m for m in last if m["host"] == host.name and m["epoch"] < 45), None)
+        runs = Record(parse(ledger.read(self.path))).trials
+        last = [run.measurements[-1] for run in runs if run.state is State.RUNNING and run.measurements]
+        return next((m for m in last if m.host == host.name and m.epoch < 45), None)
 
     def attempts(self, trial):
         return [e for e in self.events("started") if e["trial"] == trial]
@@ -136,12 +137,12 @@ def story(net, cluster):
     told = Story(cluster)
     told.wait_for(lambda: told.events("opened"))
     start_worker(net.host("third"), cluster.address)
-    told.lost = told.wait_for(lambda: (last := told.at_work(cluster.first)) and last["checkpoint"] and last)
+    told.lost = told.wait_for(lambda: (last := told.at_work(cluster.first)) and last.checkpoint and last)
     cluster.first.kill()
     told.cut_off = told.wait_for(lambda: told.at_work(cluster.second))
     net.cut(cluster.second)
     told.cut = time.time()
-    told.wait_for(lambda: len(told.attempts(told.cut_off["trial"])) > told.cut_off["attempt"])
+    told.wait_for(lambda: len(told.attempts(told.cut_off.trial)) > told.cut_off.attempt)
     net.mend(cluster.second)
     told.mended = time.time()
     assert told.process.wait(timeout=200) == 0, told.head.log.read_text()[-3000:]
@@ -153,11 +154,11 @@ def test_a_search_trains_on_every_host_and_on_one_that_joins_later(story):
 
 
 def test_a_trial_of_a_host_that_died_goes_on_elsewhere_from_its_checkpoint(story):
-    trial = story.lost["trial"]
+    trial = story.lost.trial
     again = story.attempts(trial)[1]
     recorded = [e for e in story.events("measured") if e["trial"] == trial and e["checkpoint"]]
     last = [e for e in recorded if e["seq"] < again["seq"]][-1]
-    assert again["images"] == last["images"] >= story.lost["images"] > 0
+    assert again["images"] == last["images"] >= story.lost.images > 0
     goes_on = next(e for e in story.events("measured") if e["trial"] == trial and e["seq"] > again["seq"])
     assert goes_on["host"] != "first"
     assert goes_on["epoch"] == last["epoch"] + 1
@@ -165,7 +166,7 @@ def test_a_trial_of_a_host_that_died_goes_on_elsewhere_from_its_checkpoint(story
 
 def test_every_new_attempt_begins_at_the_last_recorded_checkpoint_or_at_the_seed(story):
     again = [e for e in story.events("started") if e["attempt"] > 1]
-    assert {e["trial"] for e in again} >= {story.lost["trial"], story.cut_off["trial"]}
+    assert {e["trial"] for e in again} >= {story.lost.trial, story.cut_off.trial}
     for start in again:
         before = [e for e in story.events("measured") if e["trial"] == start["trial"] and e["seq"] < start["seq"]]
         assert start["images"] == max((e["images"] for e in before if e["checkpoint"]), default=0)

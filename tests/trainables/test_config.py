@@ -8,14 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables.augmentation import PRESETS
-from trainables.config import (
-    SCHEDULES,
-    Config,
-    ConfigError,
-    NetworkConfig,
-    OptimizerConfig,
-    TrainingConfig,
-)
+from trainables.config import SCHEDULES, Config, ConfigError, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.optimizers import OPTIMIZERS
 
 numbers = st.floats(0, 1)

@@ -1,8 +1,13 @@
 """Cutout (DeVries and Taylor 2017, "Improved Regularization of Convolutional Neural Networks with Cutout")."""
 
-import numpy as np
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from trainables.transforms.transform import Batch, Transform
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def cut_out(batch: Batch, side: float, stream: np.random.Generator) -> Batch:

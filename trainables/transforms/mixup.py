@@ -1,8 +1,13 @@
 """Mixup (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization")."""
 
-import numpy as np
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from trainables.transforms.transform import Batch, Transform
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def mix_up(batch: Batch, alpha: float, stream: np.random.Generator) -> Batch:
@@ -12,7 +17,7 @@ def mix_up(batch: Batch, alpha: float, stream: np.random.Generator) -> Batch:
     """
     import torch  # imported late: configurations are read without it
 
-    drawn = stream.beta(alpha, alpha, size=len(batch.inputs)).astype(np.float32)
+    drawn = stream.beta(alpha, alpha, size=len(batch.inputs)).astype("float32")
     share = torch.from_numpy(drawn).to(batch.inputs.device, non_blocking=True)
     others = batch.inputs.roll(1, 0).contiguous(memory_format=torch.channels_last)
     inputs = torch.lerp(others, batch.inputs, share.view(-1, 1, 1, 1))

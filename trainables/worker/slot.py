@@ -143,10 +143,10 @@ class Slot:
         state = checkpoints.load(self._files, name)
         try:
             training.restore(state)
-        except RuntimeError as error:  # tensors of other shapes
+        except (RuntimeError, LookupError, ValueError) as error:  # other shapes, other parts, another optimizer
             if memory_error(error):
                 raise
-            raise CheckpointError(f"the checkpoint {name} is of another network: {one_line(error)}") from error
+            raise CheckpointError(f"the checkpoint {name} is of another training: {one_line(error)}") from error
 
     def _answer(self, began: float, *, written: str | None = None, **fields: Any) -> Answer:
         return {**fields, "checkpoint": written, "began": began, "host": os.uname().nodename, "pid": os.getpid()}

@@ -4,7 +4,7 @@ import torch
 
 from architectures.errors import one_line
 from search.run.driver import Driver
-from search.run.engines.engine import EngineError, Watcher, Work
+from search.run.engines.engine import Watcher, Work
 from trainables.memory import keep_freed_memory
 from trainables.worker.slot import Slot
 from trainables.worker.task import Task
@@ -13,11 +13,9 @@ from trainables.worker.task import Task
 def train(driver: Driver, work: Work, watcher: Watcher) -> None:
     """Train everything that the driver hands out, one task after the other.
 
-    No watchdog runs: a debugger may stand still. Raises EngineError where the work is for a cluster.
+    No watchdog runs: a debugger may stand still.
     """
     here = work.here
-    if here.address is not None:
-        raise EngineError(f"--engine inline trains in this process, and --address {here.address} names a cluster")
     keep_freed_memory()
     torch.set_num_threads(here.threads)
     slot = Slot(

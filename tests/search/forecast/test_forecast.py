@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
+from architectures import cost as costing
+from architectures.families import make_network
 from search.forecast.calibration import Calibration, CalibrationError, calibrate, order
-from search.forecast.forecast import play
 from search.forecast.memory import memory_of
-from search.forecast.seconds import Times, times
+from search.forecast.seconds import times
 from search.machines.machine import Machine
-from search.run.session import cost_of
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.data.load import load
 from trainables.resident import Resident
@@ -23,47 +23,14 @@ def config(width=1.0, optimizer="sgd", batch_size=32, family="cnn5"):
     )
 
 
-def cost(config):
-    return cost_of(config, (3, 32, 32), 10)
-
-
-def game(seconds, epochs, scheduler="none", max_t=30, slots=2, seed=0, order=None):
-    found = Times(list(seconds), [-0.05] * len(seconds))  # nothing between two trials
-    return play(found, epochs, order or range(len(seconds)), scheduler, max_t, slots, seed)
-
-
-def test_without_a_scheduler_the_game_is_plain_arithmetic():
-    assert game([2.0] * 6, [5] * 6, slots=3) == (30, pytest.approx(20.0))
-
-
-def test_a_slower_last_trial_is_a_tail_that_beginning_with_it_avoids():
-    seconds, epochs = [1.0, 1.0, 1.0, 10.0], [3] * 4
-    assert game(seconds, epochs) == (12, pytest.approx(33.0))
-    assert game(seconds, epochs, order=[3, 0, 1, 2]) == (12, pytest.approx(30.0))
-
-
-def test_a_start_is_paid_once_a_trial():
-    assert play(Times([2.0], [0.95]), [4], [0], "none", 4, 1, 0) == (4, pytest.approx(9.0))
-
-
-def test_more_samples_than_configurations_repeat_them():
-    assert game([1.0, 3.0], [2, 2], order=range(4), slots=1) == (8, pytest.approx(16.0))
-
-
-def test_asha_trains_fewer_epochs_and_more_slots_take_less_time():
-    seconds, epochs = [1.0] * 60, [30] * 60
-    plain, _ = game(seconds, epochs)
-    played = [game(seconds, epochs, "asha", seed=seed) for seed in range(20)]
-    faster = [game(seconds, epochs, "asha", slots=8, seed=seed) for seed in range(20)]
-    assert np.mean([e for e, _ in played]) < plain / 3
-    assert np.mean([w for _, w in faster]) < np.mean([w for _, w in played]) / 2
-    assert all(wall >= e / 2 - 1e-6 for e, wall in played)
+def cost(config, shape=(3, 32, 32)):
+    return costing.cost(make_network(config.network.name, config.network.hyperparameters, shape, 10), shape, 10)
 
 
 def test_calibration_sees_that_a_wider_network_takes_longer(tmp_path):
     images = load("digits", "train", data_dir=tmp_path).take(np.arange(64))
     configs = [config(0.25), config(4.0), config(2.0)]
-    costs = [cost_of(c, images.shape, 10) for c in configs]
+    costs = [cost(c, images.shape) for c in configs]
     found = calibrate(configs, images, HERE)
     assert set(found) == {0, 1, 2}
     narrow, wide, _ = times(configs, costs, found, 64, 16).epochs

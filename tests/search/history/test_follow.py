@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from search.history import ledger
-from search.history.events import EventError
+from search.history.events import EventError, Opened, parse
 from search.history.follow import Follower
 from search.history.ledger import Ledger, LedgerError
 from search.history.record import Record
+from tests.search.events import measured
 
 FINISHED = Path(__file__).parents[2] / "data" / "0.1.0" / "finished" / "ledger.jsonl"
 LINES = FINISHED.read_bytes().splitlines(keepends=True)
@@ -49,19 +50,19 @@ def test_a_ledger_that_grows_in_another_process_is_read_to_its_end_event_by_even
             polls += bool(change.events)
             time.sleep(0.01)
         assert writer.wait(30) == 0
-        assert found == ledger.read(FINISHED)
+        assert found == list(parse(ledger.read(FINISHED)))
         assert polls > 5
-        assert state(follower.record) == state(Record(ledger.read(FINISHED)))
+        assert state(follower.record) == state(Record(parse(ledger.read(FINISHED))))
 
 
 def test_a_poll_reads_what_is_new_however_long_the_ledger_is(tmp_path):
     path = tmp_path / "ledger.jsonl"
     with Ledger(path) as book, Follower(path) as follower:
-        book.append("opened", slots=1, host="x" * 5_000_000)
-        book.append("opened", slots=1)
+        book.append(Opened(slots=1, host="x" * 5_000_000))
+        book.append(Opened(slots=1))
         assert len(follower.poll().events) == 2
         before = read_bytes()
-        book.append("opened", slots=1)
+        book.append(Opened(slots=1))
         assert len(follower.poll().events) == 1
         assert follower.poll().events == []
         assert read_bytes() - before < 10_000
@@ -75,7 +76,7 @@ def test_a_torn_last_line_waits_until_it_is_whole(tmp_path):
         assert follower.poll().events == []
         with path.open("ab") as file:
             file.write(LINES[2][30:])
-        assert [event["seq"] for event in follower.poll().events] == [2]
+        assert [event.seq for event in follower.poll().events] == [2]
 
 
 def test_a_change_names_the_runs_it_is_about(tmp_path):
@@ -96,10 +97,10 @@ def test_a_ledger_that_was_cut_is_read_anew_also_when_it_has_grown_since(tmp_pat
         ledger.cut(path, 4)
         with Ledger(path) as book:
             while len(book.events) < then:
-                book.append("opened", slots=1)
+                book.append(Opened(slots=1))
         change = follower.poll()
         assert change.anew
-        assert change.events == ledger.read(path)
+        assert change.events == list(parse(ledger.read(path)))
         assert state(follower.record) == state(Record(change.events))
 
 
@@ -109,7 +110,7 @@ def test_a_ledger_that_was_replaced_in_place_is_read_anew(tmp_path):
     with Follower(path) as follower:
         follower.poll()
         path.write_bytes(b"".join(LINES[:5]))
-        assert (follower.poll().anew, len(follower.record.runs)) == (True, len(Record(ledger.read(path)).runs))
+        assert (follower.poll().anew, len(follower.record.runs)) == (True, len(Record(parse(ledger.read(path))).runs))
 
 
 def test_a_ledger_that_is_not_there_yet_is_waited_for(tmp_path):
@@ -133,9 +134,9 @@ def test_damage_before_the_last_line_is_an_error_that_names_the_line(tmp_path):
 def test_an_event_that_no_search_writes_is_an_error_that_names_the_line(tmp_path):
     path = tmp_path / "ledger.jsonl"
     with Ledger(path) as book, Follower(path) as follower:
-        book.append("opened", slots=1)
+        book.append(Opened(slots=1))
         follower.poll()
-        book.append("measured", trial=5)
+        book.append(measured(10, trial=5))
         with pytest.raises(EventError, match=r"line 2: its checksum is right, but"):
             follower.poll()
 
@@ -143,11 +144,11 @@ def test_an_event_that_no_search_writes_is_an_error_that_names_the_line(tmp_path
 def test_a_ledger_of_a_later_version_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "ledger.jsonl"
     with Ledger(path) as book, Follower(path) as follower:
-        book.append("opened", slots=1)
+        book.append(Opened(slots=1))
         follower.poll()
         with monkeypatch.context() as later:
             later.setattr("search.history.ledger.VERSION", 2)
-            book.append("opened", slots=1)
+            book.append(Opened(slots=1))
         assert json.loads(path.read_text().splitlines()[1])["v"] == 2
         with pytest.raises(LedgerError, match="version 2"):
             follower.poll()

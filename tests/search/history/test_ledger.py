@@ -7,25 +7,55 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from search.history import ledger
-from search.history.ledger import DiskError, Ledger, LedgerError
+from search.history import events, ledger
+from search.history.events import EventError, Opened, parse
+from search.history.ledger import DiskError, Ledger, LedgerError, MemoryLedger
+from search.history.record import Record
+from tests.search.events import CONFIG, asked, measured, started
 from trainables import files
+
+OPENED = Opened(samples=3, slots=1)
 
 
 def write_three(path):
     with Ledger(path) as book:
         for trial in range(3):
-            book.append("asked", trial=trial, repeat=0)
+            book.append(asked(trial))
 
 
 def test_events_come_back_in_order_with_version_sequence_and_time(tmp_path):
     path = tmp_path / "ledger.jsonl"
     with Ledger(path, clock=lambda: 12.5) as book:
-        book.append("asked", trial=0, repeat=0, config={"lr": 0.1})
-        book.append("started", trial=0, repeat=0, attempt=1, images=0)
+        book.append(asked())
+        book.append(started())
     first, second = ledger.read(path)
-    assert first == {"v": 1, "seq": 0, "time": 12.5, "event": "asked", "trial": 0, "repeat": 0, "config": {"lr": 0.1}}
-    assert second["seq"] == 1
+    written = {"trial": 0, "repeat": 0, "config": CONFIG, "params": {}, "distributions": {}, "redrawn": 0}
+    written |= {"parameters": 10, "flops": 20, "seed": 0}
+    assert first == {"v": 1, "seq": 0, "time": 12.5, "event": "asked", **written}
+    assert (second["seq"], second["event"]) == (1, "started")
+
+
+def test_an_appended_event_comes_back_with_its_place_and_time_also_from_a_ledger_in_memory(tmp_path):
+    memory = MemoryLedger(clock=lambda: 12.5)
+    with Ledger(tmp_path / "ledger.jsonl", clock=lambda: 12.5) as book:
+        for each in (asked(), started()):
+            assert book.append(each) == memory.append(each) == book.events[-1]
+        assert [(each.seq, each.time) for each in book.events] == [(0, 12.5), (1, 12.5)]
+        written = book.events
+    with Ledger(tmp_path / "ledger.jsonl") as book:
+        assert book.events == written == memory.events
+
+
+def test_a_ledger_with_a_line_that_no_search_writes_is_not_opened_and_stays_as_it_is(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    with Ledger(path) as book:
+        book.append(started())  # of a run that was never asked for
+    before = path.read_bytes()
+    for _ in range(2):
+        with pytest.raises(EventError, match="line 1.*run 0-0 was never asked for"):
+            Ledger(path)
+    assert path.read_bytes() == before
+    assert not ledger.is_open(path)
 
 
 def test_every_line_is_plain_json_with_a_checksum(tmp_path):
@@ -36,16 +66,17 @@ def test_every_line_is_plain_json_with_a_checksum(tmp_path):
 
 def test_numbers_that_json_lacks_become_null(tmp_path):
     with Ledger(tmp_path / "ledger.jsonl") as book:
-        book.append("measured", trial=0, repeat=0, train_loss=float("nan"), nested={"x": [float("inf"), 1.0]})
-    (event,) = ledger.read(tmp_path / "ledger.jsonl")
+        book.append(asked(params={"x": [float("inf"), 1.0]}))
+        book.append(measured(10, train_loss=float("nan")))
+    drawn, event = ledger.read(tmp_path / "ledger.jsonl")
     assert event["train_loss"] is None
-    assert event["nested"] == {"x": [None, 1.0]}
+    assert drawn["params"] == {"x": [None, 1.0]}
 
 
 def test_a_line_is_on_disk_before_append_returns(tmp_path):
     path = tmp_path / "ledger.jsonl"
     with Ledger(path) as book:
-        book.append("asked", trial=0, repeat=0)
+        book.append(asked())
         assert len(ledger.read(path)) == 1
 
 
@@ -57,7 +88,7 @@ def test_a_torn_last_line_is_cut_off_with_a_warning_and_writing_goes_on(tmp_path
     path.write_bytes(b"".join(lines[:2]) + lines[2][:kept])
     assert len(ledger.read(path)) == 2
     with pytest.warns(UserWarning, match="torn"), Ledger(path) as book:
-        book.append("asked", trial=9, repeat=0)
+        book.append(asked(9))
     assert [event["trial"] for event in ledger.read(path)] == [0, 1, 9]
 
 
@@ -94,7 +125,7 @@ def test_a_second_writer_in_another_process_is_refused_and_a_reader_is_not(tmp_p
     path = tmp_path / "search" / "ledger.jsonl"
     path.parent.mkdir()
     with Ledger(path) as book:
-        book.append("asked", trial=0, repeat=0)
+        book.append(asked())
         code = (
             "import sys; from pathlib import Path; from search.history.ledger import *\n"
             "path = Path(sys.argv[1]); assert is_open(path) and len(read(path)) == 1\n"
@@ -120,30 +151,29 @@ def test_a_full_disk_is_named_and_leaves_no_torn_line(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (before + 20, limits[1]))
         try:
             with pytest.raises(DiskError, match="nothing recorded is lost"):
-                book.append("asked", trial=3, repeat=0)
+                book.append(asked(3))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
             signal.signal(signal.SIGXFSZ, handler)
-        book.append("asked", trial=4, repeat=0)
+        book.append(asked(4))
     assert [event["trial"] for event in ledger.read(path)] == [0, 1, 2, 4]
 
 
 def test_a_cut_keeps_what_is_before_a_line_records_itself_and_counts_lost_test_passes(tmp_path):
-    from search.history.record import Record
-
     path = tmp_path / "ledger.jsonl"
     with Ledger(path) as book:
-        for trial in range(3):
-            book.append("opened", trial=trial, repeat=0, samples=3)
-        book.append("testing", trial=0, repeat=1)
+        for _ in range(3):
+            book.append(OPENED)
+        book.append(asked(repeat=1))
+        book.append(events.Testing(trial=0, repeat=1))
     whole = path.read_bytes()
     ledger.cut(path, 3)
-    events = ledger.read(path)
-    assert [event["event"] for event in events] == ["opened", "opened", "cut"]
-    assert Record(events).test_passes == 1
+    left = ledger.read(path)
+    assert [each["event"] for each in left] == ["opened", "opened", "cut"]
+    assert Record(parse(left)).test_passes == 1
     assert [copy.read_bytes() for copy in tmp_path.glob("ledger-*.jsonl")] == [whole]
     with Ledger(path) as book:
-        book.append("opened", trial=0, repeat=0, samples=3)
+        book.append(OPENED)
     assert len(ledger.read(path)) == 4
 
 
@@ -178,9 +208,9 @@ def test_a_ctrl_c_within_append_leaves_the_line_in_memory_and_on_disk_or_in_neit
     with Ledger(path) as book:
         book.events = Interrupted(book.events)
         with pytest.raises(KeyboardInterrupt):
-            book.append("asked", trial=3, repeat=0)
+            book.append(asked(3))
         book.events = list(book.events)
-        book.append("asked", trial=4, repeat=0)
+        book.append(asked(4))
     assert [event["trial"] for event in ledger.read(path)] == [0, 1, 2, *([] if early else [3]), 4]
 
 
@@ -188,8 +218,9 @@ def test_a_cut_keeps_the_test_passes_of_an_earlier_cut_and_of_damaged_lines(tmp_
     path = tmp_path / "ledger.jsonl"
     with Ledger(path) as book:
         for _ in range(3):
-            book.append("opened", samples=3, slots=1)
-        book.append("testing", trial=0, repeat=1)
+            book.append(OPENED)
+        book.append(asked(repeat=1))
+        book.append(events.Testing(trial=0, repeat=1))
     path.write_bytes(path.read_bytes().replace(b'"repeat":1', b'"repeat":2'))
     ledger.cut(path, 4)
     ledger.cut(path, 3)
@@ -206,7 +237,7 @@ def test_who_waits_for_a_ledger_that_is_replaced_gets_the_new_one(tmp_path):
         files.write(path, path.read_bytes().splitlines(keepends=True)[0])
         fcntl.flock(busy, fcntl.LOCK_UN)
         with waiting.result() as book:
-            book.append("opened", samples=3, slots=1)
+            book.append(OPENED)
     assert [event["seq"] for event in ledger.read(path)] == [0, 1]
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 from pandas.testing import assert_frame_equal
 
 import search
-from search.history.record import FINAL
+from search.history.events import FINAL
 
 #: Two states of one search that hpsearch 0.1.0 has made: killed midway, and resumed to its end.
 OLD = Path(__file__).parents[2] / "data" / "0.1.0"

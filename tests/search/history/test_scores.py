@@ -3,37 +3,16 @@ import pandas as pd
 import pytest
 
 from search.history import scores
-from search.history.record import Record, Run, rank
-
-CONFIG = {
-    "network": {"name": "cnn5", "width": 0.5},
-    "optimizer": {"name": "sgd", "lr": 0.1, "weight_decay": 0.0, "momentum": 0.2},
-    "training": {"batch_size": 8, "epochs": 4, "label_smoothing": 0.0, "schedule": "constant", "augment": "none"},
-}
+from search.history.events import State
+from search.history.record import rank
+from tests.search import events
+from tests.search.events import CONFIG, measured, record
 
 
-def run(trial, accuracies, state="done", network="cnn5"):
-    asked = {"trial": trial, "repeat": 0, "parameters": 10, "flops": 20, "redrawn": 0, "seed": trial}
-    made = Run(asked | {"config": CONFIG | {"network": {"name": network}}}, state=state, attempt=1)
-    made.measurements = [
-        {
-            "images": 10 * e,
-            "epoch": float(e),
-            "val_accuracy": a,
-            "val_loss": 1.0,
-            "train_loss": 1.0,
-            "seconds": 2.0,
-            "time": 3.0,
-        }
-        for e, a in enumerate(accuracies, 1)
-    ]
-    return made
-
-
-def record(*runs):
-    made = Record()
-    made.runs = {r.key: r for r in runs}
-    return made
+def run(trial, accuracies, state=State.DONE, network="cnn5"):
+    more = {"val_loss": 1.0, "train_loss": 1.0, "seconds": 2.0, "time": 3.0}
+    curve = [measured(10 * e, a, trial=trial, **more) for e, a in enumerate(accuracies, 1)]
+    return events.run(trial, curve, state, config={**CONFIG, "network": {"name": network}})
 
 
 def test_trials_rank_by_their_best_epoch_and_the_lower_number_wins_a_tie():
@@ -42,7 +21,7 @@ def test_trials_rank_by_their_best_epoch_and_the_lower_number_wins_a_tie():
 
 
 def test_a_diverged_trial_does_not_win_whatever_it_had_before():
-    assert rank(record(run(0, [0.9], "diverged"), run(1, [0.1]))) == [run(1, [0.1])]
+    assert rank(record(run(0, [0.9], State.DIVERGED), run(1, [0.1]))) == [run(1, [0.1])]
 
 
 def test_distinct_takes_the_best_of_each_family():

@@ -3,15 +3,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from search.history import columns, tables
+from search.history.events import State
 from search.history.hyperparameters import hyperparameter_columns, hyperparameters_of
-from search.history.record import Record, Run
+from tests.search import events
+from tests.search.events import measured, record
 
-CONFIG = {
-    "network": {"name": "cnn5", "width": 0.5, "head_widths": [64, 32]},
-    "optimizer": {"name": "sgd", "lr": 0.1, "weight_decay": 0.0, "momentum": 0.2},
-    "training": {"batch_size": 8, "epochs": 4, "label_smoothing": 0.0, "schedule": "constant", "augment": "none"},
-}
-MEASURED = {"epoch": 1.0, "images": 10, "val_accuracy": 0.5, "val_loss": 1.0, "seconds": 2.0, "time": 3.0}
+CONFIG = {**events.CONFIG, "network": {"name": "cnn5", "width": 0.5, "head_widths": [64, 32]}}
+MEASURED = measured(10, 0.5, val_loss=1.0, seconds=2.0, time=3.0)
 
 #: The tables of 0.1.0. A later column may stand between them, but their order and types stay as they are.
 TRIALS = {
@@ -34,17 +32,8 @@ EPOCHS = {
 }
 
 
-def run(trial, measurements=(), state="done", network=CONFIG["network"]):
-    asked = {"trial": trial, "repeat": 0, "parameters": 10, "flops": 20, "redrawn": 0, "seed": trial}
-    made = Run(asked | {"config": CONFIG | {"network": network}}, state=state, attempt=1)
-    made.measurements = list(measurements)
-    return made
-
-
-def record(*runs):
-    made = Record()
-    made.runs = {r.key: r for r in runs}
-    return made
+def run(trial, measurements=(), state=State.DONE, network=CONFIG["network"]):
+    return events.run(trial, measurements, state, config={**CONFIG, "network": network})
 
 
 def test_columns_of_0_1_0_keep_their_order_and_types(tmp_path):
@@ -62,7 +51,7 @@ def test_every_column_has_a_name_of_its_own_and_says_what_it_holds():
 
 
 def test_tables_are_typed_also_where_a_value_is_missing(tmp_path):
-    found = record(run(0, [MEASURED]), run(1, state="waiting"), run(2, [MEASURED], state="running"))
+    found = record(run(0, [MEASURED]), run(1, state=State.WAITING), run(2, [MEASURED], state=State.RUNNING))
     tables.write(tmp_path, found)
     frame = pd.read_parquet(tmp_path / "trials.parquet")
     assert frame.trial.dtype == np.int64

@@ -5,16 +5,13 @@ import time
 import pytest
 
 from search.history import ledger
+from search.history.events import Asked, Opened, parse
 from search.history.ledger import Ledger
 from search.history.record import Record
 from search.run.driver import Driver
+from search.run.shelf import Shelf
 from search.schedulers.asha import Asha
-
-CONFIG = {
-    "network": {"name": "cnn5"},
-    "optimizer": {"name": "sgd", "lr": 0.1},
-    "training": {"batch_size": 32, "epochs": 4},
-}
+from tests.search.events import asked
 
 
 @pytest.fixture
@@ -27,12 +24,11 @@ def make(book, folder, *, trials=1, **settings):
     def source(driver):
         yield from driver.unfinished(driver.record.trials)
         for trial in range(len(driver.record.trials), trials):
-            asked = {"config": CONFIG, "parameters": 1, "flops": 1, "redrawn": 0, "seed": trial}
-            driver.append("asked", trial=trial, repeat=0, **asked)
+            driver.append(asked(trial))
             yield driver.record.runs[trial, 0]
 
-    driver = Driver(book, folder, source, settings.pop("scheduler", Asha(max_t=4)), **settings)
-    driver.append("opened", samples=trials, slots=1)
+    driver = Driver(book, source, settings.pop("scheduler", Asha(max_t=4)), Shelf(folder), **settings)
+    driver.append(Opened(samples=trials, slots=1))
     return driver
 
 
@@ -45,7 +41,7 @@ def begin(driver):
 def epoch(task, number, accuracy=0.5, *, checkpoint=False, driver=None, **more):
     name = f"{task.prefix}-{100 * number}.pt" if checkpoint else None
     if checkpoint:
-        driver.checkpoints.write(name, b"state")
+        driver.shelf.checkpoints.write(name, b"state")
     fields = {"images": 100 * number, "epoch": float(number), "val_accuracy": accuracy, "seconds": 1.0}
     return {"state": "done" if number == 4 else "running", **fields, "checkpoint": name, **more}
 
@@ -61,8 +57,8 @@ def test_a_failed_worker_s_run_is_tried_again_from_its_checkpoint(tmp_path, book
     assert not driver.finished
     again = begin(driver)
     assert (again.attempt, again.resume_from) == (2, "0-0-1-100.pt")
-    assert [m["epoch"] for m in run.measurements] == [1.0]
-    assert [end["reason"] for end in run.ends] == ["killed"]
+    assert [m.epoch for m in run.measurements] == [1.0]
+    assert [end.reason for end in run.ends] == ["killed"]
 
 
 def test_after_so_many_failures_a_run_is_failed_and_a_new_session_tries_again(tmp_path, book):
@@ -107,11 +103,11 @@ def test_a_superseded_attempt_changes_neither_record_nor_files(tmp_path, book):
     assert not driver.measured(old, epoch(old, 1, 0.9))
     driver.failed(old, "again")
     assert len(book.events) == lines
-    driver.checkpoints.write(f"{old.prefix}-100.pt", b"late")
+    driver.shelf.checkpoints.write(f"{old.prefix}-100.pt", b"late")
     for number in (1, 2, 3, 4):
         driver.measured(new, epoch(new, number))
     assert driver.record.runs[0, 0].state == "done"
-    assert driver.checkpoints.names() == []
+    assert driver.shelf.checkpoints.names() == []
 
 
 def test_a_retried_run_is_judged_afresh(tmp_path, book):
@@ -119,18 +115,27 @@ def test_a_retried_run_is_judged_afresh(tmp_path, book):
     driver = make(book, tmp_path, trials=2, scheduler=asha)
     first = begin(driver)
     driver.measured(first, epoch(first, 1, 0.9))
-    assert asha.rungs[1] == {0: 0.9}
+    assert asha.values(0) == {0: 0.9}
     driver.failed(first, "killed")
     again = begin(driver)
-    assert asha.rungs[1] == {}
+    assert asha.values(0) == {}
     driver.measured(again, epoch(again, 1, 0.1))
-    assert asha.rungs[1] == {0: 0.1}
+    assert asha.values(0) == {0: 0.1}
+
+
+def test_a_new_session_judges_by_what_earlier_ones_measured(tmp_path, book):
+    driver = make(book, tmp_path, trials=2)
+    first = begin(driver)
+    driver.measured(first, epoch(first, 1, 0.9))
+    asha = Asha(max_t=4)
+    driver = make(book, tmp_path, trials=2, scheduler=asha)
+    assert asha.values(0) == {0: 0.9}
 
 
 def test_what_a_worker_wrote_down_before_it_ended_itself_is_the_reason(tmp_path, book):
     driver = make(book, tmp_path, retries=0)
     task = begin(driver)
-    driver.checkpoints.write(f"{task.prefix}.reason", b"no progress for 60 s")
+    driver.shelf.checkpoints.write(f"{task.prefix}.reason", b"no progress for 60 s")
     driver.failed(task, "the worker's process died")
     assert driver.record.runs[0, 0].reason == "no progress for 60 s"
 
@@ -145,7 +150,7 @@ def test_a_batch_too_large_for_memory_is_tried_in_parts_and_then_infeasible(tmp_
     assert parts == [None, 16, 8, 4]
     run = driver.record.runs[0, 0]
     assert (run.state, run.micro_batch) == ("infeasible", 4)
-    assert "goes on 16 images at a time" in run.ends[0]["reason"]
+    assert "goes on 16 images at a time" in run.ends[0].reason
     assert driver.next_task() is None and driver.finished
 
 
@@ -154,7 +159,7 @@ def test_parts_of_a_batch_outlast_a_kill(tmp_path, book):
     task = begin(driver)
     driver.measured(task, {"state": "out of memory", "reason": "too much", "checkpoint": None})
     assert begin(make(book, tmp_path)).micro_batch == 16
-    assert Record(book.events).runs[0, 0].micro_batch == 16
+    assert Record(parse(ledger.read(tmp_path / "ledger.jsonl"))).runs[0, 0].micro_batch == 16
 
 
 def test_a_checkpoint_that_cannot_be_read_costs_epochs_and_no_attempt(tmp_path, book):
@@ -179,7 +184,7 @@ def test_a_full_disk_pauses_every_run_at_its_epoch_s_end(tmp_path, book):
     assert not driver.measured(second, epoch(second, 1, 0.6))
     assert not driver.finished
     run = driver.record.runs[0, 0]
-    assert (run.state, run.measurements[-1]["decision"], len(run.measurements)) == ("running", "pause", 1)
+    assert (run.state, run.measurements[-1].decision, len(run.measurements)) == ("interrupted", "pause", 1)
 
 
 def test_what_a_killed_session_left_half_written_is_removed_and_nothing_else(tmp_path, book):
@@ -202,7 +207,7 @@ def test_a_run_that_the_deadline_meets_without_a_checkpoint_goes_on_to_one(tmp_p
     driver.deadline = time.time() - 1
     assert driver.measured(task, epoch(task, 1)), "by the worker's clock it was in time"
     assert not driver.measured(task, epoch(task, 2, checkpoint=True, driver=driver))
-    assert driver.record.runs[0, 0].measurements[-1]["decision"] == "pause"
+    assert driver.record.runs[0, 0].measurements[-1].decision == "pause"
 
 
 def test_a_storage_that_is_away_ends_no_search(tmp_path, book):
@@ -210,7 +215,7 @@ def test_a_storage_that_is_away_ends_no_search(tmp_path, book):
     task = begin(driver)
     driver.measured(task, epoch(task, 1, checkpoint=True, driver=driver))
     driver.failed(task, "killed")
-    there, driver.checkpoints = driver.checkpoints, Away()
+    there, driver.shelf.checkpoints = driver.shelf.checkpoints, Away()
     again = begin(driver)
     assert again.resume_from == "0-0-1-100.pt"
     driver.measured(again, epoch(again, 4))
@@ -232,3 +237,13 @@ class Away:
 
     def remove(self, name):
         pass
+
+
+def test_every_line_is_on_disk_before_the_engine_gets_its_task_or_its_answer(tmp_path, book):
+    driver = make(book, tmp_path)
+    task = begin(driver)
+    kinds = [type(event) for event in parse(ledger.read(tmp_path / "ledger.jsonl"))]
+    assert kinds[:2] == [Opened, Asked]
+    driver.measured(task, epoch(task, 4))
+    last = ledger.read(tmp_path / "ledger.jsonl")[-1]
+    assert (last["state"], last["decision"]) == ("done", "end")

@@ -1,116 +1,106 @@
 """Retrains and what their test passes cost, where something comes in between."""
 
+import json
 import time
-from types import SimpleNamespace
 
 import pytest
 
-from architectures.build import build
-from architectures.families import make_network
 from search.history import ledger, store
+from search.history.events import Opened, parse
 from search.history.ledger import DiskError, Ledger
 from search.history.record import Record
-from search.machines.machine import Machine
-from search.run import retrain as retraining
-from search.run import session
-from search.run.session import Options, Outcome
-from trainables import files
-from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
-from trainables.data.load import load
-from trainables.saved_network import Network, network_files
+from search.history.store import Request
+from search.run.engines import inline
+from search.run.launch import launch
+from search.run.retrain import retrain
+from search.run.session import Options
 
-CONFIG = Config(NetworkConfig("cnn5", {"width": 0.125}), OptimizerConfig("sgd", lr=0.1), TrainingConfig(32, epochs=1))
-HERE = Machine(slots=1, threads=1, num_gpus=0, device="cpu", precision="float32")
-ASKED = {"config": CONFIG.to_json(), "params": {}, "distributions": {}, "redrawn": 0, "parameters": 1, "flops": 1}
-DONE = {
-    **{"attempt": 1, "images": 8, "epoch": 1.0, "val_accuracy": 0.5, "seconds": 1.0, "checkpoint": None},
-    **{"state": "done", "reason": None, "decision": "end"},
+WINNER = {
+    "network": {"name": "cnn5", "width": 0.125},
+    "optimizer": {"name": "sgd", "lr": 0.1},
+    "training": {"batch_size": 32},
 }
 
 
 @pytest.fixture
-def images(tmp_path_factory):
-    return load("digits", "train", data_dir=tmp_path_factory.mktemp("data")).take(range(60))
+def found(tmp_path):
+    """A finished search of one trial on sixty digits."""
+    space = tmp_path / "space.jsonl"
+    space.write_text(json.dumps(WINNER) + "\n")
+    request = Request(
+        space=str(space),
+        samples=1,
+        epochs=1,
+        dataset="digits",
+        data_dir=str(tmp_path / "data"),
+        limit_train=60,
+        augment="none",
+    )
+    outcome = launch(request, Options(engine="inline"), results=tmp_path, name="one")
+    assert (outcome.reason, outcome.search.name) == ("finished", "one")
+    return store.find(tmp_path, "one")
 
 
-@pytest.fixture
-def found(tmp_path, images, monkeypatch):
-    """A finished search of one trial, on a machine where no Ray is started."""
-    request = store.Request(space="cnn5", dataset="digits", samples=1, data_dir=str(tmp_path / "data"))
-    made = store.create(tmp_path, "one", request, 1.0, {"data": {"fingerprint": "any"}})
-    with Ledger(made.ledger) as book:
-        book.append("opened", samples=1, slots=1)
-        book.append("asked", trial=0, repeat=0, seed=1, **ASKED)
-        book.append("measured", trial=0, repeat=0, **DONE)
-        book.append("closed", reason="finished")
-    monkeypatch.setattr(retraining, "unchanged_images", lambda _: images)
-    monkeypatch.setattr(retraining, "find_machine", lambda *_: HERE)
-    return made
+def retrain_one(search, **options):
+    return retrain(search, Options(engine="inline", **options), top=1, distinct=False, epochs=1, repeats=1)
 
 
-def retrain(found, monkeypatch, work, **options):
-    """A retrain whose training is `work` with the driver."""
+def test_a_winner_is_trained_on_all_images_and_tested_once(found):
+    outcome, (run,) = retrain_one(found)
+    assert (outcome.reason, run.key, run.state) == ("finished", (0, 1), "done")
+    assert [m.images for m in run.measurements] == [60]
+    assert (run.measurements[0].val_accuracy, run.measurements[0].decision) == (None, "end")
+    assert 0 <= run.test.correct <= run.test.images
+    kept = {path.name for path in store.retrain_folder(found.folder, run).iterdir()}
+    assert kept == {"config.json", "model.safetensors", "predictions.parquet"}
+    assert not list((found.folder / "checkpoints").glob("*"))
 
-    def train(driver, search, _progress, _here, _options, *, after, **_):
-        driver.append("opened", slots=1)
-        reason = session._closing(driver, search, lambda: work(driver, after))
-        return Outcome(search, reason, driver.full)
 
-    monkeypatch.setattr(retraining, "train", train)
-    return retraining.retrain(found, Options(**options), top=1, distinct=False, epochs=1, repeats=1)
+def test_what_an_earlier_retrain_has_done_is_not_done_again(found):
+    retrain_one(found)
+    before = len(ledger.read(found.ledger))
+    outcome, (run,) = retrain_one(found)
+    assert (outcome.reason, run.key, outcome.record.test_passes) == ("finished", (0, 1), 1)
+    assert [line["event"] for line in ledger.read(found.ledger)[before:]] == ["opened", "closed"]
 
 
 def test_a_disk_that_is_full_when_a_winner_is_asked_for_pauses_the_retrain(found, monkeypatch):
-    def refuse(self, event, **_):
-        raise DiskError("no room")
+    append = Ledger.append
 
-    def work(driver, _after):
-        monkeypatch.setattr(Ledger, "append", refuse)
-        driver.next_task()
+    def refuse(self, event):
+        if not isinstance(event, Opened):
+            raise DiskError("no room")
+        return append(self, event)
 
-    outcome, runs = retrain(found, monkeypatch, work)
+    monkeypatch.setattr(Ledger, "append", refuse)
+    outcome, runs = retrain_one(found)
     assert (outcome.reason, outcome.detail, runs) == ("disk full", "no room", [])
 
 
 def test_max_time_is_kept(found, monkeypatch):
-    seen = SimpleNamespace()
-
-    def work(driver, _after):
-        seen.deadline = driver.deadline
-
-    retrain(found, monkeypatch, work, max_time=60.0)
-    assert seen.deadline == pytest.approx(time.time() + 60, abs=30)
+    seen = []
+    monkeypatch.setattr(inline, "train", lambda driver, *_: seen.append(driver.deadline))
+    retrain_one(found, max_time=60.0)
+    assert seen == [pytest.approx(time.time() + 60, abs=30)]
 
 
-def test_a_test_pass_that_is_interrupted_counts_and_is_made_again(found, images, monkeypatch):
-    def work(driver, after):
-        task = driver.next_task()
-        if task is not None:
-            driver.started(task)
-            folder = store.retrain_folder(found.folder, driver.record.runs[0, 1])
-            for name, data in network_files(untrained(images)).items():
-                files.write(folder / name, data)
-            driver.append("measured", trial=0, repeat=1, **DONE)
-            driver.active.clear()
-            driver._handed_out.clear()
-        after()
+def test_a_retrain_that_is_out_of_time_is_finished_by_the_next_one(found):
+    outcome, runs = retrain_one(found, max_time=1e-9)
+    assert (outcome.reason, runs) == ("out of time", [])
+    outcome, (run,) = retrain_one(found)
+    assert (outcome.reason, run.state) == ("finished", "done")
 
+
+def test_a_test_pass_that_is_interrupted_counts_and_is_made_again(found, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr("trainables.saved_network.write_predictions", full)
-        outcome, _ = retrain(found, monkeypatch, work)
+        outcome, _ = retrain_one(found)
     assert outcome.reason == "disk full"
-    outcome, (run,) = retrain(found, monkeypatch, work)
-    assert outcome.reason == "finished" and run.test["images"] > 0
-    events = ledger.read(found.ledger)
-    assert [e["event"] for e in events if e["event"].startswith("test")] == ["testing", "testing", "tested"]
-    assert Record(events).test_passes == 2
-
-
-def untrained(images):
-    """An untrained network of the winner's configuration."""
-    name, hyperparameters = CONFIG.network.name, CONFIG.network.hyperparameters
-    model = build(make_network(name, hyperparameters, images.shape, len(images.classes)), images.shape, 10)
-    return Network(model, CONFIG, images.shape, images.classes)
+    outcome, (run,) = retrain_one(found)
+    assert outcome.reason == "finished" and run.test.images > 0
+    lines = ledger.read(found.ledger)
+    assert [e["event"] for e in lines if e["event"].startswith("test")] == ["testing", "testing", "tested"]
+    assert Record(parse(lines)).test_passes == 2

@@ -4,13 +4,15 @@ import optuna
 import pytest
 
 from architectures.layers import SizeError
+from search.history.events import State
 from search.history.optuna_trial import optuna_trial
-from search.history.record import Run
 from search.samplers import SAMPLERS
 from search.samplers.make import make_sampler
 from search.samplers.sampler import derive_seed, history_json
 from search.spaces import Space, SpaceError, find_space
 from search.spaces.space import SPACES
+from tests.search import events
+from tests.search.events import measured
 from trainables.config import Config
 
 
@@ -22,10 +24,9 @@ def sampler(kind="random", seed=0, check=anything, space="cnn_all"):
     return make_sampler(Space(space, SPACES[space]), kind, seed, check)
 
 
-def ended(trial, drawn, state="done", accuracies=(0.1, 0.2)):
-    run = Run({"trial": trial, "repeat": 0, **history_json(drawn)}, state=state)
-    run.measurements = [{"images": 100 * (i + 1), "val_accuracy": value} for i, value in enumerate(accuracies)]
-    return run
+def ended(trial, drawn, state=State.DONE, accuracies=(0.1, 0.2)):
+    curve = [measured(100 * (i + 1), value, trial=trial) for i, value in enumerate(accuracies)]
+    return events.run(trial, curve, state, **history_json(drawn))
 
 
 def test_a_draw_depends_on_the_search_seed_and_its_number_alone():
@@ -65,20 +66,20 @@ def test_a_space_without_a_possible_draw_is_an_error_that_says_why():
 @pytest.mark.parametrize(
     "state, accuracies, expected, values",
     [
-        ("done", (0.1, 0.3), "COMPLETE", {100: 0.1, 200: 0.3}),
-        ("stopped", (0.1,), "PRUNED", {100: 0.1}),
-        ("diverged", (0.1,), "PRUNED", {}),
-        ("infeasible", (), "PRUNED", {}),
-        ("failed", (), "FAIL", {}),
-        ("running", (0.1,), "RUNNING", {100: 0.1}),
-        ("waiting", (), "RUNNING", {}),
+        (State.DONE, (0.1, 0.3), "COMPLETE", {100: 0.1, 200: 0.3}),
+        (State.STOPPED, (0.1,), "PRUNED", {100: 0.1}),
+        (State.DIVERGED, (0.1,), "PRUNED", {}),
+        (State.INFEASIBLE, (), "PRUNED", {}),
+        (State.FAILED, (), "FAIL", {}),
+        (State.RUNNING, (0.1,), "RUNNING", {100: 0.1}),
+        (State.WAITING, (), "RUNNING", {}),
     ],
 )
 def test_optuna_hears_the_truth(state, accuracies, expected, values):
     frozen = optuna_trial(ended(0, sampler().draw(0), state, accuracies))
     assert frozen.state.name == expected
     assert frozen.intermediate_values == values
-    assert frozen.value == (0.3 if state == "done" else None)
+    assert frozen.value == (0.3 if state is State.DONE else None)
 
 
 def test_tpe_draws_the_same_from_the_same_history_and_learns_from_it():
@@ -109,15 +110,16 @@ def test_a_list_is_drawn_in_order_and_ends(tmp_path):
 def test_the_history_goes_through_json(tmp_path):
     drawn = sampler().draw(3)
     fields = json.loads(json.dumps(history_json(drawn)))
-    assert optuna_trial(Run({"trial": 3, "repeat": 0, **fields})).params == drawn.params
-    assert isinstance(optuna_trial(Run({"trial": 3, "repeat": 0, **fields})), optuna.trial.FrozenTrial)
+    told = optuna_trial(events.run(3, (), State.WAITING, **fields))
+    assert isinstance(told, optuna.trial.FrozenTrial)
+    assert told.params == drawn.params
 
 
 @pytest.mark.parametrize("distributions", [{"lr": "{}"}, {"lr": "no JSON"}, {}])
 def test_a_recorded_draw_without_its_distributions_is_refused_in_one_line(distributions):
-    asked = {"trial": 3, "repeat": 0, "params": {"lr": 0.1}, "distributions": distributions}
+    run = events.run(3, (), State.WAITING, params={"lr": 0.1}, distributions=distributions)
     with pytest.raises(SpaceError, match="trial 3 of the ledger holds no draw that Optuna can learn from: [^\n]+$"):
-        sampler("tpe").tell(Run(asked))
+        sampler("tpe").tell(run)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

@@ -1,9 +1,11 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import search
+from search.history import events
 from search.history.ledger import Ledger
 from search.readable import count
 from search.show.overview import summary
@@ -28,11 +30,10 @@ def test_a_search_is_a_row_of_the_list():
 def test_test_passes_are_counted_in_words(tmp_path, capsys, passes, words):
     shutil.copytree(OLD / "finished", tmp_path / "one")
     with Ledger(tmp_path / "one" / "ledger.jsonl") as book:
-        asked = next(event for event in book.events if event["event"] == "asked")
-        fields = {name: value for name, value in asked.items() if name not in ("v", "seq", "time", "event")}
-        book.append("asked", **fields | {"repeat": 1})
+        asked = next(event for event in book.events if isinstance(event, events.Asked))
+        book.append(replace(asked, repeat=1))
         for _ in range(passes):
-            book.append("testing", trial=asked["trial"], repeat=1)
+            book.append(events.Testing(trial=asked.trial, repeat=1))
     print_status(status(search.load("one", results=str(tmp_path))))
     assert words in capsys.readouterr().out
 

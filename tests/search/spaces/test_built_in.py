@@ -6,12 +6,13 @@ import json
 import optuna
 import pytest
 
-from search.history.record import Run
 from search.samplers.make import make_sampler
 from search.samplers.sampler import history_json
 from search.spaces import find_space
 from search.spaces.parameters import parameters
 from search.spaces.space import SPACES, draw
+from tests.search import events
+from tests.search.events import measured
 from trainables.config import Config
 from trainables.optimizers import OPTIMIZERS
 
@@ -106,7 +107,5 @@ def test_draws_are_those_of_the_first_version(space, sampler, seed):
         drawn = drawing.draw(trial)
         content = [drawn.config.to_json(), drawn.params, drawn.distributions]
         digest.update(json.dumps(content, sort_keys=True).encode())
-        run = Run({"trial": trial, "repeat": 0, **history_json(drawn)}, state="done")
-        run.measurements = [{"images": 100, "val_accuracy": (trial * 37 % 101) / 101}]
-        drawing.tell(run)
+        drawing.tell(events.run(trial, [measured(100, (trial * 37 % 101) / 101)], **history_json(drawn)))
     assert digest.hexdigest()[:16] == DRAWS[space, sampler, seed]

@@ -9,6 +9,7 @@ from search.history.ledger import Ledger
 from search.storage import claims, layout, record
 from search.storage.mirror import Mirror
 from search.storage.takeover import take_over
+from tests.search.events import asked
 
 FACTS = {"data": {"fingerprint": "any", "num_train": 8, "num_validation": 2}}
 REQUEST = store.Request(space="cnn_all", samples=3, data_dir="data")
@@ -37,7 +38,7 @@ class Driver:
 
     def record(self, *trials: int) -> None:
         for trial in trials:
-            self.ledger.append("asked", trial=trial, repeat=0)
+            self.ledger.append(asked(trial))
 
     def die(self) -> None:
         self.ledger.close()

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 import search as public
-from search.history import store
+from search.history import events, store
+from search.history.events import Opened, State
 from search.storage import claims
 from search.storage.takeover import fetch, is_running, open_copy
+from tests.search.events import asked, measured
 from tests.search.storage.drivers import FACTS, REQUEST, Driver, launch, never, no_sleep, resume, stored_trials
 from trainables import files
 
@@ -62,13 +64,14 @@ def test_weights_are_there_before_the_line_that_tells_of_them(
     folder = driver.folder / "retrain" / "3-1"
     folder.mkdir(parents=True)
     files.write(folder / "model.safetensors", b"weights")
-    driver.ledger.append("measured", trial=3, repeat=1, state="done")
+    driver.ledger.append(asked(3, 1))
+    driver.ledger.append(measured(40, None, trial=3, repeat=1, state=State.DONE))
     written: list[str] = []
     write = files.Folder.write
     monkeypatch.setattr(files.Folder, "write", lambda self, name, data: (written.append(name), write(self, name, data)))
     driver.mirror.copy()
     files.write(folder / "predictions.parquet", b"predictions")
-    driver.ledger.append("tested", trial=3, repeat=1)
+    driver.ledger.append(events.Tested(trial=3, repeat=1, correct=1, images=2))
     driver.mirror.copy()
     kinds = [name for name in written if name.startswith(("retrain", "record"))]
     assert [name.split("-")[0] if "record" in name else name for name in kinds] == [
@@ -107,7 +110,7 @@ def test_what_the_stored_record_may_still_tell_of_goes_only_when_it_tells_of_wha
 
 def test_a_copy_can_be_looked_at_while_the_driver_runs(place: Path, here: Path) -> None:
     driver = launch(place, here)
-    driver.ledger.append("opened", samples=7, slots=1)
+    driver.ledger.append(Opened(samples=7, slots=1))
     driver.mirror.copy()
     with open_copy(str(place), None) as results:
         assert public.load(results=str(results)).samples == 7

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from search.history import ledger, store
+from search.history.events import State
 from search.history.ledger import Ledger
 from search.storage import layout, note, record
 from search.storage.layout import StorageError
 from search.storage.takeover import fetch
+from tests.search.events import asked, measured
 from tests.search.storage.drivers import FACTS, REQUEST, launch, resume, stored_trials, trials
 from trainables import files
 
@@ -45,7 +47,9 @@ def test_what_the_old_machine_retrained_after_it_was_taken_over_is_replaced(
         folder = driver.folder / "retrain" / "3-1"
         folder.mkdir(parents=True)
         files.write(folder / "model.safetensors", weights)
-        driver.ledger.append("measured", trial=3, repeat=1, state="done", seconds=len(weights) + (driver is new))
+        driver.ledger.append(asked(3, 1))
+        seconds = len(weights) + (driver is new)
+        driver.ledger.append(measured(40, None, trial=3, repeat=1, state=State.DONE, seconds=seconds))
     new.mirror.copy()
     old.die()
     with pytest.warns(UserWarning, match="taken over by"):
@@ -64,7 +68,7 @@ def test_lines_put_aside_twice_are_kept_twice(place: Path, here: Path, there: Pa
             folder = fetch(str(place), "one", here)
         assert trials(folder) == []
         with Ledger(folder / "ledger.jsonl") as book:
-            book.append("asked", trial=trial, repeat=0)
+            book.append(asked(trial))
         note.remember(folder, str(place), **{record.read_claims(layout.home_of(str(place), "one"))[-1].id: -1})
         kept = sorted(folder.glob("ledger.before*"))
     assert [trials_of.name for trials_of in kept] == ["ledger.before-0002+.jsonl", "ledger.before-0002.jsonl"]

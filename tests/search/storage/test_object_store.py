@@ -23,13 +23,14 @@ from pathlib import Path
 from search.history import store
 from search.history.ledger import Ledger
 from search.storage import claims, layout, mirror
+from tests.search.events import asked
 
 layout.LOSS_WINDOW = 1.0
 found = store.create(Path(sys.argv[2]), "one", store.Request(space="any", samples=1, data_dir=""), 1.0, {})
 claims.begin(sys.argv[1], found.folder)
 with Ledger(found.ledger) as book, mirror.Mirror(book, found.folder, print):
     for trial in range(10_000):
-        book.append("asked", trial=trial, repeat=0)
+        book.append(asked(trial))
         time.sleep(0.02)
 """
 
@@ -55,15 +56,16 @@ def test_a_search_whose_machine_dies_goes_on_elsewhere_from_an_object_store(
     assert killed[-1]["time"] - lost[0]["time"] < layout.LOSS_WINDOW + 1 if lost else True
 
     second = Driver(folder)
-    second.record(-1)
+    second.record(10_000)
     second.mirror.copy()
     second.mirror.beat(closed=True)
     second.die()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         third = resume(place, here, "one")
-    assert len(caught) == (1 if lost else 0)
-    assert trials(third.folder) == [*range(len(stored)), -1]
+    told = [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
+    assert ["was taken over by" in line for line in told] == [True] * bool(lost)
+    assert trials(third.folder) == [*range(len(stored)), 10_000]
 
 
 @pytest.mark.usefixtures("quick")

@@ -13,6 +13,7 @@ from search.history.ledger import Ledger
 from search.storage import claims, layout, record
 from search.storage.mirror import Mirror
 from search.storage.takeover import fetch, take_over
+from tests.search.events import asked
 from trainables import files
 
 #: What happens, as often as it stands here. A segment may not be written; or be, and its driver does not hear of it; or
@@ -40,7 +41,7 @@ class Driver:
 
     def append(self, trial: int) -> None:
         for repeat in range(2):
-            self.ledger.append("asked", trial=trial, repeat=repeat)
+            self.ledger.append(asked(trial, repeat))
         self.lines = read_lines(self.folder)
 
 

@@ -1,0 +1,116 @@
+"""Several processes of `gpu.py` on one device: their speed together, and what one that fails does to the others."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from gpu_step import Case, Setup, make_training, measured
+
+from trainables.training import Training
+
+
+def together(cases: Sequence[Case], setup: Setup, processes: int, seconds: float) -> list[float | str]:
+    """Images/s of all processes for each case, or why there are none.
+
+    All images over the longest process's time, so that none is credited for having the device to itself at the end.
+    """
+    context = torch.multiprocessing.get_context("spawn")
+    barrier, results = context.Barrier(processes), context.SimpleQueue()
+    torch.multiprocessing.spawn(one_of, (cases, setup, processes, seconds, barrier, results), nprocs=processes)
+    found: list[float | str] = []
+    for windows in zip(*(results.get() for _ in range(processes)), strict=True):
+        words = [each for each in windows if isinstance(each, str)]
+        if words:
+            found.append(words[0])
+        else:
+            found.append(sum(images for images, _ in windows) / max(took for _, took in windows))
+    return found
+
+
+def one_of(
+    _rank: int, cases: Sequence[Case], setup: Setup, processes: int, seconds: float, barrier: Any, results: Any
+) -> None:
+    """One process with its share of memory and threads; puts a `window` for each case."""
+    torch.set_num_threads(max(1, torch.get_num_threads() // processes))
+    if setup.device == "cuda":
+        torch.cuda.set_per_process_memory_fraction(0.9 / processes)  # a tenth is left to the CUDA contexts
+    results.put([window(case, setup, seconds, barrier) for case in cases])
+
+
+def window(case: Case, setup: Setup, seconds: float, barrier: Any) -> tuple[int, float] | str:
+    """Images, and the seconds they took, of epochs begun within `seconds` after all processes have warmed up."""
+    training = measured(warm_training, case, setup)
+    barrier.wait()
+    found = training if isinstance(training, str) else measured(train_for, training, seconds)
+    barrier.wait()  # the next case begins when all have measured this one
+    return found
+
+
+def survivors(case: Case, setup: Setup, processes: int, seconds: float) -> int:
+    """How many of the others train on for `seconds` after one process has made the device fail."""
+    context = torch.multiprocessing.get_context("spawn")
+    barrier = context.Barrier(processes)
+    everyone = [
+        context.Process(target=beside_a_failure, args=(rank, case, setup, seconds, barrier))
+        for rank in range(processes)
+    ]
+    for process in everyone:
+        process.start()
+    for process in everyone:
+        process.join()
+    return sum(process.exitcode == 0 for process in everyone[1:])
+
+
+def beside_a_failure(rank: int, case: Case, setup: Setup, seconds: float, barrier: Any) -> None:
+    try:
+        training = warm_training(case, setup)
+    except BaseException:
+        barrier.abort()  # the others would wait for this one
+        raise
+    barrier.wait()
+    if rank == 0:
+        with suppress(IndexError, RuntimeError):  # this failure is meant
+            print(torch.zeros(1, device=setup.device)[torch.tensor([1], device=setup.device)])
+        sys.exit(1)
+    train_for(training, seconds)
+
+
+@contextmanager
+def mps(setup: Setup) -> Iterator[bool]:
+    """NVIDIA's MPS for processes that start within this: their kernels share the GPU instead of taking turns.
+
+    False where there is no GPU, or no MPS.
+    """
+    if setup.device != "cuda" or not shutil.which("nvidia-cuda-mps-control"):
+        yield False
+        return
+    with TemporaryDirectory() as folder:
+        names = ("CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY")
+        os.environ.update(dict.fromkeys(names, folder))
+        subprocess.run(["nvidia-cuda-mps-control", "-d"], check=True)
+        try:
+            yield True
+        finally:
+            subprocess.run(["nvidia-cuda-mps-control"], input="quit\n", text=True, check=True)
+            for name in names:
+                del os.environ[name]
+
+
+def warm_training(case: Case, setup: Setup) -> Training:
+    training = make_training(case, setup)
+    training.run_segment()
+    return training
+
+
+def train_for(training: Training, seconds: float) -> tuple[int, float]:
+    before, start = training.images, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        training.run_segment()
+    return training.images - before, time.perf_counter() - start

@@ -1,0 +1,115 @@
+"""Lists with a line that is no configuration or no network: the line is named by its number."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.bad_input.cases import GOOD, Refused, merged, says, write_list
+from trainables.optimizers import OPTIMIZERS
+
+LINES = [
+    ("nonsense", ("line 2", "JSON")),
+    ('{"network": ', ("line 2", "JSON")),
+    ("[" * 100_000, ("line 2",)),
+    ('{"network": "' + "x" * 10, ("line 2", "JSON")),
+    ([], ("line 2", "object", "list")),
+    ("null", ("line 2", "object", "NoneType")),
+    ({}, ("line 2", "network", "optimizer")),
+    ({"network": "cnn6"}, ("line 2", "optimizer")),
+    (merged(network="cnn6"), ("line 2", "network", "object", "str")),
+    ({**GOOD, "optimiser": {}}, ("line 2", "optimiser", "known: network, optimizer, training")),
+    (merged(network={"name": "cnn9"}), ("line 2", "'cnn9'", "known: cnn1")),
+    (merged(network={"name": "网络"}), ("line 2", "'网络'", "known: cnn1")),
+    (merged(network={"name": 6}), ("line 2", "6", "string")),
+    (merged(optimizer={"name": "nosuch"}), ("line 2", "'nosuch'", ", ".join(OPTIMIZERS))),
+    (merged(optimizer={"name": None}), ("line 2", "None", "string")),
+    (merged(optimizer={"lr": "0.1"}), ("line 2", "lr", "'0.1'", "number")),
+    (merged(optimizer={"lr": 0}), ("line 2", "lr", "above 0")),
+    (merged(optimizer={"lr": True}), ("line 2", "lr", "True")),
+    (merged(optimizer={"lr": int("9" * 400)}), ("line 2", "lr")),
+    (merged(optimizer={"weight_decay": -1}), ("line 2", "weight_decay", "at least 0")),
+    (merged(optimizer={"momentum": 1.5}), ("line 2", "momentum", "1.5")),
+    (merged(optimizer={"nesterov": True}), ("line 2", "nesterov", "known: lr")),
+    ('{"network": {"name": "cnn5"}, "optimizer": {"name": "sgd", "lr": NaN}}', ("line 2", "NaN")),
+    ('{"network": {"name": "cnn5", "width": Infinity}, "optimizer": {"name": "sgd", "lr": 1}}', ("line 2", "Infinity")),
+    ('{"network": {"name": "cnn5"}, "optimizer": {"name": "sgd", "lr": 1e400}}', ("line 2", "lr", "inf")),
+    (merged(training=None), ("line 2", "training", "object")),
+    (merged(training={"epochs": 0}), ("line 2", "epochs", "got 0")),
+    (merged(training={"epochs": 1.5}), ("line 2", "epochs", "1.5")),
+    (merged(training={"epochs": 10**30}), ("line 2", "epochs")),
+    (merged(training={"batch_size": True}), ("line 2", "batch_size", "True")),
+    (merged(training={"batch_size": None}), ("line 2", "batch_size", "None")),
+    (merged(training={"batch_size": "64"}), ("line 2", "batch_size", "'64'")),
+    (merged(training={"label_smoothing": 1}), ("line 2", "label_smoothing", "below 1")),
+    (merged(training={"schedule": "step"}), ("line 2", "'step'", "constant, cosine")),
+    (merged(training={"schedule": ["cosine"]}), ("line 2", "schedule")),
+    (merged(training={"augment": "flip"}), ("line 2", "'flip'", "none, flip-crop, published")),
+    (merged(training={"augment": {}}), ("line 2", "augment", "none, flip-crop, published")),
+    (merged(training={"batches": 1}), ("line 2", "batches", "known: batch_size")),
+]
+
+
+@pytest.mark.parametrize(("line", "parts"), LINES)
+def test_a_line_that_is_no_configuration_is_named_by_its_number(launch: Refused, line: object, parts: tuple[str, ...]):
+    says(launch("--space", write_list(GOOD, line, GOOD)), "list.jsonl", *parts)
+
+
+IMPOSSIBLE = [
+    ({"width": 0}, ("width", "(0, 64]", "got 0")),
+    ({"width": True}, ("width", "(0, 64]", "True")),
+    ({"depth": 3}, ("'depth'", "known: width")),
+    ({"activation": "swish"}, ("'swish'", "relu, leaky_relu")),
+    ({"activation": ["relu"]}, ("activation", "relu, leaky_relu")),
+    ({"pool": "min"}, ("'min'", "published, max, average")),
+    ({"norm": {}}, ("norm", "published, everywhere, none")),
+    ({"conv_dropout": "a"}, ("conv_dropout", "[0, 1)", "'a'")),
+    ({"head_dropout": [0.1]}, ("head_dropout", "[0, 1)")),
+    ({"head_widths": 5}, ("head_widths", "list", "5")),
+    ({"head_widths": "abc"}, ("head_widths", "list", "abc")),
+    ({"head_widths": ["a"]}, ("head_widths", "'a'")),
+    ({"head_widths": [0]}, ("width", "at least 1", "0")),
+    ({"head_widths": [10**30]}, ("head_widths",)),
+    ({"name": "missing:network"}, ("missing:network", "package.module:function")),
+    ({"name": "own:raises"}, ("own:raises", "RuntimeError", "first line second line")),
+    ({"name": "own:nothing"}, ("own:nothing", "NoneType", "torch.nn.Module")),
+    ({"name": "own:hungry"}, ("own:hungry", "depth")),
+]
+
+
+@pytest.mark.parametrize(("network", "parts"), IMPOSSIBLE)
+def test_an_impossible_network_is_named_by_its_number(launch: Refused, network: dict[str, Any], parts: tuple[str, ...]):
+    says(launch("--space", write_list(GOOD, merged(network=network))), "2", "list.jsonl", *parts)
+
+
+def test_a_network_that_is_too_deep_for_the_images_names_unit_size_and_rule(launch: Refused):
+    space = write_list(GOOD, merged(network={"name": "cnn4"}))
+    says(launch("--space", space, "--image-size", "4"), "2", "list.jsonl", "unit 2", "1×1", "at least 2×2")
+
+
+@pytest.mark.parametrize("name", ["own:misfit", "own:short"])
+def test_a_users_module_that_does_not_fit_images_or_classes_is_refused(launch: Refused, name: str):
+    says(launch("--space", write_list(GOOD, merged(network={"name": name}))), "2", name)
+
+
+def test_an_impossible_network_after_an_empty_line_is_named_by_its_line(launch: Refused):
+    says(launch("--space", write_list(GOOD, "", merged(network={"width": 0}))), "3")
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        (None, ("list.jsonl", "No such file")),
+        (b"", ("list.jsonl", "no configuration", "one JSON object a line")),
+        (b"\n \n", ("list.jsonl", "no configuration")),
+        (b"\x89PNG\r\n\x1a\n\x00\xff", ("list.jsonl", "UTF-8")),
+        (b"\x00\x00\x00", ("list.jsonl", "line 1")),
+        ("folder", ("list.jsonl", "directory")),
+    ],
+)
+def test_a_list_that_cannot_be_read_is_refused(launch: Refused, content: object, parts: tuple[str, ...]):
+    if content == "folder":
+        Path("list.jsonl").mkdir()
+    elif isinstance(content, bytes):
+        Path("list.jsonl").write_bytes(content)
+    says(launch("--space", "list.jsonl"), *parts)

@@ -1,0 +1,66 @@
+"""The installed command on small searches of the digits, with a user's own space and network."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import search
+from search.history import ledger
+
+COMMAND = str(Path(sys.executable).with_name("hpsearch"))
+INLINE = ("--engine", "inline")
+SPACE = """
+from torch import nn
+from search.spaces import config_of
+
+def linear(input_shape, num_classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(input_shape[0] * input_shape[1] * input_shape[2], num_classes))
+
+def space(trial):
+    if trial.suggest_categorical("network", ("cnn5", "small:linear")) == "cnn5":
+        trial.suggest_categorical("cnn5/width", (0.25, 0.5))
+    trial.suggest_categorical("optimizer", ("sgd",))
+    trial.suggest_float("sgd/lr", 1e-4, 1e-1, log=True)
+    trial.suggest_float("sgd/momentum", 0.0, 0.4)
+    trial.suggest_categorical("batch_size", (16, 32))
+    return config_of(trial.params)
+"""
+
+
+def hpsearch(*arguments, cwd, check=True):
+    return subprocess.run([COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=check, timeout=240)
+
+
+def small_search(name, *more):
+    return (
+        *("launch", "--dataset", "digits", "--data-dir", "data", "--limit-train", "300", "--space", "small:space"),
+        *("--samples", "8", "--epochs", "4", "--seed", "3", "--name", name, *more),
+    )
+
+
+def make_home(folder):
+    """A folder in which the space and the network can be imported, also by this process."""
+    (folder / "small.py").write_text(SPACE)
+    sys.path.append(str(folder))  # load_network rebuilds a user's own network by running its code
+    return folder
+
+
+def loaded(home, name):
+    return search.load(name, results=str(home / "results"))
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.time() + seconds
+    while not condition():
+        assert time.time() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def measured(path):
+    return sum(e["event"] == "measured" for e in ledger.read(path)) if path.exists() else 0
+
+
+def start(home, *arguments):
+    log = (home / "log.txt").open("w")
+    return subprocess.Popen([COMMAND, *arguments], cwd=home, stderr=log, stdout=log, start_new_session=True)

@@ -1,0 +1,70 @@
+"""Searches that are played on the simulated engine, with made-up accuracies."""
+
+import numpy as np
+import pytest
+
+from search.forecast.seconds import Times
+from search.history.events import Decision, Granted, Measured
+from search.run.rehearsal import play
+from search.schedulers.scheduler import scheduler
+
+
+def game(seconds, epochs, scheduler="none", max_t=30, slots=2, seed=0, order=None):
+    found = Times(list(seconds), [-0.05] * len(seconds))  # nothing between two trials
+    return play(found, epochs, order or range(len(seconds)), scheduler, max_t, slots, seed)
+
+
+def test_without_a_scheduler_the_game_is_plain_arithmetic():
+    assert game([2.0] * 6, [5] * 6, slots=3) == (30, pytest.approx(20.0))
+
+
+def test_a_slower_last_trial_is_a_tail_that_beginning_with_it_avoids():
+    seconds, epochs = [1.0, 1.0, 1.0, 10.0], [3] * 4
+    assert game(seconds, epochs) == (12, pytest.approx(33.0))
+    assert game(seconds, epochs, order=[3, 0, 1, 2]) == (12, pytest.approx(30.0))
+
+
+def test_a_start_is_paid_once_a_trial():
+    assert play(Times([2.0], [0.95]), [4], [0], "none", 4, 1, 0) == (4, pytest.approx(9.0))
+
+
+def test_more_samples_than_configurations_repeat_them():
+    assert game([1.0, 3.0], [2, 2], order=range(4), slots=1) == (8, pytest.approx(16.0))
+
+
+def test_asha_trains_fewer_epochs_and_more_slots_take_less_time():
+    seconds, epochs = [1.0] * 60, [30] * 60
+    plain, _ = game(seconds, epochs)
+    played = [game(seconds, epochs, "asha", seed=seed) for seed in range(20)]
+    faster = [game(seconds, epochs, "asha", slots=8, seed=seed) for seed in range(20)]
+    assert np.mean([e for e, _ in played]) < plain / 3
+    assert np.mean([w for _, w in faster]) < np.mean([w for _, w in played]) / 2
+    assert all(wall >= e / 2 - 1e-6 for e, wall in played)
+
+
+@scheduler("halfway")
+class HalfWay:
+    """Pauses every trial at its half, and lets the first of two go on."""
+
+    pauses = True
+
+    def __init__(self, max_t):
+        self.rungs = (max_t / 2,)
+        self.paused = []
+
+    def decide(self, trial, epoch, value):
+        return Decision.PAUSE if epoch == self.rungs[0] else Decision.CONTINUE
+
+    def choose(self):
+        return self.paused[0] if len(self.paused) > 1 else None
+
+    def hear(self, event):
+        match event:
+            case Measured(decision=Decision.PAUSE):
+                self.paused.append(event.trial)
+            case Granted():
+                self.paused.remove(event.trial)
+
+
+def test_a_scheduler_that_pauses_is_played_and_only_what_it_lets_go_on_is_trained_to_its_end():
+    assert game([1.0] * 4, [5] * 4, "halfway", max_t=5, slots=1) == (3 * 5 + 2.5, pytest.approx(17.5))

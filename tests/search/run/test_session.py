@@ -1,0 +1,125 @@
+"""How a session ends, and what the next one makes of it; on the inline engine."""
+
+import json
+import signal
+import sys
+
+import pytest
+from torch import nn
+
+from search.history import ledger, store
+from search.history.events import Measured
+from search.history.store import Request
+from search.run.engines.engine import EngineError, engine
+from search.run.launch import launch, resume
+from search.run.progress import Progress
+from search.run.session import Options
+from tests.search.run import searches
+
+INLINE = Options(engine="inline")
+LINES = [
+    {
+        "network": {"name": "cnn5", "width": 0.125},
+        "optimizer": {"name": "sgd", "lr": rate},
+        "training": {"batch_size": 32},
+    }
+    for rate in (0.1, 0.01)
+]
+
+
+@pytest.fixture
+def request_of(tmp_path):
+    """A request for the configurations of a list, on sixty digits for two epochs."""
+
+    def make(lines=LINES):
+        space = tmp_path / "space.jsonl"
+        space.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        return Request(
+            space=str(space),
+            samples=len(lines),
+            epochs=2,
+            dataset="digits",
+            data_dir=str(tmp_path / "data"),
+            limit_train=60,
+            augment="none",
+        )
+
+    return make
+
+
+class Broken(nn.Module):
+    """Fails in training, once batches are larger than those with which its cost is measured."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.head = nn.Linear(256, num_classes)
+
+    def forward(self, inputs):
+        if self.training and len(inputs) > 8:
+            raise ArithmeticError("a batch\ntoo many")
+        return self.head(inputs.flatten(1))
+
+
+def broken(num_classes):
+    return Broken(num_classes)
+
+
+def closings(folder):
+    return [line["reason"] for line in ledger.read(folder / "ledger.jsonl") if line["event"] == "closed"]
+
+
+def test_a_ctrl_c_closes_the_session_and_the_next_one_ends_with_the_same_tables(tmp_path, request_of, monkeypatch):
+    whole = launch(request_of(), INLINE, results=tmp_path, name="whole")
+    hear = Progress.hear
+
+    def interrupt(self, event):
+        hear(self, event)
+        if isinstance(event, Measured):
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "hear", interrupt)
+        outcome = launch(request_of(), INLINE, results=tmp_path, name="interrupted")
+    assert (outcome.reason, closings(outcome.search.folder)) == ("interrupted", ["interrupted"])
+    assert signal.getsignal(signal.SIGINT) is before
+    assert len(outcome.record.runs[0, 0].measurements) == 1
+    outcome = resume(store.find(tmp_path, "interrupted"), INLINE, samples=None)
+    assert (outcome.reason, closings(outcome.search.folder)) == ("finished", ["interrupted", "finished"])
+    searches.assert_same_tables(outcome.search.folder, whole.search.folder)
+
+
+def test_a_search_that_is_out_of_time_says_so_and_is_resumed_to_its_end(tmp_path, request_of):
+    whole = launch(request_of(), INLINE, results=tmp_path, name="whole")
+    outcome = launch(request_of(), Options(engine="inline", max_time=1e-9), results=tmp_path, name="short")
+    assert (outcome.reason, closings(outcome.search.folder)) == ("out of time", ["out of time"])
+    outcome = resume(store.find(tmp_path, "short"), INLINE, samples=None)
+    assert outcome.reason == "finished"
+    searches.assert_same_tables(outcome.search.folder, whole.search.folder)
+
+
+def test_a_failure_of_ours_is_recorded_as_one_and_is_raised(tmp_path, request_of, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr("search.run.engines.inline.train", fail)
+    with pytest.raises(ZeroDivisionError):
+        launch(request_of(), INLINE, results=tmp_path, name="one")
+    assert closings(tmp_path / "one") == ["failed"]
+
+
+def test_a_trial_whose_network_raises_is_failed_after_its_retries_and_the_next_one_is_trained(
+    tmp_path, request_of, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "mine", sys.modules[__name__])  # a user's own, where networks are looked for
+    broken = {**LINES[0], "network": {"name": "mine:broken"}}
+    outcome = launch(request_of([broken, LINES[1]]), Options(engine="inline", retries=1), results=tmp_path, name="one")
+    first, second = outcome.record.trials
+    assert (outcome.reason, first.state, first.attempt, len(first.ends)) == ("finished", "failed", 2, 2)
+    assert second.state == "done"
+    assert first.reason == "ArithmeticError: a batch too many"
+
+
+def test_an_unknown_engine_is_refused_with_the_known_ones():
+    with pytest.raises(EngineError, match="unknown engine 'best'; known: tune, inline"):
+        engine("best")

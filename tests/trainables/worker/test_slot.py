@@ -1,0 +1,214 @@
+"""What a slot answers when memory, disk or progress fails it."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from trainables.data.images import Images
+from trainables.files import Folder
+from trainables.worker import checkpoints
+from trainables.worker import slot as slots
+from trainables.worker.checkpoints import Files
+from trainables.worker.slot import Slot
+from trainables.worker.task import Task
+
+CNN5 = {"name": "cnn5", "width": 0.25}
+
+
+def make(images: Images, files: Files | Path, task: Task, **more: Any) -> Slot:
+    """A slot that has taken a task. files: its own, or a folder on this disk."""
+    files = Folder(str(files)) if isinstance(files, Path) else files
+    slot = Slot(files, train=images, validation=images.take(range(40)), device="cpu", precision="float32", **more)
+    slot.begin(task)
+    return slot
+
+
+def make_task(network: dict[str, Any] = CNN5, *, batch_size: int = 32, epochs: int = 2, **more: Any) -> Task:
+    config = {
+        "network": network,
+        "optimizer": {"name": "sgd", "lr": 0.01},
+        "training": {"batch_size": batch_size, "epochs": epochs, "augment": "none"},
+    }
+    return Task(**{"trial": 3, "repeat": 0, "attempt": 2, "config": config, "seed": 0, "resume_from": None} | more)
+
+
+class Greedy(nn.Module):
+    """Asks for as much address space an image as this machine has memory for ten."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(256, num_classes)
+        self.bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        torch.empty(len(inputs) * self.bytes, dtype=torch.uint8)
+        return self.head(inputs.flatten(1))
+
+
+def greedy(num_classes: int) -> nn.Module:
+    return Greedy(num_classes)
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This module as a user's own, where networks are looked for by name."""
+    monkeypatch.setitem(sys.modules, "mine", sys.modules[__name__])
+
+
+@pytest.mark.skipif(Path("/proc/sys/vm/overcommit_memory").read_text().strip() != "0", reason="overcommits always")
+def test_a_batch_that_memory_is_too_small_for_is_answered_and_its_parts_are_trained(
+    digits: Images, tmp_path: Path, own: None
+) -> None:
+    task = make_task({"name": "mine:greedy"}, batch_size=16, epochs=1)
+    slot = make(digits, tmp_path, task)
+    answer = slot.step()
+    assert (answer["state"], answer.get("images")) == ("out of memory", None)
+    assert "can't allocate memory" in answer["reason"]
+    slot.begin(replace(task, micro_batch=2))
+    answer = slot.step()
+    assert (answer["state"], answer["images"]) == ("done", len(digits))
+
+
+def test_a_checkpoint_is_continued_from_and_carries_its_attempt_in_its_name(digits: Images, tmp_path: Path) -> None:
+    slot = make(digits, tmp_path, make_task(deadline=0.0))
+    first = slot.step()
+    assert first["checkpoint"] == "3-0-2-320.pt"
+    again = make(digits, tmp_path, make_task(attempt=3, resume_from=first["checkpoint"]))
+    continued, uninterrupted = again.step(), slot.step()
+    assert continued["images"] == 640
+    assert continued["val_loss"] == uninterrupted["val_loss"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbage", "other network", "gone"])
+def test_an_unreadable_checkpoint_is_answered(digits: Images, tmp_path: Path, damage: str) -> None:
+    name = make(digits, tmp_path, make_task(deadline=0.0)).step()["checkpoint"]
+    path = tmp_path / name
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif damage == "garbage":
+        path.write_bytes(b"garbage")
+    elif damage == "gone":
+        path.unlink()
+    other = {"name": "cnn5", "width": 0.5} if damage == "other network" else CNN5
+    answer = make(digits, tmp_path, make_task(other, attempt=3, resume_from=name)).step()
+    assert answer["state"] == "unreadable"
+    assert name in answer["reason"]
+
+
+def test_a_full_disk_leaves_the_measurement_and_says_so(digits: Images) -> None:
+    slot = make(digits, FullDisk(), make_task(deadline=0.0))
+    answer = slot.step()
+    assert (answer["state"], answer["images"], answer["checkpoint"]) == ("running", 320, None)
+    assert "No space left" in answer["full"]
+
+
+def test_a_trained_network_that_cannot_be_written_is_not_done(digits: Images) -> None:
+    slot = make(digits, FullDisk(), make_task(epochs=1, weights=True))
+    answer = slot.step()
+    assert (answer["state"], answer.get("images")) == ("interrupted", None)
+    assert "No space left" in answer["full"]
+
+
+def test_a_trained_network_is_written_under_its_attempt(digits: Images, tmp_path: Path) -> None:
+    assert make(digits, tmp_path, make_task(epochs=1, weights=True)).step()["state"] == "done"
+    assert Folder(str(tmp_path)).names() == ["3-0-2+config.json", "3-0-2+model.safetensors"]
+
+
+class SlowDisk:
+    """A disk on which a write takes a while."""
+
+    seconds = 2.0
+
+    def write(self, name: str, data: bytes | memoryview) -> None:
+        time.sleep(self.seconds)
+
+    def read(self, name: str) -> bytes:
+        raise FileNotFoundError(name)
+
+
+class FullDisk:
+    """A disk with no room, which takes root and a mount to make; `make chaos` does."""
+
+    def write(self, name: str, data: bytes | memoryview) -> None:
+        raise OSError(28, "No space left on device")
+
+    def read(self, name: str) -> bytes:
+        raise FileNotFoundError(name)
+
+
+STUCK = """
+import sys, time
+from pathlib import Path
+from tests.trainables.worker.test_slot import make, make_task
+from trainables.data.load import load
+import trainables.training
+
+def run_segment(self):
+    self.images += 1
+    time.sleep(60)
+
+trainables.training.Training.run_segment = run_segment
+images = load("digits", "train", data_dir=Path(sys.argv[1]) / "data").take(range(100))
+make(images, Path(sys.argv[1]), make_task(), timeout=0.5).step()
+"""
+
+
+def test_a_worker_without_progress_ends_itself_and_says_why(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", STUCK, tmp_path], cwd=root, timeout=50, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert time.monotonic() - began < 40
+    assert (tmp_path / "3-0-2.reason").read_text().startswith("no progress for 0.5 s, in <string>, line")
+
+
+def test_reading_a_checkpoint_of_another_kind_runs_no_code(digits: Images, tmp_path: Path) -> None:
+    checkpoints.save(Folder(str(tmp_path)), "a.pt", {"images": 1})
+    assert make(digits, tmp_path, make_task(resume_from="a.pt")).step()["state"] == "unreadable"
+
+
+def test_a_run_that_may_pause_leaves_a_checkpoint_at_every_mark_and_at_no_other_end(
+    digits: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "CHECKPOINT_SHARE", 0.0)  # none pays for itself
+    slot = make(digits, tmp_path, make_task(marks=(0.5, 1.5), pauses=True))
+    found = [(answer["images"], answer["checkpoint"]) for answer in (slot.step() for _ in range(4))]
+    assert found == [(160, "3-0-2-160.pt"), (320, None), (480, "3-0-2-480.pt"), (640, None)]
+
+
+def test_a_run_that_cannot_pause_leaves_no_checkpoint_that_does_not_pay(
+    digits: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "CHECKPOINT_SHARE", 0.0)
+    slot = make(digits, tmp_path, make_task(marks=(0.5,)))
+    assert [slot.step()["checkpoint"] for _ in range(3)] == [None] * 3
+
+
+def test_a_checkpoint_is_due_once_it_costs_its_share_of_the_training_on_this_disk(
+    digits: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "CHECKPOINT_SHARE", 1.0)
+    slow = SlowDisk()
+    slot = make(digits, slow, make_task(epochs=4))
+    assert slot.step()["checkpoint"] == "3-0-2-320.pt", "by the first guess the disk is fast"
+    assert slow.seconds > 0
+    slow.seconds *= 2  # what it really takes does not matter now: the first one was measured
+    assert slot.step()["checkpoint"] is None, "an epoch takes less time than a checkpoint"
+
+
+def test_nothing_of_one_task_is_left_when_the_next_begins(digits: Images, tmp_path: Path) -> None:
+    slot = make(digits, tmp_path, make_task())
+    first = slot.step()["val_loss"]
+    slot.begin(make_task(attempt=3))
+    assert slot.step()["val_loss"] == first
+    fresh = make(digits, tmp_path, make_task({"name": "cnn5", "width": 0.5}, attempt=4)).step()["val_loss"]
+    slot.begin(make_task({"name": "cnn5", "width": 0.5}, attempt=4))
+    assert slot.step()["val_loss"] == fresh
