@@ -40,7 +40,7 @@ class Captured:
         self.size = len(labels)
         self._inputs, self._labels = inputs.clone(), labels.clone()
         try:
-            self._replay = _capture(lambda: compute(self._inputs, self._labels))
+            self._replay = capture(lambda: compute(self._inputs, self._labels))
         except RuntimeError as error:
             if (cause := memory_error(error)) is None:
                 raise
@@ -53,7 +53,7 @@ class Captured:
         self._replay()
 
 
-def _capture(work: Callable[[], None]) -> Callable[[], None]:
+def capture(work: Callable[[], None]) -> Callable[[], None]:
     """Record what `work` launches; the returned function launches it again."""
     stream = _stream()
     stream.wait_stream(torch.cuda.current_stream())

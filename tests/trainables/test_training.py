@@ -352,7 +352,7 @@ def warmed_up(work: Callable[[], None]) -> Callable[[], None]:
 def test_captured_steps_are_the_same_steps_also_after_a_checkpoint(
     make: Make, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cuda_graph, "_capture", warmed_up)
+    monkeypatch.setattr(cuda_graph, "capture", warmed_up)
     config = everything(name)
     eager, captured = make(config, num_images=250), make(config, num_images=250, captured=True)  # 250 = 7 × 32 + 26
     assert untimed(captured.run_segment()) == untimed(eager.run_segment())
@@ -365,10 +365,10 @@ def test_captured_steps_are_the_same_steps_also_after_a_checkpoint(
 
 
 def test_a_batch_larger_than_the_images_is_not_captured(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(cuda_graph, "_capture")
+    monkeypatch.delattr(cuda_graph, "capture")
     make(configured(batch_size=64), num_images=50, captured=True).run_segment()
 
 
 def test_by_default_nothing_is_captured_on_a_cpu(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(cuda_graph, "_capture")
+    monkeypatch.delattr(cuda_graph, "capture")
     make(configured()).run_segment()
