@@ -48,13 +48,13 @@ def test_architectures_load_torch_and_nothing_of_ours_above_them() -> None:
     assert not found & {"trainables", "search", "ray", "optuna", "click", "pandas"}
 
 
-def test_trainables_without_the_trial_load_neither_ray_nor_the_search() -> None:
+def test_trainables_without_the_actor_load_neither_ray_nor_the_search() -> None:
     found = loaded_by([name for name in TRAINABLES if name != "trainables.worker.actor"])
     assert {"architectures", "trainables", "torch"} <= found
     assert not found & {"search", "ray", "optuna", "click"}
 
 
-def test_only_the_trial_knows_ray() -> None:
+def test_only_the_actor_knows_ray() -> None:
     assert importers("trainables", "ray") == {"trainables/worker/actor.py"}
     assert importers("architectures", "ray") == set()
 

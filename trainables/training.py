@@ -115,7 +115,7 @@ class Training:
         self.model = build(network, shape, train.num_classes)
         self.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = make_optimizer(config.optimizer, self.model.parameters())
-        # Summed over an epoch where they arise: the loss of its images, and how many were right.
+        # Summed on the device over a segment: the loss of its images, and how many were recognised.
         self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         if captured is None:
             captured = self.device.type == "cuda" and capturable(network)
@@ -218,7 +218,7 @@ class Training:
         return loss_sum / len(self.validation), correct / len(self.validation)
 
     def _compute(self, inputs: Tensor, labels: Tensor) -> None:
-        """Set the gradients of a batch's mean loss, and add to the epoch's totals."""
+        """Set the gradients of a batch's mean loss, and add to the segment's totals."""
         if self._captured is not None and len(labels) == self._captured.size:
             self._captured(inputs, labels)
         else:
@@ -237,8 +237,8 @@ class Training:
             buffer.copy_(value)
 
     def _backward(self, inputs: Tensor, labels: Tensor) -> None:
-        """What `_compute` does, kernel by kernel: whole, or part by part."""
-        # Made anew, in the capture's own memory while one is made; after it they stay where it writes them.
+        """What `_compute` does, without a captured graph; in parts if `micro_batch` is set."""
+        # While capturing, gradients are allocated in the graph's memory; from then on they stay where it writes them.
         self.optimizer.zero_grad(set_to_none=self._captured is None)
         sizes = [len(labels)]
         if self.micro_batch is not None and self.micro_batch < len(labels):

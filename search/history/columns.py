@@ -1,4 +1,4 @@
-"""The columns of the tables: an entry a column, from which schema, rows and documentation are derived.
+"""The columns of the tables: one entry for each, from which schema, rows and documentation are derived.
 
 To add a column, add an entry to `TRIALS` or `EPOCHS`.
 """

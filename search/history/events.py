@@ -1,7 +1,7 @@
 """Events: one frozen class for each kind of line in the ledger, used by the writer, the reader's check and the fold.
 
-A line's checksum shows that it is as it was written. These classes show that it says what a search can say: each field
-names the values that fit it, and nothing reaches the disk that no field names.
+A line's checksum shows that it is as it was written; these classes show that its content is valid. Each field names the
+values that fit it, and nothing reaches the disk that no field names.
 """
 
 import re
@@ -57,7 +57,7 @@ class Decision(StrEnum):
 
 
 class EventError(HpsearchError):
-    """A line of a ledger that no search writes: one line with its number."""
+    """A ledger line that hpsearch would not write: one line with its number."""
 
 
 # ---- what fits a field
@@ -170,13 +170,13 @@ class Closed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Cut(Event):
-    """The ledger was cut off here, because a line was damaged."""
+    """The ledger was cut off here, before a damaged line."""
 
     kind = "cut"
     lines: int = _needs(_is_count)
     """How many lines were lost."""
     tested: int = _needs(_is_count)
-    """How many test passes they told of."""
+    """How many test passes those lines recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,7 +326,7 @@ _NULLS = {each.name for own in _OWN.values() for each in own.values() if each.de
 
 
 def parse(entries: Iterable[Mapping[str, Any]]) -> Iterator[Event]:
-    """The events of a ledger's lines, in order; raises EventError at the first that no search writes."""
+    """The events of a ledger's lines, in order; raises EventError at the first that hpsearch would not write."""
     asked: set[tuple[int, int]] = set()
     opened = False
     for entry in entries:

@@ -73,7 +73,7 @@ class Follower:
         self._checked = parse(self._one_by_one())
 
     def _one_by_one(self) -> Iterator[ledger.Entry]:
-        """The events of all polls as one sequence, as the check remembers earlier ones; pulled only while some wait."""
+        """The lines of all polls as one sequence, as the check remembers earlier ones; read only while some wait."""
         while True:
             yield self._unchecked.popleft()
 

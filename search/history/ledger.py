@@ -46,7 +46,7 @@ class Ledger:
         """Open or create; a torn last line is cut off with a warning.
 
         Raises LedgerError when another process has it open, or when a line before the last is damaged, and EventError
-        for a line that no search writes.
+        for a line that hpsearch would not write.
         """
         self._path, self._clock = path, clock
         self._file = _open_locked(path)
@@ -70,7 +70,7 @@ class Ledger:
                 line = line[self._file.write(line) :]
             os.fsync(self._file.fileno())
             self.events.append(event)
-        except BaseException as error:  # also a Ctrl-C: the line is there for all or for nobody
+        except BaseException as error:  # also a Ctrl-C: the line is kept both on disk and in memory, or in neither
             if len(self.events) > event.seq:
                 raise
             self._file.truncate(end)
@@ -133,7 +133,7 @@ def _is_at(file: FileIO, path: Path) -> bool:
 
 
 def _lock(file: FileIO | BinaryIO) -> bool:
-    """Whether a file could be locked, soon."""
+    """Try for a second to lock a file; whether it worked."""
     for _ in range(10):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -182,7 +182,7 @@ def _cut(path: Path, line: int, clock: Callable[[], float]) -> None:
 
 
 def _test_passes(line: bytes) -> int:
-    """How often the test set was read by what a line tells, which may be damaged."""
+    """How many test passes a line records, which may be damaged."""
     cut = re.search(rb'"event":"cut".*"tested":(\d+)', line)
     return int(cut[1]) if cut else int(b'"event":"testing"' in line)
 
@@ -243,7 +243,7 @@ def decode(line: bytes, seq: int) -> Entry:
         # A newer version may count otherwise; it is refused by its version.
         misplaced = event["v"] <= VERSION and event["seq"] != seq
     except (LookupError, TypeError, RecursionError) as error:
-        raise ValueError("the line is no event") from error
+        raise ValueError("the line is not an event") from error
     if misplaced:
         raise ValueError(f"event {event['seq']} stands where {seq} is due")
     return event

@@ -30,17 +30,17 @@ class Loaded:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """A row a trial, by number: `columns.TRIALS`."""
+        """One row for each trial, by number: `columns.TRIALS`."""
         return tables.trials(self.record, self.running)
 
     @property
     def epochs(self) -> pd.DataFrame:
-        """A row a measurement of trials and retrains: `columns.EPOCHS`."""
+        """One row for each measurement of trials and retrains: `columns.EPOCHS`."""
         return tables.epochs(self.record)
 
     @property
     def retrains(self) -> pd.DataFrame:
-        """A row a tested retrain: accuracy with its 95 % interval, loss, seconds."""
+        """One row for each tested retrain: accuracy with its 95 % interval, loss, seconds."""
         return scores.table(self.search.folder, self.record)
 
     @property

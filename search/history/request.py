@@ -24,7 +24,7 @@ def _path(**default: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What was asked; fixed for the life of a search, but for `samples`, which a resume may raise.
+    """What was asked; fixed for the life of a search, except `samples`, which a resume may raise.
 
     The names of space, dataset, sampler and scheduler are checked by what looks them up.
     """
@@ -48,7 +48,7 @@ class Request:
     augment: str = _ruled(f"one of {', '.join(PRESETS)}", lambda value: value in PRESETS, default="published")
     """The augmentation preset of a trial that has none of its own."""
     sampler: str = "random"
-    """Who draws, of a space that is no list."""
+    """Who draws, unless the space is a list."""
     scheduler: str = "asha"
     """What stops trials early."""
     seed: int = _at_least(0, default=0)
@@ -56,7 +56,7 @@ class Request:
 
 
 def check_request(request: Request) -> None:
-    """Raise ValueError with the field, its value and its rule for what no launch writes."""
+    """Raise ValueError with the field, its value and its rule for a value that a launch would not write."""
     for each in fields(request):
         value = getattr(request, each.name)
         if isinstance(value, bool) or not isinstance(value, each.type):  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ def tested(record: Record) -> list[Run]:
 
 
 def table(folder: Path, record: Record) -> pd.DataFrame:
-    """A row a tested retrain, from its stored predictions; accuracies are fractions of one."""
+    """One row for each tested retrain, from its stored predictions; accuracies are fractions of one."""
     rows = []
     for run in tested(record):
         labels, probabilities, _ = read_predictions(retrain_folder(folder, run))
@@ -71,7 +71,7 @@ def over_repeats(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def classes(folder: Path, runs: list[Run]) -> pd.DataFrame:
-    """A row a retrain and class: images, accuracy, and the class that it is most often mistaken for."""
+    """One row for each retrain and class: images, accuracy, and the class that it is most often mistaken for."""
     rows: list[dict[str, Any]] = []
     for run in runs:
         labels, probabilities, names = read_predictions(retrain_folder(folder, run))
@@ -94,7 +94,7 @@ def classes(folder: Path, runs: list[Run]) -> pd.DataFrame:
 
 
 def confusions(folder: Path, runs: list[Run]) -> pd.DataFrame:
-    """Confusion matrices in long form: a row a retrain, label and prediction, with the count of images."""
+    """Confusion matrices in long form; one row for each retrain, label and prediction, with the count of images."""
     rows: dict[str, list[Any]] = defaultdict(list)
     for run in runs:
         labels, probabilities, names = read_predictions(retrain_folder(folder, run))

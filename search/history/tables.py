@@ -28,12 +28,12 @@ _TYPES = {
 
 
 def trials(record: Record, running: bool) -> pd.DataFrame:
-    """A row a trial, by number; `running`: whether a process has the ledger open."""
+    """One row for each trial, by number; `running`: whether a process has the ledger open."""
     return _trials(record, running).to_pandas()
 
 
 def epochs(record: Record) -> pd.DataFrame:
-    """A row a measurement, by trial, repeat and epoch."""
+    """One row for each measurement, by trial, repeat and epoch."""
     return _epochs(record).to_pandas()
 
 

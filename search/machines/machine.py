@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from architectures.errors import HpsearchError, one_line
+from search.readable import count
 from trainables.training import default_precision
 
 if TYPE_CHECKING:
@@ -125,4 +126,4 @@ def of_cluster(address: str, nodes: Sequence[Node], parallel: int | None, facts:
 def describe(here: Machine) -> str:
     """The machine in a few words."""
     device = f"{here.num_gpus} GPU" if here.num_gpus else f"{here.threads} thread{'s' * (here.threads > 1)} each"
-    return f"{here.slots} slots, {device}, {here.precision}"
+    return f"{count(here.slots, 'slot')}, {device}, {here.precision}"

@@ -53,7 +53,7 @@ class Driver:
     ) -> None:
         """source: yields the runs to train, in order. retries: further attempts for a run whose worker fails. deadline:
         by the clock, after which runs pause at a segment's end. superseded: who has taken the search over, if anyone
-        has. calibration: what the first workers measure first.
+        has. calibration: what the first workers time before they train.
         """
         self.ledger, self.scheduler, self.shelf, self.retries = ledger, scheduler, shelf, retries
         self.record = Record()
@@ -68,7 +68,7 @@ class Driver:
         self.full: str | None = None
         """What a full disk said."""
         self.deaf: list[str] = []
-        """What listeners raised that are told nothing more."""
+        """The errors of listeners that were removed."""
         self._handed_out: set[Key] = set()
         self._again: list[Run] = []
         self._failures: Counter[Key] = Counter()
@@ -77,7 +77,7 @@ class Driver:
 
     @property
     def finished(self) -> bool:
-        """Whether everything that there was to train has ended, or stays paused."""
+        """Whether every run has ended or stays paused."""
         is_left = self._handed_out or self._again or self._cut_short or self.scheduler.choose() is not None
         return self._source_is_empty and not is_left
 
@@ -184,7 +184,7 @@ class Driver:
         return False
 
     def failed(self, task: Task, reason: str) -> None:
-        """The worker died or raised, which was not the configuration's fault; it is tried again where that can help."""
+        """The worker died or raised, through no fault of the configuration; the run is retried while retries are left."""
         if self._calibration:
             self._calibration.hear(task.trial)
         run = self.record.runs[task.trial, task.repeat]
@@ -212,7 +212,7 @@ class Driver:
         return self.record.runs[trial, 0]
 
     def _is_superseded(self, task: Task, run: Run) -> bool:
-        """Whether another attempt has replaced this one: what it says then changes nothing."""
+        """Whether another attempt has replaced this one, whose answers are then ignored."""
         return task.attempt < run.attempt
 
     def _judge(self, run: Run, answer: dict[str, Any]) -> tuple[Decision, State]:

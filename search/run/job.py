@@ -28,7 +28,7 @@ from trainables.files import is_uri
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 ANSWER_SECONDS = 10  # for the dashboard's first answer
-BEGIN_SECONDS = 120  # for the search to begin; after that nobody waits for the job any more
+BEGIN_SECONDS = 120  # for the search to begin; after that `submit` returns
 _LOOK_SECONDS = 0.5
 
 #: Options of `launch` that `submit` sets itself.

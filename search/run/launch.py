@@ -47,7 +47,7 @@ def launch(
     storage: where its record and checkpoints are kept as well, for another machine to go on with.
     """
     problem = _problem(request)
-    # Drawn once for the forecast: a space that fails shall fail before there is a search.
+    # Drawn before anything is on disk, so that a space that fails leaves no search behind.
     plan = problem.plan()
     here = find_machine(options, {request.space, *(config.network.name for config in plan.configs)})
     search = store.create(results, name or default_name(request), request, time.time(), _facts(problem, here))

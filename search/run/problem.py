@@ -70,7 +70,7 @@ class Problem:
         return self.at_most(self.request.samples)
 
     def at_most(self, samples: int) -> int:
-        """So many trials, or as many as a list has."""
+        """`samples`, or the length of a list if that is smaller."""
         return min(samples, len(self.space.configs)) if self.space.configs else samples
 
     def cost(self, config: Config) -> Cost:
@@ -80,11 +80,15 @@ class Problem:
             self._costs[key] = cost_of(config, self.images)
         return self._costs[key]
 
+    def check(self, config: Config) -> None:
+        """Raise SizeError or RequestError for a configuration that these images cannot be trained with."""
+        self.cost(config)
+
     def check_list(self) -> None:
         """Raise RequestError for a line of a list that these images cannot be trained with."""
         for number, config in zip(self.space.lines, self.space.configs, strict=True):
             try:
-                self.cost(config)
+                self.check(config)
             except ValueError as error:
                 raise RequestError(
                     f"{self.space.name}, line {number} is impossible for these images: {error}"
@@ -96,7 +100,7 @@ class Problem:
 
     def sampler(self) -> Sampler:
         """Who draws; impossible networks are drawn again."""
-        return make_sampler(self.space, self.request.sampler, self.request.seed, lambda config: void(self.cost(config)))
+        return make_sampler(self.space, self.request.sampler, self.request.seed, self.check)
 
     def order(self, samples: int) -> Sequence[int]:
         """Trial numbers as they begin: the longest first where all is known, a list of which nothing is stopped.
@@ -129,10 +133,6 @@ class Problem:
             scheduler=self.request.scheduler,
             max_t=self.request.epochs,
         )
-
-
-def void(_: object) -> None:
-    """Nothing, whatever is given."""
 
 
 def cost_of(config: Config, images: Images) -> Cost:

@@ -19,7 +19,7 @@ from search.run.shelf import NoShelf
 from search.schedulers.scheduler import make_scheduler
 from trainables.worker.task import Task
 
-GAMES = 100  # random searches that are played
+GAMES = 100  # searches that are simulated for a forecast
 
 # What the random accuracies are like, from the committed searches (see benchmarks/README.md): so many trials never
 # learn and stay at chance together; the others keep their rank from rung to rung but for this much noise.
@@ -48,7 +48,7 @@ def play(
     """One search with random accuracies: epochs trained in all, and seconds until the last slot is free.
 
     found: times of each configuration. epochs: of each to its end. order: of the trials. improves: by how many standard
-    deviations the last draw is better. Trial n is configuration n; after the last one come the same again.
+    deviations the last draw is better. Trial n is configuration n; numbers past the last one start over.
     """
     rng = np.random.default_rng(seed)
     learns = rng.random(len(order)) >= _NEVER_LEARN

@@ -70,7 +70,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Errand:
-    """What a session is to do: all in which a search and a retrain differ."""
+    """What a session is to do: everything that differs between a search and a retrain."""
 
     what: str
     """What one of its runs is called: "trial" or "retrain"."""
@@ -91,7 +91,7 @@ class Errand:
     samples: int | None = None
     """How many trials the search has from now on; None for a retrain."""
     calibration: Callable[[Progress], Calibration | None] = lambda _: None
-    """What the first workers measure first."""
+    """What the first workers time before they train."""
     after: Callable[[Driver, Progress], None] = lambda *_: None
     """What follows when all is trained."""
 
@@ -129,7 +129,7 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
         with _interruptible(search):
             reason = _work(driver, search, here, options, errand, train, progress)
         for failure in driver.deaf:
-            progress.say(f"one that listened failed and was told nothing more: {failure}")
+            progress.say(f"a listener failed and is no longer called: {failure}")
         return Outcome(search, driver.record, reason, driver.superseded or driver.full, options.address)
 
 
@@ -144,7 +144,7 @@ def _work(
 ) -> str:
     """Open the session, train, and record how it ended: the reason.
 
-    A full disk refuses that record too; then the session looks as if it was killed.
+    A full disk refuses that line too; the record then shows the session as killed.
     """
     reason = "failed"
     try:
@@ -204,7 +204,10 @@ def _shared_checkpoints(search: Search) -> Folder | None:
 
 @contextmanager
 def _interruptible(search: Search) -> Iterator[None]:
-    """A first Ctrl-C is a KeyboardInterrupt, which closes the record; a second one ends the process at once."""
+    """A first Ctrl-C is a KeyboardInterrupt, which closes the record; a second one ends the process at once.
+
+    SIGTERM, which a container or a batch system sends before it kills, acts as a Ctrl-C.
+    """
 
     def hear(*_: object) -> None:
         signal.signal(signal.SIGINT, end)
@@ -214,8 +217,10 @@ def _interruptible(search: Search) -> Iterator[None]:
         os.write(2, f"\nstopped at once; nothing recorded is lost: hpsearch resume {search.name}\n".encode())
         os._exit(130)
 
-    before = signal.signal(signal.SIGINT, hear)
+    interrupt = signal.signal(signal.SIGINT, hear)
+    terminate = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGTERM, terminate)

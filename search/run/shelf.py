@@ -53,7 +53,7 @@ class Shelf:
             files.write(retrain_folder(self._folder, run) / name.partition("+")[2], self.checkpoints.read(name))
 
     def release(self, run: Run) -> None:
-        """Remove what a run that has ended needs no more, and what older attempts may have left."""
+        """Remove what a run that has ended no longer needs, and leftovers of its older attempts."""
         if run.checkpoint:
             self.remove(run.checkpoint)
         if run.attempt > 1 or run.key[1]:
@@ -63,7 +63,7 @@ class Shelf:
                     self.remove(name)
 
     def remove(self, name: str) -> None:
-        """Delete a file, once what makes it needless is recorded wherever a resume may begin."""
+        """Delete a file, once every copy of the record shows that it is not needed."""
         if self._mirror is None:
             self.checkpoints.remove(name)
         else:

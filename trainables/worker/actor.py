@@ -30,7 +30,7 @@ class Far:
     """An actor of class `Folder`."""
 
     def write(self, name: str, data: bytes | memoryview) -> None:
-        """As `Folder.write`; also an OSError when the machine is not reached."""
+        """As `Folder.write`; raises OSError too if the machine cannot be reached."""
         self._ask(self.keeper.write.remote(name, bytes(data)))
 
     def read(self, name: str) -> bytes:

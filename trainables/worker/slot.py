@@ -42,7 +42,7 @@ checkpoint is, or "interrupted" when a network could not be written.
 
 
 class Slot:
-    """Trains one task at a time; nothing of one is left behind when the next begins."""
+    """Trains one task at a time; a task leaves nothing behind for the next one."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Slot:
             kept |= {"trouble": f"cannot write a checkpoint: {error}"}
             if is_full(error):
                 kept["full"] = str(error)
-            if training.finished:  # what is not kept is not done
+            if training.finished:  # a network that was not saved does not count as done
                 return self._answer(began, **kept | {"state": "interrupted", "reason": str(error)})
         cost = time.perf_counter() - saved
         return self._answer(began, **kept, checkpoint_seconds=cost, **asdict(measurement))
@@ -178,11 +178,11 @@ class Slot:
                 self._files.write(f"{self._task.prefix}+{name}", data)
 
     def _progress(self) -> tuple[str, int]:
-        """What changes as long as this slot gets on."""
+        """A value that changes as long as this slot makes progress."""
         return self._task.prefix, self._training.images if self._training else 0
 
     def _give_up(self, reason: str) -> None:
-        """End this process; the note says why, unless even that makes no progress."""
+        """End this process; a note says why, unless writing it hangs."""
         note = threading.Thread(
             target=self._files.write, args=(f"{self._task.prefix}.reason", reason.encode()), daemon=True
         )
@@ -192,7 +192,7 @@ class Slot:
 
 
 def _fence_memory(sharers: int) -> float:
-    """Keep this process within its part of the GPU's memory, so that no trial takes what another needs: bytes.
+    """Keep this process within its part of the GPU's memory, and return that part in bytes.
 
     Ray's fraction of a GPU is a matter of scheduling alone. A CUDA context lies outside of what torch counts.
     """

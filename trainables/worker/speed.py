@@ -39,7 +39,7 @@ def measure(configs: Sequence[Config], images: Resident, *, precision: str, budg
     budget: seconds after which no measurement begins; configurations that are left have None.
     """
     if configs:
-        # The first training of a process imports and allocates what no later one does.
+        # The first training of a process pays for imports and allocations that happen once.
         _measure(configs[0], images.first(2), precision)
     ends = time.perf_counter() + budget
     return [_measure(config, images, precision) if time.perf_counter() < ends else None for config in configs]
@@ -57,7 +57,7 @@ def _speed(config: Config, images: Resident, precision: str) -> Speed:
     some = images.first(STEPS * batch)
     cold = -(-len(some) // batch)
     began = time.perf_counter()
-    # So many epochs that a cosine does not end; only time is asked for.
+    # So many epochs that a cosine does not end; only the time matters.
     training = Training(config.with_training(epochs=1000, batch_size=batch), some, None, seed=0, precision=precision)
     training.run_segment()
     warm = time.perf_counter()

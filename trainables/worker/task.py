@@ -14,7 +14,7 @@ class Task:
     repeat: int
     """0 in a search; 1 and on in a retrain."""
     attempt: int
-    """The how-manieth task for this run it is, from 1."""
+    """The number of this attempt at the run, from 1."""
     config: Mapping[str, Any]
     """The configuration, as `Config.to_json` writes it."""
     seed: int

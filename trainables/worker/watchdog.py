@@ -24,7 +24,7 @@ class Watchdog:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Within this, a lack of progress counts."""
+        """Expect progress while this context is open."""
         self._since, self._watched = time.monotonic(), True
         try:
             yield

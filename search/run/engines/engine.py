@@ -41,7 +41,7 @@ class Work:
 
 
 Train = Callable[[Driver, Work, Watcher], None]
-"""Trains everything that the driver hands out; returns when there is nothing more, or when the driver pauses."""
+"""Trains everything that the driver hands out; returns when all is trained, or when the driver pauses."""
 
 
 def engine(name: str) -> Train:

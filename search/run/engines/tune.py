@@ -153,7 +153,7 @@ class _Feed(_Local, Searcher):
 
 
 class _Judge(_Local, FIFOScheduler):
-    """Tune's scheduler: every answer goes to the driver, and its word back.
+    """Tune's scheduler: every answer goes to the driver, and the decision goes back to Tune.
 
     Tune would turn an exception here into a failure of the trial at hand, so the first one is kept and ends the
     session.
@@ -233,7 +233,7 @@ class _Starts(_Local, tune.Callback):
         self._watcher.refresh()
 
 
-#: What Tune adds to every result, which the ledger has no use for.
+#: What Tune adds to every result and the ledger does not record.
 _TUNES = frozenset(
     {
         "trial_id",

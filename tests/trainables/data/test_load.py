@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.trainables.data.pictures import class_folders, first_kept, picture, refused
+from trainables.data.formats import FORMATS
 from trainables.data.images import fingerprint
 from trainables.data.known import DATASETS
 from trainables.data.load import load
@@ -39,7 +40,8 @@ def test_what_can_be_no_path_is_refused(tmp_path: Path, path: str) -> None:
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
-    assert "class folders with images or Parquet files" in refused(tmp_path / "nothing", tmp_path / "data")
+    message = refused(tmp_path / "nothing", tmp_path / "data")
+    assert all(each.holds in message for each in FORMATS)
 
 
 def test_an_image_size_below_one_is_refused(tmp_path: Path) -> None:

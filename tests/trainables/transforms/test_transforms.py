@@ -63,7 +63,7 @@ def test_a_transform_that_is_on_is_in_the_json(name: str) -> None:
         ({"mixup": -0.1}, r"mixup must be at least 0, got -0.1"),
         ({"mixup": 101}, r"mixup must be at most 100, got 101"),
         ({"mixup": float("nan")}, r"mixup must be a finite number, got nan"),
-        ({"transforms": {}}, r"training has no 'transforms'; known: .*, augment, cutout, mixup"),
+        ({"transforms": {}}, r"training has no 'transforms'; known: .*, augment, .*cutout.*mixup"),
     ],
 )
 def test_a_strength_out_of_its_bounds_is_refused(training: dict[str, Any], message: str) -> None:
