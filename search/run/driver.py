@@ -184,7 +184,7 @@ class Driver:
         return False
 
     def failed(self, task: Task, reason: str) -> None:
-        """The worker died or raised, through no fault of the configuration; the run is retried while retries are left."""
+        """The worker died or raised, not for its configuration; the run is tried again while retries are left."""
         if self._calibration:
             self._calibration.hear(task.trial)
         run = self.record.runs[task.trial, task.repeat]
