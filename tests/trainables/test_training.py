@@ -1,10 +1,8 @@
 """The plain training loop, on a few hundred handwritten digits."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from architectures.families.published import PUBLISHED
-from trainables import cuda_graph
+from tests.trainables.trainings import STILL, Make, configured, everything, run, same_weights, untimed
 from trainables.augment import normalise
 from trainables.augmentation import PRESETS
 from trainables.config import Config
@@ -21,52 +18,8 @@ from trainables.data.images import Images
 from trainables.files import Folder
 from trainables.optimizers import OPTIMIZERS
 from trainables.resident import Resident
-from trainables.training import Measurement, Training, default_precision, evaluate
+from trainables.training import Training, default_precision, evaluate
 from trainables.worker import checkpoints
-
-STILL = 1e-30  # a learning rate that changes no weight in float32
-ARGUMENTS: dict[str, dict[str, float]] = {
-    "adam": {"lr": 0.003, "beta1": 0.85},
-    "rmsprop": {"lr": 0.001, "momentum": 0.3},
-    "adagrad": {"lr": 0.02, "lr_decay": 0.01},
-    "sgd": {"lr": 0.05, "momentum": 0.4, "dampening": 0.2},
-}
-
-Make = Callable[..., Training]
-
-
-def configured(
-    *, optimizer: dict[str, Any] | None = None, network: dict[str, Any] | None = None, **training: Any
-) -> Config:
-    """Make a small cnn5 with SGD on plain images, in batches of 32 for three epochs, with these changes."""
-    return Config.from_json(
-        {
-            "network": {"name": "cnn5", "width": 0.25, **(network or {})},
-            "optimizer": {"name": "sgd", "lr": 0.05, **(optimizer or {})},
-            "training": {"batch_size": 32, "epochs": 3, "augment": "none", **training},
-        }
-    )
-
-
-def everything(name: str) -> Config:
-    """Make a configuration with every kind of state and randomness: norm, dropout, augmentation, cosine."""
-    network = {"norm": "everywhere", "conv_dropout": 0.2, "head_widths": [16], "head_dropout": 0.3}
-    training = {"augment": "published", "schedule": "cosine", "label_smoothing": 0.1}
-    return configured(
-        optimizer={"name": name, "weight_decay": 1e-4} | ARGUMENTS.get(name, {"lr": 0.003}), network=network, **training
-    )
-
-
-@pytest.fixture
-def make(digits: Images) -> Make:
-    """Return a function that makes a training: 240 images, or `num_images`, to train and 80 to validate."""
-
-    def made(config: Config, *, seed: int = 0, num_images: int = 240, validated: bool = True, **more: Any) -> Training:
-        train = Resident.of(digits.take(np.arange(num_images)), "cpu")
-        validation = Resident.of(digits.take(np.arange(240, 320)), "cpu") if validated else None
-        return Training(config, train, validation, seed=seed, **more)
-
-    return made
 
 
 def test_parts_of_a_batch_add_up_to_the_batch_s_gradients_where_nothing_sees_other_images(make: Make) -> None:
@@ -86,22 +39,6 @@ def test_batch_norm_sees_the_parts_and_so_differs(make: Make) -> None:
 
 def test_parts_as_large_as_the_batch_change_no_bit(make: Make) -> None:
     assert run(make(configured())) == run(make(configured(), micro_batch=32))
-
-
-def run(training: Training) -> list[Measurement]:
-    measured = []
-    while not training.finished:
-        measured.append(untimed(training.run_segment()))
-    return measured
-
-
-def untimed(measurement: Measurement) -> Measurement:
-    return replace(measurement, seconds=0.0, images_per_second=0.0)
-
-
-def same_weights(first: Training, second: Training) -> bool:
-    ours, theirs = first.model.state_dict(), second.model.state_dict()
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def batches_seen(training: Training) -> list[Tensor]:
@@ -340,66 +277,3 @@ def test_a_users_own_module_trains(make: Make, tmp_path: Path, monkeypatch: pyte
     config = configured().to_json() | {"network": {"name": f"{name}:make"}}
     first, *_, last = run(make(Config.from_json(config)))
     assert last.train_loss < first.train_loss
-
-
-def warmed_up(work: Callable[[], None]) -> Callable[[], None]:
-    """Stand in for a CUDA graph: the work runs to warm up, and again whenever it is launched."""
-    for _ in range(3):
-        work()
-    return work
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_captured_steps_are_the_same_steps_also_after_a_checkpoint(
-    make: Make, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cuda_graph, "capture", warmed_up)
-    config = everything(name)
-    eager, captured = make(config, num_images=250), make(config, num_images=250, captured=True)  # 250 = 7 × 32 + 26
-    assert untimed(captured.run_segment()) == untimed(eager.run_segment())
-    continued = make(config, num_images=250, captured=True)
-    continued.restore(captured.state())
-    rest = [untimed(each) for each in run(eager)]
-    assert [untimed(each) for each in run(captured)] == rest
-    assert [untimed(each) for each in run(continued)] == rest
-    assert same_weights(captured, eager) and same_weights(continued, eager)
-
-
-def test_a_step_that_is_too_large_to_capture_runs_uncaptured(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    def too_large(work: Callable[[], None]) -> Callable[[], None]:
-        work()
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(cuda_graph, "capture", too_large)
-    config = everything("adam")
-    assert run(make(config, captured=True)) == run(make(config))
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("family", PUBLISHED)
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_on_a_gpu_captured_steps_are_the_eager_ones_also_after_a_checkpoint(
-    digits: Images, family: str, name: str
-) -> None:
-    torch.backends.cudnn.deterministic = True
-    config = Config.from_json(everything(name).to_json() | {"network": {"name": family, "width": 0.25}})
-    images = Resident.of(digits.take(np.arange(250)), "cuda")
-    eager = Training(config, images, images, seed=0, captured=False)
-    captured = Training(config, images, images, seed=0, captured=True)
-    first = untimed(captured.run_segment())
-    assert first.train_loss == pytest.approx(untimed(eager.run_segment()).train_loss, rel=1e-3)
-    continued = Training(config, images, images, seed=0, captured=True)
-    continued.restore(captured.state())
-    rest = run(captured)
-    assert [each.train_loss for each in run(continued)] == pytest.approx([each.train_loss for each in rest], rel=1e-3)
-    assert [each.train_loss for each in run(eager)] == pytest.approx([each.train_loss for each in rest], rel=1e-2)
-
-
-def test_a_batch_larger_than_the_images_is_not_captured(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(cuda_graph, "capture")
-    make(configured(batch_size=64), num_images=50, captured=True).run_segment()
-
-
-def test_by_default_nothing_is_captured_on_a_cpu(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(cuda_graph, "capture")
-    make(configured()).run_segment()

@@ -1,0 +1,79 @@
+"""Steps as CUDA graphs: on the CPU with a stand-in for the graph, on a GPU with real ones."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from architectures.families.published import PUBLISHED
+from tests.trainables.trainings import Make, configured, everything, run, same_weights, untimed
+from trainables import cuda_graph
+from trainables.config import Config
+from trainables.data.images import Images
+from trainables.optimizers import OPTIMIZERS
+from trainables.resident import Resident
+from trainables.training import Training
+
+
+def warmed_up(work: Callable[[], None]) -> Callable[[], None]:
+    """Stand in for a CUDA graph: the work runs to warm up, and again whenever it is launched."""
+    for _ in range(3):
+        work()
+    return work
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_captured_steps_are_the_same_steps_also_after_a_checkpoint(
+    make: Make, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda_graph, "capture", warmed_up)
+    config = everything(name)
+    eager, captured = make(config, num_images=250), make(config, num_images=250, captured=True)  # 250 = 7 × 32 + 26
+    assert untimed(captured.run_segment()) == untimed(eager.run_segment())
+    continued = make(config, num_images=250, captured=True)
+    continued.restore(captured.state())
+    rest = [untimed(each) for each in run(eager)]
+    assert [untimed(each) for each in run(captured)] == rest
+    assert [untimed(each) for each in run(continued)] == rest
+    assert same_weights(captured, eager) and same_weights(continued, eager)
+
+
+def test_a_step_that_is_too_large_to_capture_runs_uncaptured(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(work: Callable[[], None]) -> Callable[[], None]:
+        work()
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(cuda_graph, "capture", too_large)
+    config = everything("adam")
+    assert run(make(config, captured=True)) == run(make(config))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("family", PUBLISHED)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_on_a_gpu_captured_steps_are_the_eager_ones_also_after_a_checkpoint(
+    digits: Images, family: str, name: str
+) -> None:
+    torch.backends.cudnn.deterministic = True
+    config = Config.from_json(everything(name).to_json() | {"network": {"name": family, "width": 0.25}})
+    images = Resident.of(digits.take(np.arange(250)), "cuda")
+    eager = Training(config, images, images, seed=0, captured=False)
+    captured = Training(config, images, images, seed=0, captured=True)
+    first = untimed(captured.run_segment())
+    assert first.train_loss == pytest.approx(untimed(eager.run_segment()).train_loss, rel=1e-3)
+    continued = Training(config, images, images, seed=0, captured=True)
+    continued.restore(captured.state())
+    rest = run(captured)
+    assert [each.train_loss for each in run(continued)] == pytest.approx([each.train_loss for each in rest], rel=1e-3)
+    assert [each.train_loss for each in run(eager)] == pytest.approx([each.train_loss for each in rest], rel=1e-2)
+
+
+def test_a_batch_larger_than_the_images_is_not_captured(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(cuda_graph, "capture")
+    make(configured(batch_size=64), num_images=50, captured=True).run_segment()
+
+
+def test_by_default_nothing_is_captured_on_a_cpu(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(cuda_graph, "capture")
+    make(configured()).run_segment()
