@@ -3,6 +3,9 @@
 import logging
 import os
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +51,7 @@ def _start_local(here: Machine) -> Any:
     """A Ray of this session's own: all its ports are on loopback and ask for the token."""
     umask = os.umask(0o077)  # so that this user alone can read what Ray writes, above all its token
     try:
-        with ray_private.on_loopback_alone():
+        with ray_private.on_loopback_alone(), _path_for_workers():
             context = ray.init(
                 address="local",  # whatever RAY_ADDRESS says
                 num_cpus=here.slots * here.threads,
@@ -57,6 +60,7 @@ def _start_local(here: Machine) -> Any:
                 dashboard_host="127.0.0.1",
                 log_to_driver=False,
                 logging_level=logging.ERROR,
+                job_config=ray_private.job_without_folders(),
             )
     except Exception as error:  # Ray raises bare ones
         reason = one_line(error)
@@ -67,6 +71,20 @@ def _start_local(here: Machine) -> Any:
     if token.exists():
         token.chmod(0o600)
     return context
+
+
+@contextmanager
+def _path_for_workers() -> Iterator[None]:
+    """Within this, a process that starts looks for modules where this one does, in the same order."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(folder or str(Path.cwd()) for folder in sys.path))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def stop() -> None:

@@ -96,8 +96,8 @@ def _may_hold_modules(folder: Path, *, top: bool) -> bool:
 def _is_own(name: str, folder: Path) -> bool:
     """Whether this process imports the folder's module by that name.
 
-    Python looks into the folder last here, and first in a worker. So a file that this process never imports, because
-    Python or a package has a module of that name, must not travel: it would be imported there.
+    Python looks into the folder last here, and first in a worker of a cluster. So a file that this process never
+    imports, because Python or a package has a module of that name, must not travel: it would be imported there.
     """
     if not ((folder / f"{name}.py").exists() or (folder / name).is_dir()) or name in _OURS:
         return False
