@@ -51,7 +51,7 @@ def _start_local(here: Machine) -> Any:
     """A Ray of this session's own: all its ports are on loopback and ask for the token."""
     umask = os.umask(0o077)  # so that this user alone can read what Ray writes, above all its token
     try:
-        with ray_private.on_loopback_alone(), _path_for_workers():
+        with ray_private.on_loopback_alone(), _path_for_workers(), _without_hangups():
             context = ray.init(
                 address="local",  # whatever RAY_ADDRESS says
                 num_cpus=here.slots * here.threads,
@@ -71,6 +71,16 @@ def _start_local(here: Machine) -> Any:
     if token.exists():
         token.chmod(0o600)
     return context
+
+
+@contextmanager
+def _without_hangups() -> Iterator[None]:
+    """A process that starts within this does not hear of a terminal that goes away, so the session can end it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # which a process inherits
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
