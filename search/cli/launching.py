@@ -79,7 +79,8 @@ def launch(
         from search.run import job
 
         words = job.words(click.get_current_context())
-        job.submit(submit, words, request, name or default_name(request), storage=storage, results=results)
+        name = name or default_name(request, is_shared=True)
+        job.submit(submit, words, request, name, storage=storage, results=results)
         return
     if dry_run:
         from search.show.forecast import print_forecast
