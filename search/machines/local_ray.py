@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from architectures.errors import HpsearchError, one_line
+from architectures.errors import one_line
 
 # Read by Ray and Tune, some of them on import.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -24,19 +24,13 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # the session handles
 import ray
 
 from search.machines import ray_private
-from search.machines.machine import Machine
-
-
-class RayStartError(HpsearchError):
-    """Ray does not start; one line says why."""
-
-    exit_code = 1
+from search.machines.machine import Machine, StartError
 
 
 def start(here: Machine) -> str:
     """Start a local Ray, or use the cluster that this process is connected to. Returns the dashboard's address.
 
-    Raises RayStartError when Ray does not start.
+    Raises StartError when Ray does not start.
     """
     if here.address is None:
         context = _start_local(here)
@@ -64,7 +58,7 @@ def _start_local(here: Machine) -> Any:
             )
     except Exception as error:  # Ray raises bare ones
         reason = one_line(error)
-        raise RayStartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
+        raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
     finally:
         os.umask(umask)
     token = Path("~/.ray/auth_token").expanduser()

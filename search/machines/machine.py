@@ -26,6 +26,12 @@ class MachineError(HpsearchError):
     """Machines on which a search cannot run or go on: one line."""
 
 
+class StartError(HpsearchError):
+    """Ray or its workers do not start; one line says why."""
+
+    exit_code = 1
+
+
 @dataclass(frozen=True)
 class Machine:
     """What a session computes on."""

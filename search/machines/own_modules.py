@@ -5,12 +5,12 @@ import importlib.util
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from search.machines import ray_private
+from search.machines import ray_private, scratch
 from search.machines.cluster import ClusterError
 
 MOST_BYTES = 50 * 2**20  # of a user's own modules; Ray's own limit is ten times that
@@ -56,8 +56,9 @@ def stage(files: Mapping[Path, Path]) -> dict[str, Any]:
             f"your own modules would take {size / 2**20:.0f} MiB to the cluster, more than {MOST_BYTES >> 20}; the "
             f"largest file is {largest}: keep what is not code out of the packages in {Path.cwd()}"
         )
-    copy = Path(tempfile.mkdtemp(prefix="hpsearch-modules-"))
-    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    kept = ExitStack()
+    atexit.register(kept.close)
+    copy = kept.enter_context(scratch.folder()) / "modules"
     for file, name in files.items():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy / name)

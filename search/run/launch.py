@@ -25,7 +25,7 @@ from search.history.ledger import read
 from search.history.record import Record, Run
 from search.history.store import NameTakenError, Request, Search
 from search.machines import machine
-from search.machines.machine import Machine
+from search.machines.machine import Machine, StartError
 from search.run.driver import Driver
 from search.run.problem import Problem, RequestError, training_images, unchanged_images
 from search.run.progress import Progress, headlines
@@ -61,8 +61,9 @@ def launch(
         if storage is not None:
             claims.begin(storage, search.folder)
         return run(search, here, options, _errand(search, problem, here, problem.samples, plan))
-    except BaseException:
-        if not search.ledger.exists() or not search.ledger.stat().st_size:
+    except BaseException as error:
+        never_began = isinstance(error, StartError) and storage is None  # the same command may be given again
+        if never_began or not search.ledger.exists() or not search.ledger.stat().st_size:
             store.discard(search)
         raise
 
