@@ -199,6 +199,26 @@ def test_datasets_that_are_decoded(tmp_path):
     assert folders.datasets(tmp_path).found == "decoded: cifar100-coarse, digits"
 
 
+def test_sockets_have_short_paths(tmp_path, monkeypatch):
+    for variable in ("RAY_TMPDIR", "TMPDIR"):
+        monkeypatch.delenv(variable, raising=False)
+    assert "/tmp/ray" in verdict(list(folders.ray_files()), "Ray's files").found
+    monkeypatch.setenv("TMPDIR", str(tmp_path / ("x" * 40)))
+    row = verdict(list(folders.ray_files()), "Ray's files")
+    assert row.verdict == "problem" and "RAY_TMPDIR=/tmp" in row.advice
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp")
+    assert verdict(list(folders.ray_files()), "Ray's files").verdict != "problem"
+
+
+def test_a_limit_on_address_space_is_a_problem():
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))\n"
+        "from search.machines.doctor import limits; print(limits.limits())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "8.6 GB of address space" in done.stdout and "ulimit -v unlimited" in done.stdout
+
+
 # ---- who gets in
 
 
