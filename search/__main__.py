@@ -1,5 +1,5 @@
 """`python -m search` is the command `hpsearch`."""
 
-from search.cli.main import main
+from hpsearch_command import main
 
 main()

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from search.cli import options
-from search.cli.sessions import SESSION, conclude, options_of, session_options, take_up
+from search.cli.sessions import SESSION, conclude, dataset_of, options_of, session_options, take_up
 from search.cli.types import MOST_EPOCHS, MOST_PIXELS, Count, OptionError, Real
 from search.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
@@ -73,13 +73,14 @@ def launch(
         check_new(results, name)  # before the images are read, which may take a download
     listed = len(find_space(asked["space"]).configs)
     if submit is None:
-        asked["dataset"] = _dataset(asked["dataset"])
+        asked["dataset"] = dataset_of(asked["dataset"])
     request = Request(samples=samples or listed or 60, data_dir=str(data_dir.absolute()), **asked)
     if submit is not None:
         from search.run import job
 
         words = job.words(click.get_current_context())
-        job.submit(submit, words, request, name or default_name(request), storage=storage, results=results)
+        name = name or default_name(request, is_shared=True)
+        job.submit(submit, words, request, name, storage=storage, results=results)
         return
     if dry_run:
         from search.show.forecast import print_forecast
@@ -93,11 +94,19 @@ def launch(
 @options.search_argument
 @click.option("--samples", type=Count(min=1), help="More trials than before.")
 @click.option("--until", type=Count(min=2), metavar="LINE", help="Go on from before this line of a damaged ledger.")
+@options.elsewhere
 @session_options
 @options.storage
 @options.results
 def resume(
-    search: str | None, samples: int | None, until: int | None, storage: str | None, results: Path, **how: Any
+    search: str | None,
+    samples: int | None,
+    until: int | None,
+    dataset: str | None,
+    data_dir: Path | None,
+    storage: str | None,
+    results: Path,
+    **how: Any,
 ) -> None:
     """Continue a search where it was: after a kill, after Ctrl-C, or with more samples.
 
@@ -105,6 +114,7 @@ def resume(
     hpsearch resume                         the newest search
     hpsearch resume my-search --samples 120
     hpsearch resume --storage s3://bucket/searches      on another machine, when the first one is gone
+    hpsearch resume my-search --dataset /archive/pictures      its images have moved
     """
     from search.history import ledger, store
     from search.run.launch import resume as go_on
@@ -113,20 +123,5 @@ def resume(
         here = store.find(results, search)
         ledger.cut(here.ledger, until)
         search = here.name
-    found = take_up(search, storage, results)
+    found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
     conclude(go_on(found, options_of(**how), samples=samples), results)
-
-
-def _dataset(name: str) -> str:
-    """A known name as it is, anything else as the absolute path of a folder."""
-    from trainables.data.known import DATASETS
-
-    if name in DATASETS:
-        return name
-    try:
-        path = Path(name).expanduser().absolute()
-        if name and path.is_dir():
-            return str(path)
-    except (OSError, RuntimeError):  # too long for a path; the home of a user who does not exist
-        pass
-    raise OptionError(f"a dataset is one of {', '.join(DATASETS)} or a folder that exists; '{name}' is neither")

@@ -1,16 +1,14 @@
 """The command `hpsearch`: a verb, then options. Everything heavy is imported when its verb is called."""
 
 import io
-import os
 import sys
 import warnings
-from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from architectures.errors import HpsearchError, one_line
-from search.cli import catalogue, following, launching, looking, machines, retraining
+from search.cli import catalogue, following, launching, looking, machines, retraining, streams
 
 
 class Verbs(click.Group):
@@ -53,14 +51,24 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ×, a file name that is not UTF-8
+    with streams.kept():
+        code = _run()
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the verb that the command line names; returns the exit code."""
     warnings.showwarning = lambda message, *_: click.echo(f"hpsearch: warning: {message}", err=True)
     sys.path.append(str(Path.cwd()))  # a user's own space or network, as package.module:function
     try:
-        code = cli.main(prog_name="hpsearch", standalone_mode=False)
+        try:
+            code = cli.main(prog_name="hpsearch", standalone_mode=False)
+        except SystemExit as end:  # a verb has shown what failed
+            code = end.code
         sys.stdout.flush()
     except (click.ClickException, click.Abort, KeyboardInterrupt, HpsearchError, OSError) as error:
-        code = _explain(error)
-    sys.exit(code if isinstance(code, int) else 0)
+        return _explain(error)
+    return code if isinstance(code, int) else 0
 
 
 def _explain(error: BaseException) -> int:
@@ -78,15 +86,9 @@ def _explain(error: BaseException) -> int:
             message, code = one_line(error), error.exit_code
         case _:  # an OSError: a full disk, a file that may not be read
             message, code = one_line(error), 1
-            _drop_output()
+            streams.discard(sys.stdout)  # Python would write at exit what it refused, and end in a traceback
     click.echo(f"hpsearch: {message}", err=True)
     return code
-
-
-def _drop_output() -> None:
-    """Discard what standard output refused: Python would try it again at exit, with a traceback."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _hint(error: click.ClickException) -> str:

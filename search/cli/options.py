@@ -7,18 +7,36 @@ import click
 
 from search.cli.types import Folder
 
+DATA_DIR = "~/.cache/hpsearch"
+
 
 def data_dir(command: Any) -> Any:
     """--data-dir: where datasets are kept."""
     return click.option(
         "--data-dir",
         type=Folder(),
-        default="~/.cache/hpsearch",
+        default=DATA_DIR,
         envvar="HPSEARCH_DATA",
         show_default=True,
         show_envvar=True,
         help="Downloads and cache.",
     )(command)
+
+
+def elsewhere(command: Any) -> Any:
+    """--dataset and --data-dir of a search that has begun: where its images are now."""
+    for option in (
+        click.option(
+            "--data-dir",
+            type=Folder(),
+            envvar="HPSEARCH_DATA",
+            show_envvar=True,
+            help=f"Downloads and cache.  [default: where they were if that is here, else {DATA_DIR}]",
+        ),
+        click.option("--dataset", metavar="PLACE", help="Where the same images are now.  [default: where they were]"),
+    ):
+        command = option(command)
+    return command
 
 
 def results(command: Any) -> Any:

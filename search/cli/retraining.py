@@ -17,6 +17,7 @@ from search.cli.types import MOST_EPOCHS, Count
 @click.option("--distinct", is_flag=True, help="Winners of different network families.")
 @click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True)
 @click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
+@options.elsewhere
 @session_options
 @options.storage
 @options.as_json
@@ -27,6 +28,8 @@ def retrain(
     distinct: bool,
     epochs: int,
     repeats: int,
+    dataset: str | None,
+    data_dir: Path | None,
     as_json: bool,
     storage: str | None,
     results: Path,
@@ -44,7 +47,7 @@ def retrain(
     from search.run.retrain import retrain as train_winners
     from search.show.winners import print_retrains, retrain_report
 
-    found = take_up(search, storage, results)
+    found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
     outcome, runs = train_winners(found, options_of(**how), top=top, distinct=distinct, epochs=epochs, repeats=repeats)
     if outcome.reason != "finished":
         conclude(outcome, results)

@@ -1,5 +1,6 @@
 """What the verbs that train share: how a session runs, which search it takes up, and its closing words."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import click
 
+from search.cli import options
 from search.cli.types import MOST_SLOTS, Count, OptionError, Real
 from search.readable import count
 from search.run.engines import ENGINES
@@ -80,8 +82,43 @@ def options_of(
     )
 
 
-def take_up(name: str | None, storage: str | None, results: Path) -> Any:
-    """The search to continue, brought up to date from its storage if it has one, once no other process works on it."""
+def take_up(name: str | None, storage: str | None, results: Path, *, dataset: str | None, data_dir: Path | None) -> Any:
+    """The search to continue, brought up to date from its storage if it has one, once no other process works on it.
+
+    dataset, data_dir: where its images and this machine's cache are, if not where they were. Nothing of that is
+    recorded; the images' fingerprint is compared before they are used.
+    """
+    from dataclasses import replace
+
+    search = _found(name, storage, results)
+    request = search.request
+    dataset = request.dataset if dataset is None else dataset_of(dataset)
+    return replace(search, request=replace(request, dataset=dataset, data_dir=str(_cache(data_dir, request.data_dir))))
+
+
+def _cache(asked: Path | None, recorded: str) -> Path:
+    """This machine's folder of downloads and cache: what is asked for, else the recorded one if it can be used here."""
+    if asked is None and Path(recorded).is_dir() and os.access(recorded, os.W_OK):
+        return Path(recorded)
+    return (asked or Path(options.DATA_DIR).expanduser()).absolute()
+
+
+def dataset_of(name: str) -> str:
+    """A known name as it is, anything else as the absolute path of a folder; raises OptionError when there is none."""
+    from trainables.data.known import DATASETS
+
+    if name in DATASETS:
+        return name
+    try:
+        path = Path(name).expanduser().absolute()
+        if name and path.is_dir():
+            return str(path)
+    except (OSError, RuntimeError):  # too long for a path; the home of a user who does not exist
+        pass
+    raise OptionError(f"a dataset is one of {', '.join(DATASETS)} or a folder that exists; '{name}' is neither")
+
+
+def _found(name: str | None, storage: str | None, results: Path) -> Any:
     from search.history import store
     from search.storage import takeover
     from search.storage.note import location_of
@@ -95,14 +132,17 @@ def take_up(name: str | None, storage: str | None, results: Path) -> Any:
 
 def conclude(outcome: Any, results: Path) -> None:
     """The closing words of a session, and its exit code."""
+    from search.history import store
     from search.history.load import read_search
     from search.show import ranking
 
-    name = outcome.search.name
+    name, dataset = outcome.search.name, outcome.search.request.dataset
+    moved = f" --dataset {shlex.quote(dataset)}" if dataset != store.find(results, name).request.dataset else ""
     if outcome.reason == "finished":
         loaded = read_search(results, name)
         ranking.print_top(loaded, ranking.top(loaded, 3))
-        click.echo(f"next: {command_line('top', name, results)}, {command_line('retrain', name, results)} --top 3")
+        winners = f"{command_line('retrain', name, results)} --top 3{moved}"
+        click.echo(f"next: {command_line('top', name, results)}, {winners}")
         if failed := sum(run.state == "failed" for run in loaded.record.trials):
             all_trials = count(len(loaded.record.trials), "trial")
             click.echo(f"{failed} of {all_trials} failed: {command_line('status', name, results)}", err=True)
@@ -111,6 +151,7 @@ def conclude(outcome: Any, results: Path) -> None:
     again = shlex.join(["hpsearch", *sys.argv[1:]])
     if sys.argv[1] in ("launch", "resume"):
         again = command_line("resume", name, results) + (f" --address {outcome.address}" if outcome.address else "")
+        again += moved
     if outcome.reason == "taken over":
         raise OptionError(f"{outcome.detail}, so this process has stopped; the search goes on there")
     reason = outcome.reason if outcome.reason != "disk full" else f"paused, as a disk is full ({outcome.detail})"

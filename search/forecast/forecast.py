@@ -3,7 +3,6 @@
 Epochs and wall clock come from rehearsals of the search (`search.run.rehearsal`).
 """
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from search.forecast.memory import memory_of, state_bytes
 from search.forecast.seconds import Times
 from search.machines.machine import Machine
 from search.samplers.sampler import Draw
+from trainables import limits
 from trainables.config import Config
 
 MOST_DRAWS = 200  # of which a forecast is made; a longer search is taken to repeat them
@@ -112,7 +112,7 @@ def _warnings(memory: int, disk: int, here: Machine, folder: Path) -> list[str]:
         held = sum(torch.cuda.get_device_properties(i).total_memory for i in range(here.num_gpus))
         what = "GPU memory"
     else:
-        held, what = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), "memory"
+        held, what = limits.memory()[0], "memory"
     if memory > held and here.address is None:  # nobody has asked the machines of a cluster
         found.append(
             f"the largest trials need {memory / 2**30:.1f} GiB together, and there are {held / 2**30:.1f} GiB of "

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from io import FileIO
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -177,7 +178,9 @@ def _cut(path: Path, line: int, clock: Callable[[], float]) -> None:
         raise LedgerError(f"{path}, line {len(kept)} is damaged as well: --until {len(kept)}")
     tested = sum(_test_passes(each) for each in lost)
     entry = entry_of(Cut(seq=len(kept), time=clock(), lines=len(lost), tested=tested))
-    files.write(path.with_name(f"ledger-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"), data)
+    stem = f"ledger-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = chain([f"{stem}.jsonl"], (f"{stem}-{number}.jsonl" for number in count(2)))  # for cuts of one second
+    files.write(next(each for each in map(path.with_name, names) if not each.exists()), data)
     files.write(path, b"".join((*kept, _encode(entry))))
 
 

@@ -20,6 +20,10 @@ class StoreError(HpsearchError):
     """A search that does not exist, exists already, is damaged, or cannot be written: one line."""
 
 
+class NameTakenError(StoreError):
+    """There is a search of that name."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Search:
     """A search's folder and its `search.json`."""
@@ -45,24 +49,35 @@ class Search:
 
 
 def check_new(results: Path, name: str) -> None:
-    """Raise StoreError unless a search of that name can be new in the results folder."""
+    """Raise StoreError unless a new search can have that name, which is NameTakenError where there is one."""
     if not NAME.fullmatch(name):
         raise StoreError(
             f"a search's name is 1 to 100 letters, digits, '.', '_' and '-', beginning with a letter or digit; "
             f"got '{name}'"
         )
     if (results / name).exists():
-        raise StoreError(
-            f"the search '{name}' exists in {results}; choose another --name, or continue it: hpsearch resume {name}"
-        )
+        raise _taken(results, name)
+
+
+def _taken(results: Path, name: str) -> NameTakenError:
+    return NameTakenError(
+        f"the search '{name}' exists in {results}; choose another --name, or continue it: hpsearch resume {name}"
+    )
 
 
 def create(results: Path, name: str, request: Request, created: float, facts: dict[str, Any]) -> Search:
-    """Make the folder with its `search.json`; raises StoreError and leaves nothing when it cannot."""
+    """Make the folder with its `search.json`; raises StoreError and leaves nothing when it cannot.
+
+    Of two processes that ask for one name at the same moment one gets it, and the other a NameTakenError.
+    """
     check_new(results, name)
     folder = results / name
     try:
-        folder.mkdir(parents=True)
+        results.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            raise _taken(results, name) from None
     except OSError as error:
         raise StoreError(f"cannot write to the results folder {results}: {error.strerror}") from error
     search = Search(folder=folder, request=request, created=created, facts=facts)

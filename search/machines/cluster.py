@@ -45,7 +45,13 @@ def connect(address: str, runtime_env: Mapping[str, Any] | None = None) -> None:
     # Pickles and bytecode are the same for a minor version, and Ray's default refuses every other patch.
     os.environ.setdefault("RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL", "minor")
     try:
-        ray.init(address=found, runtime_env=dict(runtime_env or {}), log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(
+            address=found,
+            runtime_env=dict(runtime_env or {}),
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            job_config=ray_private.job_without_folders(),
+        )
     except Exception as error:
         ray.shutdown()
         raise ClusterError(f"cannot connect to the Ray cluster at {found}: {_why(error)}") from error

@@ -3,10 +3,13 @@
 import logging
 import os
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from architectures.errors import HpsearchError, one_line
+from architectures.errors import one_line
 
 # Read by Ray and Tune, some of them on import.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -21,19 +24,14 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # the session handles
 import ray
 
 from search.machines import ray_private
-from search.machines.machine import Machine
-
-
-class RayStartError(HpsearchError):
-    """Ray does not start; one line says why."""
-
-    exit_code = 1
+from search.machines.doctor.examine import why_ray_may_not_start
+from search.machines.machine import Machine, StartError
 
 
 def start(here: Machine) -> str:
     """Start a local Ray, or use the cluster that this process is connected to. Returns the dashboard's address.
 
-    Raises RayStartError when Ray does not start.
+    Raises StartError when Ray does not start.
     """
     if here.address is None:
         context = _start_local(here)
@@ -48,7 +46,7 @@ def _start_local(here: Machine) -> Any:
     """A Ray of this session's own: all its ports are on loopback and ask for the token."""
     umask = os.umask(0o077)  # so that this user alone can read what Ray writes, above all its token
     try:
-        with ray_private.on_loopback_alone():
+        with ray_private.on_loopback_alone(), _path_for_workers(), _without_hangups():
             context = ray.init(
                 address="local",  # whatever RAY_ADDRESS says
                 num_cpus=here.slots * here.threads,
@@ -57,16 +55,41 @@ def _start_local(here: Machine) -> Any:
                 dashboard_host="127.0.0.1",
                 log_to_driver=False,
                 logging_level=logging.ERROR,
+                job_config=ray_private.job_without_folders(),
             )
     except Exception as error:  # Ray raises bare ones
-        reason = one_line(error)
-        raise RayStartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
+        reason = why_ray_may_not_start() or one_line(error)
+        raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
     finally:
         os.umask(umask)
     token = Path("~/.ray/auth_token").expanduser()
     if token.exists():
         token.chmod(0o600)
     return context
+
+
+@contextmanager
+def _without_hangups() -> Iterator[None]:
+    """A process that starts within this does not hear of a terminal that goes away, so the session can end it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # which a process inherits
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _path_for_workers() -> Iterator[None]:
+    """Within this, a process that starts looks for modules where this one does, in the same order."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(folder or str(Path.cwd()) for folder in sys.path))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def stop() -> None:

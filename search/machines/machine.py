@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from architectures.errors import HpsearchError, one_line
+from search.machines import host
 from search.readable import count
+from trainables import limits
 from trainables.training import default_precision
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ _SLOT_BYTES = 2e9  # of GPU memory, at least: a context, the images and a networ
 
 class MachineError(HpsearchError):
     """Machines on which a search cannot run or go on: one line."""
+
+
+class StartError(HpsearchError):
+    """Ray or its workers do not start; one line says why."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ def find(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
     facts = facts or {}
     gpus = _usable_gpus()
     device = "cuda" if gpus else "cpu"
-    cores = len(os.sched_getaffinity(0))
+    cores = limits.cores()
     slots = parallel or facts.get("slots") or _default_slots(gpus, cores)
     return Machine(
         slots=slots,
@@ -90,9 +97,12 @@ def _usable_gpus() -> int:
 
 
 def _default_slots(gpus: int, cores: int) -> int:
-    """One slot for each core. On GPUs as many as their memory has room for, but no more than cores: each needs one."""
+    """One slot for each core, as far as memory has room. On GPUs as far as theirs has, but no more than cores.
+
+    cores: those that this process can keep busy, which a container's limit may make fewer than there are.
+    """
     if not gpus:
-        return cores
+        return max(1, min(cores, host.slots_in(limits.memory()[0])))
     memory = min(torch.cuda.get_device_properties(i).total_memory for i in range(gpus))
     return max(gpus, min(cores, gpus * min(SLOTS_PER_GPU, int(memory // _SLOT_BYTES))))
 

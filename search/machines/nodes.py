@@ -79,7 +79,7 @@ def find() -> list[Node]:
                 versions[package] = None
         found: dict[str, Any] = {
             "versions": versions,
-            "cores": len(os.sched_getaffinity(0)),
+            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
             "free_disk": shutil.disk_usage(folder).free,
         }
         try:

@@ -5,12 +5,12 @@ import importlib.util
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from search.machines import ray_private
+from search.machines import ray_private, scratch
 from search.machines.cluster import ClusterError
 
 MOST_BYTES = 50 * 2**20  # of a user's own modules; Ray's own limit is ten times that
@@ -56,8 +56,9 @@ def stage(files: Mapping[Path, Path]) -> dict[str, Any]:
             f"your own modules would take {size / 2**20:.0f} MiB to the cluster, more than {MOST_BYTES >> 20}; the "
             f"largest file is {largest}: keep what is not code out of the packages in {Path.cwd()}"
         )
-    copy = Path(tempfile.mkdtemp(prefix="hpsearch-modules-"))
-    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    kept = ExitStack()
+    atexit.register(kept.close)
+    copy = kept.enter_context(scratch.folder()) / "modules"
     for file, name in files.items():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy / name)
@@ -96,8 +97,8 @@ def _may_hold_modules(folder: Path, *, top: bool) -> bool:
 def _is_own(name: str, folder: Path) -> bool:
     """Whether this process imports the folder's module by that name.
 
-    Python looks into the folder last here, and first in a worker. So a file that this process never imports, because
-    Python or a package has a module of that name, must not travel: it would be imported there.
+    Python looks into the folder last here, and first in a worker of a cluster. So a file that this process never
+    imports, because Python or a package has a module of that name, must not travel: it would be imported there.
     """
     if not ((folder / f"{name}.py").exists() or (folder / name).is_dir()) or name in _OURS:
         return False

@@ -17,6 +17,7 @@ from search.machines import tokens  # noqa: F401  sets what Ray reads when it is
 # isort: split
 from ray._private import ray_constants, services
 from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
+from ray.job_config import JobConfig
 
 if TYPE_CHECKING:  # Tune takes two seconds to import
     from ray.air.execution._internal import TrackedActor
@@ -38,6 +39,24 @@ def on_loopback_alone() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+class _NoFolders(list[str]):
+    """Stays empty, whatever it is extended by."""
+
+    def extend(self, _: object) -> None:
+        """Take nothing."""
+
+
+def job_without_folders() -> JobConfig:
+    """What to start Ray with so that its workers import what is installed, as this process does.
+
+    Otherwise Ray puts the working folder and that of the script before everything else on the path of each worker, and
+    a user's own `random.py` or `architectures/` there is imported instead.
+    """
+    job = JobConfig()
+    job._py_driver_sys_path = _NoFolders()
+    return job
 
 
 def running_here() -> str:

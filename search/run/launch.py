@@ -6,9 +6,12 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import torch
@@ -20,9 +23,9 @@ from search.history import store
 from search.history.events import FINAL, Asked, Ended, Measured, parse
 from search.history.ledger import read
 from search.history.record import Record, Run
-from search.history.store import Request, Search
+from search.history.store import NameTakenError, Request, Search
 from search.machines import machine
-from search.machines.machine import Machine
+from search.machines.machine import Machine, StartError
 from search.run.driver import Driver
 from search.run.problem import Problem, RequestError, training_images, unchanged_images
 from search.run.progress import Progress, headlines
@@ -50,7 +53,7 @@ def launch(
     # Drawn before anything is on disk, so that a space that fails leaves no search behind.
     plan = problem.plan()
     here = find_machine(options, {request.space, *(config.network.name for config in plan.configs)})
-    search = store.create(results, name or default_name(request), request, time.time(), _facts(problem, here))
+    search = _create(results, name, request, _facts(problem, here), is_shared=storage is not None)
     try:
         if problem.space.configs:
             # A copy: the search does not change when the list does, and resumes from any folder.
@@ -58,8 +61,9 @@ def launch(
         if storage is not None:
             claims.begin(storage, search.folder)
         return run(search, here, options, _errand(search, problem, here, problem.samples, plan))
-    except BaseException:
-        if not search.ledger.exists() or not search.ledger.stat().st_size:
+    except BaseException as error:
+        never_began = isinstance(error, StartError) and storage is None  # the same command may be given again
+        if never_began or not search.ledger.exists() or not search.ledger.stat().st_size:
             store.discard(search)
         raise
 
@@ -190,11 +194,23 @@ def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
     }
 
 
-def default_name(request: Request) -> str:
-    """A search's name where none is given: space, dataset and time."""
+def _create(results: Path, name: str | None, request: Request, facts: dict[str, Any], *, is_shared: bool) -> Search:
+    """The new search; where no name was asked for, under the first one that is free."""
+    if name is not None:
+        return store.create(results, name, request, time.time(), facts)
+    stem = default_name(request, is_shared=is_shared)
+    for number in count(1):
+        with suppress(NameTakenError):
+            return store.create(results, stem if number == 1 else f"{stem}-{number}", request, time.time(), facts)
+    raise AssertionError("one of all numbers is free")
+
+
+def default_name(request: Request, *, is_shared: bool) -> str:
+    """A search's name where none is given: space, dataset and time.
+
+    is_shared: whether other machines keep searches in the same place at the same moment; four random digits follow.
+    """
+    space = Path(request.space).stem if request.space.endswith(".jsonl") else request.space
+    parts = [re.sub(r"[^A-Za-z0-9]+", "-", part).strip("-")[:36] for part in (space, Path(request.dataset).name)]
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    parts = (
-        Path(request.space).stem if request.space.endswith(".jsonl") else request.space,
-        Path(request.dataset).name,
-    )
-    return "-".join((*(re.sub(r"[^A-Za-z0-9]+", "-", part).strip("-")[:40] or "search" for part in parts), stamp))
+    return "-".join([*(part or "search" for part in parts), stamp, *([token_hex(2)] if is_shared else [])])

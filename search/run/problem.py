@@ -19,6 +19,7 @@ from search.samplers.sampler import Draw, Sampler
 from search.spaces import Space
 from trainables.config import Config
 from trainables.data.images import DatasetError, Images, fingerprint
+from trainables.data.known import DATASETS
 from trainables.data.load import load
 from trainables.data.split import split, subset
 from trainables.transforms.apply import check_fits
@@ -156,11 +157,16 @@ def training_images(request: Request) -> Images:
 
 
 def unchanged_images(search: Search) -> Images:
-    """The search's images; raises DatasetError when they are not those it began with."""
+    """The search's images; raises DatasetError when they are gone or not those it began with."""
+    place = search.request.dataset
+    if place not in DATASETS and not Path(place).is_dir():
+        raise DatasetError(
+            f"the images of {search.name} were in {place}, which is not here: say with --dataset where they are now"
+        )
     images = training_images(search.request)
     if fingerprint(images) != search.facts["data"]["fingerprint"]:
         raise DatasetError(
-            f"the dataset {search.request.dataset} has changed since {search.name} began (its fingerprint differs); "
-            "restore it, or launch a new search"
+            f"the dataset {place} has changed since {search.name} began, or is another one (its fingerprint differs); "
+            "restore it, say with --dataset where it is, or launch a new search"
         )
     return images

@@ -206,7 +206,8 @@ def _shared_checkpoints(search: Search) -> Folder | None:
 def _interruptible(search: Search) -> Iterator[None]:
     """A first Ctrl-C is a KeyboardInterrupt, which closes the record; a second one ends the process at once.
 
-    SIGTERM, which a container or a batch system sends before it kills, acts as a Ctrl-C.
+    SIGTERM, which a container or a batch system sends before it kills, acts as a Ctrl-C, and so does SIGHUP, which a
+    terminal sends that goes away; `nohup` has it ignored, and it stays so.
     """
 
     def hear(*_: object) -> None:
@@ -217,10 +218,15 @@ def _interruptible(search: Search) -> Iterator[None]:
         os.write(2, f"\nstopped at once; nothing recorded is lost: hpsearch resume {search.name}\n".encode())
         os._exit(130)
 
-    interrupt = signal.signal(signal.SIGINT, hear)
-    terminate = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    def hear_too(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    heard = {signal.SIGINT: hear, signal.SIGTERM: hear_too}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        heard[signal.SIGHUP] = hear_too
+    before = {number: signal.signal(number, handler) for number, handler in heard.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, interrupt)
-        signal.signal(signal.SIGTERM, terminate)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,5 +1,6 @@
 """The installed command on small searches of the digits, with a user's own space and network."""
 
+import os
 import subprocess
 import sys
 import time
@@ -28,8 +29,11 @@ def space(trial):
 """
 
 
-def hpsearch(*arguments, cwd, check=True):
-    return subprocess.run([COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=check, timeout=240)
+def hpsearch(*arguments, cwd, check=True, **variables):
+    env = os.environ | variables
+    return subprocess.run(
+        [COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=check, timeout=240, env=env
+    )
 
 
 def small_search(name, *more):

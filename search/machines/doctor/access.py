@@ -2,7 +2,7 @@
 
 import os
 
-from search.machines import ray_processes, tokens
+from search.machines import host, ray_processes, tokens
 from search.machines.doctor.row import Row, count, size_of
 
 
@@ -38,6 +38,9 @@ def token() -> Row:
     if file is None:
         return Row("token", tokens.place())
     if not file.exists() and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        if not os.access(host.existing(file.parent), os.W_OK):
+            advice = "Ray keeps its token there: set HOME to a folder that can be written, or RAY_AUTH_TOKEN_PATH"
+            return Row("token", f"{host.existing(file.parent)} cannot be written", "problem", advice)
         return Row("token", "none yet; the first launch makes one")
     if tokens.token() is None:
         return Row("token", f"none in {file}", "problem", tokens.REMEDY)

@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from trainables import files
 from trainables.data.known import DATASETS
 
 LITTLE_DISK, NO_DISK = 5e9, 5e8  # bytes, under which room is short, and too short
+MOST_TEMPORARY = 36  # characters of the folder for temporary files: Ray's sockets in it may have paths of 107
 
 
 def folder(check: str, path: Path) -> Iterator[Row]:
@@ -41,6 +43,16 @@ def folder(check: str, path: Path) -> Iterator[Row]:
     if not locked:
         advice = "nothing keeps two processes from one search: use a local disk, or mount it with locks"
         yield Row(check, f"{place} has no file locks ({kind})", "warning", advice)
+
+
+def ray_files() -> Iterator[Row]:
+    """Whether Ray can keep its files and sockets in the folder for temporary files."""
+    on_linux = sys.platform.startswith("linux")
+    place = Path(os.environ.get("RAY_TMPDIR") or (on_linux and os.environ.get("TMPDIR")) or "/tmp")
+    if len(os.fsencode(place)) > MOST_TEMPORARY:
+        advice = "paths of its sockets are too long there: set RAY_TMPDIR=/tmp, or to another short path"
+        yield Row("Ray's files", str(place), "problem", advice)
+    yield from folder("Ray's files", place / "ray")
 
 
 def _locks(path: Path) -> bool:

@@ -7,40 +7,39 @@ from pathlib import Path
 
 from architectures.errors import one_line
 from search.machines import host
-from search.machines.doctor.row import Row, size_of
+from search.machines.doctor.row import Row, count, size_of
+from trainables import limits
 
-WORKER_BYTES = 2**30  # of memory that a slot takes with torch, a network and its batches, about
-RAY_BYTES = 2**30  # that the driver and Ray's own processes take, about
 OBJECT_STORE_SHARE = 0.3  # of the memory, which Ray gives its object store
 GPU_SECONDS = 10  # for the driver's answer
 
 
 def cores() -> Row:
     """The cores that this process may use, and how much of their time a container's limit leaves."""
-    usable, quota = host.usable_cores(), host.cpu_quota()
+    usable, quota = limits.usable_cores(), limits.cpu_quota()
     found = f"{usable} of {os.cpu_count()}" + ("" if quota is None else f", with the time of {quota:g}")
     if quota is not None and quota < usable:
-        slots = max(1, int(quota))
-        return Row("cores", found, "warning", f"a trial a core would share that time: --parallel {slots}")
+        found += f"; {count(limits.cores(), 'trial')} at a time by default"
     return Row("cores", found)
 
 
 def memory() -> Row:
     """Whether there is enough memory for a trial on each core."""
-    total, free = host.memory()
+    total, free = limits.memory()
     found = f"{size_of(free)} free of {size_of(total)}"
-    slots = int((free - RAY_BYTES) // WORKER_BYTES)
+    slots = host.slots_in(free)
     if slots < 1:
-        return Row("memory", found, "problem", f"make {size_of(RAY_BYTES + WORKER_BYTES)} free: a search needs that")
-    if slots < host.usable_cores():
-        return Row("memory", found, "warning", f"a trial takes about {size_of(WORKER_BYTES)}: --parallel {slots}")
+        needed = size_of(host.RAY_BYTES + host.WORKER_BYTES)
+        return Row("memory", found, "problem", f"make {needed} free: a search needs that")
+    if slots < limits.cores():
+        return Row("memory", found, "warning", f"a trial takes about {size_of(host.WORKER_BYTES)}: --parallel {slots}")
     return Row("memory", found)
 
 
 def shared_memory() -> Row:
     """Room for Ray's object store, from which workers get the images; without room it is on a disk, which is slow."""
     total, free = host.shared_memory()
-    wanted = int(host.memory()[1] * OBJECT_STORE_SHARE)
+    wanted = int(limits.memory()[1] * OBJECT_STORE_SHARE)
     found = f"{size_of(free)} free of {size_of(total)} in /dev/shm"
     if free < min(wanted, 10e9):  # Ray takes less than its share rather than a disk once it has ten
         return Row(
@@ -60,10 +59,10 @@ def gpus() -> list[Row]:
 
     from trainables.training import default_precision
 
-    count = torch.cuda.device_count()
+    num_gpus = torch.cuda.device_count()
     built_for = f"torch {torch.__version__} is built for CUDA {torch.version.cuda}"
     newer = f"{built_for}: update the driver, or install a torch for it"
-    if not count:
+    if not num_gpus:
         seen = f"{'; '.join(driver) or 'a device file'}, but torch sees none"
         if (hidden := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
             return [Row("GPUs", seen, "problem", f"CUDA_VISIBLE_DEVICES={hidden} hides them")]
@@ -73,14 +72,16 @@ def gpus() -> list[Row]:
             ]
         return [Row("GPUs", seen, "problem", newer)]
     try:
-        properties = [torch.cuda.get_device_properties(i) for i in range(count)]
+        properties = [torch.cuda.get_device_properties(i) for i in range(num_gpus)]
     except RuntimeError as error:  # a driver that is too old still counts its GPUs
-        seen = f"{'; '.join(driver) or count}, but torch cannot use them: {one_line(error)}"
+        seen = f"{'; '.join(driver) or num_gpus}, but torch cannot use them: {one_line(error)}"
         return [Row("GPUs", seen, "problem", newer)]
     found = "; ".join(f"{each.name}, {size_of(each.total_memory)}" for each in properties)
     row = Row("GPUs", f"{found}; CUDA {torch.version.cuda}" + (f"; driver {driver[0]}" if driver else ""))
-    if len(driver) > count:
-        row = Row("GPUs", f"{count} of {len(driver)}: {found}", "warning", "CUDA_VISIBLE_DEVICES may hide the others")
+    if len(driver) > num_gpus:
+        row = Row(
+            "GPUs", f"{num_gpus} of {len(driver)}: {found}", "warning", "CUDA_VISIBLE_DEVICES may hide the others"
+        )
     return [row, Row("precision", f"{default_precision('cuda')} by default")]
 
 

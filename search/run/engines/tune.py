@@ -6,13 +6,12 @@ Tune's own snapshots, loggers, checkpoints and restore are off: the ledger is th
 import logging
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from search.machines import local_ray, ray_private
+from search.machines import local_ray, ray_private, scratch
 
 # isort: split
 import ray
@@ -28,6 +27,7 @@ from search.machines.machine import Machine, slots_per_gpu
 from search.readable import duration
 from search.run.driver import Driver
 from search.run.engines.engine import Watcher, Work
+from search.run.engines.starting import Starting
 from search.run.shelf import Shelf
 from trainables.files import Folder
 from trainables.worker.actor import Place, Worker, versions
@@ -37,7 +37,7 @@ from trainables.worker.task import Task
 def train(driver: Driver, work: Work, watcher: Watcher) -> None:
     """Start Ray, or use the cluster that this process is connected to, and train everything that is handed out.
 
-    Raises RayStartError when Ray does not start.
+    Raises StartError when Ray or its workers do not start.
     """
     here, began = work.here, time.time()
     workers = f"{here.slots} worker{'s' * (here.slots > 1)}"
@@ -57,7 +57,7 @@ def run_workers(
     """Train on the Ray that this process is connected to.
 
     worker: the class of the workers. warm: whether a worker goes from trial to trial; else each trial has a process of
-    its own. Raises what the driver raised: an unwritable ledger, a space that fails.
+    its own. Raises what the driver raised, such as an unwritable ledger, and StartError when no worker starts.
     """
     here = work.here
     # As many trials staged as there are slots: Tune keeps an actor warm only for a trial that is staged already.
@@ -79,7 +79,7 @@ def run_workers(
         {"GPU": 1 / sharers} if sharers else {"CPU": here.threads},
     )
     judge = _Judge(driver, here)
-    with tempfile.TemporaryDirectory(prefix="hpsearch-tune-") as scratch:
+    with scratch.folder() as place:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
@@ -87,10 +87,10 @@ def run_workers(
             ),
             run_config=tune.RunConfig(
                 name="hpsearch",
-                storage_path=scratch,
+                storage_path=str(place),
                 verbose=0,
                 stop=_End(driver, judge),
-                callbacks=[_Starts(driver, judge, watcher)],
+                callbacks=[_Starts(judge, watcher)],
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             ),
@@ -163,6 +163,7 @@ class _Judge(_Local, FIFOScheduler):
         super().__init__()
         self._driver, self._here = driver, here
         self._keeps_warm = False
+        self._starting = Starting(here)
         self.fatal: Exception | None = None
 
     def guard(self, call: Callable[..., Any], *arguments: Any) -> Any:
@@ -189,7 +190,19 @@ class _Judge(_Local, FIFOScheduler):
         ray_private.forget_metrics(trial)  # they were half of what a trial left in the driver
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
-        self.guard(self._driver.failed, _task(trial), _reason(trial))
+        reason = _reason(trial)
+        self.guard(self._driver.failed, _task(trial), reason)
+        self.guard(self._starting.failed, reason)
+
+    def started(self, trial: Trial) -> None:
+        """A worker has begun with a trial."""
+        self._starting.started()
+        self.guard(self._driver.started, _task(trial))
+
+    def must_stop(self) -> bool:
+        """Whether the driver has failed, or no worker starts."""
+        self.guard(self._starting.look)
+        return self.fatal is not None
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
         """The next trial to get a worker that is free.
@@ -217,17 +230,17 @@ class _End(_Local, Stopper):
         return False
 
     def stop_all(self) -> bool:
-        return self._judge.fatal is not None or (self._driver.pausing is not None and not self._driver.active)
+        return self._judge.must_stop() or (self._driver.pausing is not None and not self._driver.active)
 
 
 class _Starts(_Local, tune.Callback):
     """Tells the driver when a worker begins a run, and the display when to look."""
 
-    def __init__(self, driver: Driver, judge: _Judge, watcher: Watcher) -> None:
-        self._driver, self._judge, self._watcher = driver, judge, watcher
+    def __init__(self, judge: _Judge, watcher: Watcher) -> None:
+        self._judge, self._watcher = judge, watcher
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        self._judge.guard(self._driver.started, _task(trial))
+        self._judge.started(trial)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         self._watcher.refresh()

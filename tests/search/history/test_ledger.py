@@ -177,6 +177,16 @@ def test_a_cut_keeps_what_is_before_a_line_records_itself_and_counts_lost_test_p
     assert len(ledger.read(path)) == 4
 
 
+def test_two_cuts_of_one_second_keep_two_files(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    write_three(path)
+    wholes = []
+    for line in (3, 2):
+        wholes.append(path.read_bytes())
+        ledger.cut(path, line)
+    assert sorted(copy.read_bytes() for copy in tmp_path.glob("ledger-*.jsonl")) == sorted(wholes)
+
+
 @pytest.mark.parametrize("line", [0, 1, 4, 99])
 def test_a_cut_at_no_line_is_refused_and_changes_nothing(tmp_path, line):
     path = tmp_path / "ledger.jsonl"

@@ -1,9 +1,11 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
 from search.history import store
-from search.history.store import Request, StoreError
+from search.history.store import NameTakenError, Request, StoreError
 
 REQUEST = Request(space="cnn_all", samples=3, data_dir="data")
 FACTS = {"data": {"fingerprint": "abc", "num_train": 80, "num_validation": 20}, "threads": 2}
@@ -29,6 +31,18 @@ def test_a_name_that_exists_is_refused_and_the_first_search_untouched(tmp_path):
     with pytest.raises(StoreError, match="hpsearch resume one"):
         store.create(tmp_path, "one", REQUEST, 2.0, FACTS)
     assert (tmp_path / "one" / "search.json").read_bytes() == before
+
+
+def test_of_processes_that_ask_for_one_name_at_once_one_gets_it(tmp_path):
+    def create(number):
+        with suppress(NameTakenError):
+            return store.create(tmp_path, "one", REQUEST, float(number), FACTS)
+
+    for turn in range(20):
+        with ThreadPoolExecutor(8) as pool:
+            made = [each for each in pool.map(create, range(8)) if each]
+        assert made == [store.find(tmp_path, "one")], turn
+        store.discard(made[0])
 
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "/abs", ".hidden", "a b", "x" * 101, "ü"])

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from search.machines import host, ray_processes, tokens
-from search.machines.doctor import access, folders, hardware, limits, packages
+from search.machines import ray_processes, tokens
+from search.machines.doctor import access, folders, hardware, packages
+from search.machines.doctor import limits as rules
 from search.machines.doctor.row import Row
 from tests.search.machines.files import write
+from trainables import limits
 
 COMMAND = str(Path(sys.executable).with_name("hpsearch"))
 
@@ -76,9 +78,9 @@ def test_an_old_and_a_missing_package_say_what_to_install(monkeypatch):
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
     """A /proc and a /sys/fs/cgroup to write files into, of a machine with 16 GB and no limits."""
-    monkeypatch.setattr(host, "PROC", tmp_path / "proc")
-    monkeypatch.setattr(host, "CGROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(host, "usable_cores", lambda: 8)
+    monkeypatch.setattr(limits, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(limits, "CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(limits, "usable_cores", lambda: 8)
     write(tmp_path / "proc/meminfo", "MemTotal: 16000000 kB\nMemFree: 1 kB\nMemAvailable: 15000000 kB\n")
     write(tmp_path / "proc/self/cgroup", "0::/\n")
     return tmp_path
@@ -98,10 +100,10 @@ def test_a_containers_limits_hold_wherever_they_were_set(machine, group):
     write(machine / group / "memory.current", "1000000000\n")
     assert hardware.cores() == Row(
         "cores",
-        f"8 of {os.cpu_count()}, with the time of 1.5",
-        "warning",
-        "a trial a core would share that time: --parallel 1",
+        f"8 of {os.cpu_count()}, with the time of 1.5; 1 trial at a time by default",
     )
+    assert hardware.memory() == Row("memory", "5.0 GB free of 6.0 GB")
+    write(machine / group / "cpu.max", "max 100000\n")
     assert hardware.memory() == Row(
         "memory", "5.0 GB free of 6.0 GB", "warning", "a trial takes about 1.1 GB: --parallel 3"
     )
@@ -113,21 +115,21 @@ def test_limits_of_the_older_control_groups(machine):
     write(machine / "cgroup/cpu,cpuacct/x/cpu.cfs_period_us", "100000\n")
     write(machine / "cgroup/memory/x/memory.limit_in_bytes", "1500000000\n")
     write(machine / "cgroup/pids/x/pids.max", "512\n")
-    assert host.cpu_quota() == 2
+    assert limits.cpu_quota() == 2
     assert hardware.memory().verdict == "problem"
-    assert "--pids-limit" in limits.limits().advice
+    assert "--pids-limit" in rules.limits().advice
 
 
 def test_threads_that_are_bound_to_cores_are_a_warning(monkeypatch):
-    for name in (*limits.THREADS, *limits.BINDINGS):
+    for name in (*rules.THREADS, *rules.BINDINGS):
         monkeypatch.delenv(name, raising=False)
-    assert limits.threads().verdict == "ok"
+    assert rules.threads().verdict == "ok"
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert limits.threads() == Row("threads", "OMP_NUM_THREADS=1")
+    assert rules.threads() == Row("threads", "OMP_NUM_THREADS=1")
     monkeypatch.setenv("OMP_PROC_BIND", "close")
-    assert limits.threads().advice == "all workers may share one core: unset OMP_PROC_BIND"
+    assert rules.threads().advice == "all workers may share one core: unset OMP_PROC_BIND"
     monkeypatch.setenv("OMP_PROC_BIND", "false")
-    assert limits.threads().verdict == "ok"
+    assert rules.threads().verdict == "ok"
 
 
 def test_a_gpu_that_the_driver_lists_and_torch_does_not_see(tmp_path, monkeypatch):
@@ -195,6 +197,26 @@ def test_datasets_that_are_decoded(tmp_path):
     write(tmp_path / "cache" / "cifar100-coarse-train-full-0123.json", "{}")
     write(tmp_path / "cache" / "digits-train-16-0123.json", "{}")
     assert folders.datasets(tmp_path).found == "decoded: cifar100-coarse, digits"
+
+
+def test_sockets_have_short_paths(tmp_path, monkeypatch):
+    for variable in ("RAY_TMPDIR", "TMPDIR"):
+        monkeypatch.delenv(variable, raising=False)
+    assert "/tmp/ray" in verdict(list(folders.ray_files()), "Ray's files").found
+    monkeypatch.setenv("TMPDIR", str(tmp_path / ("x" * 40)))
+    row = verdict(list(folders.ray_files()), "Ray's files")
+    assert row.verdict == "problem" and "RAY_TMPDIR=/tmp" in row.advice
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp")
+    assert verdict(list(folders.ray_files()), "Ray's files").verdict != "problem"
+
+
+def test_a_limit_on_address_space_is_a_problem():
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))\n"
+        "from search.machines.doctor import limits; print(limits.limits())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "8.6 GB of address space" in done.stdout and "ulimit -v unlimited" in done.stdout
 
 
 # ---- who gets in

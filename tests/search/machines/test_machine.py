@@ -5,6 +5,17 @@ from types import SimpleNamespace
 import pytest
 
 from search.machines import machine
+from tests.search.machines.files import write
+from trainables import limits
+
+
+@pytest.fixture(autouse=True)
+def machine_without_limits(tmp_path, monkeypatch):
+    """A /proc and a /sys/fs/cgroup to write files into, of a machine with 64 GB."""
+    monkeypatch.setattr(limits, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(limits, "CGROUPS", tmp_path / "cgroup")
+    write(tmp_path / "proc/meminfo", "MemTotal: 64000000 kB\nMemAvailable: 60000000 kB\n")
+    write(tmp_path / "proc/self/cgroup", "0::/\n")
 
 
 @pytest.fixture
@@ -16,7 +27,7 @@ def gpus(monkeypatch):
         properties = SimpleNamespace(total_memory=memory * 1e9)
         monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: properties)
         monkeypatch.setattr("torch.cuda.get_device_capability", lambda device: (9, 0))
-        monkeypatch.setattr("os.sched_getaffinity", lambda process: range(cores))
+        monkeypatch.setattr(limits, "usable_cores", lambda: cores)
 
     return give
 
@@ -46,3 +57,24 @@ def test_slots_that_are_asked_for_or_were_there_before_stay(gpus):
     gpus(1, 8, 16)
     assert machine.find(7).slots == 7
     assert machine.find(None, {"slots": 9}).slots == 9
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "slots", "threads"),
+    [
+        ("max 100000", "max", 8, 1),
+        ("400000 100000", "max", 4, 1),
+        ("150000 100000", "max", 1, 1),
+        ("20000 100000", "max", 1, 1),
+        ("max 100000", "4000000000", 2, 4),  # memory has room for two, which share the cores
+        ("600000 100000", "4000000000", 2, 3),
+        ("max 100000", "500000000", 1, 8),
+    ],
+)
+def test_slots_and_threads_follow_a_containers_limits(gpus, tmp_path, cpu, memory, slots, threads):
+    gpus(0, 0, 8)
+    write(tmp_path / "cgroup/cpu.max", f"{cpu}\n")
+    write(tmp_path / "cgroup/memory.max", f"{memory}\n")
+    here = machine.find(None)
+    assert (here.slots, here.threads) == (slots, threads)
+    assert machine.find(6).slots == 6, "what is asked for is given"

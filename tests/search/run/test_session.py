@@ -1,15 +1,17 @@
 """How a session ends, and what the next one makes of it; on the inline engine."""
 
 import json
+import re
 import signal
 import sys
+import time
 
 import pytest
 from torch import nn
 
 from search.history import ledger, store
 from search.history.events import Measured
-from search.history.store import Request
+from search.history.store import NameTakenError, Request
 from search.run.engines.engine import EngineError, engine
 from search.run.launch import launch, resume
 from search.run.progress import Progress
@@ -96,6 +98,18 @@ def test_a_search_that_is_out_of_time_says_so_and_is_resumed_to_its_end(tmp_path
     outcome = resume(store.find(tmp_path, "short"), INLINE, samples=None)
     assert outcome.reason == "finished"
     searches.assert_same_tables(outcome.search.folder, whole.search.folder)
+
+
+def test_searches_of_one_second_that_nobody_named_have_names_of_their_own(tmp_path, request_of, monkeypatch):
+    monkeypatch.setattr(time, "strftime", lambda _: "20260101-000000")
+    options = Options(engine="inline", max_time=1e-9)
+    names = [launch(request_of(), options, results=tmp_path, name=None).search.name for _ in range(3)]
+    stem = "space-digits-20260101-000000"
+    assert names == [stem, f"{stem}-2", f"{stem}-3"]
+    shared = launch(request_of(), options, results=tmp_path, name=None, storage=str(tmp_path / "storage"))
+    assert re.fullmatch(rf"{stem}-[0-9a-f]{{4}}", shared.search.name)
+    with pytest.raises(NameTakenError, match="choose another --name"):
+        launch(request_of(), options, results=tmp_path, name=stem)
 
 
 def test_a_failure_of_ours_is_recorded_as_one_and_is_raised(tmp_path, request_of, monkeypatch):

@@ -1,0 +1,68 @@
+"""Standard output and standard error that may lose their reader: what nobody reads is dropped, and the work goes on."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import Any, TextIO, cast
+
+#: What a write fails with once nobody reads: a closed pipe, a terminal that is gone, a descriptor that is closed.
+GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF})
+
+
+class Unheard:
+    """A text stream that is discarded from the first write on that fails because nobody reads it any more.
+
+    Every other failure, such as a full disk, is raised.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """As `TextIO.write`."""
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self._discard(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """As `TextIO.flush`."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._discard(error)
+
+    def _discard(self, error: OSError) -> None:
+        if error.errno not in GONE:
+            raise error
+        discard(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def discard(stream: TextIO) -> None:
+    """Send what is written to a stream, and what it still holds, to nowhere."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Within this, standard output and standard error can be written to, whether or not anybody reads them.
+
+    A descriptor that was closed before the start is opened, or else the next file that is opened would get its number
+    and with it everything that is printed.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    out = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    error = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    with redirect_stdout(cast(TextIO, Unheard(out))), redirect_stderr(cast(TextIO, Unheard(error))):
+        yield
