@@ -163,7 +163,7 @@ class _Judge(_Local, FIFOScheduler):
         super().__init__()
         self._driver, self._here = driver, here
         self._keeps_warm = False
-        self._starting = Starting(here)
+        self._starting = Starting()
         self.fatal: Exception | None = None
 
     def guard(self, call: Callable[..., Any], *arguments: Any) -> Any:
@@ -199,11 +199,6 @@ class _Judge(_Local, FIFOScheduler):
         self._starting.started()
         self.guard(self._driver.started, _task(trial))
 
-    def must_stop(self) -> bool:
-        """Whether the driver has failed, or no worker starts."""
-        self.guard(self._starting.look)
-        return self.fatal is not None
-
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
         """The next trial to get a worker that is free.
 
@@ -230,7 +225,7 @@ class _End(_Local, Stopper):
         return False
 
     def stop_all(self) -> bool:
-        return self._judge.must_stop() or (self._driver.pausing is not None and not self._driver.active)
+        return self._judge.fatal is not None or (self._driver.pausing is not None and not self._driver.active)
 
 
 class _Starts(_Local, tune.Callback):
