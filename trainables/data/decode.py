@@ -12,23 +12,18 @@ from PIL import Image, UnidentifiedImageError
 
 from architectures.errors import one_line
 from trainables.data.images import DatasetError
+from trainables.data.pixels import GREY, as_8_bits, resize, upright, upright_size
 
 Progress = Callable[[int, int], None]
 # Where an image lies, for messages, and its file or its encoded bytes; None where a row of a Parquet file has none.
 Encoded = tuple[str, Path | bytes | None]
 
 # No other format is decoded, whatever a file's name says, because Pillow hands some formats to external programs.
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
-GREY = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"})
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
 IMAGES_PER_REPORT = 500
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 # A small file may hold any number of pixels, and all are decoded before they are resized.
 MOST_PIXELS = 50_000_000
-
-
-def resize(image: Image.Image, image_size: int) -> Image.Image:
-    """The image at image_size × image_size pixels, bilinear."""
-    side = (image_size, image_size)
-    return image if image.size == side else image.resize(side, Image.Resampling.BILINEAR)
 
 
 def look(images: Iterable[Encoded], total: int, root: Path) -> tuple[str, tuple[int, int]]:
@@ -40,7 +35,7 @@ def look(images: Iterable[Encoded], total: int, root: Path) -> tuple[str, tuple[
     faults = _Faults()
     for where, data in images:
         with faults.noted(where, data), _opened(data) as image:
-            size = size or image.size
+            size = size or upright_size(image)
             if image.mode not in GREY:
                 return "RGB", size
     if size is None:
@@ -69,10 +64,12 @@ def decode(
     sizes = {size}
     faults = _Faults()
     for row, (where, data) in enumerate(images):
-        with faults.noted(where, data), _opened(data) as image:
+        with faults.noted(where, data), _opened(data) as stored:
+            image = upright(stored)
             sizes.add(image.size)
             if image_size or image.size == size:
-                array = np.asarray(_convert(image, mode, image_size))
+                image = as_8_bits(image, mode)
+                array = np.asarray(resize(image, image_size) if image_size else image)
                 pixels[row] = array if mode == "L" else array.transpose(2, 0, 1)
         if progress and ((row + 1) % IMAGES_PER_REPORT == 0 or row + 1 == total):
             progress(row + 1, total)
@@ -112,7 +109,7 @@ class _Faults:
             if data is None:
                 self.absent.append(where)
             else:
-                self.unreadable.append(f"{where}: {_reason(error)}")
+                self.unreadable.append(f"{where}: {_reason(error, data)}")
 
     def refuse(self, total: int, root: Path) -> None:
         """Raise DatasetError if anything was noted among `total` images."""
@@ -133,14 +130,19 @@ def _opened(data: Path | bytes | None) -> Image.Image:
     return image
 
 
-def _convert(image: Image.Image, mode: str, image_size: int | None) -> Image.Image:
-    if image.mode.startswith("I;16"):  # Pillow would clip 16 bits at 255 instead of scaling them
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    image = image.convert(mode)
-    return resize(image, image_size) if image_size else image
-
-
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, data: Path | bytes) -> str:
+    if _beginning(data).startswith(LFS_POINTER):
+        return "a Git LFS pointer, which stands for a file that is not here: git lfs pull fetches it"
     if isinstance(error, UnidentifiedImageError):  # its text holds a memory address
         return f"not a {', '.join(FORMATS)} image"
     return one_line(error)
+
+
+def _beginning(data: Path | bytes) -> bytes:
+    if isinstance(data, bytes):
+        return data[: len(LFS_POINTER)]
+    try:
+        with data.open("rb") as file:
+            return file.read(len(LFS_POINTER))
+    except OSError:
+        return b""

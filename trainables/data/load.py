@@ -14,7 +14,7 @@ from trainables.data.known import DATASETS, read_known
 from trainables.data.read import read
 
 # Part of every cache key: a change in how images are decoded or stored adds one, and all caches are built anew.
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 
 
 def load(

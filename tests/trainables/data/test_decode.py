@@ -70,5 +70,22 @@ def test_unreadable_images_are_counted_and_the_first_is_named(tmp_path: Path) ->
     (root / "train" / "cat" / "1.png").write_bytes(b"no image")
     (root / "train" / "dog" / "4.png").write_bytes(good(0)[:50])
     message = refused(root, tmp_path)
-    assert "2 of 10" in message and f"cat{os.sep}1.png: not a PNG, JPEG, BMP, WEBP image" in message
+    assert "2 of 10" in message and f"cat{os.sep}1.png: not a PNG, JPEG, BMP, WEBP, GIF, TIFF, PPM image" in message
     assert not list((tmp_path / "cache").glob("*.npy"))
+
+
+def test_a_git_lfs_pointer_is_called_by_its_name(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "pets")
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0000\nsize 12345\n"
+    (root / "cat" / f"{first_kept(root)}.png").write_bytes(pointer)
+    assert "a Git LFS pointer" in refused(root, tmp_path)
+
+
+def test_photos_held_in_any_way_have_one_upright_size(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "pets")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise
+    picture(9, size=(5, 6)).save(root / "cat" / f"{first_kept(root)}.png", exif=exif)
+    train = load(str(root), "train", data_dir=tmp_path)
+    assert train.shape == (3, 5, 6)
+    assert np.array_equal(train.pixels[0], np.rot90(np.asarray(picture(9, size=(5, 6))), -1).transpose(2, 0, 1))
