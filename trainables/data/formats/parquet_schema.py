@@ -52,7 +52,7 @@ def find_image_column(schema: Any, file: Path, asked: str | None) -> tuple[str, 
             raise DatasetError(f"{rule}; column '{asked}' of {file} is {field.type}")
         return asked, in_struct(field.type)
     if not possible:
-        raise DatasetError(f"{file} must have a column of images, and {rule}; its columns are {_columns(schema)}")
+        raise DatasetError(f"{file} must have a column of encoded images: {rule}, not only {_columns(schema)}")
     if len(possible) > 1:
         raise DatasetError(
             f"{file} has {len(possible)} columns that could be the images ({_columns(possible)}): "
