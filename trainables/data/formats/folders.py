@@ -1,20 +1,21 @@
 """Class folders: `<class>/*.png`, alone or in `train/`, `val/` and `test/`."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from trainables.data.decode import Encoded
-from trainables.data.formats.format import AS_NAMED, PART_NAMES, Columns, Files, Format, Part, Table
+from trainables.data.formats.format import AS_NAMED, Columns, Files, Format, Table
 from trainables.data.formats.listing import (
     SUFFIXES,
     LeftOut,
     check_name,
     entries,
+    first_of,
     folders,
     is_image,
+    parts_of,
     printable,
 )
 from trainables.data.images import DatasetError
@@ -23,7 +24,7 @@ from trainables.data.images import DatasetError
 def find(root: Path) -> Files | None:
     """The image files of a folder; raises DatasetError for a part or a class folder that cannot be used."""
     left_out = LeftOut()
-    parts, others = _parts(root)
+    parts, others = parts_of(root)
     if "train" not in parts and any(map(folders, parts.values())):
         part, folder = next((part, folder) for part, folder in parts.items() if folders(folder))
         raise DatasetError(
@@ -37,7 +38,7 @@ def find(root: Path) -> Files | None:
                     f"every part must hold class folders, which {folder}, the {part} part, does not: its images have "
                     "no labels. Sort them into class folders, or move the folder away"
                 )
-        left_out.partless += [folder.name for folder in others]
+        left_out.partless += [printable(Path(folder.name)) for folder in others]
         files = {part: _image_files(folder, left_out) for part, folder in parts.items()}
         places = {part: f"{folder.name}/" for part, folder in parts.items()}
         return Files(
@@ -66,25 +67,6 @@ def open_files(files: tuple[Path, ...], columns: Columns) -> Table:
     return Table([file.parent.name for file in files], (), images)
 
 
-def _parts(root: Path) -> tuple[dict[Part, Path], list[Path]]:
-    """The folders of a dataset's parts, and the other folders; raises DatasetError for two folders of one part."""
-    found: dict[Part, list[Path]] = defaultdict(list)
-    others = []
-    for folder in folders(root):
-        part = next((part for part, names in PART_NAMES.items() if folder.name.lower() in names), None)
-        if part is None:
-            others.append(folder)
-        else:
-            found[part].append(folder)
-    for part, several in found.items():
-        if len(several) > 1:
-            raise DatasetError(
-                f"{root} must have one {part} part, not {' and '.join(folder.name for folder in several)}: "
-                "move one of them away"
-            )
-    return {part: found[part][0] for part in PART_NAMES if part in found}, others
-
-
 def _image_files(root: Path, left_out: LeftOut) -> tuple[Path, ...]:
     """The image files in class folders, class by class; what else lies there is counted."""
     files: list[Path] = []
@@ -109,6 +91,12 @@ def _image_files(root: Path, left_out: LeftOut) -> tuple[Path, ...]:
     if dead:
         raise DatasetError(
             f"every link must lead to a file: {len(dead)} in {root} lead nowhere, the first is {printable(dead[0])}"
+        )
+    if len(empty) == len(classes) and all(map(folders, empty)):
+        raise DatasetError(
+            f"every class folder must hold images; those in {root} ({first_of([folder.name for folder in empty])}) "
+            f"hold folders alone, such as {folders(empty[0])[0].relative_to(root)}: which of them are the classes is "
+            "not clear, so let images lie in one folder a class"
         )
     if empty:
         raise DatasetError(

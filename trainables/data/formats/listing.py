@@ -2,11 +2,12 @@
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from trainables.data.formats.format import PART_NAMES, Part
 from trainables.data.images import DatasetError
 
 SUFFIXES = frozenset(
@@ -74,6 +75,25 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
 def folders(folder: Path) -> list[Path]:
     """The folders in a folder, by name, without those that are passed over."""
     return [folder / each.name for each in entries(folder) if each.is_dir()]
+
+
+def parts_of(root: Path) -> tuple[dict[Part, Path], list[Path]]:
+    """The folders of a dataset's parts, and the other folders; raises DatasetError for two folders of one part."""
+    found: dict[Part, list[Path]] = defaultdict(list)
+    others = []
+    for folder in folders(root):
+        part = next((part for part, names in PART_NAMES.items() if folder.name.lower() in names), None)
+        if part is None:
+            others.append(folder)
+        else:
+            found[part].append(folder)
+    for part, several in found.items():
+        if len(several) > 1:
+            raise DatasetError(
+                f"{root} must have one {part} part, not {' and '.join(folder.name for folder in several)}: "
+                "move one of them away"
+            )
+    return {part: found[part][0] for part in PART_NAMES if part in found}, others
 
 
 def is_image(file: Path) -> bool:

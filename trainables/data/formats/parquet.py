@@ -14,7 +14,7 @@ import numpy as np
 from architectures.errors import one_line
 from trainables.data.decode import Encoded
 from trainables.data.formats.format import PART_NAMES, Columns, Files, Format, Part, Table
-from trainables.data.formats.listing import entries, first_of, folders
+from trainables.data.formats.listing import entries, first_of, parts_of
 from trainables.data.formats.parquet_schema import (
     class_names,
     find_image_column,
@@ -44,16 +44,25 @@ def find(root: Path) -> Files | None:
     for folder in (root, root / "data"):
         if found := _parquet_files(folder):
             parts = {part: [file for file in found if _PARTS[part].match(file.name)] for part in PART_NAMES}
-            places = {part: f"{part}*.parquet" for part in PART_NAMES}
+            places = {part: _named(some) for part, some in parts.items()}
             if not parts["train"]:
                 raise DatasetError(f"{folder} must hold Parquet files named train*.parquet, not only {found[0].name}")
             return _files(parts, places, [file for file in found if not any(file in some for some in parts.values())])
-        inside = {part: [f for f in folders(folder) if f.name.lower() in PART_NAMES[part]] for part in PART_NAMES}
-        parts = {part: [file for each in inside[part] for file in _parquet_files(each)] for part in PART_NAMES}
+        inside, _ = parts_of(folder)
+        parts = {part: _parquet_files(inside[part]) if part in inside else [] for part in PART_NAMES}
         if parts["train"]:
-            places = {part: f"{each.name}/" for part, several in inside.items() for each in several}
-            return _files(parts, places, [])
+            for part, each in inside.items():
+                if not parts[part]:
+                    raise DatasetError(
+                        f"every part must hold Parquet files as train does, and {each}, the {part} part, holds none: "
+                        "move the folder away"
+                    )
+            return _files(parts, {part: f"{each.name}/" for part, each in inside.items()}, [])
     return None
+
+
+def _named(files: list[Path]) -> str:
+    return files[0].name if len(files) == 1 else f"{len(files)} files"
 
 
 def _parquet_files(folder: Path) -> list[Path]:

@@ -148,6 +148,13 @@ def test_empty_class_folders_are_counted_and_the_first_is_named(tmp_path: Path) 
     assert "2 of 4" in message and message.endswith("the first is emu")
 
 
+def test_folders_in_folders_are_not_guessed_at(tmp_path: Path) -> None:
+    for kind, classes in (("mammals", ("cat", "dog")), ("birds", ("hen", "owl"))):
+        class_folders(tmp_path / "animals" / kind, classes=classes)
+    message = refused(tmp_path / "animals", tmp_path)
+    assert "(birds, mammals) hold folders alone, such as birds/hen" in message
+
+
 def test_a_test_folder_alone_is_refused(tmp_path: Path) -> None:
     class_folders(tmp_path / "pets" / "test")
     assert "must have a folder train" in refused(tmp_path / "pets", tmp_path)

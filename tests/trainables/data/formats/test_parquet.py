@@ -137,8 +137,12 @@ def test_shards_that_are_not_all_there_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("train", "validation", "shown"),
     [
-        ("data/train-00000-of-00001.parquet", "data/validation-00000-of-00001.parquet", "validation*.parquet"),
-        ("plain_text/train.parquet", "plain_text/val.parquet", "validation*.parquet"),
+        (
+            "data/train-00000-of-00001.parquet",
+            "data/validation-00000-of-00001.parquet",
+            "validation-00000-of-00001.parquet",
+        ),
+        ("plain_text/train.parquet", "plain_text/val.parquet", "val.parquet"),
         ("train/0000.parquet", "validation/0000.parquet", "validation/"),
         ("default/train/0000.parquet", "default/valid/0000.parquet", "valid/"),
     ],
@@ -148,6 +152,12 @@ def test_a_validation_part_is_found_in_every_layout(tmp_path: Path, train: str, 
     parquet(tmp_path / "set" / validation, [good(2), good(3), good(4)], [1, 0, 1])
     assert load(str(tmp_path / "set"), "validation", data_dir=tmp_path).labels.tolist() == [1, 0, 1]
     assert survey(str(tmp_path / "set"), AS_NAMED).validation == shown
+
+
+def test_a_part_without_parquet_files_beside_train_is_refused(tmp_path: Path) -> None:
+    parquet(tmp_path / "set" / "train" / "0000.parquet", [good(0), good(1)], [0, 1])
+    (tmp_path / "set" / "test").mkdir()
+    assert "set/test, the test part, holds none" in refused(tmp_path / "set", tmp_path)
 
 
 def test_parquet_files_of_no_part_are_named(tmp_path: Path) -> None:
