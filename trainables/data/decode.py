@@ -5,6 +5,7 @@ import io
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,30 +27,43 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 MOST_PIXELS = 50_000_000
 
 
-def look(images: Iterable[Encoded], total: int, root: Path) -> tuple[str, tuple[int, int]]:
-    """The mode, L if all images are grey and else RGB, and (width, height) of the first image, read from headers.
+@dataclass(frozen=True)
+class Look:
+    """What all parts of a dataset have in common, as its train images are."""
+
+    mode: str
+    """L if all images are grey, else RGB."""
+    size: tuple[int, int]
+    """(width, height) of the first image."""
+    bits: int = 16
+    """How many of the 16 bits of a deep grey image are used, from 8."""
+
+
+def look(images: Iterable[Encoded], total: int, root: Path) -> Look:
+    """Look at train images: at their headers, and at the pixels of those with 16 bits a pixel.
 
     Raises DatasetError when no header can be read.
     """
-    size = None
+    size, largest = None, 0
     faults = _Faults()
     for where, data in images:
         with faults.noted(where, data), _opened(data) as image:
             size = size or upright_size(image)
             if image.mode not in GREY:
-                return "RGB", size
+                return Look("RGB", size)
+            if image.mode.startswith("I;16"):
+                largest = max(largest, int(np.asarray(image).max()))
     if size is None:
         faults.refuse(total, root)
     assert size is not None, "every part has an image"
-    return "L", size
+    return Look("L", size, max(largest.bit_length(), 8) if largest else 16)
 
 
 def decode(
     images: Iterable[Encoded],
     total: int,
     root: Path,
-    mode: str,
-    size: tuple[int, int],
+    seen: Look,
     image_size: int | None,
     progress: Progress | None,
 ) -> np.ndarray:
@@ -58,6 +72,7 @@ def decode(
     Raises DatasetError for images that cannot be read, differ in size or do not fit this machine's memory. Threads were
     measured: they gain nothing on images of 32×32, for which most of the time is spent in the interpreter.
     """
+    mode, size = seen.mode, seen.size
     width, height = (image_size, image_size) if image_size else size
     _check_memory(total * (1 if mode == "L" else 3) * width * height, f"{total:,} images of {width}×{height}", root)
     pixels = np.empty((total, 1 if mode == "L" else 3, height, width), np.uint8)
@@ -68,7 +83,7 @@ def decode(
             image = upright(stored)
             sizes.add(image.size)
             if image_size or image.size == size:
-                image = as_8_bits(image, mode)
+                image = as_8_bits(image, mode, seen.bits)
                 array = np.asarray(resize(image, image_size) if image_size else image)
                 pixels[row] = array if mode == "L" else array.transpose(2, 0, 1)
         if progress and ((row + 1) % IMAGES_PER_REPORT == 0 or row + 1 == total):

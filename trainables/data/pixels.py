@@ -38,12 +38,15 @@ def upright(image: Image.Image) -> Image.Image:
     return image.transpose(turn) if turn is not None else image
 
 
-def as_8_bits(image: Image.Image, mode: str) -> Image.Image:
-    """The image in mode L or RGB, with what is transparent laid on white; raises ValueError for 32-bit pixels."""
+def as_8_bits(image: Image.Image, mode: str, bits: int = 16) -> Image.Image:
+    """The image in mode L or RGB, with what is transparent laid on white; raises ValueError for 32-bit pixels.
+
+    bits: of 16-bit grey pixels, how many are used: a camera may fill 12, whose upper 8 are then kept.
+    """
     if image.mode in ("I", "F"):
         raise ValueError("its pixels have 32 bits, which say nothing of what is black and white: store 8 or 16 bits")
     if image.mode.startswith("I;16"):  # Pillow would clip 16 bits at 255 instead of scaling them
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        image = Image.fromarray(np.minimum(np.asarray(image) >> (bits - 8), 255).astype(np.uint8))
     elif image.has_transparency_data:
         image = image.convert("RGBA")
         opacity, _ = image.getchannel("A").getextrema()

@@ -41,8 +41,8 @@ def read(
         asked, labels = read_labels(root, of, files, part, columns, train)
         asked_rows = np.arange(len(labels))
     # Colour and size of all parts come from the headers of the train images, without a look at the others' pixels.
-    mode, size = look(train.images(train_rows), len(train_rows), root)
-    pixels = decode(asked.images(asked_rows), len(asked_rows), root, mode, size, image_size, progress)
+    seen = look(train.images(train_rows), len(train_rows), root)
+    pixels = decode(asked.images(asked_rows), len(asked_rows), root, seen, image_size, progress)
     return Images(pixels, labels[asked_rows], train.names or tuple(str(label) for label in index))
 
 

@@ -35,6 +35,16 @@ def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path: Path) -> None:
     assert images.pixels[0, 0, 0].tolist() == [0, 1, 128, 255]
 
 
+def test_a_camera_s_twelve_bits_are_scaled_as_what_they_are_in_all_parts(tmp_path: Path) -> None:
+    for part, largest in (("train", 4095), ("test", 9000)):
+        for name in ("cat", "dog"):
+            (tmp_path / "deep" / part / name).mkdir(parents=True)
+            ramp = np.array([[0, 16, 2048, largest]], dtype=np.uint16)
+            Image.fromarray(ramp).save(tmp_path / "deep" / part / name / "0.png")
+    for part in ("train", "test"):
+        assert load(str(tmp_path / "deep"), part, data_dir=tmp_path).pixels[0, 0, 0].tolist() == [0, 1, 128, 255]
+
+
 def test_mixed_sizes_are_refused_or_resized(tmp_path: Path) -> None:
     root = class_folders(tmp_path / "pets")
     picture(9, size=(8, 7)).save(root / "dog" / "other.png")
