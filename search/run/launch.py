@@ -161,7 +161,7 @@ def _errand(search: Search, problem: Problem, here: Machine, samples: int, plan:
         what="trial",
         title=f"{samples} trials of {problem.space.name} on {problem.num_train:,} images, "
         f"{problem.num_validation:,} for validation",
-        taken=problem.survey.line(request.validation) if problem.survey else None,
+        notes=problem.notes,
         runs=lambda record: record.trials,
         total=samples,
         source=draw_trials(problem, problem.order(samples)),
@@ -186,6 +186,8 @@ def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
     own: dict[str, Any] = {} if taken is None else {"taken": asdict(taken)}
     if problem.given is not None:
         own["validation_fingerprint"] = fingerprint(problem.given)
+    if taken is not None:
+        own["warnings"] = list(problem.warnings)
     return {
         "data": {
             "fingerprint": fingerprint(images),

@@ -23,6 +23,7 @@ from trainables.data.formats.format import Columns, Part
 from trainables.data.images import DatasetError, Images, fingerprint
 from trainables.data.load import load
 from trainables.data.split import split, subset
+from trainables.data.suspect import warnings_of
 from trainables.transforms.apply import check_fits
 
 
@@ -71,6 +72,18 @@ class Problem:
     def num_validation(self) -> int:
         """How many images trials are compared on."""
         return len(self._split[1]) if self.given is None else len(self.given)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What looks wrong with a user's own images; nothing of a known dataset, and of a search that goes on."""
+        return warnings_of(self.images) if self.survey else ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a launch says of a user's own images, in lines."""
+        if self.survey is None:
+            return ()
+        return (self.survey.line(self.request.validation), *(f"warning: {line}" for line in self.warnings))
 
     @property
     def samples(self) -> int:

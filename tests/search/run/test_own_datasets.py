@@ -55,6 +55,16 @@ def test_a_dataset_that_brings_validation_images_is_validated_on_them(tmp_path, 
     }
 
 
+def test_images_that_look_wrong_give_a_warning_that_is_kept(tmp_path, capsys):
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(5):
+            picture(number, size=(16, 16)).save(tmp_path / "pets" / name / f"{number}.png")
+    launch(request(tmp_path / "pets", tmp_path), INLINE, results=tmp_path, name="one")
+    (line,) = store.find(tmp_path, "one").facts["data"]["warnings"]
+    assert "lie in another class too" in line and f"warning: {line}\n" in capsys.readouterr().err
+
+
 def test_a_retrain_leaves_given_validation_images_out(tmp_path, pets):
     launch(request(pets, tmp_path), INLINE, results=tmp_path, name="one")
     _, (run,) = retrain(store.find(tmp_path, "one"), INLINE, top=1, distinct=False, epochs=1, repeats=1)
