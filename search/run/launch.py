@@ -44,6 +44,7 @@ from search.storage import claims
 from trainables import files
 from trainables.data.find import survey
 from trainables.data.images import fingerprint
+from trainables.data.load import check_test
 
 LIST = "space.jsonl"
 
@@ -138,6 +139,14 @@ def _problem(request: Request) -> Problem:
     given = part_images(request, "validation") if found and found.validation else None
     problem = Problem(request, space, training_images(request), given, found)
     _ = problem.num_train  # a split that cannot be is the first to be said
+    _, height, width = problem.images.shape
+    check_test(
+        request.dataset,
+        data_dir=Path(request.data_dir),
+        image_size=request.image_size,
+        columns=columns_of(request),
+        size=(width, height),
+    )
     problem.check_list()
     return problem
 

@@ -89,13 +89,34 @@ def decode(
         if progress and ((row + 1) % IMAGES_PER_REPORT == 0 or row + 1 == total):
             progress(row + 1, total)
     faults.refuse(total, root)
-    if len(sizes) > 1 and not image_size:
+    if not image_size:
+        _check_sizes(sizes, root)
+    return pixels
+
+
+def check_headers(images: Iterable[Encoded], total: int, root: Path, size: tuple[int, int] | None) -> None:
+    """Read the headers of images and no pixel; `size` is that of train, None where images are resized.
+
+    Raises DatasetError for images whose headers cannot be read, or that differ in size.
+    """
+    faults = _Faults()
+    sizes = {size} if size else set()
+    for where, data in images:
+        with faults.noted(where, data), _opened(data) as image:
+            if size:
+                sizes.add(upright_size(image))
+    faults.refuse(total, root)
+    _check_sizes(sizes, root)
+
+
+def _check_sizes(sizes: set[tuple[int, int]], root: Path) -> None:
+    """Raise DatasetError for more than one size."""
+    if len(sizes) > 1:
         shown = ", ".join(f"{width}×{height}" for width, height in sorted(sizes)[:5])
         raise DatasetError(
             f"all images must have one size; {root} has {len(sizes)} ({shown}{', …' if len(sizes) > 5 else ''}): "
             f"use --image-size N to resize all of them to N×N"
         )
-    return pixels
 
 
 def _check_memory(needed: int, images: str, root: Path) -> None:

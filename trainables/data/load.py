@@ -1,18 +1,19 @@
 """Every dataset a search can be run on, by name or by path, as two arrays that are decoded once a machine."""
 
+import contextlib
 import hashlib
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+from trainables.data import read
 from trainables.data.cache import cached
 from trainables.data.decode import Progress
 from trainables.data.find import find, unreadable
-from trainables.data.formats.format import AS_NAMED, Columns, Part
+from trainables.data.formats.format import AS_NAMED, Columns, Files, Part
 from trainables.data.images import DatasetError, Images
 from trainables.data.known import DATASETS, read_known
-from trainables.data.read import read
 
 # Part of every cache key: a change in how images are decoded or stored adds one, and all caches are built anew.
 CACHE_VERSION = 3
@@ -44,19 +45,41 @@ def load(
             lambda: read_known(dataset, part, data_dir, image_size),
         )
     root, of, files = find(dataset)
+    sources = _sources(root, files, part, columns)
+    return cached(
+        data_dir / "cache",
+        _stem(root.name, part, image_size, sources),
+        lambda: read.read(root, of, files, part, columns, image_size, progress),
+    )
+
+
+def check_test(
+    dataset: str, *, data_dir: Path, image_size: int | None, columns: Columns, size: tuple[int, int]
+) -> None:
+    """Read the headers of a folder's test images, once a machine, and none of their pixels; `size` is that of train.
+
+    Raises DatasetError for images that a test pass, long after this, could not use.
+    """
+    if dataset in DATASETS:
+        return
+    root, of, files = find(dataset)
+    stem = _stem(root.name, "test-headers", image_size, _sources(root, files, "test", columns))
+    checked = data_dir / "cache" / f"{stem}.checked"
+    if not checked.exists():
+        read.check_test(root, of, files, columns, None if image_size else size)
+        with contextlib.suppress(OSError):  # they are then checked again
+            checked.touch()
+
+
+def _sources(root: Path, files: Files, part: Part, columns: Columns) -> list[Any]:
+    """All that decides the content of a part; raises DatasetError for files that cannot be looked at."""
     try:
         # Classes, size and colour of the other parts come from train.
         needed = files.train if part == "train" else files.train + files.of(part)
         sources: list[Any] = [str(root), *map(_state, needed)]
     except OSError as error:
         raise unreadable(root, error) from error
-    if columns != AS_NAMED:
-        sources += [columns.label, columns.image]
-    return cached(
-        data_dir / "cache",
-        _stem(root.name, part, image_size, sources),
-        lambda: read(root, of, files, part, columns, image_size, progress),
-    )
+    return sources + ([] if columns == AS_NAMED else [columns.label, columns.image])
 
 
 def _stem(name: str, part: str, image_size: int | None, sources: Any) -> str:

@@ -1,11 +1,13 @@
 """A part of a user's own images, decoded and checked."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from trainables.data.decode import Progress, decode, look
+from trainables.data.decode import Encoded, Progress, check_headers, decode, look
 from trainables.data.formats.format import Columns, Files, Format, Part, Table
 from trainables.data.images import DatasetError, Images
 from trainables.data.split import split
@@ -14,6 +16,25 @@ from trainables.data.split import split
 # search ever trains on what another one is tested on.
 TEST_SHARE = 0.2
 TEST_SEED = 20
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The images of a part: rows of a table, and their labels."""
+
+    table: Table
+    """The table."""
+    rows: np.ndarray
+    """Sorted numbers of rows."""
+    labels: np.ndarray
+    """int64 (len(rows),), numbers of classes."""
+
+    def images(self) -> Iterator[Encoded]:
+        """Each image, read when the iteration reaches it."""
+        return self.table.images(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 def read(
@@ -30,20 +51,40 @@ def read(
     Images are resized to (image_size, image_size) where that is given. The part is grey (C = 1) if all train images
     are, else RGB. Raises DatasetError for a dataset with a fault.
     """
-    train = asked = of.open(files.train, columns)
-    index = number_classes(train, root)
-    labels = np.array([index[label] for label in train.labels], dtype=np.int64)
-    train_rows = asked_rows = np.arange(len(labels))
-    if not files.test:
-        train_rows, held_out = split(labels, TEST_SHARE, TEST_SEED)
-        asked_rows = held_out if part == "test" else train_rows
-    if part != "train" and files.of(part):
-        asked, labels = read_labels(root, of, files, part, columns, train)
-        asked_rows = np.arange(len(labels))
+    train, asked, classes = _open_part(root, of, files, part, columns)
     # Colour and size of all parts come from the headers of the train images, without a look at the others' pixels.
-    seen = look(train.images(train_rows), len(train_rows), root)
-    pixels = decode(asked.images(asked_rows), len(asked_rows), root, seen, image_size, progress)
-    return Images(pixels, labels[asked_rows], train.names or tuple(str(label) for label in index))
+    seen = look(train.images(), len(train), root)
+    pixels = decode(asked.images(), len(asked), root, seen, image_size, progress)
+    return Images(pixels, asked.labels, classes)
+
+
+def check_test(root: Path, of: Format, files: Files, columns: Columns, size: tuple[int, int] | None) -> None:
+    """Read the headers of the test images and no pixel; `size` is that of train, None where images are resized.
+
+    Raises DatasetError for images that a test pass could not use.
+    """
+    _, test, _ = _open_part(root, of, files, "test", columns)
+    check_headers(test.images(), len(test), root, size)
+
+
+def _open_part(
+    root: Path, of: Format, files: Files, part: Part, columns: Columns
+) -> tuple[Rows, Rows, tuple[str, ...]]:
+    """The rows of train, those of a part, and the names of the classes."""
+    table = of.open(files.train, columns)
+    index = number_classes(table, root)
+    classes = table.names or tuple(str(label) for label in index)
+    labels = np.array([index[label] for label in table.labels], dtype=np.int64)
+    rows = held_out = np.arange(len(labels))
+    if not files.test:
+        rows, held_out = split(labels, TEST_SHARE, TEST_SEED)
+    train = Rows(table, rows, labels[rows])
+    if part == "train":
+        return train, train, classes
+    if files.of(part):
+        other, numbers = read_labels(root, of, files, part, columns, table)
+        return train, Rows(other, np.arange(len(numbers)), numbers), classes
+    return train, Rows(table, held_out, labels[held_out]), classes
 
 
 def read_labels(

@@ -113,6 +113,19 @@ def test_test_labels_that_are_not_shared_are_found_at_launch(tmp_path, secret):
     assert not (tmp_path / "results").exists() and not (tmp_path / "data").exists()
 
 
+def test_test_images_that_cannot_be_used_are_found_at_launch(tmp_path, pets):
+    good = (pets / "test" / "dog" / "1.png").read_bytes()
+    for broken, said in (
+        (b"no image", "image must be readable: 1 of 4 .*1.png: not a PNG"),
+        (encoded(picture(0, size=(9, 9))), "all images must have one size.*9×9, 16×16"),
+    ):
+        (pets / "test" / "dog" / "1.png").write_bytes(broken)
+        with pytest.raises(DatasetError, match=said):
+            dry_run(request(pets, tmp_path), results=tmp_path, parallel=1)
+    (pets / "test" / "dog" / "1.png").write_bytes(good[:60])  # a header alone: the test set's pixels stay unread
+    assert launch(request(pets, tmp_path), INLINE, results=tmp_path, name="one").reason == "finished"
+
+
 def test_test_labels_that_have_changed_are_found_before_a_retrain_trains(tmp_path, secret):
     kept = (secret / "test.parquet").read_bytes()
     (secret / "test.parquet").write_bytes((secret / "train.parquet").read_bytes())
