@@ -1,11 +1,12 @@
 """The formats of a user's own images, one file each."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from trainables.data.formats.folders import FOLDERS
 from trainables.data.formats.format import PART_NAMES, Files, Format
-from trainables.data.formats.listing import SUFFIXES, entries
+from trainables.data.formats.listing import SUFFIXES, entries, first_of, printable
 from trainables.data.formats.parquet import PARQUET
 from trainables.data.images import DatasetError
 
@@ -13,6 +14,7 @@ from trainables.data.images import DatasetError
 FORMATS: tuple[Format, ...] = (PARQUET, FOLDERS)
 
 
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 # A folder in a folder in a folder is what unpacking an archive leaves; more is something else.
 MOST_WRAPPINGS = 3
 
@@ -23,7 +25,16 @@ def find_files(root: Path) -> tuple[Format, Files]:
     for each in FORMATS:
         if files := each.find(inside):
             return each, files
-    raise DatasetError(f"{root} must hold {' or '.join(each.holds for each in reversed(FORMATS))}")
+    names = [printable(Path(entry.name)) for entry in entries(inside)]
+    raise DatasetError(
+        f"{inside} must hold {' or '.join(each.holds for each in reversed(FORMATS))}; it holds "
+        f"{first_of(names) or 'nothing'}{_unpack(names)}"
+    )
+
+
+def _unpack(names: Sequence[str]) -> str:
+    packed = [name for name in names if name.lower().endswith(ARCHIVES)]
+    return f": unpack {packed[0]} first" if packed else ""
 
 
 def _unwrapped(root: Path) -> Path:
