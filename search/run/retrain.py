@@ -31,9 +31,10 @@ def retrain(
 
     What an earlier retrain of the same trials and epochs has done is not done again.
     """
-    request = search.request
-    survey(request.dataset, columns_of(request))  # test labels are checked before hours of training, not after
     images = unchanged_images(search)
+    survey(
+        search.request.dataset, columns_of(search.request)
+    )  # test labels are checked before hours of training, not after
     best = rank(Record(parse(read(search.ledger))), distinct=distinct)[:top]
     if not any(winner.state in (State.DONE, State.STOPPED) for winner in best):
         raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
@@ -101,8 +102,7 @@ def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progre
     waiting = [run for run in runs if run.retrained and run.test is None]
     if not waiting:
         return
-    request = search.request
-    test = part_images(request, "test")
+    test = part_images(search.request, "test")
     torch.set_num_threads(here.threads * here.slots)
     device = here.device if torch.cuda.is_available() else "cpu"  # the GPUs of a cluster may be elsewhere
     resident, digest = Resident.of(test, device), fingerprint(test)
