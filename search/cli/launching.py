@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from search.cli import options
 from search.cli.sessions import SESSION, conclude, dataset_of, options_of, session_options, take_up
@@ -20,6 +21,8 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
 @click.option("--samples", type=Count(min=1), help="Trials to draw.  [default: 60, or the whole list]")
 @click.option("--epochs", type=Count(1, MOST_EPOCHS), default=30, show_default=True, help="ASHA's max_t.")
 @click.option("--dataset", default="cifar100", show_default=True, help="A known name, or the path of your own images.")
+@click.option("--label", metavar="NAME", help="The Parquet column of labels.  [default: label, labels, fine_label, …]")
+@click.option("--image", metavar="NAME", help="The Parquet column of images.  [default: the only one]")
 @options.data_dir
 @click.option("--limit-train", type=Count(min=2), help="Use a stratified subset of this many images.")
 @click.option("--image-size", type=Count(1, MOST_PIXELS), help="Resize every image to this many pixels a side.")
@@ -28,7 +31,7 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
     type=Real(0, 1, min_open=True, max_open=True),
     default=0.2,
     show_default=True,
-    help="Share of the training images held out to compare trials.",
+    help="Share of the training images held out to compare trials; refused where the dataset brings its own.",
 )
 @click.option("--augment", type=click.Choice(list(PRESETS)), default="published", show_default=True)
 @click.option("--sampler", type=click.Choice(SAMPLERS), default="random", show_default=True)
@@ -82,9 +85,13 @@ def launch(
         name = name or default_name(request, is_shared=True)
         job.submit(submit, words, request, name, storage=storage, results=results)
         return
+    if click.get_current_context().get_parameter_source("validation") is ParameterSource.COMMANDLINE:
+        _check_validation(request)
     if dry_run:
         from search.show.forecast import print_forecast
 
+        if taken := _taken(request):
+            click.echo(taken)
         print_forecast(request, calculate(request, results=results, parallel=how["parallel"]))
         return
     conclude(begin(request, options_of(**how), results=results, name=name, storage=storage), results)
@@ -125,3 +132,26 @@ def resume(
         search = here.name
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
     conclude(go_on(found, options_of(**how), samples=samples), results)
+
+
+def _taken(request: Any) -> str | None:
+    """What a folder of images is taken for, in one line; None for a known dataset."""
+    found = _survey(request)
+    return found.line(request.validation) if found else None
+
+
+def _check_validation(request: Any) -> None:
+    """Refuse a share to hold out for a dataset that brings its validation images."""
+    found = _survey(request)
+    if found and found.validation:
+        raise OptionError(
+            f"--validation is a share of train to hold out, but {request.dataset} brings its validation images, in "
+            f"{found.validation}: leave --validation out, or move them away"
+        )
+
+
+def _survey(request: Any) -> Any:
+    from search.run.problem import columns_of
+    from trainables.data.find import survey
+
+    return survey(request.dataset, columns_of(request))

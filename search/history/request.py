@@ -37,14 +37,18 @@ class Request:
     """Epochs to the end of a trial that has none of its own: ASHA's max_t, and the horizon of a cosine."""
     dataset: str = _path(default="cifar100")
     """A known dataset's name, or the absolute path of a folder of images."""
+    label: str | None = None
+    """The column of labels of Parquet files; None for the one that its name or type says."""
+    image: str | None = None
+    """The column of images of Parquet files; None for the only one."""
     data_dir: str = _path()
     """The folder of downloads and caches, absolute."""
     limit_train: int | None = _at_least(1, default=None)
-    """Images of a stratified subset to train and validate on; None for all."""
+    """Images of a stratified subset of the training images to use; None for all."""
     image_size: int | None = _at_least(1, default=None)
     """Pixels a side to which every image is resized; None keeps the dataset's size."""
     validation: float = _ruled("inside (0, 1)", lambda value: 0 < value < 1, default=0.2)
-    """Share of the training images held out to compare trials."""
+    """Share of the training images held out to compare trials, unless the dataset brings validation images."""
     augment: str = _ruled(f"one of {', '.join(PRESETS)}", lambda value: value in PRESETS, default="published")
     """The augmentation preset of a trial that has none of its own."""
     sampler: str = "random"

@@ -27,7 +27,15 @@ from search.history.store import NameTakenError, Request, Search
 from search.machines import machine
 from search.machines.machine import Machine, StartError
 from search.run.driver import Driver
-from search.run.problem import Problem, RequestError, training_images, unchanged_images
+from search.run.problem import (
+    Problem,
+    RequestError,
+    columns_of,
+    part_images,
+    training_images,
+    unchanged_images,
+    unchanged_validation,
+)
 from search.run.progress import Progress, headlines
 from search.run.rehearsal import rehearse
 from search.run.session import Errand, Options, Outcome, find_machine, run
@@ -37,7 +45,9 @@ from search.spaces import find_space
 from search.spaces.lists import write_list
 from search.storage import claims
 from trainables import files
+from trainables.data.find import survey
 from trainables.data.images import fingerprint
+from trainables.data.load import check_test
 
 LIST = "space.jsonl"
 
@@ -81,7 +91,7 @@ def resume(search: Search, options: Options, *, samples: int | None) -> Outcome:
     request = search.request
     listed = search.folder / LIST
     space = find_space(str(listed) if listed.exists() else request.space)
-    problem = Problem(request, space, unchanged_images(search))
+    problem = Problem(request, space, unchanged_images(search), unchanged_validation(search))
     record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
     before = record.samples or request.samples
     if samples is not None and samples < before:
@@ -128,8 +138,19 @@ def draw_trials(problem: Problem, order: Sequence[int]) -> Callable[[Driver], It
 
 
 def _problem(request: Request) -> Problem:
-    problem = Problem(request, find_space(request.space), training_images(request))
+    space = find_space(request.space)
+    found = survey(request.dataset, columns_of(request))
+    given = part_images(request, "validation") if found and found.validation else None
+    problem = Problem(request, space, training_images(request), given, found)
     _ = problem.num_train  # a split that cannot be is the first to be said
+    _, height, width = problem.images.shape
+    check_test(
+        request.dataset,
+        data_dir=Path(request.data_dir),
+        image_size=request.image_size,
+        columns=columns_of(request),
+        size=(width, height),
+    )
     problem.check_list()
     return problem
 
@@ -153,6 +174,7 @@ def _errand(search: Search, problem: Problem, here: Machine, samples: int, plan:
         what="trial",
         title=f"{samples} trials of {problem.space.name} on {problem.num_train:,} images, "
         f"{problem.num_validation:,} for validation",
+        notes=problem.notes,
         runs=lambda record: record.trials,
         total=samples,
         source=draw_trials(problem, problem.order(samples)),
@@ -173,6 +195,12 @@ def _foresee(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecas
 def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
     """What `search.json` says beside the request."""
     images = problem.images
+    taken = problem.survey
+    own: dict[str, Any] = {} if taken is None else {"taken": asdict(taken)}
+    if problem.given is not None:
+        own["validation_fingerprint"] = fingerprint(problem.given)
+    if taken is not None:
+        own["warnings"] = list(problem.warnings)
     return {
         "data": {
             "fingerprint": fingerprint(images),
@@ -180,6 +208,7 @@ def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
             "classes": list(images.classes),
             "num_train": problem.num_train,
             "num_validation": problem.num_validation,
+            **own,
         },
         "slots": here.slots,
         "threads": here.threads,

@@ -18,10 +18,13 @@ from search.samplers.make import make_sampler
 from search.samplers.sampler import Draw, Sampler
 from search.spaces import Space
 from trainables.config import Config
+from trainables.data.find import Survey
+from trainables.data.formats.format import Columns, Part
 from trainables.data.images import DatasetError, Images, fingerprint
 from trainables.data.known import DATASETS
 from trainables.data.load import load
 from trainables.data.split import split, subset
+from trainables.data.suspect import warnings_of
 from trainables.transforms.apply import check_fits
 
 
@@ -38,7 +41,11 @@ class Problem:
     space: Space
     """What may be drawn."""
     images: Images
-    """Every image that may be trained or validated on."""
+    """Every image that may be trained on, and validated on too where the dataset has no validation part."""
+    given: Images | None = None
+    """The images of the dataset's own validation part, if it has one."""
+    survey: Survey | None = None
+    """What a folder of images was taken for; None for a known dataset, and for a search that goes on."""
     _costs: dict[str, Cost] = field(default_factory=dict)
 
     @cached_property
@@ -48,22 +55,36 @@ class Problem:
     @cached_property
     def train(self) -> Images:
         """The images to train on."""
+        if self.given is not None:
+            return self.images
         return self.images.take(self._split[0])
 
     @cached_property
     def validation(self) -> Images:
         """The images that trials are compared on."""
-        return self.images.take(self._split[1])
+        return self.images.take(self._split[1]) if self.given is None else self.given
 
     @property
     def num_train(self) -> int:
         """How many images there are to train on."""
-        return len(self._split[0])
+        return len(self._split[0]) if self.given is None else len(self.images)
 
     @property
     def num_validation(self) -> int:
         """How many images trials are compared on."""
-        return len(self._split[1])
+        return len(self._split[1]) if self.given is None else len(self.given)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What looks wrong with a user's own images; nothing of a known dataset, and of a search that goes on."""
+        return warnings_of(self.images) if self.survey else ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a launch says of a user's own images, in lines."""
+        if self.survey is None:
+            return ()
+        return (self.survey.line(self.request.validation), *(f"warning: {line}" for line in self.warnings))
 
     @property
     def samples(self) -> int:
@@ -148,25 +169,53 @@ def cost_of(config: Config, images: Images) -> Cost:
         raise RequestError(f"network '{network.name}': {error}") from error
 
 
+def part_images(request: Request, part: Part) -> Images:
+    """All images of a part of the dataset, in its order."""
+    return load(
+        request.dataset,
+        part,
+        data_dir=Path(request.data_dir),
+        image_size=request.image_size,
+        columns=columns_of(request),
+    )
+
+
+def columns_of(request: Request) -> Columns:
+    """The columns that a request names."""
+    return Columns(request.label, request.image)
+
+
 def training_images(request: Request) -> Images:
-    """Every image the search may train or validate on, in the dataset's order; the test set is not read."""
-    images = load(request.dataset, "train", data_dir=Path(request.data_dir), image_size=request.image_size)
+    """Every image the search may train on, in the dataset's order; the test set is not read."""
+    images = part_images(request, "train")
     if request.limit_train is not None:
         images = images.take(subset(images.labels, request.limit_train, request.seed))
     return images
 
 
 def unchanged_images(search: Search) -> Images:
-    """The search's images; raises DatasetError when they are gone or not those it began with."""
+    """The images that the search trains on; raises DatasetError when they are gone or not those it began with."""
     place = search.request.dataset
     if place not in DATASETS and not Path(place).is_dir():
         raise DatasetError(
             f"the images of {search.name} were in {place}, which is not here: say with --dataset where they are now"
         )
-    images = training_images(search.request)
-    if fingerprint(images) != search.facts["data"]["fingerprint"]:
+    return _unchanged(search, training_images(search.request), search.facts["data"]["fingerprint"])
+
+
+def unchanged_validation(search: Search) -> Images | None:
+    """The images of the dataset's own validation part, None for a search that began without one.
+
+    Raises DatasetError when they are not those it began with.
+    """
+    expected = search.facts["data"].get("validation_fingerprint")
+    return None if expected is None else _unchanged(search, part_images(search.request, "validation"), expected)
+
+
+def _unchanged(search: Search, images: Images, expected: str) -> Images:
+    if fingerprint(images) != expected:
         raise DatasetError(
-            f"the dataset {place} has changed since {search.name} began, or is another one (its fingerprint differs); "
+            f"the dataset {search.request.dataset} has changed since {search.name} began, or is another one (its fingerprint differs); "
             "restore it, say with --dataset where it is, or launch a new search"
         )
     return images

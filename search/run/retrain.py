@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import torch
 
@@ -13,14 +12,14 @@ from search.history.record import Record, Run, rank
 from search.history.store import Search, retrain_folder
 from search.machines.machine import Machine
 from search.run.driver import Driver
-from search.run.problem import RequestError, unchanged_images
+from search.run.problem import RequestError, columns_of, part_images, unchanged_images
 from search.run.progress import Progress
 from search.run.session import Errand, Options, Outcome, find_machine, run
 from search.samplers.sampler import derive_seed
 from search.schedulers.scheduler import make_scheduler
 from trainables.config import Config
+from trainables.data.find import survey
 from trainables.data.images import fingerprint
-from trainables.data.load import load
 from trainables.resident import Resident
 from trainables.saved_network import NetworkError, load_network, test_pass
 
@@ -33,6 +32,9 @@ def retrain(
     What an earlier retrain of the same trials and epochs has done is not done again.
     """
     images = unchanged_images(search)
+    survey(
+        search.request.dataset, columns_of(search.request)
+    )  # test labels are checked before hours of training, not after
     best = rank(Record(parse(read(search.ledger))), distinct=distinct)[:top]
     if not any(winner.state in (State.DONE, State.STOPPED) for winner in best):
         raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
@@ -100,8 +102,7 @@ def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progre
     waiting = [run for run in runs if run.retrained and run.test is None]
     if not waiting:
         return
-    request = search.request
-    test = load(request.dataset, "test", data_dir=Path(request.data_dir), image_size=request.image_size)
+    test = part_images(search.request, "test")
     torch.set_num_threads(here.threads * here.slots)
     device = here.device if torch.cuda.is_available() else "cpu"  # the GPUs of a cluster may be elsewhere
     resident, digest = Resident.of(test, device), fingerprint(test)

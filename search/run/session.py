@@ -76,6 +76,8 @@ class Errand:
     """What one of its runs is called: "trial" or "retrain"."""
     title: str
     """What it does, in one line."""
+    notes: tuple[str, ...] = ()
+    """What is to be said of the images, in lines."""
     runs: Callable[[Record], list[Run]]
     """Its runs, for the display."""
     total: int
@@ -116,6 +118,8 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
         )
         progress.attach(driver)
         progress.say(f"{search.name}: {errand.title}; {describe(here)}")
+        for line in errand.notes:
+            progress.say(line)
         train = engine(options.engine)  # Ray takes seconds to import, and a wrong request does not wait for it
         opened = Opened(
             samples=errand.samples,

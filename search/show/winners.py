@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pandas as pd
+
 from search.history import scores
 from search.history.load import Loaded
 from search.history.record import Run
@@ -20,10 +22,16 @@ def retrain_report(found: Loaded, keys: list[tuple[int, int]]) -> dict[str, Any]
         "winners": mine.to_dict("records"),
         "repeats": scores.over_repeats(mine).to_dict("records"),
         "ensemble": scores.ensemble(folder, runs),
-        "classes": scores.classes(folder, runs).to_dict("records"),
+        "classes": _rows(scores.classes(folder, runs)),
         "confusion": scores.confusions(folder, runs).query("images > 0").to_dict("records") if runs else [],
         "test_passes": record.test_passes,
     }
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table's rows, with None where it has no value: a data frame has NaN, which is neither empty nor false."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def _tested(found: Loaded, keys: list[tuple[int, int]]) -> list[Run]:
@@ -70,7 +78,7 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
             console.print(f"trial {run.key[0]}-{run.key[1]} is not tested: {run.state}, {run.reason}")
     for row in report["repeats"]:
         console.print(f"trial {row['trial']}: {row['mean']:.1%} ± {row['std']:.1%} over {row['count']} seeds")
-    hardest = sorted(report["classes"], key=lambda row: row["accuracy"])[:3]
+    hardest = sorted((row for row in report["classes"] if row["images"]), key=lambda row: row["accuracy"])[:3]
     for row in hardest:
         mistake = f", most often mistaken for {row['mistaken_for']}" if row["mistaken_for"] else ""
         console.print(f"hardest class: {row['class']} {row['accuracy']:.1%} ({row['trial']}-{row['repeat']}){mistake}")

@@ -33,6 +33,7 @@ from rules import (
     own_code,
     requests,
     spaces,
+    taken,
     weights,
 )
 from rules.rule import FINISHED, INTERRUPTED, Done, Place, Rule, faults_of, files_in, lost_records
@@ -40,7 +41,7 @@ from rules.rule import FINISHED, INTERRUPTED, Done, Place, Rule, faults_of, file
 from tests.chaos.processes import processes_in
 
 HPSEARCH = str(Path(sys.executable).with_name("hpsearch"))
-GROUPS = (command_line, spaces, own_code, requests, ledgers, checkpoints, weights, datasets, archives, generated)
+GROUPS = (command_line, spaces, own_code, requests, ledgers, checkpoints, weights, datasets, taken, archives, generated)
 COLUMNS = ("group", "rule", "input", "exit_code", "message", "lost_records", "seconds", "outcome")
 
 SMALL = """

@@ -8,7 +8,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -32,8 +32,13 @@ def cached(folder: Path, stem: str, build: Callable[[], Images]) -> Images:
         if stored is not None:
             return stored
         images = build()
-        with _writing(folder):
-            _store(folder, stem, images)
+        try:
+            with _writing(folder):
+                _store(folder, stem, images)
+        except BaseException:  # a full disk, a Ctrl-C: an array without its manifest takes room that others need
+            for array in ("pixels", "labels"):
+                (folder / f"{stem}.{array}.npy").unlink(missing_ok=True)
+            raise
     return _open(folder, stem) or images
 
 
@@ -88,13 +93,22 @@ def _store(folder: Path, stem: str, images: Images) -> None:
     for name, array in (("pixels", images.pixels), ("labels", images.labels)):
         array = np.ascontiguousarray(array)
         manifest[name] = _describe(array)
-        temporary = folder / f"{stem}.{name}.{os.getpid()}.tmp"
-        with temporary.open("wb") as file:
+        with _complete(folder / f"{stem}.{name}.npy") as file:
             np.save(file, array, allow_pickle=False)
-        temporary.rename(folder / f"{stem}.{name}.npy")
-    temporary = folder / f"{stem}.{os.getpid()}.tmp"
-    temporary.write_text(json.dumps(manifest | {"crc32": _checksum(manifest)}))
-    temporary.rename(folder / f"{stem}.json")
+    with _complete(folder / f"{stem}.json") as file:
+        file.write(json.dumps(manifest | {"crc32": _checksum(manifest)}).encode())
+
+
+@contextlib.contextmanager
+def _complete(path: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name when the block has written it; nothing is left of one that could not be written."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+        temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import io
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,49 +13,57 @@ from PIL import Image, UnidentifiedImageError
 
 from architectures.errors import one_line
 from trainables.data.images import DatasetError
+from trainables.data.pixels import GREY, as_8_bits, resize, upright, upright_size
 
 Progress = Callable[[int, int], None]
 # Where an image lies, for messages, and its file or its encoded bytes; None where a row of a Parquet file has none.
 Encoded = tuple[str, Path | bytes | None]
 
 # No other format is decoded, whatever a file's name says, because Pillow hands some formats to external programs.
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
-GREY = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"})
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
 IMAGES_PER_REPORT = 500
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 # A small file may hold any number of pixels, and all are decoded before they are resized.
 MOST_PIXELS = 50_000_000
 
 
-def resize(image: Image.Image, image_size: int) -> Image.Image:
-    """The image at image_size × image_size pixels, bilinear."""
-    side = (image_size, image_size)
-    return image if image.size == side else image.resize(side, Image.Resampling.BILINEAR)
+@dataclass(frozen=True)
+class Look:
+    """What all parts of a dataset have in common, as its train images are."""
+
+    mode: str
+    """L if all images are grey, else RGB."""
+    size: tuple[int, int]
+    """(width, height) of the first image."""
+    bits: int = 16
+    """How many of the 16 bits of a deep grey image are used, from 8."""
 
 
-def look(images: Iterable[Encoded], total: int, root: Path) -> tuple[str, tuple[int, int]]:
-    """The mode, L if all images are grey and else RGB, and (width, height) of the first image, read from headers.
+def look(images: Iterable[Encoded], total: int, root: Path) -> Look:
+    """Look at train images: at their headers, and at the pixels of those with 16 bits a pixel.
 
     Raises DatasetError when no header can be read.
     """
-    size = None
+    size, largest = None, 0
     faults = _Faults()
     for where, data in images:
         with faults.noted(where, data), _opened(data) as image:
-            size = size or image.size
+            size = size or upright_size(image)
             if image.mode not in GREY:
-                return "RGB", size
+                return Look("RGB", size)
+            if image.mode.startswith("I;16"):
+                largest = max(largest, int(np.asarray(image).max()))
     if size is None:
         faults.refuse(total, root)
     assert size is not None, "every part has an image"
-    return "L", size
+    return Look("L", size, max(largest.bit_length(), 8) if largest else 16)
 
 
 def decode(
     images: Iterable[Encoded],
     total: int,
     root: Path,
-    mode: str,
-    size: tuple[int, int],
+    seen: Look,
     image_size: int | None,
     progress: Progress | None,
 ) -> np.ndarray:
@@ -63,27 +72,51 @@ def decode(
     Raises DatasetError for images that cannot be read, differ in size or do not fit this machine's memory. Threads were
     measured: they gain nothing on images of 32×32, for which most of the time is spent in the interpreter.
     """
+    mode, size = seen.mode, seen.size
     width, height = (image_size, image_size) if image_size else size
     _check_memory(total * (1 if mode == "L" else 3) * width * height, f"{total:,} images of {width}×{height}", root)
     pixels = np.empty((total, 1 if mode == "L" else 3, height, width), np.uint8)
     sizes = {size}
     faults = _Faults()
     for row, (where, data) in enumerate(images):
-        with faults.noted(where, data), _opened(data) as image:
+        with faults.noted(where, data), _opened(data) as stored:
+            image = upright(stored)
             sizes.add(image.size)
             if image_size or image.size == size:
-                array = np.asarray(_convert(image, mode, image_size))
+                image = as_8_bits(image, mode, seen.bits)
+                array = np.asarray(resize(image, image_size) if image_size else image)
                 pixels[row] = array if mode == "L" else array.transpose(2, 0, 1)
         if progress and ((row + 1) % IMAGES_PER_REPORT == 0 or row + 1 == total):
             progress(row + 1, total)
     faults.refuse(total, root)
-    if len(sizes) > 1 and not image_size:
+    if not image_size:
+        _check_sizes(sizes, root)
+    return pixels
+
+
+def check_headers(images: Iterable[Encoded], total: int, root: Path, size: tuple[int, int] | None) -> None:
+    """Read the headers of images and no pixel; `size` is that of train, None where images are resized.
+
+    Raises DatasetError for images whose headers cannot be read, or that differ in size.
+    """
+    faults = _Faults()
+    sizes = {size} if size else set()
+    for where, data in images:
+        with faults.noted(where, data), _opened(data) as image:
+            if size:
+                sizes.add(upright_size(image))
+    faults.refuse(total, root)
+    _check_sizes(sizes, root)
+
+
+def _check_sizes(sizes: set[tuple[int, int]], root: Path) -> None:
+    """Raise DatasetError for more than one size."""
+    if len(sizes) > 1:
         shown = ", ".join(f"{width}×{height}" for width, height in sorted(sizes)[:5])
         raise DatasetError(
             f"all images must have one size; {root} has {len(sizes)} ({shown}{', …' if len(sizes) > 5 else ''}): "
             f"use --image-size N to resize all of them to N×N"
         )
-    return pixels
 
 
 def _check_memory(needed: int, images: str, root: Path) -> None:
@@ -112,7 +145,7 @@ class _Faults:
             if data is None:
                 self.absent.append(where)
             else:
-                self.unreadable.append(f"{where}: {_reason(error)}")
+                self.unreadable.append(f"{where}: {_reason(error, data)}")
 
     def refuse(self, total: int, root: Path) -> None:
         """Raise DatasetError if anything was noted among `total` images."""
@@ -133,14 +166,19 @@ def _opened(data: Path | bytes | None) -> Image.Image:
     return image
 
 
-def _convert(image: Image.Image, mode: str, image_size: int | None) -> Image.Image:
-    if image.mode.startswith("I;16"):  # Pillow would clip 16 bits at 255 instead of scaling them
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    image = image.convert(mode)
-    return resize(image, image_size) if image_size else image
-
-
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, data: Path | bytes) -> str:
+    if _beginning(data).startswith(LFS_POINTER):
+        return "a Git LFS pointer, which stands for a file that is not here: git lfs pull fetches it"
     if isinstance(error, UnidentifiedImageError):  # its text holds a memory address
         return f"not a {', '.join(FORMATS)} image"
     return one_line(error)
+
+
+def _beginning(data: Path | bytes) -> bytes:
+    if isinstance(data, bytes):
+        return data[: len(LFS_POINTER)]
+    try:
+        with data.open("rb") as file:
+            return file.read(len(LFS_POINTER))
+    except OSError:
+        return b""

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from trainables.data.decode import resize
 from trainables.data.download import fetch
 from trainables.data.images import DatasetError, Images
+from trainables.data.pixels import resize
 from trainables.data.read import TEST_SEED, TEST_SHARE
 from trainables.data.split import split
 from trainables.data.superclasses import SUPERCLASSES

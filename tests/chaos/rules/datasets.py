@@ -222,7 +222,7 @@ RULES = [
     folder("a file called image is one", "text in 1.png", folders(cat_1=b"a cat"), "1.png", "not a PNG"),
     folder("an image is whole", "its first half", folders(dog_2=lambda: png(8)[:45]), "2.png"),
     folder(
-        "an image is of a format that is decoded here", "a GIF", folders(dog_2=lambda: png(8, 0, "GIF")), "not a PNG"
+        "an image is of a format that is decoded here", "a PCX", folders(dog_2=lambda: png(8, 0, "PCX")), "not a PNG"
     ),
     folder("an image can be read", "mode 000", unreadable_image, "Permission denied"),
     folder("a link leads to an image", "a link to a text outside", out_of_bounds_link, "not a PNG"),

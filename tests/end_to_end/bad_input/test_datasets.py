@@ -52,6 +52,8 @@ DATASETS = [
     (lambda: parquet(image=[b""] * 2), ("train.parquet", "labels", "image (binary)")),
     (lambda: parquet(image=[b"", None] * 9, label=[0, 1] * 9), ("label must have an image", "have none")),
     (lambda: parquet(image=[b""] * 4, label=[0, 1, 0, None]), ("must have a label", "1 of 4", "row 3")),
+    (lambda: parquet(image=[b""] * 4, label=[[0], [1]] * 2, image_id=[0, 1] * 2), ("'label'", "list", "--label")),
+    (lambda: parquet(image=[b""] * 4, mask=[b""] * 4, label=[0, 1] * 2), ("image (binary), mask", "--image image")),
     (lambda: csv("train.csv"), ("csv", "class folders", "train*.parquet")),
     (lambda: csv("train.parquet"), ("train.parquet", "Parquet")),
     (lambda: csv("data.parquet"), ("train*.parquet", "data.parquet")),
@@ -61,6 +63,17 @@ DATASETS = [
 @pytest.mark.parametrize(("make", "parts"), DATASETS)
 def test_a_dataset_that_is_not_clean_is_refused(launch: Refused, make: Callable[[], object], parts: tuple[str, ...]):
     says(launch("--space", "cnn5", "--dataset", make()), *parts)
+
+
+def test_a_share_to_hold_out_is_refused_where_validation_images_are_given(launch: Refused):
+    for part in ("train", "val"):
+        folder_of_images("cat", "dog", root=f"my images/{part}")
+    asked = ("--space", "cnn5", "--dataset", "my images")
+    says(launch(*asked, "--validation", "0.2"), "--validation", "my images", "in val/", "leave --validation out")
+
+
+def test_a_known_dataset_has_no_columns_to_choose(launch: Refused):
+    says(launch("--label", "coarse_label"), "--label", "digits")
 
 
 def test_without_network_and_data_the_line_says_what_to_fetch_and_what_works_without(

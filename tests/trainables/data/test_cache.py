@@ -134,6 +134,29 @@ cached(Path(sys.argv[1]), "a", lambda: Images(np.zeros((2, 1, 3, 3), np.uint8), 
     assert sorted(file.name for file in tmp_path.iterdir()) == [".lock", "a.json", "a.labels.npy", "a.pixels.npy"]
 
 
+@pytest.mark.parametrize("room", [100, 900])  # bytes; the pixels take 848 with their header, the labels 224
+def test_an_entry_that_cannot_be_written_leaves_nothing(tmp_path: Path, room: int) -> None:
+    program = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from trainables.data.cache import cached
+from trainables.data.images import DatasetError, Images
+
+room = int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+classes = tuple(f"a class with a long name {number}" for number in range(50))  # the manifest takes most
+try:
+    cached(Path(sys.argv[1]), "a", lambda: Images(np.zeros((12, 3, 5, 4), np.uint8), np.arange(12), classes))
+except DatasetError as error:
+    print(error)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path), str(room)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "with room for the images" in said
+    assert [file.name for file in tmp_path.iterdir()] == [".lock"]
+
+
 def test_processes_that_start_together_build_once(tmp_path: Path) -> None:
     program = """
 import sys, time

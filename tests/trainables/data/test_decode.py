@@ -35,6 +35,16 @@ def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path: Path) -> None:
     assert images.pixels[0, 0, 0].tolist() == [0, 1, 128, 255]
 
 
+def test_a_camera_s_twelve_bits_are_scaled_as_what_they_are_in_all_parts(tmp_path: Path) -> None:
+    for part, largest in (("train", 4095), ("test", 9000)):
+        for name in ("cat", "dog"):
+            (tmp_path / "deep" / part / name).mkdir(parents=True)
+            ramp = np.array([[0, 16, 2048, largest]], dtype=np.uint16)
+            Image.fromarray(ramp).save(tmp_path / "deep" / part / name / "0.png")
+    for part in ("train", "test"):
+        assert load(str(tmp_path / "deep"), part, data_dir=tmp_path).pixels[0, 0, 0].tolist() == [0, 1, 128, 255]
+
+
 def test_mixed_sizes_are_refused_or_resized(tmp_path: Path) -> None:
     root = class_folders(tmp_path / "pets")
     picture(9, size=(8, 7)).save(root / "dog" / "other.png")
@@ -70,5 +80,22 @@ def test_unreadable_images_are_counted_and_the_first_is_named(tmp_path: Path) ->
     (root / "train" / "cat" / "1.png").write_bytes(b"no image")
     (root / "train" / "dog" / "4.png").write_bytes(good(0)[:50])
     message = refused(root, tmp_path)
-    assert "2 of 10" in message and f"cat{os.sep}1.png: not a PNG, JPEG, BMP, WEBP image" in message
+    assert "2 of 10" in message and f"cat{os.sep}1.png: not a PNG, JPEG, BMP, WEBP, GIF, TIFF, PPM image" in message
     assert not list((tmp_path / "cache").glob("*.npy"))
+
+
+def test_a_git_lfs_pointer_is_called_by_its_name(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "pets")
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0000\nsize 12345\n"
+    (root / "cat" / f"{first_kept(root)}.png").write_bytes(pointer)
+    assert "a Git LFS pointer" in refused(root, tmp_path)
+
+
+def test_photos_held_in_any_way_have_one_upright_size(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "pets")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise
+    picture(9, size=(5, 6)).save(root / "cat" / f"{first_kept(root)}.png", exif=exif)
+    train = load(str(root), "train", data_dir=tmp_path)
+    assert train.shape == (3, 5, 6)
+    assert np.array_equal(train.pixels[0], np.rot90(np.asarray(picture(9, size=(5, 6))), -1).transpose(2, 0, 1))

@@ -41,7 +41,14 @@ def test_what_can_be_no_path_is_refused(tmp_path: Path, path: str) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     message = refused(tmp_path / "nothing", tmp_path / "data")
-    assert all(each.holds in message for each in FORMATS)
+    assert all(each.holds in message for each in FORMATS) and message.endswith("holds nothing")
+
+
+def test_a_folder_of_something_else_is_refused_with_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "pets").mkdir()
+    for name in ("pets.zip", "README.md", ".hidden"):
+        (tmp_path / "pets" / name).write_bytes(b"PK")
+    assert refused(tmp_path / "pets", tmp_path).endswith("it holds README.md, pets.zip: unpack pets.zip first")
 
 
 def test_an_image_size_below_one_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pytest
 
 from tests.trainables.data.pictures import class_folders, encoded, good, parquet, picture, refused
+from trainables.data.find import survey
+from trainables.data.formats.format import AS_NAMED
 from trainables.data.images import DatasetError
 from trainables.data.load import load
 from trainables.data.read import TEST_SEED, TEST_SHARE
@@ -69,7 +71,11 @@ def broken_parquet(root: Path, images: Callable[[int], bytes | None], labels: Se
         (good, [0, 0, 0], {}, "at least two classes"),
         (good, [0, 1, None], {}, "must have a label: 1 of 3 .*row 2"),
         (good, [0, 1, 7], {"names": ("cat", "dog")}, r"must lie in 0\.\.1, one a class name, not 7"),
-        (good, [0.5, 1.5], {}, "one integer or string column .*label .double"),
+        (good, [0.5, 1.5], {}, "column 'label' of .* is double and holds others .*0.5"),
+        (good, [1.0, float("nan")], {}, "column 'label' of .* is double and holds others"),
+        (good, [[0], [1]], {}, "column 'label' of .* is list<element: int64>: choose another column with --label"),
+        (good, [True, False], {}, "column 'label' of .* is bool"),
+        (good, [0, 1], {"names": ("cat", "\ud800")}, r"name in UTF-8, which '.ud800'"),
     ],
 )
 def test_an_unclean_parquet_file_is_refused(
@@ -86,8 +92,9 @@ def test_an_unclean_parquet_file_is_refused(
     [
         ((), (), 5, "occur in train: 1 in .* the first is 5"),
         (("cat", "dog", "emu"), ("cat", "dog", "emu"), 2, "the first is emu"),
-        (("cat", "dog"), ("dog", "cat"), 0, "same class names in the same order"),
-        (("cat", "dog"), (), -1, "the first is -1"),
+        (("cat", "dog"), ("cat", "emu"), 1, "the first is emu"),
+        (("cat", "dog"), (), -1, "the first is -1, which stands for a label that is not shared"),
+        (("cat", "dog"), ("cat", "dog"), -1, "the first is -1"),
     ],
 )
 def test_test_classes_must_be_train_classes(
@@ -97,6 +104,21 @@ def test_test_classes_must_be_train_classes(
     parquet(tmp_path / "set" / "test.parquet", [good(0)], [label], names=test_names)
     with pytest.raises(DatasetError, match=message):
         load(str(tmp_path / "set"), "test", data_dir=tmp_path)
+    with pytest.raises(DatasetError, match=message):
+        survey(str(tmp_path / "set"), AS_NAMED)
+
+
+def test_test_labels_are_mapped_by_name(tmp_path: Path) -> None:
+    parquet(tmp_path / "set" / "train.parquet", [good(0), good(1)], [0, 1], names=("cat", "dog"))
+    parquet(tmp_path / "set" / "test.parquet", [good(2), good(3), good(4)], [0, 0, 1], names=("dog", "cat"))
+    assert load(str(tmp_path / "set"), "test", data_dir=tmp_path).labels.tolist() == [1, 1, 0]
+
+
+def test_another_part_never_takes_its_labels_from_another_column(tmp_path: Path) -> None:
+    parquet(tmp_path / "set" / "train.parquet", [good(0), good(1)], [0, 1])
+    parquet(tmp_path / "set" / "test.parquet", [good(2), good(3)], [0, 1], label_column="number")
+    with pytest.raises(DatasetError, match="test.parquet must have the column 'label', as train"):
+        survey(str(tmp_path / "set"), AS_NAMED)
 
 
 def test_a_test_file_without_rows_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Class folders: `<class>/*.png`, alone or in `train/` and `test/`."""
+"""Class folders: `<class>/*.png`, alone or in `train/`, `val/` and `test/`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,50 +6,101 @@ from pathlib import Path
 import numpy as np
 
 from trainables.data.decode import Encoded
-from trainables.data.formats.format import Files, Format, Table
+from trainables.data.formats.format import AS_NAMED, Columns, Files, Format, Table
+from trainables.data.formats.listing import (
+    SUFFIXES,
+    LeftOut,
+    check_name,
+    entries,
+    first_of,
+    folders,
+    is_image,
+    parts_of,
+    printable,
+)
 from trainables.data.images import DatasetError
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
 
 
 def find(root: Path) -> Files | None:
-    """The image files of a folder; raises DatasetError for a class folder without images, or test without train."""
-    train, test = root / "train", root / "test"
-    if _folders(train):
-        return Files(_image_files(train), _image_files(test))
-    if _folders(test):
-        raise DatasetError(f"{root} has a folder test, so it must have a folder train with class folders as well")
-    return Files(_image_files(root), ()) if _folders(root) else None
+    """The image files of a folder; raises DatasetError for a part or a class folder that cannot be used."""
+    left_out = LeftOut()
+    parts, others = parts_of(root)
+    if "train" not in parts and any(map(folders, parts.values())):
+        part, folder = next((part, folder) for part, folder in parts.items() if folders(folder))
+        raise DatasetError(
+            f"{root} has a folder {folder.name}, its {part} part, so it must have a folder train with class folders "
+            "as well"
+        )
+    if "train" in parts and (folders(parts["train"]) or not others):
+        for part, folder in parts.items():
+            if not folders(folder):
+                raise DatasetError(
+                    f"every part must hold class folders, which {folder}, the {part} part, does not: its images have "
+                    "no labels. Sort them into class folders, or move the folder away"
+                )
+        left_out.partless += [printable(Path(folder.name)) for folder in others]
+        files = {part: _image_files(folder, left_out) for part, folder in parts.items()}
+        places = {part: f"{folder.name}/" for part, folder in parts.items()}
+        return Files(
+            files["train"],
+            files.get("test", ()),
+            files.get("validation", ()),
+            test_from=places.get("test", ""),
+            validation_from=places.get("validation", ""),
+            left_out=left_out.words(),
+        )
+    return Files(_image_files(root, left_out), (), left_out=left_out.words()) if folders(root) else None
 
 
-def open_files(files: tuple[Path, ...]) -> Table:
+def open_files(files: tuple[Path, ...], columns: Columns) -> Table:
     """The files as a table; a file's label is the name of its folder."""
+    if columns != AS_NAMED:
+        raise DatasetError(
+            f"--label and --image choose columns of Parquet files; {files[0].parents[1]} holds class folders, whose "
+            "names are the labels"
+        )
 
     def images(rows: np.ndarray) -> Iterator[Encoded]:
         for row in rows:
-            yield str(files[row]), files[row]
+            yield printable(files[row]), files[row]
 
     return Table([file.parent.name for file in files], (), images)
 
 
-def _folders(root: Path) -> list[Path]:
-    visible = root.iterdir() if root.is_dir() else ()
-    return sorted(entry for entry in visible if entry.is_dir() and not entry.name.startswith("."))
-
-
-def _image_files(root: Path) -> tuple[Path, ...]:
-    """The image files in class folders, class by class."""
+def _image_files(root: Path, left_out: LeftOut) -> tuple[Path, ...]:
+    """The image files in class folders, class by class; what else lies there is counted."""
     files: list[Path] = []
-    empty = []
-    folders = _folders(root)
-    for folder in folders:
-        inside = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
-        files += inside
-        if not inside:
+    empty, dead = [], []
+    left_out.loose += sum(Path(each.name).suffix.lower() in SUFFIXES and each.is_file() for each in entries(root))
+    classes = folders(root)
+    for folder in classes:
+        check_name(folder, "a class folder")
+        before = len(files)
+        for entry in entries(folder):
+            file = folder / entry.name
+            if entry.is_dir():
+                left_out.folders += 1
+            elif entry.is_symlink() and not file.exists():
+                dead.append(file)
+            elif entry.is_file() and is_image(file):
+                files.append(file)
+            else:
+                left_out.others[printable(Path(file.suffix)) if file.suffix else "without a suffix"] += 1
+        if len(files) == before:
             empty.append(folder)
+    if dead:
+        raise DatasetError(
+            f"every link must lead to a file: {len(dead)} in {root} lead nowhere, the first is {printable(dead[0])}"
+        )
+    if len(empty) == len(classes) and all(map(folders, empty)):
+        raise DatasetError(
+            f"every class folder must hold images; those in {root} ({first_of([folder.name for folder in empty])}) "
+            f"hold folders alone, such as {folders(empty[0])[0].relative_to(root)}: which of them are the classes is "
+            "not clear, so let images lie in one folder a class"
+        )
     if empty:
         raise DatasetError(
-            f"every class folder must hold images ({', '.join(sorted(SUFFIXES))}): {len(empty)} of {len(folders)} "
+            f"every class folder must hold images ({', '.join(sorted(SUFFIXES))}): {len(empty)} of {len(classes)} "
             f"in {root} have none, the first is {empty[0].name}"
         )
     return tuple(files)

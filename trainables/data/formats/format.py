@@ -3,11 +3,20 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from trainables.data.decode import Encoded
+
+Part = Literal["train", "validation", "test"]
+
+#: What folders of a part are called, in small letters.
+PART_NAMES: dict[Part, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
 
 
 @dataclass(frozen=True)
@@ -18,6 +27,32 @@ class Files:
     """Files with training images."""
     test: tuple[Path, ...]
     """Files with test images; where there are none, a share of the training images is held out."""
+    validation: tuple[Path, ...] = ()
+    """Files with images to compare trials on; where there are none, a share of the training images is held out."""
+    test_from: str = ""
+    """Where the test images lie, for people."""
+    validation_from: str = ""
+    """Where the validation images lie, for people."""
+    left_out: tuple[str, ...] = ()
+    """What the folder holds beside these, in phrases."""
+
+    def of(self, part: Part) -> tuple[Path, ...]:
+        """The files of a part."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}[part]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that a user named, where a format has columns."""
+
+    label: str | None = None
+    """The column of labels."""
+    image: str | None = None
+    """The column of encoded images."""
+
+
+#: The columns are found by their names and types.
+AS_NAMED = Columns()
 
 
 @dataclass(frozen=True)
@@ -30,6 +65,8 @@ class Table:
     """The names of the labels 0, 1, … where the files hold them, else empty."""
     images: Callable[[np.ndarray], Iterator[Encoded]]
     """The images of the given rows, which are sorted; each is read when the iteration reaches it."""
+    label_column: str | None = None
+    """The column that was taken for the labels; None where folders' names are the labels."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +76,7 @@ class Format:
     holds: str
     """What a folder of this format must hold, for the message of a folder that is of no format."""
     find: Callable[[Path], Files | None]
-    """Lists a folder's files without opening any; None for another format, DatasetError for a faulty dataset."""
-    open: Callable[[tuple[Path, ...]], Table]
-    """Opens files; raises DatasetError for files that are not whole."""
+    """Lists a folder's files without opening those that are called images; None for another format, DatasetError for a
+    faulty dataset."""
+    open: Callable[[tuple[Path, ...], Columns], Table]
+    """Opens files; raises DatasetError for files that are not whole, and for columns that hold something else."""

@@ -1,17 +1,27 @@
-"""Parquet files `train*.parquet` and `test*.parquet` with a column of encoded images and a column of labels.
+"""Parquet files `train*.parquet`, `validation*.parquet` and `test*.parquet` with encoded images and labels.
 
-They lie in the folder or in its subfolder `data`, as in datasets of the Hugging Face Hub.
+They lie in the folder or in its subfolder `data`, or as `train/*.parquet`, as in datasets of the Hugging Face Hub.
 """
 
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from architectures.errors import one_line
 from trainables.data.decode import Encoded
-from trainables.data.formats.format import Files, Format, Table
-from trainables.data.formats.parquet_schema import class_names, find_image_column, find_label_column, parquet_file
+from trainables.data.formats.format import PART_NAMES, Columns, Files, Format, Part, Table
+from trainables.data.formats.listing import entries, first_of, parts_of
+from trainables.data.formats.parquet_schema import (
+    class_names,
+    find_image_column,
+    find_label_column,
+    is_floating,
+    parquet_file,
+)
 from trainables.data.images import DatasetError
 
 # A Parquet file of a few kilobytes may hold one value, or none, a billion times, so what is read at once is limited.
@@ -21,27 +31,80 @@ ROWS_AT_ONCE = 16
 # Encoded images hardly get smaller in a Parquet file. One that unpacks to more than both of these holds something else.
 MOST_UNPACKED = 1 << 30  # bytes
 MOST_RATIO = 100  # times the file's size
+_PARTS: dict[Part, re.Pattern[str]] = {
+    "train": re.compile("train"),
+    "validation": re.compile("val(id(ation)?)?([^a-z]|$)"),
+    "test": re.compile("test"),
+}
+_SHARD = re.compile(r"(.+)-(\d+)-of-(\d+)\.parquet")
 
 
 def find(root: Path) -> Files | None:
-    """The Parquet files of a folder; raises DatasetError when none of them is named train*.parquet."""
+    """The Parquet files of a folder; raises DatasetError when there are none to train on, or shards are absent."""
     for folder in (root, root / "data"):
-        if not any(folder.glob("*.parquet")):
-            continue
-        train, test = (tuple(sorted(folder.glob(f"{part}*.parquet"))) for part in ("train", "test"))
-        if not train:
-            found = sorted(file.name for file in folder.glob("*.parquet"))
-            raise DatasetError(f"{folder} must hold Parquet files named train*.parquet, not only {found[0]}")
-        return Files(train, test)
+        if found := _parquet_files(folder):
+            parts = {part: [file for file in found if _PARTS[part].match(file.name)] for part in PART_NAMES}
+            places = {part: _named(some) for part, some in parts.items()}
+            if not parts["train"]:
+                raise DatasetError(f"{folder} must hold Parquet files named train*.parquet, not only {found[0].name}")
+            return _files(parts, places, [file for file in found if not any(file in some for some in parts.values())])
+        inside, _ = parts_of(folder)
+        parts = {part: _parquet_files(inside[part]) if part in inside else [] for part in PART_NAMES}
+        if parts["train"]:
+            for part, each in inside.items():
+                if not parts[part]:
+                    raise DatasetError(
+                        f"every part must hold Parquet files as train does, and {each}, the {part} part, holds none: "
+                        "move the folder away"
+                    )
+            return _files(parts, {part: f"{each.name}/" for part, each in inside.items()}, [])
     return None
 
 
-def open_files(files: tuple[Path, ...]) -> Table:
+def _named(files: list[Path]) -> str:
+    return files[0].name if len(files) == 1 else f"{len(files)} files"
+
+
+def _parquet_files(folder: Path) -> list[Path]:
+    return [folder / each.name for each in entries(folder) if each.name.endswith(".parquet")]
+
+
+def _files(parts: dict[Part, list[Path]], places: dict[Part, str], others: list[Path]) -> Files:
+    for files in parts.values():
+        _check_shards(files)
+    names = [file.name for file in others]
+    left_out = f"{len(names)} Parquet file{'s' * (len(names) > 1)} of no part ({first_of(names)})"
+    return Files(
+        tuple(parts["train"]),
+        tuple(parts["test"]),
+        tuple(parts["validation"]),
+        test_from=places["test"] if parts["test"] else "",
+        validation_from=places["validation"] if parts["validation"] else "",
+        left_out=(left_out,) if names else (),
+    )
+
+
+def _check_shards(files: list[Path]) -> None:
+    """Raise DatasetError when shards that say how many there are, -00000-of-00003, are not all there."""
+    found: dict[tuple[Path, str, int], set[int]] = defaultdict(set)
+    for file in files:
+        if match := _SHARD.fullmatch(file.name):
+            found[file.parent, match[1], int(match[3])].add(int(match[2]))
+    for (folder, name, count), numbers in found.items():
+        if len(numbers) < count:
+            first = next(number for number in range(count) if number not in numbers)
+            raise DatasetError(
+                f"every shard must be there: {folder} holds {len(numbers)} of {count} files {name}-*-of-{count:05}"
+                f".parquet, and the first that is not there has the number {first:05}"
+            )
+
+
+def open_files(files: tuple[Path, ...], columns: Columns) -> Table:
     """The files' rows as one table, in the order of the files."""
     with parquet_file(files[0]) as first:
         schema = first.schema_arrow
-    image_column, in_struct = find_image_column(schema, files[0])
-    label_column = find_label_column(schema, image_column, files[0])
+    image_column, in_struct = find_image_column(schema, files[0], columns.image)
+    label_column = find_label_column(schema, image_column, files[0], columns.label)
     # The path beside the bytes is not even read: no name inside a dataset ever becomes a file name.
     column = f"{image_column}.bytes" if in_struct else image_column
 
@@ -55,12 +118,13 @@ def open_files(files: tuple[Path, ...]) -> Table:
                     yield f"row {row} of {file}", value
                 start += num_rows
 
-    labels = _labels(files, label_column, schema.field(label_column).type)
-    return Table(labels, class_names(schema, label_column), images)
+    names = class_names(schema, label_column)
+    labels = _labels(files, label_column, schema.field(label_column).type, names)
+    return Table(labels, names, images, label_column)
 
 
-def _labels(files: tuple[Path, ...], column: str, kind: Any) -> list[Any]:
-    """The labels of all rows, cast to the type that they have in the first file."""
+def _labels(files: tuple[Path, ...], column: str, kind: Any, names: tuple[str, ...]) -> list[Any]:
+    """The labels of all rows, cast to the type that they have in the first file and numbered as its class names are."""
     labels: list[Any] = []
     for file in files:
         with parquet_file(file, read_dictionary=[column]) as parquet:
@@ -68,8 +132,34 @@ def _labels(files: tuple[Path, ...], column: str, kind: Any) -> list[Any]:
                 raise DatasetError(f"a dataset holds at most {MOST_ROWS:,} images; up to {file} there are more")
             found = parquet.read(columns=[column]).column(column)
             _check_lengths(found, file)
-            labels += found.cast(kind).to_pylist()
+            own = class_names(parquet.schema_arrow, column)
+            values = _whole(found, column, file) if is_floating(kind) else found.cast(kind).to_pylist()
+        labels += values if own in ((), names) else _renumbered(values, own, names, file)
     return labels
+
+
+def _whole(labels: Any, column: str, file: Path) -> list[Any]:
+    """Labels in floating point as whole numbers; raises DatasetError for one that is none."""
+    import pyarrow as pa
+
+    try:
+        return list(labels.cast(pa.int64()).to_pylist())
+    except pa.ArrowInvalid as error:
+        reason = one_line(error)
+        raise DatasetError(
+            f"labels are whole numbers or strings; column '{column}' of {file} is {labels.type} and holds others "
+            f"({reason}): choose another column with --label NAME"
+        ) from error
+
+
+def _renumbered(labels: list[Any], own: tuple[str, ...], names: tuple[str, ...], file: Path) -> list[Any]:
+    """Labels of a file that numbers its classes `own` in another order than the first file numbers its `names`."""
+    numbers = {name: number for number, name in enumerate(names)}
+    if unknown := [name for name in own if name not in numbers]:
+        raise DatasetError(f"the files of a part must name the same classes; {file} names {unknown[0]} as well")
+    if outside := [label for label in labels if label is not None and not 0 <= label < len(own)]:
+        raise DatasetError(f"labels in {file} must lie in 0..{len(own) - 1}, one a class name, not {outside[0]}")
+    return [None if label is None else numbers[own[label]] for label in labels]
 
 
 def _check_lengths(labels: Any, file: Path) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,12 @@ from typing import Any
 from architectures.errors import one_line
 from trainables.data.images import DatasetError
 
+#: Names of the column of labels, the first that is there decides.
 LABEL_COLUMNS = ("label", "labels", "fine_label")
+#: Names that decide where there is one alone.
+OTHER_LABEL_COLUMNS = frozenset({"class", "classes", "target", "targets", "category", "label_id", "class_id", "y"})
+#: An integer or a name that tells images apart, and is never trained on unless it is asked for.
+NO_LABEL = re.compile(r"(^|_)(id|idx|index|__index_level_0__|file|filename|path|url|uri|md5|hash)$", re.IGNORECASE)
 
 
 @contextlib.contextmanager
@@ -21,52 +27,103 @@ def parquet_file(file: Path, **options: Any) -> Iterator[Any]:
     try:
         with pq.ParquetFile(file, **options) as parquet:
             yield parquet
-    except (pa.ArrowException, OSError, LookupError) as error:
+    except (pa.ArrowException, OSError, LookupError, UnicodeDecodeError) as error:
         reason = one_line(error)
         raise DatasetError(
             f"{file} must be a whole Parquet file with the columns of the first one: {reason}"
         ) from error
 
 
-def find_image_column(schema: Any, file: Path) -> tuple[str, bool]:
-    """Name of the first column of encoded images, and whether the bytes lie inside a struct."""
+def find_image_column(schema: Any, file: Path, asked: str | None) -> tuple[str, bool]:
+    """Name of the column of encoded images, and whether the bytes lie inside a struct; `asked` is the user's choice."""
     from pyarrow import types
 
     def binary(kind: Any) -> bool:
         return types.is_binary(kind) or types.is_large_binary(kind)
 
-    for field in schema:
-        if binary(field.type):
-            return field.name, False
-        if types.is_struct(field.type) and any(part.name == "bytes" and binary(part.type) for part in field.type):
-            return field.name, True
-    raise DatasetError(
-        f"{file} must have a column of encoded images, binary or struct<bytes, path>, not only {_columns(schema)}"
-    )
+    def in_struct(kind: Any) -> bool:
+        return types.is_struct(kind) and any(part.name == "bytes" and binary(part.type) for part in kind)
+
+    rule = "encoded images are binary or struct<bytes, path>"
+    possible = [field for field in schema if binary(field.type) or in_struct(field.type)]
+    if asked is not None:
+        field = _field(schema, asked, file, "--image")
+        if field not in possible:
+            raise DatasetError(f"{rule}; column '{asked}' of {file} is {field.type}")
+        return asked, in_struct(field.type)
+    if not possible:
+        raise DatasetError(f"{file} must have a column of encoded images: {rule}, not only {_columns(schema)}")
+    if len(possible) > 1:
+        raise DatasetError(
+            f"{file} has {len(possible)} columns that could be the images ({_columns(possible)}): "
+            f"choose one, --image {possible[0].name}"
+        )
+    return possible[0].name, in_struct(possible[0].type)
 
 
-def find_label_column(schema: Any, image_column: str, file: Path) -> str:
-    """Name of the column of labels: one of LABEL_COLUMNS, or the only integer or string column."""
+def find_label_column(schema: Any, image_column: str, file: Path, asked: str | None) -> str:
+    """Name of the column of labels: the user's choice, a column that is called so, or the only integer or string one.
+
+    Raises DatasetError when there is none or more than one, and for a type that is no label.
+    """
+    columns = [field for field in schema if field.name != image_column]
+    found = _field(schema, asked, file, "--label") if asked is not None else _called_label(columns, file)
+    if found is None:
+        possible = [field for field in columns if _label_like(field.type)]
+        if len(possible) != 1 or NO_LABEL.search(possible[0].name):
+            raise DatasetError(
+                f"{file} must have one integer or string column of labels, or one named {', '.join(LABEL_COLUMNS)}; "
+                f"its columns are {_columns(schema)}: choose one with --label NAME"
+            )
+        found = possible[0]
+    if not _label_like(found.type) and not is_floating(found.type):
+        raise DatasetError(
+            f"labels are whole numbers or strings; column '{found.name}' of {file} is {found.type}: "
+            "choose another column with --label NAME"
+        )
+    return str(found.name)
+
+
+def _called_label(columns: list[Any], file: Path) -> Any | None:
+    """The column whose name says that it holds the labels, of whatever type; None if there is none."""
+    named = {field.name.lower(): field for field in reversed(columns)}
+    for name in LABEL_COLUMNS:
+        if name in named:
+            return named[name]
+    others = [field for field in columns if field.name.lower() in OTHER_LABEL_COLUMNS]
+    if len(others) > 1:
+        raise DatasetError(
+            f"{file} has {len(others)} columns that could be the labels ({_columns(others)}): "
+            f"choose one, --label {others[0].name}"
+        )
+    return others[0] if others else None
+
+
+def _field(schema: Any, name: str, file: Path, option: str) -> Any:
+    """The column of that name; raises DatasetError if there is none, or more than one."""
+    if schema.get_field_index(name) < 0:
+        raise DatasetError(
+            f"{file} must have the column '{name}', as train or {option} says; its columns are {_columns(schema)}"
+        )
+    return schema.field(name)
+
+
+def _label_like(kind: Any) -> bool:
     from pyarrow import types
 
-    def label_like(kind: Any) -> bool:
-        kind = kind.value_type if types.is_dictionary(kind) else kind
-        return types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind)
-
-    possible = [field.name for field in schema if field.name != image_column and label_like(field.type)]
-    for name in LABEL_COLUMNS:
-        if name in possible:
-            return name
-    if len(possible) != 1:
-        raise DatasetError(
-            f"{file} must have one integer or string column of labels, or one named {', '.join(LABEL_COLUMNS)}; "
-            f"its columns are {_columns(schema)}"
-        )
-    return possible[0]
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    return types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind)
 
 
-def _columns(schema: Any) -> str:
-    return ", ".join(f"{field.name} ({field.type})" for field in schema)
+def is_floating(kind: Any) -> bool:
+    """Whether a column's type is one of floating point, whose labels have to be whole numbers."""
+    from pyarrow import types
+
+    return bool(types.is_floating(kind))
+
+
+def _columns(fields: Any) -> str:
+    return ", ".join(f"{field.name} ({field.type})" for field in fields)
 
 
 def class_names(schema: Any, label_column: str) -> tuple[str, ...]:

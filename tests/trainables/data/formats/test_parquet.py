@@ -9,7 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.trainables.data.pictures import encoded, good, parquet, picture, refused
+from trainables.data.find import survey
 from trainables.data.formats import parquet as parquet_format
+from trainables.data.formats.format import AS_NAMED, Columns
 from trainables.data.load import load
 
 
@@ -59,6 +61,111 @@ def test_a_well_known_label_column_is_preferred_among_several(tmp_path: Path) ->
     pq.write_table(pa.table(columns).drop_columns("fine_label"), file)
     message = refused(tmp_path / "set", tmp_path)
     assert "coarse_label (int64)" in message and "fine_label" in message and "id (string)" in message
+
+
+def write_columns(root: Path, **columns: Any) -> Path:
+    """A dataset of four images with more columns."""
+    image = pq.read_table(parquet(root / "train.parquet", [good(i) for i in range(4)], [0, 1, 0, 1]))["img"]
+    pq.write_table(pa.table({"img": image, **columns}), root / "train.parquet")
+    return root
+
+
+IDS, NAMES = [7, 8, 9, 10], ["0.png", "1.png", "2.png", "3.png"]
+
+
+def test_floats_that_are_whole_numbers_are_labels(tmp_path: Path) -> None:
+    root = write_columns(tmp_path / "set", filename=NAMES, label=[0.0, 1.0, 0.0, 1.0])
+    assert load(str(root), "train", data_dir=tmp_path).classes == ("0", "1")
+    assert survey(str(root), AS_NAMED).labels == "column 'label'"
+
+
+@pytest.mark.parametrize("name", ["label", "Labels", "class", "target", "category"])
+def test_a_column_that_is_called_a_label_decides_or_is_refused(tmp_path: Path, name: str) -> None:
+    root = write_columns(tmp_path / "set", image_id=IDS, **{name: [0, 1, 0, 1]})
+    assert survey(str(root), AS_NAMED).labels == f"column '{name}'"
+    root = write_columns(tmp_path / "set", image_id=IDS, **{name: [[0], [1], [0], [1]]})
+    assert f"column '{name}' of" in refused(root, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["id", "image_id", "filename", "file", "path", "index"])
+def test_what_tells_images_apart_is_a_label_only_if_it_is_asked_for(tmp_path: Path, name: str) -> None:
+    root = write_columns(tmp_path / "set", **{name: [0, 1, 0, 1]})
+    assert f"{name} (int64): choose one with --label NAME" in refused(root, tmp_path)
+    assert load(str(root), "train", data_dir=tmp_path, columns=Columns(label=name)).classes == ("0", "1")
+
+
+def test_the_column_of_labels_can_be_chosen(tmp_path: Path) -> None:
+    root = write_columns(tmp_path / "set", fine_label=[0, 1, 2, 2], coarse_label=[0, 1, 0, 1])
+    classes = [
+        load(str(root), "train", data_dir=tmp_path, columns=Columns(label=name)).classes
+        for name in (None, "coarse_label")
+    ]
+    assert classes == [("0", "1", "2"), ("0", "1")]
+    message = refused(root, tmp_path, columns=Columns(label="medium_label"))
+    assert "column 'medium_label', as train or --label says" in message and "coarse_label (int64)" in message
+
+
+def test_two_columns_that_could_be_the_labels_or_the_images_need_the_choice(tmp_path: Path) -> None:
+    root = write_columns(tmp_path / "set", target=[0, 1, 0, 1], category=[1, 0, 1, 0])
+    assert "target (int64), category (int64)): choose one, --label target" in refused(root, tmp_path)
+    mask = pa.array([encoded(picture(9))] * 4)
+    root = write_columns(tmp_path / "set", label=[0, 1, 0, 1], mask=mask)
+    assert "mask (binary)): choose one, --image img" in refused(root, tmp_path)
+    masks = load(str(root), "train", data_dir=tmp_path, columns=Columns(image="mask")).pixels
+    assert (masks == np.asarray(picture(9)).transpose(2, 0, 1)).all()
+    assert "column 'label' of" in refused(root, tmp_path, columns=Columns(image="label"))
+
+
+def test_shards_that_number_their_classes_in_another_order_are_mapped_by_name(tmp_path: Path) -> None:
+    images = [good(i) for i in range(10)]
+    parquet(tmp_path / "set" / "train-0.parquet", images[:5], [0, 1, 2, 0, 1], names=("cat", "dog", "owl"))
+    parquet(tmp_path / "set" / "train-1.parquet", images[5:], [2, 1, 0, 2, 1], names=("owl", "dog", "cat"))
+    parquet(tmp_path / "set" / "test.parquet", images[:1], [1], names=("cat", "dog", "owl"))
+    train = load(str(tmp_path / "set"), "train", data_dir=tmp_path)
+    assert train.classes == ("cat", "dog", "owl") and train.labels.tolist() == [0, 1, 2, 0, 1] * 2
+    parquet(tmp_path / "set" / "train-1.parquet", images[5:], [2, 1, 0, 2, 1], names=("owl", "dog", "emu"))
+    assert "train-1.parquet names emu as well" in refused(tmp_path / "set", tmp_path)
+
+
+def test_shards_that_are_not_all_there_are_refused(tmp_path: Path) -> None:
+    for shard in (0, 2):
+        parquet(tmp_path / "set" / f"train-0000{shard}-of-00003.parquet", [good(0), good(1)], [0, 1])
+    message = refused(tmp_path / "set", tmp_path)
+    assert "2 of 3 files train-*-of-00003.parquet" in message and message.endswith("the number 00001")
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "shown"),
+    [
+        (
+            "data/train-00000-of-00001.parquet",
+            "data/validation-00000-of-00001.parquet",
+            "validation-00000-of-00001.parquet",
+        ),
+        ("plain_text/train.parquet", "plain_text/val.parquet", "val.parquet"),
+        ("train/0000.parquet", "validation/0000.parquet", "validation/"),
+        ("default/train/0000.parquet", "default/valid/0000.parquet", "valid/"),
+    ],
+)
+def test_a_validation_part_is_found_in_every_layout(tmp_path: Path, train: str, validation: str, shown: str) -> None:
+    parquet(tmp_path / "set" / train, [good(0), good(1)] * 4, [0, 1] * 4)
+    parquet(tmp_path / "set" / validation, [good(2), good(3), good(4)], [1, 0, 1])
+    assert load(str(tmp_path / "set"), "validation", data_dir=tmp_path).labels.tolist() == [1, 0, 1]
+    assert survey(str(tmp_path / "set"), AS_NAMED).validation == shown
+
+
+def test_a_part_without_parquet_files_beside_train_is_refused(tmp_path: Path) -> None:
+    parquet(tmp_path / "set" / "train" / "0000.parquet", [good(0), good(1)], [0, 1])
+    (tmp_path / "set" / "test").mkdir()
+    assert "set/test, the test part, holds none" in refused(tmp_path / "set", tmp_path)
+
+
+def test_parquet_files_of_no_part_are_named(tmp_path: Path) -> None:
+    for name in ("train", "extra", "values"):
+        parquet(tmp_path / "set" / f"{name}.parquet", [good(0), good(1)], [0, 1])
+    found = survey(str(tmp_path / "set"), AS_NAMED)
+    assert found.left_out == ("2 Parquet files of no part (extra.parquet, values.parquet)",)
+    assert found.validation is None
 
 
 def test_a_path_inside_a_parquet_file_is_never_opened(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import search
+from search.history import events
+from search.history.ledger import Ledger
+from search.history.load import Loaded
+from search.show.winners import print_retrains, retrain_report
+from trainables.predictions import write_predictions
+
+OLD = Path(__file__).parents[2] / "data" / "0.1.0"
+CLASSES = ("good", "bad", "unseen")
+
+
+@pytest.fixture
+def retrained(tmp_path: Path) -> Loaded:
+    """A search with one retrain that mistook every bad image, no good one, and was tested on no unseen one."""
+    shutil.copytree(OLD / "finished", tmp_path / "one")
+    labels = np.array([0, 0, 0, 1])
+    with Ledger(tmp_path / "one" / "ledger.jsonl") as book:
+        asked = next(event for event in book.events if isinstance(event, events.Asked))
+        book.append(replace(asked, repeat=1))
+        book.append(events.Testing(trial=asked.trial, repeat=1))
+        book.append(events.Tested(trial=asked.trial, repeat=1, correct=3, images=4))
+    folder = tmp_path / "one" / "retrain" / f"{asked.trial}-1"
+    folder.mkdir(parents=True)
+    write_predictions(folder, labels, np.tile(np.array([[0.8, 0.1, 0.1]], np.float32), (4, 1)), CLASSES)
+    return search.load("one", results=str(tmp_path))
+
+
+def test_a_class_that_is_never_mistaken_is_mistaken_for_nothing(retrained, capsys):
+    (key,) = (run.key for run in retrained.record.retrains)
+    print_retrains(retrained, [key])
+    hardest = [line for line in capsys.readouterr().out.splitlines() if line.startswith("hardest class")]
+    name = f"({key[0]}-{key[1]})"
+    assert hardest == [
+        f"hardest class: bad 0.0% {name}, most often mistaken for good",
+        f"hardest class: good 100.0% {name}",
+    ]
+
+
+def test_a_class_without_test_images_has_no_accuracy(retrained):
+    report = retrain_report(retrained, [run.key for run in retrained.record.retrains])
+    rows = {row["class"]: (row["images"], row["accuracy"], row["mistaken_for"]) for row in report["classes"]}
+    assert rows == {"good": (3, 1.0, None), "bad": (1, 0.0, "good"), "unseen": (0, None, None)}

@@ -1,0 +1,65 @@
+"""From an opened image to the pixels that a viewer shows: turned upright, transparency laid on white, 8 bits."""
+
+import warnings
+
+import numpy as np
+from PIL import ExifTags, Image
+
+GREY = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"})
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ON_ITS_SIDE = (5, 6, 7, 8)
+
+
+def resize(image: Image.Image, image_size: int) -> Image.Image:
+    """The image at image_size × image_size pixels, bilinear."""
+    side = (image_size, image_size)
+    return image if image.size == side else image.resize(side, Image.Resampling.BILINEAR)
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """(width, height) of an opened image as a viewer shows it, from its header."""
+    # Pillow turns a TIFF itself, and states its size as it will be.
+    turned = image.format != "TIFF" and _orientation(image) in _ON_ITS_SIDE
+    return (image.height, image.width) if turned else image.size
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says; raises what Pillow raises for damaged pixels."""
+    image.load()
+    turn = _TURNS.get(_orientation(image))
+    return image.transpose(turn) if turn is not None else image
+
+
+def as_8_bits(image: Image.Image, mode: str, bits: int = 16) -> Image.Image:
+    """The image in mode L or RGB, with what is transparent laid on white; raises ValueError for 32-bit pixels.
+
+    bits: of 16-bit grey pixels, how many are used: a camera may fill 12, whose upper 8 are then kept.
+    """
+    if image.mode in ("I", "F"):
+        raise ValueError("its pixels have 32 bits, which say nothing of what is black and white: store 8 or 16 bits")
+    if image.mode.startswith("I;16"):  # Pillow would clip 16 bits at 255 instead of scaling them
+        image = Image.fromarray(np.minimum(np.asarray(image) >> (bits - 8), 255).astype(np.uint8))
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+        opacity, _ = image.getchannel("A").getextrema()
+        if opacity != 255:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert(mode)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 for an image that is upright or says nothing that can be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a viewer shows an image with damaged EXIF data as well
+            return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # each kind of damage has its own error
+        return 1
