@@ -215,7 +215,7 @@ def unchanged_validation(search: Search) -> Images | None:
 def _unchanged(search: Search, images: Images, expected: str) -> Images:
     if fingerprint(images) != expected:
         raise DatasetError(
-            f"the dataset {search.request.dataset} has changed since {search.name} began, or is another one (its fingerprint differs); "
-            "restore it, say with --dataset where it is, or launch a new search"
+            f"the dataset {search.request.dataset} has changed since {search.name} began, or is another one (its "
+            "fingerprint differs); restore it, say with --dataset where it is, or launch a new search"
         )
     return images
