@@ -159,15 +159,18 @@ def _errand(search: Search, problem: Problem, here: Machine, samples: int, plan:
     """One session of a search; with a plan its forecast is made first."""
 
     def calibration(progress: Progress) -> Calibration | None:
+        if plan is None:
+            return None
+
         def foresee(speeds: Speeds) -> None:
-            if plan is None or not speeds:
+            if not speeds:
                 return
             found = _foresee(plan, speeds, here, search.folder)
             store.record(search, forecast=asdict(found))
             for line in headlines(found):
                 progress.say(line)
 
-        return Calibration(plan.configs, here.slots, foresee) if plan else None
+        return Calibration(plan.configs, here.slots, foresee)
 
     request = problem.request
     return Errand(

@@ -159,13 +159,19 @@ def test_a_full_disk_is_named_and_leaves_no_torn_line(tmp_path):
     assert [event["trial"] for event in ledger.read(path)] == [0, 1, 2, 4]
 
 
-def test_a_cut_keeps_what_is_before_a_line_records_itself_and_counts_lost_test_passes(tmp_path):
-    path = tmp_path / "ledger.jsonl"
+def write_a_test_pass(folder):
+    """A ledger of three sessions, a retrain and its test pass; its path."""
+    path = folder / "ledger.jsonl"
     with Ledger(path) as book:
         for _ in range(3):
             book.append(OPENED)
         book.append(asked(repeat=1))
         book.append(events.Testing(trial=0, repeat=1))
+    return path
+
+
+def test_a_cut_keeps_what_is_before_a_line_records_itself_and_counts_lost_test_passes(tmp_path):
+    path = write_a_test_pass(tmp_path)
     whole = path.read_bytes()
     ledger.cut(path, 3)
     left = ledger.read(path)
@@ -225,12 +231,7 @@ def test_a_ctrl_c_within_append_leaves_the_line_in_memory_and_on_disk_or_in_neit
 
 
 def test_a_cut_keeps_the_test_passes_of_an_earlier_cut_and_of_damaged_lines(tmp_path):
-    path = tmp_path / "ledger.jsonl"
-    with Ledger(path) as book:
-        for _ in range(3):
-            book.append(OPENED)
-        book.append(asked(repeat=1))
-        book.append(events.Testing(trial=0, repeat=1))
+    path = write_a_test_pass(tmp_path)
     path.write_bytes(path.read_bytes().replace(b'"repeat":1', b'"repeat":2'))
     ledger.cut(path, 4)
     ledger.cut(path, 3)
