@@ -69,7 +69,7 @@ def run_search(
         driver = Driver(
             ledger,
             draw_trials(Problem(request, space, train), range(samples)),
-            make_scheduler(scheduler, epochs),
+            make_scheduler(scheduler, max_t=epochs, samples=samples),
             Shelf(Path(folder)),
             # As another machine would end it: no worker here writes the checkpoint that a deadline waits for.
             superseded=lambda: "the benchmark" if enough() else None,

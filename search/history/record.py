@@ -163,6 +163,12 @@ class Record:
         return asked[-1] if asked else None
 
     @property
+    def finished(self) -> bool:
+        """Whether the latest search session, no retrain, ended because nothing was left to train."""
+        searched = [session for session in self.sessions if session.opened.samples]
+        return bool(searched) and searched[-1].reason == "finished"
+
+    @property
     def trials(self) -> list[Run]:
         """The search's own runs, by trial number."""
         return [run for (_, repeat), run in sorted(self.runs.items()) if repeat == 0]

@@ -18,6 +18,12 @@ def _at_least(least: int, **default: Any) -> Any:
     return _ruled(f"at least {least}", lambda value: value is None or value >= least, **default)
 
 
+def _of_scheduler(help: str, rule: str, fits: Callable[[float], bool]) -> Any:
+    """An option of some of the schedulers; None where the scheduler's default counts."""
+    ruled = {"rule": rule, "fits": lambda value: value is None or fits(value), "help": help}
+    return field(default=None, metadata=ruled)
+
+
 def _path(**default: Any) -> Any:
     return _ruled("text without a NUL", lambda value: b"\0" not in os.fsencode(value), **default)
 
@@ -55,8 +61,30 @@ class Request:
     """Who draws, unless the space is a list."""
     scheduler: str = "asha"
     """What stops trials early."""
+    grace_period: float | int | None = _of_scheduler(
+        "Epochs, perhaps a fraction, after which a trial is compared first",
+        "above 0",
+        lambda value: 0 < value < math.inf,
+    )
+    """Epochs to the first rung."""
+    reduction_factor: float | int | None = _of_scheduler(
+        "From one rung to the next: epochs grow by it, and one in so many trials goes on",
+        "at least 2",
+        lambda value: 2 <= value < math.inf,
+    )
+    """The epochs of a rung over those of the one before, and the inverse of the share that goes on."""
+    keep: float | int | None = _of_scheduler(
+        "Share of the trials that goes on from each rung", "inside (0, 1)", lambda value: 0 < value < 1
+    )
+    """The share of the trials that goes on from each rung."""
+    threads: int | None = _at_least(1, default=None)
+    """Threads of each slot on the CPU; None for 1 if the scheduler promises sameness, else its share of the cores."""
     seed: int = _at_least(0, default=0)
     """The seed from which the split, every draw and every training derive."""
+
+
+SCHEDULER_OPTIONS = {each.name: each.metadata for each in fields(Request) if "help" in each.metadata}
+"""The fields that are options of schedulers: what each is for, and its rule."""
 
 
 def check_request(request: Request) -> None:

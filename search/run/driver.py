@@ -195,8 +195,14 @@ class Driver:
         self._end(task, run, State.INTERRUPTED if again else State.FAILED, self.shelf.note(task) or reason)
 
     def unfinished(self, runs: list[Run]) -> list[Run]:
-        """The runs that still have to be trained, interrupted ones first; what failed before gets another attempt."""
-        left = (run for run in runs if run.state not in (*FINAL, State.PAUSED) or run.state is State.FAILED)
+        """The runs that still have to be trained, interrupted ones first; what failed before gets another attempt.
+
+        Not where the scheduler has decided on others since, and not what it has let go on already.
+        """
+        over = (*FINAL, State.PAUSED)
+        left = [run for run in runs if run.state not in over and run.key not in self._handed_out]
+        if not self.scheduler.same_on_any_slots:
+            left += [run for run in runs if run.state is State.FAILED]
         return sorted(left, key=lambda run: (run.state is State.WAITING and not run.attempt, run.key))
 
     def _fold(self, event: Event) -> None:

@@ -5,9 +5,10 @@ import platform
 import re
 import socket
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 
 from search.forecast.calibration import Calibration, Speeds, calibrate
-from search.forecast.forecast import Forecast, Plan, forecast
+from search.forecast.forecast import Expected, Forecast, Plan, expected, forecast
 from search.forecast.seconds import times
 from search.history import store
 from search.history.events import FINAL, Asked, Ended, Measured, parse
@@ -26,6 +27,7 @@ from search.history.record import Record, Run
 from search.history.store import NameTakenError, Request, Search
 from search.machines import machine
 from search.machines.machine import Machine, StartError
+from search.readable import duration
 from search.run.driver import Driver
 from search.run.problem import (
     Problem,
@@ -40,7 +42,8 @@ from search.run.progress import Progress, headlines
 from search.run.rehearsal import rehearse
 from search.run.session import Errand, Options, Outcome, find_machine, run
 from search.samplers.sampler import derive_seed, history_json
-from search.schedulers.scheduler import make_scheduler
+from search.schedulers import SCHEDULERS
+from search.schedulers.scheduler import scheduler_of, with_defaults
 from search.spaces import find_space
 from search.spaces.lists import write_list
 from search.storage import claims
@@ -50,6 +53,8 @@ from trainables.data.images import fingerprint
 from trainables.data.load import check_test
 
 LIST = "space.jsonl"
+MOST_AFFORDED = 1000  # samples that a budget buys at most
+BUDGET_GAMES = 10  # searches that are played for each number of samples that is tried
 
 
 def launch(
@@ -59,10 +64,12 @@ def launch(
 
     storage: where its record and checkpoints are kept as well, for another machine to go on with.
     """
+    request = with_defaults(request)
     problem = _problem(request)
     # Drawn before anything is on disk, so that a space that fails leaves no search behind.
     plan = problem.plan()
-    here = find_machine(options, {request.space, *(config.network.name for config in plan.configs)})
+    networks = {request.space, *(config.network.name for config in plan.configs)}
+    here = find_machine(options, networks, _own_threads(request))
     search = _create(results, name, request, _facts(problem, here), is_shared=storage is not None)
     try:
         if problem.space.configs:
@@ -78,12 +85,53 @@ def launch(
         raise
 
 
-def dry_run(request: Request, *, results: Path, parallel: int | None) -> Forecast:
+@dataclass(frozen=True)
+class Foreseen:
+    """What a dry run finds out."""
+
+    search: Forecast
+    """What the search would be."""
+    schedulers: dict[str, Expected]
+    """What it would cost with each scheduler and that one's defaults; with its own as it was asked for."""
+
+
+def dry_run(request: Request, *, results: Path, parallel: int | None) -> Foreseen:
     """What the search would be; nothing is left on disk but the dataset's cache. TPE's draws are its first ones."""
     problem = _problem(request)
-    here = machine.find(parallel)
+    here = machine.find(parallel, _own_threads(request))
     plan = problem.plan()
-    return _foresee(plan, calibrate(plan.configs, problem.images, here), here, results)
+    speeds = calibrate(plan.configs, problem.images, here)
+    found = _foresee(plan, speeds, here, results)
+    seconds = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
+    schedulers = {}
+    for name in SCHEDULERS:
+        if name == request.scheduler:
+            schedulers[name] = Expected(found.epochs, found.seconds)
+            continue
+        order = replace(problem, request=replace(request, scheduler=name)).order(problem.samples)
+        other = replace(plan, scheduler=name, options={}, order=order)
+        schedulers[name] = expected(rehearse(other, seconds, here.slots))
+    return Foreseen(found, schedulers)
+
+
+def affordable(request: Request, budget: float, *, parallel: int | None) -> int:
+    """How many samples a search can have whose forecast is at most so many seconds.
+
+    Raises RequestError where one sample alone takes longer.
+    """
+    problem = _problem(replace(request, samples=MOST_AFFORDED))
+    here = machine.find(parallel, _own_threads(request))
+    plan = problem.plan()
+    speeds = calibrate(plan.configs, problem.images, here)
+    seconds = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
+
+    def takes(samples: int) -> float:
+        part = replace(plan, order=problem.order(samples))
+        return expected(rehearse(part, seconds, here.slots, games=BUDGET_GAMES)).seconds.middle
+
+    if (least := takes(1)) > budget:
+        raise RequestError(f"one sample takes about {duration(least)}, longer than --budget {duration(budget)}")
+    return bisect_right(range(1, problem.samples + 1), budget, key=takes)
 
 
 def resume(search: Search, options: Options, *, samples: int | None) -> Outcome:
@@ -96,9 +144,25 @@ def resume(search: Search, options: Options, *, samples: int | None) -> Outcome:
     before = record.samples or request.samples
     if samples is not None and samples < before:
         raise RequestError(f"--samples can only grow: the search has {before}, got {samples}")
+    notes = _growing(search, record, before, samples) if samples is not None and samples > before else ()
     networks = [run.config["network"]["name"] for run in record.trials]
     here = find_machine(options, {request.space, *networks}, search.facts)
-    return run(search, here, options, _errand(search, problem, here, problem.at_most(samples or before)))
+    return run(search, here, options, _errand(search, problem, here, problem.at_most(samples or before), notes=notes))
+
+
+def _growing(search: Search, record: Record, before: int, samples: int) -> tuple[str, ...]:
+    """What is to be said of a search that grows; raises RequestError where it cannot grow yet."""
+    if not scheduler_of(search.request, before).same_on_any_slots:
+        return ()
+    if not record.finished:
+        raise RequestError(
+            f"--samples can grow from {before} to {samples} once the search is finished, as {search.request.scheduler} "
+            f"compares all trials with each other; finish it first: hpsearch resume {search.name}"
+        )
+    return (
+        f"note: the search grows from {before} to {samples} samples. It will not be the search that a launch with "
+        f"--samples {samples} is, because what was decided among {before} stays decided",
+    )
 
 
 def draw_trials(problem: Problem, order: Sequence[int]) -> Callable[[Driver], Iterator[Run]]:
@@ -138,6 +202,7 @@ def draw_trials(problem: Problem, order: Sequence[int]) -> Callable[[Driver], It
 
 
 def _problem(request: Request) -> Problem:
+    scheduler_of(request, request.samples)  # a wrong option is said before the images are read
     space = find_space(request.space)
     found = survey(request.dataset, columns_of(request))
     given = part_images(request, "validation") if found and found.validation else None
@@ -155,7 +220,21 @@ def _problem(request: Request) -> Problem:
     return problem
 
 
-def _errand(search: Search, problem: Problem, here: Machine, samples: int, plan: Plan | None = None) -> Errand:
+def _own_threads(request: Request) -> dict[str, Any]:
+    """The threads of a slot as a fact, where they do not follow from the machine."""
+    if request.threads is None and not scheduler_of(request, request.samples).same_on_any_slots:
+        return {}
+    return {"threads": request.threads or 1}
+
+
+def _errand(
+    search: Search,
+    problem: Problem,
+    here: Machine,
+    samples: int,
+    plan: Plan | None = None,
+    notes: tuple[str, ...] = (),
+) -> Errand:
     """One session of a search; with a plan its forecast is made first."""
 
     def calibration(progress: Progress) -> Calibration | None:
@@ -177,11 +256,11 @@ def _errand(search: Search, problem: Problem, here: Machine, samples: int, plan:
         what="trial",
         title=f"{samples} trials of {problem.space.name} on {problem.num_train:,} images, "
         f"{problem.num_validation:,} for validation",
-        notes=problem.notes,
+        notes=(*problem.notes, *notes),
         runs=lambda record: record.trials,
         total=samples,
         source=draw_trials(problem, problem.order(samples)),
-        scheduler=make_scheduler(request.scheduler, request.epochs),
+        scheduler=scheduler_of(request, samples),
         train=problem.train,
         validation=problem.validation,
         samples=samples,

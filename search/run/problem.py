@@ -13,9 +13,11 @@ from architectures.errors import HpsearchError
 from architectures.families import network_cost
 from architectures.layers import SizeError
 from search.forecast.forecast import MOST_DRAWS, Plan
+from search.history.request import SCHEDULER_OPTIONS
 from search.history.store import Request, Search
 from search.samplers.make import make_sampler
 from search.samplers.sampler import Draw, Sampler
+from search.schedulers.scheduler import scheduler_of
 from search.spaces import Space
 from trainables.config import Config
 from trainables.data.find import Survey
@@ -153,6 +155,8 @@ class Problem:
             num_validation=self.num_validation,
             sampler=self.request.sampler,
             scheduler=self.request.scheduler,
+            options={option: getattr(self.request, option) for option in SCHEDULER_OPTIONS},
+            pauses=scheduler_of(self.request, self.samples).pauses,
             max_t=self.request.epochs,
         )
 

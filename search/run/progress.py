@@ -12,7 +12,7 @@ from rich.text import Text
 from search.forecast.forecast import Forecast
 from search.history.events import FINAL, Decision, Ended, Event, Measured, State
 from search.history.record import Record, Run, rank
-from search.readable import duration, percent
+from search.readable import between, duration, percent
 from search.run.driver import Driver
 
 
@@ -106,7 +106,12 @@ class Progress:
         return Group(table, Text(summary), Text(times))
 
     def _time_left(self, runs: list[Run], elapsed: float) -> float | None:
-        """Seconds, from the mean training time of the trials that ended; None before there are enough."""
+        """Seconds, from the mean training time of the trials that ended; None before there are enough.
+
+        None too where trials pause, as most of them then stay so.
+        """
+        if self._driver and self._driver.scheduler.pauses:
+            return None
         ended = [run.seconds for run in runs if run.state in FINAL]
         if self._total is None or len(ended) < max(3, self._slots) or elapsed <= 0:
             return None
@@ -120,7 +125,7 @@ def headlines(found: Forecast) -> tuple[str, str]:
     epochs, wall = found.epochs, found.seconds
     slowest = max(found.families, key=lambda row: row["seconds_an_epoch"].middle)
     return (
-        f"forecast: about {epochs.middle:.0f} epochs ({epochs.low:.0f} to {epochs.high:.0f}) "
+        f"forecast: {between(epochs.low, epochs.middle, epochs.high, ' epochs')} "
         f"in {duration(wall.middle)} ({duration(wall.low)} to {duration(wall.high)})",
         f"          slowest {slowest['network']}, {slowest['seconds_an_epoch'].middle:.2g} s an epoch; "
         f"memory up to {found.memory / 2**20:,.0f} MiB, checkpoints {found.disk / 2**20:,.0f} MiB"

@@ -60,7 +60,7 @@ def retrain(
         runs=runs,
         total=len(best) * repeats,
         source=source,
-        scheduler=make_scheduler("none", epochs),
+        scheduler=make_scheduler("none", max_t=epochs, samples=len(best)),
         train=images,
         validation=None,
         after=lambda driver, progress: _test(driver, search, runs(driver.record), here, progress),

@@ -156,7 +156,8 @@ def _work(
         train(driver, work, progress)
         if driver.finished:
             errand.after(driver, progress)
-            driver.shelf.release_paused(driver.record.trials)
+            if errand.samples is not None:  # after a retrain the search itself may go on
+                driver.shelf.release_paused(driver.record.trials)
         reason = "finished" if driver.finished else driver.pausing or "interrupted"
     except KeyboardInterrupt:
         reason = "interrupted"

@@ -7,7 +7,7 @@ from typing import Any
 from search.history.columns import state_of
 from search.history.load import Loaded
 from search.history.record import Run, rank
-from search.readable import count, duration, percent
+from search.readable import between, count, duration, percent
 from search.show.terminal import Rows, console
 
 
@@ -71,12 +71,20 @@ def epochs_of(run: Run) -> list[float]:
 
 
 def rungs(found: Loaded) -> Rows:
-    """How many trials were measured at each epoch at which some trial was stopped, and how many were stopped there."""
-    stopped = [epoch for run in found.record.trials if run.state == "stopped" for epoch in epochs_of(run)[-1:]]
+    """At each epoch at which trials were stopped or stay paused: how many were measured, stopped and paused there."""
+    stopped, paused = (
+        [epoch for run in found.record.trials if run.state == state for epoch in epochs_of(run)[-1:]]
+        for state in ("stopped", "paused")
+    )
     reached = [epoch for run in found.record.trials for epoch in epochs_of(run)]
     return [
-        {"epoch": epoch, "reached": reached.count(epoch), "stopped": stopped.count(epoch)}
-        for epoch in sorted(set(stopped))
+        {
+            "epoch": epoch,
+            "reached": reached.count(epoch),
+            "stopped": stopped.count(epoch),
+            "paused": paused.count(epoch),
+        }
+        for epoch in sorted({*stopped, *paused})
     ]
 
 
@@ -92,7 +100,7 @@ def print_status(data: dict[str, Any]) -> None:
     if forecast := data["forecast"]:
         epochs, wall = forecast["epochs"], forecast["seconds"]
         console.print(
-            f"forecast   about {epochs['middle']:.0f} epochs ({epochs['low']:.0f} to {epochs['high']:.0f}) in "
+            f"forecast   {between(**epochs, noun=' epochs')} in "
             f"{duration(wall['middle'])} ({duration(wall['low'])} to {duration(wall['high'])}), without Ray's start"
         )
     console.print(
@@ -105,7 +113,8 @@ def print_status(data: dict[str, Any]) -> None:
             f"           {percent(data['training_share'])} of slots × wall clock was training, counting Ray's start"
         )
     for rung in data["rungs"]:
-        console.print(f"epoch {rung['epoch']:<4g} {rung['reached']} reached it, {rung['stopped']} stopped there")
+        left = ", ".join(f"{rung[state]} {state} there" for state in ("stopped", "paused") if rung[state])
+        console.print(f"epoch {rung['epoch']:<4g} {rung['reached']} reached it, {left}")
     if data["retrained"] or data["test_passes"]:
         times = count(data["test_passes"], "time")
         console.print(f"retrained  {data['retrained']}; the test set was read {times}")

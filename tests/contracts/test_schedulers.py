@@ -15,12 +15,16 @@ from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
 from search.schedulers import SCHEDULERS
-from search.schedulers.scheduler import SchedulerError, make_scheduler
+from search.schedulers.scheduler import Scheduler, SchedulerError, make_scheduler
 from trainables.worker.task import Task
 
 MAX_T = 8
 IMAGES = 1000  # an epoch
 every_scheduler = pytest.mark.parametrize("name", [*SCHEDULERS, "halves", "marks"])
+
+
+def make(name: str, max_t: int = MAX_T, samples: int = 1) -> Scheduler:
+    return make_scheduler(name, max_t=max_t, samples=samples)
 
 
 def play(name: str, values: list[list[float]], slots: int) -> Driver:
@@ -61,7 +65,7 @@ def play(name: str, values: list[list[float]], slots: int) -> Driver:
             }
             yield 1.0 + task.trial % 3, answer
 
-    driver = Driver(MemoryLedger(clock=clock), source, make_scheduler(name, MAX_T), NoShelf(), clock=clock)
+    driver = Driver(MemoryLedger(clock=clock), source, make(name, samples=len(values)), NoShelf(), clock=clock)
     driver.append(Opened(samples=len(values), slots=slots))
     simulate(driver, steps, slots=slots, clock=clock)
     driver.append(Closed(reason="finished"))
@@ -76,7 +80,7 @@ curves = st.lists(st.lists(st.floats(0, 1, width=16), min_size=2 * MAX_T, max_si
 @given(values=curves, slots=st.sampled_from([1, 2, 5]))
 def test_it_is_a_function_of_the_events_in_their_order(name: str, values: list[list[float]], slots: int) -> None:
     events = play(name, values, slots).ledger.events
-    rebuilt = make_scheduler(name, MAX_T)
+    rebuilt = make(name)
     for event in events:
         if isinstance(event, Measured) and event.decision is not Decision.END:
             assert rebuilt.decide(event.trial, event.epoch, event.val_accuracy or 0.0) is event.decision
@@ -99,7 +103,7 @@ def test_every_search_ends_and_somebody_reaches_the_end(name: str, values: list[
 
 @every_scheduler
 def test_asking_changes_nothing(name: str) -> None:
-    scheduler = make_scheduler(name, MAX_T)
+    scheduler = make(name)
     for _ in range(2):
         assert scheduler.decide(0, 1.0, 0.5) in (Decision.CONTINUE, Decision.PAUSE)
         assert scheduler.choose() is None
@@ -107,10 +111,10 @@ def test_asking_changes_nothing(name: str) -> None:
 
 @every_scheduler
 def test_rungs_ascend_below_the_last_epoch(name: str) -> None:
-    rungs = make_scheduler(name, MAX_T).rungs
+    rungs = make(name).rungs
     assert list(rungs) == sorted(set(rungs))
     assert all(0 < rung < MAX_T for rung in rungs)
-    assert make_scheduler(name, 1).rungs == tuple(rung for rung in make_scheduler(name, 1).rungs if rung < 1)
+    assert all(0 < rung < 1 for rung in make(name, max_t=1).rungs)
 
 
 @every_scheduler
@@ -142,5 +146,14 @@ def test_a_fold_of_the_ledger_knows_who_is_paused() -> None:
 
 
 def test_an_unknown_scheduler_is_one_line_that_names_the_known_ones() -> None:
-    with pytest.raises(SchedulerError, match="unknown scheduler 'magic'; known: asha, none"):
-        make_scheduler("magic", 4)
+    with pytest.raises(SchedulerError, match="unknown scheduler 'magic'; known: asha, asha-promote, halving, none"):
+        make("magic")
+
+
+@every_scheduler
+@settings(deadline=None, max_examples=25)
+@given(values=curves, slots=st.sampled_from([2, 5]))
+def test_what_promises_to_be_the_same_on_any_slots_is(name: str, values: list[list[float]], slots: int) -> None:
+    if make(name).same_on_any_slots:
+        one, more = (play(name, values, count).record.trials for count in (1, slots))
+        assert [(run.state, run.epochs) for run in one] == [(run.state, run.epochs) for run in more]

@@ -37,6 +37,7 @@ def options() -> Kind:
         with (
             mock.patch("search.run.launch.launch", begin),
             mock.patch("search.run.launch.dry_run", begin),
+            mock.patch("search.run.launch.affordable", begin),
             mock.patch("search.run.launch.resume", begin),
             mock.patch("search.run.retrain.retrain", begin),
         ):

@@ -17,7 +17,7 @@ from search.run.engines.engine import Work
 from search.run.launch import draw_trials
 from search.run.problem import Problem
 from search.run.shelf import Shelf
-from search.schedulers.scheduler import Scheduler, make_scheduler
+from search.schedulers.scheduler import Scheduler, scheduler_of
 from search.spaces import Space
 from search.spaces.space import Function
 from trainables.data.images import Images
@@ -91,7 +91,7 @@ def run(
         driver = Driver(
             book,
             draw_trials(problem, problem.order(request.samples)),
-            scheduler or make_scheduler(request.scheduler, request.epochs),
+            scheduler or scheduler_of(request, request.samples),
             Shelf(folder),
             deadline=deadline,
             listeners=listeners,
