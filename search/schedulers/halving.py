@@ -7,6 +7,7 @@ differ only in when.
 """
 
 import math
+from functools import cache
 
 from search.schedulers.promoting import Promoting
 from search.schedulers.scheduler import ladder, scheduler
@@ -40,7 +41,13 @@ class Halving(Promoting):
     def room(self) -> list[int]:
         """How many trials each level takes: its quota, or as many as can still come from the level below."""
         room = [self.samples]
-        for number, below in enumerate(self.levels[:-1], 1):
-            quota = max(_LEAST, math.ceil(self.samples * self._keep**number - _ROUNDING))
+        quotas = _quotas(self.samples, self._keep, len(self.rungs))
+        for quota, below in zip(quotas, self.levels, strict=False):
             room.append(min(quota, room[-1] - len(below.ended)))
         return room
+
+
+@cache
+def _quotas(samples: int, keep: float, rungs: int) -> list[int]:
+    """How many trials go on from each rung, if enough come to it."""
+    return [max(_LEAST, math.ceil(samples * keep**number - _ROUNDING)) for number in range(1, rungs + 1)]
