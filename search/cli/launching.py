@@ -9,6 +9,7 @@ from click.core import ParameterSource
 from search.cli import options
 from search.cli.sessions import SESSION, conclude, dataset_of, options_of, session_options, take_up
 from search.cli.types import MOST_EPOCHS, MOST_PIXELS, Count, OptionError, Real
+from search.history.metric import ACCURACY, METRICS
 from search.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
 from trainables.augmentation import PRESETS
@@ -37,6 +38,13 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
 @click.option("--sampler", type=click.Choice(SAMPLERS), default="random", show_default=True)
 @click.option("--scheduler", type=click.Choice(SCHEDULERS), default="asha", show_default=True)
 @click.option("--seed", type=Count(min=0), default=0, show_default=True)
+@click.option(
+    "--metric",
+    type=click.Choice(list(METRICS)),
+    default=ACCURACY,
+    show_default=True,
+    help="What trials are compared by; balanced: every class counts the same, whatever its number of images.",
+)
 @session_options
 @options.storage
 @click.option("--name", help="The search's name.  [default: space, dataset and time]")
@@ -59,6 +67,7 @@ def launch(
     hpsearch launch --space cnn_all --samples 60                  CIFAR-100, downloaded once
     hpsearch launch --samples 60 --dataset ~/pictures             a folder of class folders, or of Parquet files
     hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
+    hpsearch launch --dataset ~/pictures --metric balanced_accuracy   where classes are of very different sizes
     hpsearch launch --samples 60 --dry-run                        what that would draw and cost
     hpsearch launch --address 10.0.0.5:6379                       on a cluster that this machine is a node of
     hpsearch launch --submit http://HEAD:8265 --storage s3://bucket/searches      as a job there; watch it with status

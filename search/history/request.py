@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from search.history.metric import ACCURACY, METRICS, Guess
 from trainables.augmentation import PRESETS
 
 
@@ -57,6 +58,8 @@ class Request:
     """What stops trials early."""
     seed: int = _at_least(0, default=0)
     """The seed from which the split, every draw and every training derive."""
+    metric: str = _ruled(f"one of {', '.join(METRICS)}", lambda value: value in METRICS, default=ACCURACY)
+    """What trials are compared by."""
 
 
 def check_request(request: Request) -> None:
@@ -77,6 +80,10 @@ def check_facts(facts: dict[str, Any]) -> None:
     counts = [data["num_train"], data["num_validation"], *(facts[k] for k in ("slots", "threads") if k in facts)]
     if not all(isinstance(count, int) and count > 0 for count in counts):
         raise ValueError(f"images, slots or threads are {counts}")
+    if guessing := data.get("guessing"):  # versions before this one recorded none
+        for share in vars(Guess(**guessing)).values():
+            if not 0 < finite(share) <= 1:
+                raise ValueError(f"what guessing gives is {share}")
     if facts.get("precision", "float32") not in ("float32", "bfloat16"):
         raise ValueError(f"precision is {facts['precision']!r}")
     for key in ("epochs", "seconds") if facts.get("forecast") else ():
