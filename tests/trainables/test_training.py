@@ -206,7 +206,8 @@ def test_balanced_accuracy_is_the_mean_over_the_classes_that_the_validation_imag
     validation = Resident.of(uneven, "cpu")
     assert len(uneven) > 512 and np.bincount(uneven.labels)[0] == 0
     training = Training(configured(epochs=2), Resident.of(digits, "cpu"), validation, seed=0)
-    for measurement in (training.run_segment(), training.run_segment()):
+    for _ in range(2):
+        measurement = training.run_segment()
         predicted = torch.cat([logits.argmax(1) for logits, _ in evaluate(training.model, validation, "float32")])
         expected = balanced_accuracy_score(uneven.labels, predicted.numpy())
         assert measurement.val_balanced_accuracy == pytest.approx(expected, rel=1e-12)
