@@ -100,6 +100,7 @@ def pretended(state: State, epoch: float, val_accuracy: float | None, began: flo
         train_accuracy=0.5,
         val_loss=1.0,
         val_accuracy=val_accuracy,
+        val_balanced_accuracy=val_accuracy,
         learning_rate=1e-3,
         images_per_second=1.0,
         seconds=0.0,

@@ -28,6 +28,7 @@ from trainables.augment import augment, normalise
 from trainables.augmentation import PRESETS
 from trainables.config import Config
 from trainables.cuda_graph import Captured, CaptureMemoryError
+from trainables.metrics import balanced_accuracy
 from trainables.resident import Resident
 from trainables.torch_optimizers import make_optimizer
 from trainables.transforms.apply import check_fits, transforms
@@ -56,6 +57,8 @@ class Measurement:
     """None in a retrain."""
     val_accuracy: float | None
     """None in a retrain."""
+    val_balanced_accuracy: float | None
+    """Mean of the shares that were recognised of each class that the validation images have; None in a retrain."""
     learning_rate: float
     """Of the segment's last step."""
     images_per_second: float
@@ -115,6 +118,8 @@ class Training:
         self.model = build(network, shape, train.num_classes)
         self.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = make_optimizer(config.optimizer, self.model.parameters())
+        if validation is not None:
+            self._class_sizes = torch.bincount(validation.labels, minlength=validation.num_classes).tolist()
         # Summed on the device over a segment: the loss of its images, and how many were recognised.
         self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         if captured is None:
@@ -143,7 +148,7 @@ class Training:
         began, before = time.perf_counter(), self.images
         train_loss, train_accuracy = self._train_segment()
         trained = time.perf_counter()
-        val_loss, val_accuracy = self._validate() if self.validation is not None else (None, None)
+        val_loss, val_accuracy, val_balanced = self._validate() if self.validation is not None else (None, None, None)
         return Measurement(
             images=self.images,
             epoch=self.images / len(self.train),
@@ -151,6 +156,7 @@ class Training:
             train_accuracy=train_accuracy,
             val_loss=val_loss,
             val_accuracy=val_accuracy,
+            val_balanced_accuracy=val_balanced,
             learning_rate=self.optimizer.param_groups[0]["lr"],
             images_per_second=(self.images - before) / (trained - began),
             seconds=time.perf_counter() - began,
@@ -207,15 +213,20 @@ class Training:
         """The seed of a part of this epoch; that of the first part is the whole epoch's."""
         return int(np.random.SeedSequence([self.seed, self.epoch, part]).generate_state(1)[0])
 
-    def _validate(self) -> tuple[float, float]:
+    def _validate(self) -> tuple[float, float, float]:
+        """Loss, accuracy and balanced accuracy."""
         assert self.validation is not None
-        totals = torch.zeros(2, dtype=torch.float64, device=self.device)
+        num_classes = self.validation.num_classes
+        totals = torch.zeros(2 + num_classes, dtype=torch.float64, device=self.device)  # of each class those recognised
         batch = EVALUATION_BATCH if self.micro_batch is None else 4 * self.micro_batch  # no gradients: a third of it
         for logits, labels in evaluate(self.model, self.validation, self.precision, min(batch, EVALUATION_BATCH)):
             loss = cross_entropy(logits, labels, reduction="sum")
-            totals += torch.stack((loss, (logits.argmax(1) == labels).sum()))
-        loss_sum, correct = totals.tolist()
-        return loss_sum / len(self.validation), correct / len(self.validation)
+            recognised = logits.argmax(1) == labels
+            totals[:2] += torch.stack((loss, recognised.sum()))
+            totals[2:].index_add_(0, labels, recognised.double())
+        loss_sum, correct, *by_class = totals.tolist()
+        number = len(self.validation)
+        return loss_sum / number, correct / number, balanced_accuracy(by_class, self._class_sizes)
 
     def _compute(self, inputs: Tensor, labels: Tensor) -> None:
         """Set the gradients of a batch's mean loss, and add to the segment's totals."""

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from search.cli import options
 from search.cli.sessions import SESSION, conclude, dataset_of, options_of, session_options, take_up
 from search.cli.types import MOST_EPOCHS, MOST_PIXELS, MOST_THREADS, Count, Duration, OptionError, Real
+from search.history.metric import ACCURACY, METRICS
 from search.readable import count, duration
 from search.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
@@ -51,6 +52,13 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
     help="CPU threads of each trial.  [default: 1 with halving, else the cores over the slots]",
 )
 @click.option("--seed", type=Count(min=0), default=0, show_default=True)
+@click.option(
+    "--metric",
+    type=click.Choice(list(METRICS)),
+    default=ACCURACY,
+    show_default=True,
+    help="What trials are compared by; balanced: every class counts the same, whatever its number of images.",
+)
 @session_options
 @options.storage
 @click.option("--name", help="The search's name.  [default: space, dataset and time]")
@@ -76,6 +84,7 @@ def launch(
     hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
     hpsearch launch --scheduler halving --keep .5                 the same winner on any number of slots
     hpsearch launch --scheduler halving --budget 2h                as many samples as fit into two hours
+    hpsearch launch --dataset ~/pictures --metric balanced_accuracy   where classes are of very different sizes
     hpsearch launch --samples 60 --dry-run                        what that would draw and cost
     hpsearch launch --address 10.0.0.5:6379                       on a cluster that this machine is a node of
     hpsearch launch --submit http://HEAD:8265 --storage s3://bucket/searches      as a job there; watch it with status

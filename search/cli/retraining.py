@@ -17,6 +17,7 @@ from search.cli.types import MOST_EPOCHS, Count
 @click.option("--distinct", is_flag=True, help="Winners of different network families.")
 @click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True)
 @click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
+@click.option("--with-validation", is_flag=True, help="Train on the dataset's own validation images as well.")
 @options.elsewhere
 @session_options
 @options.storage
@@ -28,6 +29,7 @@ def retrain(
     distinct: bool,
     epochs: int,
     repeats: int,
+    with_validation: bool,
     dataset: str | None,
     data_dir: Path | None,
     as_json: bool,
@@ -35,20 +37,32 @@ def retrain(
     results: Path,
     **how: Any,
 ) -> None:
-    """Train the winners from scratch on training and validation images, then test each once.
+    """Train the winners from scratch on all training images, then test each once.
+
+    A share of train that was held out to compare trials is trained on too; validation images that the dataset brings
+    are left out, unless --with-validation is given.
 
     The same command again continues what was interrupted, and shows the table when all is done.
 
     \b
     hpsearch retrain --top 3
     hpsearch retrain my-search --top 1 --epochs 200 --repeats 5
+    hpsearch retrain --top 3 --with-validation      on the images of val/ too
     """
     from search.history.load import read_search
     from search.run.retrain import retrain as train_winners
     from search.show.winners import print_retrains, retrain_report
 
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
-    outcome, runs = train_winners(found, options_of(**how), top=top, distinct=distinct, epochs=epochs, repeats=repeats)
+    outcome, runs = train_winners(
+        found,
+        options_of(**how),
+        top=top,
+        distinct=distinct,
+        epochs=epochs,
+        repeats=repeats,
+        with_validation=with_validation,
+    )
     if outcome.reason != "finished":
         conclude(outcome, results)
     loaded = read_search(results, found.name)

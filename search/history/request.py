@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from search.history.metric import ACCURACY, METRICS, Guess
 from trainables.augmentation import PRESETS
 
 
@@ -81,6 +82,8 @@ class Request:
     """Threads of each slot on the CPU; None for 1 if the scheduler promises sameness, else its share of the cores."""
     seed: int = _at_least(0, default=0)
     """The seed from which the split, every draw and every training derive."""
+    metric: str = _ruled(f"one of {', '.join(METRICS)}", lambda value: value in METRICS, default=ACCURACY)
+    """What trials are compared by."""
 
 
 SCHEDULER_OPTIONS = {each.name: each.metadata for each in fields(Request) if "help" in each.metadata}
@@ -105,6 +108,10 @@ def check_facts(facts: dict[str, Any]) -> None:
     counts = [data["num_train"], data["num_validation"], *(facts[k] for k in ("slots", "threads") if k in facts)]
     if not all(isinstance(count, int) and count > 0 for count in counts):
         raise ValueError(f"images, slots or threads are {counts}")
+    if guessing := data.get("guessing"):  # versions before this one recorded none
+        for share in vars(Guess(**guessing)).values():
+            if not 0 < finite(share) <= 1:
+                raise ValueError(f"what guessing gives is {share}")
     if facts.get("precision", "float32") not in ("float32", "bfloat16"):
         raise ValueError(f"precision is {facts['precision']!r}")
     for key in ("epochs", "seconds") if facts.get("forecast") else ():

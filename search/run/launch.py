@@ -290,6 +290,7 @@ def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
             "classes": list(images.classes),
             "num_train": problem.num_train,
             "num_validation": problem.num_validation,
+            "guessing": asdict(problem.guess),
             **own,
         },
         "slots": here.slots,

@@ -13,6 +13,7 @@ from architectures.errors import HpsearchError
 from architectures.families import network_cost
 from architectures.layers import SizeError
 from search.forecast.forecast import MOST_DRAWS, Plan
+from search.history.metric import Guess, guess, shown
 from search.history.request import SCHEDULER_OPTIONS
 from search.history.store import Request, Search
 from search.samplers.make import make_sampler
@@ -81,12 +82,20 @@ class Problem:
         """What looks wrong with a user's own images; nothing of a known dataset, and of a search that goes on."""
         return warnings_of(self.images) if self.survey else ()
 
+    @cached_property
+    def guess(self) -> Guess:
+        """What guessing gives on the images that trials are compared on."""
+        labels = self.images.labels[self._split[1]] if self.given is None else self.given.labels
+        return guess(labels.tolist())
+
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a launch says of a user's own images, in lines."""
+        """What a launch says of the images, in lines."""
+        guessing = self.guess.line(shown(self.request.metric, self.guess))
         if self.survey is None:
-            return ()
-        return (self.survey.line(self.request.validation), *(f"warning: {line}" for line in self.warnings))
+            return (guessing,)
+        own = self.survey.line(self.request.validation)
+        return (own, guessing, *(f"warning: {line}" for line in self.warnings))
 
     @property
     def samples(self) -> int:

@@ -12,26 +12,34 @@ from search.history.record import Record, Run, rank
 from search.history.store import Search, retrain_folder
 from search.machines.machine import Machine
 from search.run.driver import Driver
-from search.run.problem import RequestError, columns_of, part_images, unchanged_images
+from search.run.problem import RequestError, columns_of, part_images, unchanged_images, unchanged_validation
 from search.run.progress import Progress
 from search.run.session import Errand, Options, Outcome, find_machine, run
 from search.samplers.sampler import derive_seed
 from search.schedulers.scheduler import make_scheduler
 from trainables.config import Config
 from trainables.data.find import survey
-from trainables.data.images import fingerprint
+from trainables.data.images import Images, fingerprint
 from trainables.resident import Resident
 from trainables.saved_network import NetworkError, load_network, test_pass
 
 
 def retrain(
-    search: Search, options: Options, *, top: int, distinct: bool, epochs: int, repeats: int
+    search: Search,
+    options: Options,
+    *,
+    top: int,
+    distinct: bool,
+    epochs: int,
+    repeats: int,
+    with_validation: bool = False,
 ) -> tuple[Outcome, list[Run]]:
     """Train the best trials on all their images from scratch, then test each once. Returns the runs asked for.
 
-    What an earlier retrain of the same trials and epochs has done is not done again.
+    What an earlier retrain of the same trials, epochs and images has done is not done again. with_validation: whether
+    the dataset's own validation images are trained on too; raises RequestError where it has none.
     """
-    images = unchanged_images(search)
+    images, trained_on = _images(search, with_validation)
     survey(
         search.request.dataset, columns_of(search.request)
     )  # test labels are checked before hours of training, not after
@@ -44,10 +52,10 @@ def retrain(
     def source(driver: Driver) -> Iterator[Run]:
         # All are asked before the first is trained, so that a resumed retrain knows them.
         for winner in best:
-            for repeat in _repeats(driver.record, winner, epochs, repeats):
+            for repeat in _repeats(driver.record, winner, epochs, repeats, with_validation):
                 wanted.append((winner.key[0], repeat))
                 if (winner.key[0], repeat) not in driver.record.runs:
-                    driver.append(_asked(search, winner, repeat, epochs))
+                    driver.append(_asked(search, winner, repeat, epochs, with_validation))
         yield from driver.unfinished([driver.record.runs[key] for key in wanted])
 
     def runs(record: Record) -> list[Run]:
@@ -56,7 +64,7 @@ def retrain(
 
     errand = Errand(
         what="retrain",
-        title=f"{len(best)} winners × {repeats} for {epochs} epochs on all {len(images):,} images",
+        title=f"{len(best)} winners × {repeats} for {epochs} epochs on {trained_on}",
         runs=runs,
         total=len(best) * repeats,
         source=source,
@@ -69,7 +77,27 @@ def retrain(
     return outcome, runs(outcome.record)
 
 
-def _asked(search: Search, winner: Run, repeat: int, epochs: int) -> Asked:
+def _images(search: Search, with_validation: bool) -> tuple[Images, str]:
+    """The images of a retrain, and the same in words."""
+    images, number = unchanged_images(search), search.facts["data"]["num_validation"]
+    if with_validation:
+        given = unchanged_validation(search)
+        if given is None:
+            raise RequestError(
+                f"--with-validation adds a dataset's own validation images, and {search.name} has none: it held out "
+                "a share of train, which a retrain uses anyway; leave --with-validation out"
+            )
+        images = images.and_also(given)
+        return images, f"all {len(images):,} images, {number:,} of them its validation images"
+    if "validation_fingerprint" in search.facts["data"]:
+        return (
+            images,
+            f"all {len(images):,} images of train, without the {number:,} validation images (see --with-validation)",
+        )
+    return images, f"all {len(images):,} images"
+
+
+def _asked(search: Search, winner: Run, repeat: int, epochs: int, with_validation: bool) -> Asked:
     """A retrain of a winner, as it is recorded before it is trained."""
     trial = winner.key[0]
     return Asked(
@@ -82,14 +110,16 @@ def _asked(search: Search, winner: Run, repeat: int, epochs: int) -> Asked:
         parameters=winner.asked.parameters,
         flops=winner.asked.flops,
         seed=derive_seed(search.request.seed, trial, repeat),
+        with_validation=with_validation or None,
     )
 
 
-def _repeats(record: Record, winner: Run, epochs: int, repeats: int) -> list[int]:
-    """Repeat numbers for a winner: those it has with as many epochs, then the next free ones."""
+def _repeats(record: Record, winner: Run, epochs: int, repeats: int, with_validation: bool) -> list[int]:
+    """Repeat numbers for a winner: those it has with as many epochs on the same images, then the next free ones."""
     trial = winner.key[0]
     mine = [run for run in record.retrains if run.key[0] == trial]
-    same = [run.key[1] for run in mine if run.config["training"]["epochs"] == epochs]
+    wanted = epochs, with_validation
+    same = [run.key[1] for run in mine if (run.config["training"]["epochs"], bool(run.asked.with_validation)) == wanted]
     free = count(max((run.key[1] for run in mine), default=0) + 1)
     return (same + [next(free) for _ in range(repeats - len(same))])[:repeats]
 
@@ -116,5 +146,14 @@ def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progre
             driver.append(Ended(trial=trial, repeat=repeat, attempt=each.attempt, state=State.FAILED, reason=reason))
             continue
         driver.append(Testing(trial=trial, repeat=repeat))
-        correct = test_pass(network, folder, resident, here.precision)
-        driver.append(Tested(trial=trial, repeat=repeat, correct=correct, images=len(test), fingerprint=digest))
+        correct, balanced = test_pass(network, folder, resident, here.precision)
+        driver.append(
+            Tested(
+                trial=trial,
+                repeat=repeat,
+                correct=correct,
+                balanced_accuracy=balanced,
+                images=len(test),
+                fingerprint=digest,
+            )
+        )

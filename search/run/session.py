@@ -115,6 +115,7 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
             superseded=lambda: mirror.superseded if mirror else None,
             listeners=[progress.hear],
             calibration=errand.calibration(progress),
+            metric=search.request.metric,
         )
         progress.attach(driver)
         progress.say(f"{search.name}: {errand.title}; {describe(here)}")

@@ -46,8 +46,8 @@ class Asha:
         match event:
             case Measured(repeat=0) if event.decision is not Decision.END:
                 rung = self._rung_due(event.trial, event.epoch)
-                if rung is not None and event.val_accuracy is not None:
-                    self._values[rung][event.trial] = (event.images, event.val_accuracy)
+                if rung is not None and event.value is not None:
+                    self._values[rung][event.trial] = (event.images, event.value)
             case Started(repeat=0):
                 for values in self._values:
                     if event.trial in values and values[event.trial][0] > event.images:

@@ -96,8 +96,8 @@ class Promoting:
                 self._values[trial] = [each for each in self._values[trial] if each.images <= event.images]
                 self._stand(trial, State.RUNNING)
             case Measured(repeat=0, trial=trial):
-                if event.val_accuracy is not None:
-                    self._values[trial].append(_Value(event.images, event.epoch, event.val_accuracy))
+                if event.value is not None:
+                    self._values[trial].append(_Value(event.images, event.epoch, event.value))
                 self._stand(trial, event.state)
             case Ended(repeat=0, trial=trial):
                 self._stand(trial, event.state)

@@ -24,7 +24,7 @@ class SchedulerError(HpsearchError):
 
 
 class Scheduler(Protocol):
-    """Compares trials by validation accuracies, which are fractions of one and to be maximised."""
+    """Compares trials by values, which are fractions of one and to be maximised, whatever they measure."""
 
     @property
     def rungs(self) -> tuple[float, ...]:
@@ -52,7 +52,7 @@ class Scheduler(Protocol):
         """
 
     def hear(self, event: Event) -> None:
-        """Take one more of the events that count."""
+        """Take one more of the events that count; the value of a measurement is `event.value`."""
 
 
 Make = Callable[..., Scheduler]

@@ -1,11 +1,13 @@
 """How far a search has come: plain data for programs, and the same in lines for people."""
 
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from search.history.columns import state_of
 from search.history.load import Loaded
+from search.history.metric import METRICS, Guess, shown, words
 from search.history.record import Run, rank
 from search.readable import between, count, duration, percent
 from search.show.terminal import Rows, console
@@ -30,7 +32,10 @@ def status(found: Loaded) -> dict[str, Any]:
         "trials": states,
         "redrawn": sum(run.asked.redrawn for run in record.trials),
         "best_trial": best[0].key[0] if best else None,
-        "best_val_accuracy": best[0].best_accuracy if best else None,
+        "metric": found.search.request.metric,
+        "best_val_accuracy": best[0].at_best("val_accuracy") if best else None,
+        "best_val_balanced_accuracy": best[0].at_best("val_balanced_accuracy") if best else None,
+        "guessing": asdict(found.search.guess) if found.search.guess else None,
         "forecast": {key: forecast[key] for key in ("epochs", "seconds")} if forecast else None,
         "epochs_trained": sum(run.epochs for run in record.runs.values()),
         "training_seconds": training,
@@ -94,7 +99,12 @@ def print_status(data: dict[str, Any]) -> None:
     console.print(f"{data['name']}: {data['state']}", style="bold")
     console.print(f"trials     {states}; of {data['samples']} in all")
     if data["best_trial"] is not None:
-        console.print(f"best       {percent(data['best_val_accuracy'])} on validation, trial {data['best_trial']}")
+        found = Guess(**data["guessing"]) if data["guessing"] else None
+        metrics = shown(data["metric"], found)
+        values = ", ".join(f"{percent(data[f'best_{METRICS[metric]}'])} {words(metric)}" for metric in metrics)
+        console.print(f"best       {values} on validation, trial {data['best_trial']}")
+        if found:
+            console.print(f"           {found.line(metrics)}")
     if data["redrawn"]:
         console.print(f"redrawn    {count(data['redrawn'], 'impossible draw')}")
     if forecast := data["forecast"]:

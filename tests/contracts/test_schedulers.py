@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import tests.contracts.halves  # noqa: F401  registers the scheduler that pauses
 from search.history.events import Asked, Closed, Decision, Event, Granted, Measured, OfRun, Opened, Started, State
 from search.history.ledger import MemoryLedger
+from search.history.metric import ACCURACY, BALANCED, METRICS
 from search.history.record import Record, Run
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
@@ -27,8 +28,12 @@ def make(name: str, max_t: int = MAX_T, samples: int = 1) -> Scheduler:
     return make_scheduler(name, max_t=max_t, samples=samples)
 
 
-def play(name: str, values: list[list[float]], slots: int) -> Driver:
-    """A search in which trial n has values[n] at its half epochs, each trial at a speed of its own."""
+def play(name: str, values: list[list[float]], slots: int, metric: str = ACCURACY) -> Driver:
+    """A search in which trial n has values[n] at its half epochs, each trial at a speed of its own.
+
+    metric: what trials are compared by; by the other one they rank the other way round.
+    """
+    (other,) = METRICS.keys() - {metric}
     clock = Clock()
     config = {"training": {"batch_size": 1, "epochs": MAX_T}}
 
@@ -55,17 +60,20 @@ def play(name: str, values: list[list[float]], slots: int) -> Driver:
         for epoch in ends:
             if (images := round(epoch * IMAGES)) <= begins:
                 continue
+            value = values[task.trial][int(2 * epoch) - 1]
             answer: dict[str, Any] = {
                 "state": "done" if epoch == MAX_T else "running",
                 "images": images,
                 "epoch": float(epoch),
-                "val_accuracy": values[task.trial][int(2 * epoch) - 1],
+                METRICS[metric]: value,
+                METRICS[other]: 1 - value,
                 "seconds": 1.0,
                 "checkpoint": f"{task.prefix}-{images}.pt" if task.pauses and epoch < MAX_T else None,
             }
             yield 1.0 + task.trial % 3, answer
 
-    driver = Driver(MemoryLedger(clock=clock), source, make(name, samples=len(values)), NoShelf(), clock=clock)
+    book, scheduler = MemoryLedger(clock=clock), make(name, samples=len(values))
+    driver = Driver(book, source, scheduler, NoShelf(), metric=metric, clock=clock)
     driver.append(Opened(samples=len(values), slots=slots))
     simulate(driver, steps, slots=slots, clock=clock)
     driver.append(Closed(reason="finished"))
@@ -83,10 +91,22 @@ def test_it_is_a_function_of_the_events_in_their_order(name: str, values: list[l
     rebuilt = make(name)
     for event in events:
         if isinstance(event, Measured) and event.decision is not Decision.END:
-            assert rebuilt.decide(event.trial, event.epoch, event.val_accuracy or 0.0) is event.decision
+            assert rebuilt.decide(event.trial, event.epoch, event.value or 0.0) is event.decision
         if isinstance(event, Granted):
             assert rebuilt.choose() == event.trial
         rebuilt.hear(event)
+
+
+@every_scheduler
+@settings(deadline=None, max_examples=25)
+@given(values=curves, slots=st.sampled_from([1, 2, 5]))
+def test_it_compares_what_the_search_asks_it_to(name: str, values: list[list[float]], slots: int) -> None:
+    by_accuracy, by_balanced = (play(name, values, slots, metric) for metric in (ACCURACY, BALANCED))
+    decided = [
+        [(e.trial, e.epoch, e.decision) for e in driver.ledger.events if isinstance(e, Measured)]
+        for driver in (by_accuracy, by_balanced)
+    ]
+    assert decided[0] == decided[1]
 
 
 @every_scheduler

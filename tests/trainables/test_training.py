@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -197,6 +198,22 @@ def test_validation_is_the_mean_over_the_plain_images_without_dropout(make: Make
     assert measurement.val_accuracy == pytest.approx((logits.argmax(1) == labels).float().mean().item())
 
 
+def test_balanced_accuracy_is_the_mean_over_the_classes_that_the_validation_images_have(digits: Images) -> None:
+    """Nine of ten classes, two of them smaller, in more batches than one."""
+    order = np.argsort(digits.labels, kind="stable")
+    times = np.array([0, 1, 3, *[6] * 7])[digits.labels[order]]
+    uneven = digits.take(np.repeat(order, times))
+    validation = Resident.of(uneven, "cpu")
+    assert len(uneven) > 512 and np.bincount(uneven.labels)[0] == 0
+    training = Training(configured(epochs=2), Resident.of(digits, "cpu"), validation, seed=0)
+    for _ in range(2):
+        measurement = training.run_segment()
+        predicted = torch.cat([logits.argmax(1) for logits, _ in evaluate(training.model, validation, "float32")])
+        expected = balanced_accuracy_score(uneven.labels, predicted.numpy())
+        assert measurement.val_balanced_accuracy == pytest.approx(expected, rel=1e-12)
+        assert measurement.val_balanced_accuracy != measurement.val_accuracy
+
+
 def test_training_without_an_augmentation_of_its_own_is_augmented_as_published(make: Make) -> None:
     config = configured(epochs=1)
     none_named, published = (run(make(config.with_training(augment=name))) for name in (None, "published"))
@@ -207,8 +224,8 @@ def test_training_without_an_augmentation_of_its_own_is_augmented_as_published(m
 def test_without_validation_its_fields_are_none_and_training_is_the_same(make: Make) -> None:
     validated, alone = make(everything("sgd")), make(everything("sgd"), validated=False)
     with_validation, without = run(validated), run(alone)
-    assert {(m.val_loss, m.val_accuracy) for m in without} == {(None, None)}
-    assert [replace(m, val_loss=None, val_accuracy=None) for m in with_validation] == without
+    nothing = dict.fromkeys(("val_loss", "val_accuracy", "val_balanced_accuracy"))
+    assert [replace(m, **nothing) for m in with_validation] == without
     assert same_weights(validated, alone)
     assert all(m.finite for m in without)
 

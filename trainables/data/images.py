@@ -38,6 +38,11 @@ class Images:
         """A copy of the images at `indices`, in that order, with the same classes."""
         return Images(self.pixels[indices], self.labels[indices], self.classes)
 
+    def and_also(self, others: "Images") -> "Images":
+        """A copy of these images and others of the same classes and shape, in that order."""
+        pixels = np.concatenate((self.pixels, others.pixels))
+        return Images(pixels, np.concatenate((self.labels, others.labels)), self.classes)
+
 
 def fingerprint(images: Images) -> str:
     """16 hex digits that depend on every pixel, label and class name, and on the shape."""

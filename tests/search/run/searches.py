@@ -95,6 +95,7 @@ def run(
             Shelf(folder),
             deadline=deadline,
             listeners=listeners,
+            metric=request.metric,
         )
         driver.append(Opened(samples=request.samples, slots=1))
         inline.train(driver, work_of(problem), Silent())
