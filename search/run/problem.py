@@ -25,6 +25,7 @@ from trainables.data.known import DATASETS
 from trainables.data.load import load
 from trainables.data.split import split, subset
 from trainables.data.suspect import warnings_of
+from trainables.fits import check_optimizer
 from trainables.transforms.apply import check_fits
 
 
@@ -162,11 +163,13 @@ def cost_of(config: Config, images: Images) -> Cost:
     network = config.network
     check_fits(config.training.transforms, images.shape)
     try:
-        return network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
+        cost = network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
+        check_optimizer(config, images.shape, len(images.classes))
     except SizeError as error:
         raise SizeError(f"network '{network.name}': {error}") from error
     except ValueError as error:
         raise RequestError(f"network '{network.name}': {error}") from error
+    return cost
 
 
 def part_images(request: Request, part: Part) -> Images:

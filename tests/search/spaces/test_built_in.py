@@ -54,7 +54,7 @@ def by_name(space):
 
 
 def test_the_built_in_spaces_are_the_named_ones():
-    assert list(SPACES) == ["cnn_published", "cnn_all", *(f"cnn{i}" for i in range(1, 9))]
+    assert list(SPACES) == ["cnn_published", "cnn_all", *(f"cnn{i}" for i in range(1, 9)), "modern"]
 
 
 def test_cnn_published_has_exactly_the_published_ranges():
