@@ -49,7 +49,7 @@ def test_the_pasted_share_is_about_uniform_and_every_image_has_its_own() -> None
     result = cut_mix(given, 1.0, np.random.default_rng(0))
     shares = (result.inputs != given.inputs)[:, 0].flatten(1).float().mean(1)
     assert 0.2 < shares.mean() < 0.35  # below a half, as rectangles are cut off at the borders
-    assert shares.min() == 0 and shares.max() > 0.6 and len(shares.unique()) > 40
+    assert shares.min() == 0 and shares.max() > 0.6 and len(shares.unique()) > 30
 
 
 def test_labels_that_are_shares_already_are_mixed_too() -> None:
