@@ -1,6 +1,6 @@
 """From an optimizer's configuration to torch's optimizer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -8,15 +8,34 @@ import torch
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from architectures.tuning import Tuning
 from trainables.config import OptimizerConfig
 from trainables.optimizers import OPTIMIZERS
 
 
-def make_optimizer(config: OptimizerConfig, parameters: Iterable[Parameter]) -> Optimizer:
-    """Torch's optimizer with the configuration's arguments, in torch's fastest implementation of it."""
+def make_optimizer(
+    config: OptimizerConfig, parameters: Iterable[Parameter], tuned: Mapping[Parameter, Tuning] | None = None
+) -> Optimizer:
+    """Torch's optimizer with the configuration's arguments, in torch's fastest implementation of it.
+
+    tuned: parameters that are trained in a way of their own. Frozen ones are left out.
+    """
     entry = OPTIMIZERS[config.name]
     keywords: dict[str, Any] = {**entry.keywords(config.arguments), entry.implementation: True}
-    made: Optimizer = _eager(entry.torch_class)(parameters, lr=config.lr, weight_decay=config.weight_decay, **keywords)
+    groups: dict[Tuning, list[Parameter]] = {Tuning(): []}  # the ordinary ones first: their rate is the one reported
+    for parameter in parameters:
+        if parameter.requires_grad:
+            groups.setdefault((tuned or {}).get(parameter, Tuning()), []).append(parameter)
+    given = [
+        {
+            "params": group,
+            "weight_decay": config.weight_decay + 2 * tuning.l2,
+            **({"lr_factor": tuning.lr_factor} if tuned else {}),
+        }
+        for tuning, group in groups.items()
+        if group
+    ]
+    made: Optimizer = _eager(entry.torch_class)(given, lr=config.lr, weight_decay=config.weight_decay, **keywords)
     return made
 
 

@@ -24,6 +24,8 @@ from torch.nn.functional import cross_entropy
 
 from architectures.build import build, capturable
 from architectures.families import make_network
+from architectures.pretrained import load_weights
+from architectures.tuning import tunings
 from trainables.augment import augment, normalise
 from trainables.augmentation import PRESETS
 from trainables.config import Config
@@ -113,8 +115,10 @@ class Training:
         check_fits(config.training.transforms, shape)
         network = make_network(config.network.name, config.network.hyperparameters, shape, train.num_classes)
         self.model = build(network, shape, train.num_classes)
+        load_weights(network, self.model)
         self.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = make_optimizer(config.optimizer, self.model.parameters())
+        tuned = tunings(network, self.model, shape, train.num_classes)
+        self.optimizer = make_optimizer(config.optimizer, self.model.parameters(), tuned)
         # Summed on the device over a segment: the loss of its images, and how many were recognised.
         self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         if captured is None:
@@ -261,7 +265,7 @@ class Training:
             total = len(self.train) * (settings.epochs or 1)
             factor = (1 + math.cos(math.pi * self.images / total)) / 2
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.optimizer.lr * factor
+            group["lr"] = self.config.optimizer.lr * factor * group.get("lr_factor", 1.0)
 
 
 def _recognised(logits: Tensor, labels: Tensor) -> Tensor:
