@@ -23,6 +23,8 @@ from torch.nn.functional import cross_entropy
 
 from architectures.build import build, capturable
 from architectures.families import make_network
+from architectures.pretrained import load_weights
+from architectures.tuning import tunings
 from trainables.augment import augment, normalise
 from trainables.averaging import Average
 from trainables.batches import batches_of, blocks_of, mark_at, starts_of
@@ -115,9 +117,10 @@ class Training:
         check_fits(config.training.transforms, shape)
         network = make_network(config.network.name, config.network.hyperparameters, shape, train.num_classes)
         self.model = build(network, shape, train.num_classes)
+        load_weights(network, self.model)
         self.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        settings = config.training
-        self.optimizer = make_optimizer(config.optimizer, self.model.parameters(), settings.decayed)
+        settings, tuned = config.training, tunings(network, self.model, shape, train.num_classes)
+        self.optimizer = make_optimizer(config.optimizer, self.model.parameters(), settings.decayed, tuned)
         self._rates = [group["lr"] for group in self.optimizer.param_groups]
         self._average = Average(self.model, settings.ema) if settings.ema is not None else None
         self._best = Best(settings.patience) if settings.patience is not None else None

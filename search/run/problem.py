@@ -10,8 +10,9 @@ import numpy as np
 
 from architectures.cost import Cost
 from architectures.errors import HpsearchError
-from architectures.families import network_cost
+from architectures.families import FAMILIES, network_cost
 from architectures.layers import SizeError
+from architectures.pretrained import check_weights
 from search.forecast.forecast import MOST_DRAWS, Plan
 from search.history.store import Request, Search
 from search.samplers.make import make_sampler
@@ -159,12 +160,17 @@ class Problem:
 
 
 def cost_of(config: Config, images: Images) -> Cost:
-    """What a configuration costs; raises SizeError when it cannot be trained with such images, else RequestError."""
+    """What a configuration costs; raises SizeError when it cannot be trained with such images, else RequestError.
+
+    Weights that its network begins with are downloaded now.
+    """
     network = config.network
     check_fits(config.training.transforms, images.shape)
     try:
         cost = network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
         check_optimizer(config, images.shape, len(images.classes))
+        if network.name in FAMILIES:
+            check_weights(FAMILIES[network.name](**network.hyperparameters))
     except SizeError as error:
         raise SizeError(f"network '{network.name}': {error}") from error
     except ValueError as error:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.bad_input.cases import GOOD, Refused, merged, says, write_list
+from tests.end_to_end.bad_input.cases import GOOD, Refused, folder_of_images, merged, says, write_list
 from trainables.optimizers import OPTIMIZERS
 
 LINES = [
@@ -66,6 +66,7 @@ def test_a_line_that_is_no_configuration_is_named_by_its_number(launch: Refused,
 IMPOSSIBLE = [
     ({"width": 0}, ("width", "(0, 64]", "got 0")),
     ({"width": True}, ("width", "(0, 64]", "True")),
+    ({"width": 0.001}, ("width 0.001", "none of 32 channels", "use at least 0.0312")),
     ({"depth": 3}, ("'depth'", "known: width")),
     ({"activation": "swish"}, ("'swish'", "relu, leaky_relu")),
     ({"activation": ["relu"]}, ("activation", "relu, leaky_relu")),
@@ -82,6 +83,9 @@ IMPOSSIBLE = [
     ({"name": "own:raises"}, ("own:raises", "RuntimeError", "first line second line")),
     ({"name": "own:nothing"}, ("own:nothing", "NoneType", "torch.nn.Module")),
     ({"name": "own:hungry"}, ("own:hungry", "depth")),
+    ({"name": "wide_resnet", "depth": 27}, ("6·n + 4", "27")),
+    ({"name": "vgg16", "weights": "vgg16.pth"}, ("weights", "full path", "'vgg16.pth'")),
+    ({"name": "vgg16", "weights": "/no/such/file.pth"}, ("/no/such/file.pth", "No such file")),
 ]
 
 
@@ -107,6 +111,20 @@ def test_a_training_that_the_images_or_the_network_cannot_take_is_refused(
     launch: Refused, config: dict[str, Any], parts: tuple[str, ...]
 ):
     says(launch("--space", write_list(GOOD, merged(**config))), "line 2", *parts)
+
+
+def test_a_network_of_large_images_refuses_those_of_eight_pixels(launch: Refused):
+    folder_of_images("cat", "dog")
+    space = write_list(GOOD, merged(network={"name": "resnet50", "weights": "random"}))
+    says(launch("--dataset", "my images", "--space", space), "2", "resnet50", "224×224", "16×16", "8×8", "--image-size")
+
+
+def test_weights_that_can_be_had_from_nowhere_are_named_when_the_search_begins(
+    launch: Refused, place: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TORCH_HOME", str(place))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody listens
+    says(launch("--space", "vgg16"), "vgg16", str(place), "vgg16-397923af.pth", "cannot be downloaded", "random")
 
 
 @pytest.mark.parametrize("name", ["own:misfit", "own:short"])

@@ -42,9 +42,11 @@ def test_its_ranges_are_those_that_served() -> None:
     assert {name: (d.low, d.high, d.log) for name, d in found.items() if hasattr(d, "log")} == RANGES  # type: ignore[attr-defined]
     assert {name: found[name].choices for name in CHOICES} == CHOICES  # type: ignore[attr-defined]
     networks = found["network"].choices  # type: ignore[attr-defined]
-    assert {"resnet9", "plain9", "cnn6"} <= set(networks)
-    widths = {found[f"{network}/width"].choices for network in networks}  # type: ignore[attr-defined]
-    assert all(min(each) >= 0.125 and max(each) <= 0.25 for each in widths)
+    assert networks == ("resnet9", "plain9", "cnn6", "airbench", "wide_resnet")
+    for network in networks:
+        unit = 10 if network == "wide_resnet" else 1  # the published width
+        widths = found[f"{network}/width"].choices  # type: ignore[attr-defined]
+        assert [width / unit for width in widths] == [0.125, 0.1875, 0.25]
 
 
 @pytest.mark.parametrize("name", CHOICES["optimizer"])
