@@ -23,6 +23,7 @@ from torch.nn.functional import cross_entropy
 
 from architectures.build import build, capturable
 from architectures.families import make_network
+from architectures.initialise import initialise
 from architectures.pretrained import load_weights
 from architectures.tuning import tunings
 from trainables.augment import augment, normalise
@@ -117,6 +118,7 @@ class Training:
         check_fits(config.training.transforms, shape)
         network = make_network(config.network.name, config.network.hyperparameters, shape, train.num_classes)
         self.model = build(network, shape, train.num_classes)
+        initialise(self.model, config.training.init)
         load_weights(network, self.model)
         self.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         settings, tuned = config.training, tunings(network, self.model, shape, train.num_classes)

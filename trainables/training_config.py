@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from architectures.checks import INITIALISATIONS
 from trainables.augmentation import PRESETS, Augmentation
 from trainables.optimizers import DECAYED
 from trainables.rules import ConfigError, check_count, check_known, check_number, check_object
@@ -31,6 +32,8 @@ class TrainingConfig:
     """How the learning rate changes (`SCHEDULES`)."""
     augment: str | None = None
     """An augmentation preset (`PRESETS`); None until a search gives its own."""
+    init: str = "torch"
+    """The weights that training begins with (`INITIALISATIONS`)."""
     warmup: float = 0.0
     """The share of the training, below 1, over which the learning rate rises from 0 before the schedule begins."""
     time_decay: float = 0.0
@@ -65,6 +68,7 @@ class TrainingConfig:
         check_known("schedule", self.schedule, SCHEDULES)
         if self.augment is not None:
             check_known("augmentation", self.augment, PRESETS)
+        check_known("initialisation", self.init, INITIALISATIONS)
         check_number("warmup", self.warmup, least=0.0, below=1.0)
         check_number("time_decay", self.time_decay, least=0.0)
         check_known("choice of decayed", self.decayed, DECAYED)

@@ -46,6 +46,7 @@ trainings = st.builds(
     label_smoothing=st.floats(0, 0.99),
     schedule=st.sampled_from(sorted(SCHEDULES)),
     augment=st.none() | st.sampled_from(sorted(PRESETS)),
+    init=st.sampled_from(["torch", "kaiming"]),
     warmup=st.floats(0, 0.99),
     time_decay=numbers,
     decayed=st.sampled_from(sorted(DECAYED)),

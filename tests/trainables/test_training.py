@@ -314,3 +314,11 @@ def test_every_parameter_group_follows_the_schedule_from_its_own_rate(make: Make
     factor = 1 - (240 - 16) / 720  # of the last batch, of sixteen images
     found = sorted(group["lr"] for group in training.optimizer.param_groups)
     assert found == pytest.approx([0.001 * factor] * (len(found) - 1) + [0.1 * factor])
+
+
+def test_weights_may_begin_as_he_et_al_drew_them(make: Make) -> None:
+    torchs, again, kaiming = (make(configured(init=how)) for how in ("torch", "torch", "kaiming"))
+    assert same_weights(torchs, again) and not same_weights(torchs, kaiming)
+    last = [part for part in kaiming.model.modules() if isinstance(part, nn.Linear)][-1]
+    assert last.weight.std().item() == pytest.approx(math.sqrt(2 / last.in_features), rel=0.1)
+    assert not last.bias.any()

@@ -46,7 +46,7 @@ def test_a_penalty_is_what_its_term_in_the_loss_gives(name: str) -> None:
         torch.manual_seed(0)
         module = build(network, SHAPE, 2)
         tuned = tunings(network, module, SHAPE, 2) if penalised else None
-        optimizer = make_optimizer(OptimizerConfig(name, 0.1), module.parameters(), tuned)
+        optimizer = make_optimizer(OptimizerConfig(name, 0.1), module.parameters(), tuned=tuned)
         loss = module(torch.rand(4, *SHAPE)).square().mean()
         if not penalised:
             (conv, dense, _) = (part for part in module.modules() if isinstance(part, nn.Conv2d | nn.Linear))

@@ -44,6 +44,7 @@ LINES = [
     (merged(training={"label_smoothing": 1}), ("line 2", "label_smoothing", "below 1")),
     (merged(training={"schedule": "steps"}), ("line 2", "'steps'", "constant, cosine, linear")),
     (merged(training={"warmup": 1}), ("line 2", "warmup", "below 1", "got 1")),
+    (merged(training={"init": "xavier"}), ("line 2", "'xavier'", "torch, kaiming")),
     (merged(training={"ema": 1.0}), ("line 2", "ema", "below 1", "got 1.0")),
     (merged(training={"ema": 0}), ("line 2", "ema", "above 0", "got 0")),
     (merged(training={"patience": 0}), ("line 2", "patience", "from 1", "got 0")),
