@@ -333,6 +333,8 @@ class Tested(OfRun):
     """Mean of the shares that were recognised of each class that the test images have."""
     fingerprint: str | None = _may(_is_text)
     """The test images' fingerprint."""
+    flips: bool | None = _may(_is_flag)
+    """Whether each image was judged mirrored as well."""
 
 
 _OWN: dict[type[Event], Mapping[str, Any]] = {}

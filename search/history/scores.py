@@ -34,6 +34,7 @@ def table(folder: Path, record: Record) -> pd.DataFrame:
                 "parameters": run.asked.parameters,
                 "epochs": run.config["training"]["epochs"],
                 "with_validation": bool(run.asked.with_validation),
+                "flips": run.test is not None and bool(run.test.flips),
                 "val_accuracy": search_run.at_best("val_accuracy"),
                 "val_balanced_accuracy": search_run.at_best("val_balanced_accuracy"),
                 **score(labels, probabilities),

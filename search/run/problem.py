@@ -10,8 +10,9 @@ import numpy as np
 
 from architectures.cost import Cost
 from architectures.errors import HpsearchError
-from architectures.families import network_cost
+from architectures.families import FAMILIES, network_cost
 from architectures.layers import SizeError
+from architectures.pretrained import check_weights
 from search.forecast.forecast import MOST_DRAWS, Plan
 from search.history.metric import Guess, guess, shown
 from search.history.request import SCHEDULER_OPTIONS
@@ -28,6 +29,7 @@ from trainables.data.known import DATASETS
 from trainables.data.load import load
 from trainables.data.split import split, subset
 from trainables.data.suspect import warnings_of
+from trainables.fits import check_optimizer
 from trainables.transforms.apply import check_fits
 
 
@@ -171,15 +173,22 @@ class Problem:
 
 
 def cost_of(config: Config, images: Images) -> Cost:
-    """What a configuration costs; raises SizeError when it cannot be trained with such images, else RequestError."""
+    """What a configuration costs; raises SizeError when it cannot be trained with such images, else RequestError.
+
+    Weights that its network begins with are downloaded now.
+    """
     network = config.network
     check_fits(config.training.transforms, images.shape)
     try:
-        return network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
+        cost = network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
+        check_optimizer(config, images.shape, len(images.classes))
+        if network.name in FAMILIES:
+            check_weights(FAMILIES[network.name](**network.hyperparameters))
     except SizeError as error:
         raise SizeError(f"network '{network.name}': {error}") from error
     except ValueError as error:
         raise RequestError(f"network '{network.name}': {error}") from error
+    return cost
 
 
 def part_images(request: Request, part: Part) -> Images:

@@ -17,7 +17,11 @@ NUMBERS = [
     *(("launch", "--epochs", value) for value in ("1e3", "9" * 30)),
     *(("launch", "--threads", value) for value in ("0", "x")),
     *(("top", "--number", value) for value in ("0", "x")),
-    *(("retrain", option, v) for option in ("--top", "--epochs", "--repeats", "--parallel") for v in ("0", "x")),
+    *(
+        ("retrain", option, v)
+        for option in ("--top", "--epochs", "--repeats", "--parallel", "--width", "--patience")
+        for v in ("0", "x")
+    ),
     *(("resume", "--samples", value) for value in ("0", "x")),
     ("resume", "--max-time", "0"),
     ("resume", "--parallel", "0"),

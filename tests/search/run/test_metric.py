@@ -16,7 +16,7 @@ from search.history.load import Loaded, read_search
 from search.history.store import Request, Search
 from search.run.launch import launch, resume
 from search.run.problem import RequestError
-from search.run.retrain import retrain
+from search.run.retrain import Again, retrain
 from search.run.session import Options
 from search.show import ranking, winners
 from search.show.overview import summary
@@ -89,7 +89,7 @@ def states(found: Loaded) -> list[str]:
 
 
 def retrain_best(search: Search, **options):
-    return retrain(search, INLINE, top=1, distinct=False, epochs=1, repeats=1, **options)
+    return retrain(search, INLINE, Again(epochs=1, **options), top=1, distinct=False)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from search.history import store
 from search.history.store import Request
 from search.run.launch import dry_run, launch, resume
-from search.run.retrain import retrain
+from search.run.retrain import Again, retrain
 from search.run.session import Options
 from tests.trainables.data.pictures import class_folders, encoded, parquet, picture
 from trainables.data.images import DatasetError
@@ -67,7 +67,7 @@ def test_images_that_look_wrong_give_a_warning_that_is_kept(tmp_path, capsys):
 
 def test_a_retrain_leaves_given_validation_images_out(tmp_path, pets):
     launch(request(pets, tmp_path), INLINE, results=tmp_path, name="one")
-    _, (run,) = retrain(store.find(tmp_path, "one"), INLINE, top=1, distinct=False, epochs=1, repeats=1)
+    _, (run,) = retrain(store.find(tmp_path, "one"), INLINE, Again(epochs=1), top=1, distinct=False)
     assert [each.images for each in run.measurements] == [20]
     assert run.test.images == 4
 
@@ -134,5 +134,5 @@ def test_test_labels_that_have_changed_are_found_before_a_retrain_trains(tmp_pat
     search = store.find(tmp_path, "one")
     before = search.ledger.read_bytes()
     with pytest.raises(DatasetError, match="the first is -1"):
-        retrain(search, INLINE, top=1, distinct=False, epochs=1, repeats=1)
+        retrain(search, INLINE, Again(epochs=1), top=1, distinct=False)
     assert search.ledger.read_bytes() == before
