@@ -20,9 +20,11 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
 @click.option("--space", default="cnn_all", show_default=True, help=SPACE_HELP)
 @click.option("--samples", type=Count(min=1), help="Trials to draw.  [default: 60, or the whole list]")
 @click.option("--epochs", type=Count(1, MOST_EPOCHS), default=30, show_default=True, help="ASHA's max_t.")
-@click.option("--dataset", default="cifar100", show_default=True, help="A known name, or the path of your own images.")
-@click.option("--label", metavar="NAME", help="The Parquet column of labels.  [default: label, labels, fine_label, …]")
-@click.option("--image", metavar="NAME", help="The Parquet column of images.  [default: the only one]")
+@click.option(
+    "--dataset", default="cifar100", show_default=True, help="A known name, or the folder or file of your own."
+)
+@click.option("--label", metavar="NAME", help="Column or field of labels.  [default: label, labels, fine_label, …]")
+@click.option("--image", metavar="NAME", help="Column or field of images.  [default: the only one]")
 @options.data_dir
 @click.option("--limit-train", type=Count(min=2), help="Use a stratified subset of this many images.")
 @click.option("--image-size", type=Count(1, MOST_PIXELS), help="Resize every image to this many pixels a side.")
@@ -58,6 +60,7 @@ def launch(
     \b
     hpsearch launch --space cnn_all --samples 60                  CIFAR-100, downloaded once
     hpsearch launch --samples 60 --dataset ~/pictures             a folder of class folders, or of Parquet files
+    hpsearch launch --samples 60 --dataset pathmnist.npz          one file: .npz, Parquet, a zip or tar of class folders
     hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
     hpsearch launch --samples 60 --dry-run                        what that would draw and cost
     hpsearch launch --address 10.0.0.5:6379                       on a cluster that this machine is a node of
@@ -85,16 +88,17 @@ def launch(
         name = name or default_name(request, is_shared=True)
         job.submit(submit, words, request, name, storage=storage, results=results)
         return
-    if click.get_current_context().get_parameter_source("validation") is ParameterSource.COMMANDLINE:
-        _check_validation(request)
+    source = click.get_current_context().get_parameter_source("validation")
+    share = {"is_share_asked": source is ParameterSource.COMMANDLINE}
     if dry_run:
         from search.show.forecast import print_forecast
 
-        if taken := _taken(request):
-            click.echo(taken)
-        print_forecast(request, calculate(request, results=results, parallel=how["parallel"]))
+        notes, found = calculate(request, results=results, parallel=how["parallel"], **share)
+        for line in notes:
+            click.echo(line)
+        print_forecast(request, found)
         return
-    conclude(begin(request, options_of(**how), results=results, name=name, storage=storage), results)
+    conclude(begin(request, options_of(**how), results=results, name=name, storage=storage, **share), results)
 
 
 @click.command()
@@ -132,26 +136,3 @@ def resume(
         search = here.name
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
     conclude(go_on(found, options_of(**how), samples=samples), results)
-
-
-def _taken(request: Any) -> str | None:
-    """What a folder of images is taken for, in one line; None for a known dataset."""
-    found = _survey(request)
-    return found.line(request.validation) if found else None
-
-
-def _check_validation(request: Any) -> None:
-    """Refuse a share to hold out for a dataset that brings its validation images."""
-    found = _survey(request)
-    if found and found.validation:
-        raise OptionError(
-            f"--validation is a share of train to hold out, but {request.dataset} brings its validation images, in "
-            f"{found.validation}: leave --validation out, or move them away"
-        )
-
-
-def _survey(request: Any) -> Any:
-    from search.run.problem import columns_of
-    from trainables.data.find import survey
-
-    return survey(request.dataset, columns_of(request))

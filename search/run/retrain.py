@@ -12,13 +12,13 @@ from search.history.record import Record, Run, rank
 from search.history.store import Search, retrain_folder
 from search.machines.machine import Machine
 from search.run.driver import Driver
-from search.run.problem import RequestError, columns_of, part_images, unchanged_images
+from search.run.problem import RequestError, found_again, part_images, unchanged_images
 from search.run.progress import Progress
 from search.run.session import Errand, Options, Outcome, find_machine, run
 from search.samplers.sampler import derive_seed
 from search.schedulers.scheduler import make_scheduler
 from trainables.config import Config
-from trainables.data.find import survey
+from trainables.data.find import survey_of
 from trainables.data.images import fingerprint
 from trainables.resident import Resident
 from trainables.saved_network import NetworkError, load_network, test_pass
@@ -31,10 +31,10 @@ def retrain(
 
     What an earlier retrain of the same trials and epochs has done is not done again.
     """
-    images = unchanged_images(search)
-    survey(
-        search.request.dataset, columns_of(search.request)
-    )  # test labels are checked before hours of training, not after
+    own = found_again(search)
+    images = unchanged_images(search, own)
+    if own:
+        survey_of(own)  # test labels are checked before hours of training, not after
     best = rank(Record(parse(read(search.ledger))), distinct=distinct)[:top]
     if not any(winner.state in (State.DONE, State.STOPPED) for winner in best):
         raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
