@@ -29,9 +29,11 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
     help="Draw as many trials as are forecast to take so long: 30m, 2h; instead of --samples.",
 )
 @click.option("--epochs", type=Count(1, MOST_EPOCHS), default=30, show_default=True, help="The schedulers' max_t.")
-@click.option("--dataset", default="cifar100", show_default=True, help="A known name, or the path of your own images.")
-@click.option("--label", metavar="NAME", help="The Parquet column of labels.  [default: label, labels, fine_label, …]")
-@click.option("--image", metavar="NAME", help="The Parquet column of images.  [default: the only one]")
+@click.option(
+    "--dataset", default="cifar100", show_default=True, help="A known name, or the folder or file of your own."
+)
+@click.option("--label", metavar="NAME", help="Column or field of labels.  [default: label, labels, fine_label, …]")
+@click.option("--image", metavar="NAME", help="Column or field of images.  [default: the only one]")
 @options.data_dir
 @click.option("--limit-train", type=Count(min=2), help="Use a stratified subset of this many images.")
 @click.option("--image-size", type=Count(1, MOST_PIXELS), help="Resize every image to this many pixels a side.")
@@ -81,6 +83,7 @@ def launch(
     \b
     hpsearch launch --space cnn_all --samples 60                  CIFAR-100, downloaded once
     hpsearch launch --samples 60 --dataset ~/pictures             a folder of class folders, or of Parquet files
+    hpsearch launch --samples 60 --dataset pathmnist.npz          one file: .npz, Parquet, a zip or tar of class folders
     hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
     hpsearch launch --scheduler halving --keep .5                 the same winner on any number of slots
     hpsearch launch --scheduler halving --budget 2h                as many samples as fit into two hours
@@ -119,20 +122,20 @@ def launch(
         name = name or default_name(request, is_shared=True)
         job.submit(submit, words, request, name, storage=storage, results=results)
         return
-    if click.get_current_context().get_parameter_source("validation") is ParameterSource.COMMANDLINE:
-        _check_validation(request)
+    source = click.get_current_context().get_parameter_source("validation")
+    share = {"is_share_asked": source is ParameterSource.COMMANDLINE}
     if budget is not None:
-        request = replace(request, samples=affordable(request, budget, parallel=how["parallel"]))
+        request = replace(request, samples=affordable(request, budget, parallel=how["parallel"], **share))
         click.echo(f"{duration(budget)} are enough for {count(request.samples, 'sample')}", err=True)
     if dry_run:
         from search.show.forecast import print_forecast
 
-        if taken := _taken(request):
-            click.echo(taken)
-        found = calculate(request, results=results, parallel=how["parallel"])
+        found = calculate(request, results=results, parallel=how["parallel"], **share)
+        for line in found.notes:
+            click.echo(line)
         print_forecast(request, found.search, found.schedulers)
         return
-    conclude(begin(request, options_of(**how), results=results, name=name, storage=storage), results)
+    conclude(begin(request, options_of(**how), results=results, name=name, storage=storage, **share), results)
 
 
 @click.command()
@@ -170,26 +173,3 @@ def resume(
         search = here.name
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
     conclude(go_on(found, options_of(**how), samples=samples), results)
-
-
-def _taken(request: Any) -> str | None:
-    """What a folder of images is taken for, in one line; None for a known dataset."""
-    found = _survey(request)
-    return found.line(request.validation) if found else None
-
-
-def _check_validation(request: Any) -> None:
-    """Refuse a share to hold out for a dataset that brings its validation images."""
-    found = _survey(request)
-    if found and found.validation:
-        raise OptionError(
-            f"--validation is a share of train to hold out, but {request.dataset} brings its validation images, in "
-            f"{found.validation}: leave --validation out, or move them away"
-        )
-
-
-def _survey(request: Any) -> Any:
-    from search.run.problem import columns_of
-    from trainables.data.find import survey
-
-    return survey(request.dataset, columns_of(request))

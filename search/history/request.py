@@ -43,7 +43,7 @@ class Request:
     epochs: int = _at_least(1, default=30)
     """Epochs to the end of a trial that has none of its own: ASHA's max_t, and the horizon of a cosine."""
     dataset: str = _path(default="cifar100")
-    """A known dataset's name, or the absolute path of a folder of images."""
+    """A known dataset's name, or the absolute path of a folder or file of images."""
     label: str | None = None
     """The column of labels of Parquet files; None for the one that its name or type says."""
     image: str | None = None

@@ -32,7 +32,8 @@ from search.run.driver import Driver
 from search.run.problem import (
     Problem,
     RequestError,
-    columns_of,
+    found_again,
+    own_dataset,
     part_images,
     training_images,
     unchanged_images,
@@ -48,7 +49,7 @@ from search.spaces import find_space
 from search.spaces.lists import write_list
 from search.storage import claims
 from trainables import files
-from trainables.data.find import survey
+from trainables.data.find import survey_of
 from trainables.data.images import fingerprint
 from trainables.data.load import check_test
 
@@ -58,14 +59,21 @@ BUDGET_GAMES = 10  # searches that are played for each number of samples that is
 
 
 def launch(
-    request: Request, options: Options, *, results: Path, name: str | None, storage: str | None = None
+    request: Request,
+    options: Options,
+    *,
+    results: Path,
+    name: str | None,
+    storage: str | None = None,
+    is_share_asked: bool = False,
 ) -> Outcome:
     """Begin a search and run it. Raises one of the named errors before anything is left on disk.
 
     storage: where its record and checkpoints are kept as well, for another machine to go on with.
+    is_share_asked: whether the user wants a share of train held out, which a dataset's own validation images forbid.
     """
     request = with_defaults(request)
-    problem = _problem(request)
+    problem = new_problem(request, is_share_asked=is_share_asked)
     # Drawn before anything is on disk, so that a space that fails leaves no search behind.
     plan = problem.plan()
     networks = {request.space, *(config.network.name for config in plan.configs)}
@@ -89,15 +97,18 @@ def launch(
 class Foreseen:
     """What a dry run finds out."""
 
+    notes: tuple[str, ...]
+    """What a launch says of the images."""
+
     search: Forecast
     """What the search would be."""
     schedulers: dict[str, Expected]
     """What it would cost with each scheduler and that one's defaults; with its own as it was asked for."""
 
 
-def dry_run(request: Request, *, results: Path, parallel: int | None) -> Foreseen:
+def dry_run(request: Request, *, results: Path, parallel: int | None, is_share_asked: bool = False) -> Foreseen:
     """What the search would be; nothing is left on disk but the dataset's cache. TPE's draws are its first ones."""
-    problem = _problem(request)
+    problem = new_problem(request, is_share_asked=is_share_asked)
     here = machine.find(parallel, _own_threads(request))
     plan = problem.plan()
     speeds = calibrate(plan.configs, problem.images, here)
@@ -111,15 +122,15 @@ def dry_run(request: Request, *, results: Path, parallel: int | None) -> Foresee
         order = replace(problem, request=replace(request, scheduler=name)).order(problem.samples)
         other = replace(plan, scheduler=name, options={}, order=order)
         schedulers[name] = expected(rehearse(other, seconds, here.slots))
-    return Foreseen(found, schedulers)
+    return Foreseen(problem.notes, found, schedulers)
 
 
-def affordable(request: Request, budget: float, *, parallel: int | None) -> int:
+def affordable(request: Request, budget: float, *, parallel: int | None, is_share_asked: bool = False) -> int:
     """How many samples a search can have whose forecast is at most so many seconds.
 
     Raises RequestError where one sample alone takes longer.
     """
-    problem = _problem(replace(request, samples=MOST_AFFORDED))
+    problem = new_problem(replace(request, samples=MOST_AFFORDED), is_share_asked=is_share_asked)
     here = machine.find(parallel, _own_threads(request))
     plan = problem.plan()
     speeds = calibrate(plan.configs, problem.images, here)
@@ -139,7 +150,8 @@ def resume(search: Search, options: Options, *, samples: int | None) -> Outcome:
     request = search.request
     listed = search.folder / LIST
     space = find_space(str(listed) if listed.exists() else request.space)
-    problem = Problem(request, space, unchanged_images(search), unchanged_validation(search))
+    own = found_again(search)
+    problem = Problem(request, space, unchanged_images(search, own), unchanged_validation(search, own))
     record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
     before = record.samples or request.samples
     if samples is not None and samples < before:
@@ -201,21 +213,24 @@ def draw_trials(problem: Problem, order: Sequence[int]) -> Callable[[Driver], It
     return source
 
 
-def _problem(request: Request) -> Problem:
+def new_problem(request: Request, *, is_share_asked: bool) -> Problem:
+    """A new search's problem; raises one of the named errors for what cannot be searched."""
     scheduler_of(request, request.samples)  # a wrong option is said before the images are read
     space = find_space(request.space)
-    found = survey(request.dataset, columns_of(request))
-    given = part_images(request, "validation") if found and found.validation else None
-    problem = Problem(request, space, training_images(request), given, found)
+    own = own_dataset(request)
+    taken = survey_of(own) if own else None
+    if taken and taken.validation and is_share_asked:
+        raise RequestError(
+            f"--validation is a share of train to hold out, but {request.dataset} brings its validation images, in "
+            f"{taken.validation}: leave --validation out, or move them away"
+        )
+    given = part_images(request, "validation", own) if taken and taken.validation else None
+    images = training_images(request, own)
+    problem = Problem(request, space, images, given, replace(taken, bits=images.bits) if taken else None)
     _ = problem.num_train  # a split that cannot be is the first to be said
-    _, height, width = problem.images.shape
-    check_test(
-        request.dataset,
-        data_dir=Path(request.data_dir),
-        image_size=request.image_size,
-        columns=columns_of(request),
-        size=(width, height),
-    )
+    if own:
+        _, height, width = images.shape
+        check_test(own, data_dir=Path(request.data_dir), image_size=request.image_size, size=(width, height))
     problem.check_list()
     return problem
 

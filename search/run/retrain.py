@@ -17,8 +17,8 @@ from search.run.driver import Driver
 from search.run.problem import (
     Problem,
     RequestError,
-    columns_of,
     cost_of,
+    found_again,
     part_images,
     unchanged_images,
     unchanged_validation,
@@ -30,8 +30,9 @@ from search.samplers.sampler import derive_seed
 from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space
 from trainables.config import Config
-from trainables.data.find import survey
+from trainables.data.find import survey_of
 from trainables.data.images import Images, fingerprint
+from trainables.data.own import Own
 from trainables.resident import Resident
 from trainables.saved_network import NetworkError, load_network, test_pass
 
@@ -61,9 +62,10 @@ def retrain(search: Search, options: Options, how: Again, *, top: int, distinct:
     What an earlier retrain of the same trials in the same way has done is not done again. Raises RequestError where
     there is nothing to retrain, or not in this way.
     """
-    train, validation, trained_on = _images(search, how)
-    # Test labels are checked before hours of training, not after.
-    survey(search.request.dataset, columns_of(search.request))
+    own = found_again(search)
+    train, validation, trained_on = _images(search, own, how)
+    if own:
+        survey_of(own)  # test labels are checked before hours of training, not after
     best = rank(Record(parse(read(search.ledger))), distinct=distinct)[:top]
     if not any(winner.state in (State.DONE, State.STOPPED) for winner in best):
         raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
@@ -100,9 +102,9 @@ def retrain(search: Search, options: Options, how: Again, *, top: int, distinct:
     return outcome, runs(outcome.record)
 
 
-def _images(search: Search, how: Again) -> tuple[Images, Images | None, str]:
+def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images | None, str]:
     """The images to train on, those to stop early by, and the former in words."""
-    images, given = unchanged_images(search), unchanged_validation(search)
+    images, given = unchanged_images(search, own), unchanged_validation(search, own)
     if how.patience is not None:
         if how.with_validation:
             raise RequestError(
