@@ -102,6 +102,7 @@ def launch(
 @click.option("--samples", type=Count(min=1), help="More trials than before.")
 @click.option("--until", type=Count(min=2), metavar="LINE", help="Go on from before this line of a damaged ledger.")
 @options.elsewhere
+@options.changed_code
 @session_options
 @options.storage
 @options.results
@@ -111,6 +112,7 @@ def resume(
     until: int | None,
     dataset: str | None,
     data_dir: Path | None,
+    changed_code: bool,
     storage: str | None,
     results: Path,
     **how: Any,
@@ -131,7 +133,7 @@ def resume(
         ledger.cut(here.ledger, until)
         search = here.name
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
-    conclude(go_on(found, options_of(**how), samples=samples), results)
+    conclude(go_on(found, options_of(**how), samples=samples, changed_code=changed_code), results)
 
 
 def _taken(request: Any) -> str | None:

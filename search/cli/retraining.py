@@ -18,6 +18,7 @@ from search.cli.types import MOST_EPOCHS, Count
 @click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True)
 @click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
 @options.elsewhere
+@options.changed_code
 @session_options
 @options.storage
 @options.as_json
@@ -30,6 +31,7 @@ def retrain(
     repeats: int,
     dataset: str | None,
     data_dir: Path | None,
+    changed_code: bool,
     as_json: bool,
     storage: str | None,
     results: Path,
@@ -48,7 +50,15 @@ def retrain(
     from search.show.winners import print_retrains, retrain_report
 
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
-    outcome, runs = train_winners(found, options_of(**how), top=top, distinct=distinct, epochs=epochs, repeats=repeats)
+    outcome, runs = train_winners(
+        found,
+        options_of(**how),
+        top=top,
+        distinct=distinct,
+        epochs=epochs,
+        repeats=repeats,
+        changed_code=changed_code,
+    )
     if outcome.reason != "finished":
         conclude(outcome, results)
     loaded = read_search(results, found.name)

@@ -37,6 +37,7 @@ class Spread:
 class Forecast:
     """What a search would be. seconds are wall clock on the machine's slots; memory and disk are bytes."""
 
+    trials: int
     families: list[dict[str, Any]]
     impossible: dict[str, int]
     epochs: Spread
@@ -71,6 +72,7 @@ def forecast(plan: Plan, found: Times, games: Sequence[tuple[float, float]], her
     checkpoints = sorted((state_bytes(c, k) for c, k in zip(configs, costs, strict=True)), reverse=True)
     needed, disk = sum(memory[: here.slots]), sum(checkpoints[: here.slots])
     return Forecast(
+        trials=len(plan.order),
         families=_families(configs, costs, found.epochs),
         impossible=dict(Counter(reason for draw in plan.draws for reason in draw.impossible).most_common()),
         epochs=_quantiles([epochs for epochs, _ in games]),

@@ -23,8 +23,7 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # the session handles
 
 import ray
 
-from search.machines import ray_private
-from search.machines.doctor.examine import why_ray_may_not_start
+from search.machines import ray_needs, ray_private
 from search.machines.machine import Machine, StartError
 
 
@@ -58,7 +57,7 @@ def _start_local(here: Machine) -> Any:
                 job_config=ray_private.job_without_folders(),
             )
     except Exception as error:  # Ray raises bare ones
-        reason = why_ray_may_not_start() or one_line(error)
+        reason = ray_needs.in_the_way() or one_line(error)
         raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
     finally:
         os.umask(umask)

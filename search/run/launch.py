@@ -26,6 +26,8 @@ from search.history.record import Record, Run
 from search.history.store import NameTakenError, Request, Search
 from search.machines import machine
 from search.machines.machine import Machine, StartError
+from search.readable import count as count_of
+from search.run import own_code
 from search.run.driver import Driver
 from search.run.problem import (
     Problem,
@@ -44,7 +46,7 @@ from search.schedulers.scheduler import make_scheduler
 from search.spaces import find_space
 from search.spaces.lists import write_list
 from search.storage import claims
-from trainables import files
+from trainables import files, limits
 from trainables.data.find import survey
 from trainables.data.images import fingerprint
 from trainables.data.load import check_test
@@ -62,15 +64,17 @@ def launch(
     problem = _problem(request)
     # Drawn before anything is on disk, so that a space that fails leaves no search behind.
     plan = problem.plan()
-    here = find_machine(options, {request.space, *(config.network.name for config in plan.configs)})
-    search = _create(results, name, request, _facts(problem, here), is_shared=storage is not None)
+    names = {request.space, *(config.network.name for config in plan.configs)}
+    facts = {"code": own_code.digests(names)}
+    here = find_machine(options, names)
+    search = _create(results, name, request, _facts(problem, here) | facts, is_shared=storage is not None)
     try:
         if problem.space.configs:
             # A copy: the search does not change when the list does, and resumes from any folder.
             files.write(search.folder / LIST, write_list(problem.space))
         if storage is not None:
             claims.begin(storage, search.folder)
-        return run(search, here, options, _errand(search, problem, here, problem.samples, plan))
+        return run(search, here, options, _errand(search, problem, here, request.samples, plan=plan))
     except BaseException as error:
         never_began = isinstance(error, StartError) and storage is None  # the same command may be given again
         if never_began or not search.ledger.exists() or not search.ledger.stat().st_size:
@@ -86,19 +90,23 @@ def dry_run(request: Request, *, results: Path, parallel: int | None) -> Forecas
     return _foresee(plan, calibrate(plan.configs, problem.images, here), here, results)
 
 
-def resume(search: Search, options: Options, *, samples: int | None) -> Outcome:
-    """Continue a search from its ledger, perhaps with more samples."""
+def resume(search: Search, options: Options, *, samples: int | None, changed_code: bool = False) -> Outcome:
+    """Continue a search from its ledger, perhaps with more samples.
+
+    changed_code: whether to go on although the user's own space or a network has been edited since the launch.
+    """
     request = search.request
     listed = search.folder / LIST
     space = find_space(str(listed) if listed.exists() else request.space)
-    problem = Problem(request, space, unchanged_images(search), unchanged_validation(search))
     record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
+    names = {request.space, *(run.config["network"]["name"] for run in record.trials)}
+    own_code.check(search, names, accept=changed_code)
+    problem = Problem(request, space, unchanged_images(search), unchanged_validation(search))
     before = record.samples or request.samples
     if samples is not None and samples < before:
         raise RequestError(f"--samples can only grow: the search has {before}, got {samples}")
-    networks = [run.config["network"]["name"] for run in record.trials]
-    here = find_machine(options, {request.space, *networks}, search.facts)
-    return run(search, here, options, _errand(search, problem, here, problem.at_most(samples or before)))
+    here = find_machine(options, names, search.facts)
+    return run(search, here, options, _errand(search, problem, here, samples or before, trials=record.trials))
 
 
 def draw_trials(problem: Problem, order: Sequence[int]) -> Callable[[Driver], Iterator[Run]]:
@@ -155,8 +163,20 @@ def _problem(request: Request) -> Problem:
     return problem
 
 
-def _errand(search: Search, problem: Problem, here: Machine, samples: int, plan: Plan | None = None) -> Errand:
-    """One session of a search; with a plan its forecast is made first."""
+def _errand(
+    search: Search,
+    problem: Problem,
+    here: Machine,
+    asked: int,
+    *,
+    plan: Plan | None = None,
+    trials: Sequence[Run] = (),
+) -> Errand:
+    """One session of a search; with a plan its forecast is made first.
+
+    asked: how many trials it should have, of which the space may hold fewer. trials: those that it has.
+    """
+    samples = problem.at_most(asked, trials)
 
     def calibration(progress: Progress) -> Calibration | None:
         if plan is None:
@@ -175,9 +195,9 @@ def _errand(search: Search, problem: Problem, here: Machine, samples: int, plan:
     request = problem.request
     return Errand(
         what="trial",
-        title=f"{samples} trials of {problem.space.name} on {problem.num_train:,} images, "
+        title=f"{count_of(samples, 'trial')} of {problem.space.name} on {problem.num_train:,} images, "
         f"{problem.num_validation:,} for validation",
-        notes=problem.notes,
+        notes=(*problem.notes, *_exhausted(samples, asked)),
         runs=lambda record: record.trials,
         total=samples,
         source=draw_trials(problem, problem.order(samples)),
@@ -187,6 +207,11 @@ def _errand(search: Search, problem: Problem, here: Machine, samples: int, plan:
         samples=samples,
         calibration=calibration,
     )
+
+
+def _exhausted(samples: int, asked: int) -> tuple[str, ...]:
+    """That a search has fewer trials than were asked for, as its space holds no more."""
+    return (f"the space holds no more: {count_of(samples, 'trial')} instead of {asked}",) if samples < asked else ()
 
 
 def _foresee(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecast:
@@ -221,6 +246,7 @@ def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
             "host": socket.gethostname(),
             "processor": platform.processor() or platform.machine(),
             "cores": os.cpu_count(),
+            "usable_cores": limits.cores(),
             "gpus": [torch.cuda.get_device_name(i) for i in range(min(here.num_gpus, torch.cuda.device_count()))],
         },
     }

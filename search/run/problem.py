@@ -13,10 +13,13 @@ from architectures.errors import HpsearchError
 from architectures.families import network_cost
 from architectures.layers import SizeError
 from search.forecast.forecast import MOST_DRAWS, Plan
+from search.history.record import Run
 from search.history.store import Request, Search
 from search.samplers.make import make_sampler
+from search.samplers.optuna_sampler import key_of
 from search.samplers.sampler import Draw, Sampler
 from search.spaces import Space
+from search.spaces.drawing import everything
 from trainables.config import Config
 from trainables.data.find import Survey
 from trainables.data.formats.format import Columns, Part
@@ -88,12 +91,25 @@ class Problem:
 
     @property
     def samples(self) -> int:
-        """How many trials there are at most: the request's, or the length of a list."""
+        """How many trials there are at most: the request's, or as many as the space holds configurations."""
         return self.at_most(self.request.samples)
 
-    def at_most(self, samples: int) -> int:
-        """`samples`, or the length of a list if that is smaller."""
-        return min(samples, len(self.space.configs)) if self.space.configs else samples
+    def at_most(self, samples: int, asked: Sequence[Run] = ()) -> int:
+        """`samples`, or fewer if the space holds fewer configurations. asked: the trials that there are already."""
+        if self.space.function is None:
+            return min(samples, len(self.space.configs))
+        if (choices := everything(self.space.function)) is None:
+            return samples
+        drawn = {key_of(run.asked.params) for run in asked}
+        left = (choice for choice in choices if key_of(choice.params) not in drawn and self._is_possible(choice.config))
+        return min(samples, len(asked) + len(list(left)))
+
+    def _is_possible(self, config: Config) -> bool:
+        try:
+            self.check(config)
+        except SizeError:
+            return False
+        return True
 
     def cost(self, config: Config) -> Cost:
         """What a configuration costs; raises SizeError when its network cannot take such images, else RequestError."""
@@ -121,7 +137,7 @@ class Problem:
         return config.with_defaults(epochs=self.request.epochs, augment=self.request.augment)
 
     def sampler(self) -> Sampler:
-        """Who draws; impossible networks are drawn again."""
+        """Who draws; impossible networks, and what was drawn before, are drawn again."""
         return make_sampler(self.space, self.request.sampler, self.request.seed, self.check)
 
     def order(self, samples: int) -> Sequence[int]:

@@ -11,6 +11,7 @@ from search.history.ledger import read
 from search.history.record import Record, Run, rank
 from search.history.store import Search, retrain_folder
 from search.machines.machine import Machine
+from search.run import own_code
 from search.run.driver import Driver
 from search.run.problem import RequestError, columns_of, part_images, unchanged_images
 from search.run.progress import Progress
@@ -25,11 +26,18 @@ from trainables.saved_network import NetworkError, load_network, test_pass
 
 
 def retrain(
-    search: Search, options: Options, *, top: int, distinct: bool, epochs: int, repeats: int
+    search: Search,
+    options: Options,
+    *,
+    top: int,
+    distinct: bool,
+    epochs: int,
+    repeats: int,
+    changed_code: bool = False,
 ) -> tuple[Outcome, list[Run]]:
     """Train the best trials on all their images from scratch, then test each once. Returns the runs asked for.
 
-    What an earlier retrain of the same trials and epochs has done is not done again.
+    What an earlier retrain of the same trials and epochs has done is not done again. changed_code: as in a resume.
     """
     images = unchanged_images(search)
     survey(
@@ -38,7 +46,9 @@ def retrain(
     best = rank(Record(parse(read(search.ledger))), distinct=distinct)[:top]
     if not any(winner.state in (State.DONE, State.STOPPED) for winner in best):
         raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
-    here = find_machine(options, [winner.config["network"]["name"] for winner in best], search.facts)
+    networks = {winner.config["network"]["name"] for winner in best}
+    own_code.check(search, networks, accept=changed_code)
+    here = find_machine(options, networks, search.facts)
     wanted: list[tuple[int, int]] = []
 
     def source(driver: Driver) -> Iterator[Run]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from search.machines import local_ray, ray_private, scratch
+from search.machines import local_ray, ray_logs, ray_private, ray_processes, scratch
 
 # isort: split
 import ray
@@ -163,7 +163,8 @@ class _Judge(_Local, FIFOScheduler):
         super().__init__()
         self._driver, self._here = driver, here
         self._keeps_warm = False
-        self._starting = Starting()
+        self._starting = Starting(ray_processes.is_one_at_work, ray_logs.last_error)
+        self._looked = time.monotonic()
         self.fatal: Exception | None = None
 
     def guard(self, call: Callable[..., Any], *arguments: Any) -> Any:
@@ -198,6 +199,12 @@ class _Judge(_Local, FIFOScheduler):
         """A worker has begun with a trial."""
         self._starting.started()
         self.guard(self._driver.started, _task(trial))
+
+    def look(self) -> None:
+        """Once a second, look whether workers start. On a cluster they may have to wait for others' work."""
+        if self._here.address is None and time.monotonic() > self._looked + 1:
+            self._looked = time.monotonic()
+            self.guard(self._starting.look)
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
         """The next trial to get a worker that is free.
@@ -238,6 +245,7 @@ class _Starts(_Local, tune.Callback):
         self._judge.started(trial)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        self._judge.look()
         self._watcher.refresh()
 
 
