@@ -75,6 +75,7 @@ def run_workers(
             sharers=sharers,
             timeout=work.timeout,
             versions=versions(),
+            folder=str(Path.cwd()) if here.address is None else None,  # a cluster's workers have a copy
         ),
         {"GPU": 1 / sharers} if sharers else {"CPU": here.threads},
     )
@@ -293,4 +294,7 @@ def _reason(trial: Trial) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     named = [i for i, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exception|Interrupt|Exit)\b", line)]
     found = " ".join(lines[named[-1] if named else -1 :]) or "the worker failed without an error"
-    return next((meaning for sign, meaning in _DEATHS.items() if sign in text), found)
+    if (death := next((meaning for sign, meaning in _DEATHS.items() if sign in text), None)) is None:
+        return found
+    imported = ray_logs.import_error(text)
+    return f"a worker cannot import what it needs: {imported}" if imported else death
