@@ -16,9 +16,9 @@ from search.history.ledger import Ledger
 from search.history.record import Record
 from search.history.store import Request
 from search.machines.machine import Machine
+from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.engines.engine import Work
-from search.run.launch import draw_trials
 from search.run.problem import Problem
 from search.run.progress import Progress
 from search.run.shelf import Shelf

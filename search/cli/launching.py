@@ -93,8 +93,9 @@ def launch(
     hpsearch launch --submit http://HEAD:8265 --storage s3://bucket/searches      as a job there; watch it with status
     """
     from search.history.store import Request, check_new
-    from search.run.launch import affordable, default_name
-    from search.run.launch import dry_run as calculate
+    from search.run.foresee import affordable
+    from search.run.foresee import dry_run as calculate
+    from search.run.launch import default_name
     from search.run.launch import launch as begin
     from search.schedulers.scheduler import scheduler_of
     from search.spaces import find_space
@@ -143,6 +144,7 @@ def launch(
 @click.option("--samples", type=Count(min=1), help="More trials than before.")
 @click.option("--until", type=Count(min=2), metavar="LINE", help="Go on from before this line of a damaged ledger.")
 @options.elsewhere
+@options.changed_code
 @session_options
 @options.storage
 @options.results
@@ -152,6 +154,7 @@ def resume(
     until: int | None,
     dataset: str | None,
     data_dir: Path | None,
+    changed_code: bool,
     storage: str | None,
     results: Path,
     **how: Any,
@@ -172,4 +175,4 @@ def resume(
         ledger.cut(here.ledger, until)
         search = here.name
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
-    conclude(go_on(found, options_of(**how), samples=samples), results)
+    conclude(go_on(found, options_of(**how), samples=samples, changed_code=changed_code), results)

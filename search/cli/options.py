@@ -48,6 +48,15 @@ def of_schedulers(command: Any) -> Any:
     return command
 
 
+def changed_code(command: Any) -> Any:
+    """--changed-code, for a search that has begun."""
+    return click.option(
+        "--changed-code",
+        is_flag=True,
+        help="Go on although your own space or networks have been edited since the launch.",
+    )(command)
+
+
 def results(command: Any) -> Any:
     """--results: where searches lie."""
     return click.option(

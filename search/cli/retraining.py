@@ -22,6 +22,7 @@ from search.cli.types import MOST_EPOCHS, Count, Real
 @click.option("--patience", type=Count(1, MOST_EPOCHS), help="Epochs without a better validation accuracy that end it.")
 @click.option("--flips", is_flag=True, help="Judge each test image mirrored as well.")
 @options.elsewhere
+@options.changed_code
 @session_options
 @options.storage
 @options.as_json
@@ -38,6 +39,7 @@ def retrain(
     flips: bool,
     dataset: str | None,
     data_dir: Path | None,
+    changed_code: bool,
     as_json: bool,
     storage: str | None,
     results: Path,
@@ -72,7 +74,9 @@ def retrain(
         flips=flips,
     )
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
-    outcome, runs = train_winners(found, options_of(**how), again, top=top, distinct=distinct)
+    outcome, runs = train_winners(
+        found, options_of(**how), again, top=top, distinct=distinct, changed_code=changed_code
+    )
     if outcome.reason != "finished":
         conclude(outcome, results)
     loaded = read_search(results, found.name)

@@ -47,6 +47,7 @@ class Expected:
 class Forecast:
     """What a search would be. seconds are wall clock on the machine's slots; memory and disk are bytes."""
 
+    trials: int
     families: list[dict[str, Any]]
     impossible: dict[str, int]
     epochs: Spread
@@ -86,6 +87,7 @@ def forecast(plan: Plan, found: Times, games: Sequence[tuple[float, float]], her
     kept = sum(checkpoints) * len(plan.order) // len(configs) if plan.pauses else sum(checkpoints[: here.slots])
     costs_of = expected(games)
     return Forecast(
+        trials=len(plan.order),
         families=_families(configs, costs, found.epochs),
         impossible=dict(Counter(reason for draw in plan.draws for reason in draw.impossible).most_common()),
         epochs=costs_of.epochs,

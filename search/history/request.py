@@ -112,8 +112,14 @@ def check_facts(facts: dict[str, Any]) -> None:
         for share in vars(Guess(**guessing)).values():
             if not 0 < finite(share) <= 1:
                 raise ValueError(f"what guessing gives is {share}")
+    machine = facts.get("machine", {})
+    cores = [machine[key] for key in ("cores", "usable_cores") if machine.get(key) is not None]
+    if not all(isinstance(each, int) for each in cores):
+        raise ValueError(f"the machine's cores are {cores}")
     if facts.get("precision", "float32") not in ("float32", "bfloat16"):
         raise ValueError(f"precision is {facts['precision']!r}")
+    if not all(isinstance(digest, str) for digest in facts.get("code", {}).values()):
+        raise ValueError(f"the code's digests are {facts['code']!r}")
     for key in ("epochs", "seconds") if facts.get("forecast") else ():
         for end in ("low", "middle", "high"):
             finite(facts["forecast"][key][end])

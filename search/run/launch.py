@@ -5,10 +5,9 @@ import platform
 import re
 import socket
 import time
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -17,45 +16,30 @@ from typing import Any
 
 import torch
 
-from search.forecast.calibration import Calibration, Speeds, calibrate
-from search.forecast.forecast import Expected, Forecast, Plan, expected, forecast
-from search.forecast.seconds import times
+from search.forecast.calibration import Calibration, Speeds
+from search.forecast.forecast import Plan
 from search.history import store
-from search.history.events import FINAL, Asked, Ended, Measured, parse
+from search.history.events import parse
 from search.history.ledger import read
 from search.history.record import Record, Run
 from search.history.store import NameTakenError, Request, Search
-from search.machines import machine
 from search.machines.machine import Machine, StartError
-from search.readable import duration
-from search.run.driver import Driver
-from search.run.problem import (
-    Problem,
-    RequestError,
-    found_again,
-    own_dataset,
-    part_images,
-    training_images,
-    unchanged_images,
-    unchanged_validation,
-)
+from search.readable import count as count_of
+from search.run import own_code
+from search.run.drawing import draw_trials
+from search.run.foresee import foresee, threads_of
+from search.run.images import found_again, unchanged_images, unchanged_validation
+from search.run.problem import Problem, RequestError, new_problem
 from search.run.progress import Progress, headlines
-from search.run.rehearsal import rehearse
 from search.run.session import Errand, Options, Outcome, find_machine, run
-from search.samplers.sampler import derive_seed, history_json
-from search.schedulers import SCHEDULERS
 from search.schedulers.scheduler import scheduler_of, with_defaults
 from search.spaces import find_space
 from search.spaces.lists import write_list
 from search.storage import claims
-from trainables import files
-from trainables.data.find import survey_of
+from trainables import files, limits
 from trainables.data.images import fingerprint
-from trainables.data.load import check_test
 
 LIST = "space.jsonl"
-MOST_AFFORDED = 1000  # samples that a budget buys at most
-BUDGET_GAMES = 10  # searches that are played for each number of samples that is tried
 
 
 def launch(
@@ -76,16 +60,17 @@ def launch(
     problem = new_problem(request, is_share_asked=is_share_asked)
     # Drawn before anything is on disk, so that a space that fails leaves no search behind.
     plan = problem.plan()
-    networks = {request.space, *(config.network.name for config in plan.configs)}
-    here = find_machine(options, networks, _own_threads(request))
-    search = _create(results, name, request, _facts(problem, here), is_shared=storage is not None)
+    names = {request.space, *(config.network.name for config in plan.configs)}
+    facts = {"code": own_code.digests(names)}
+    here = find_machine(options, names, threads_of(request))
+    search = _create(results, name, request, _facts(problem, here) | facts, is_shared=storage is not None)
     try:
         if problem.space.configs:
             # A copy: the search does not change when the list does, and resumes from any folder.
             files.write(search.folder / LIST, write_list(problem.space))
         if storage is not None:
             claims.begin(storage, search.folder)
-        return run(search, here, options, _errand(search, problem, here, problem.samples, plan))
+        return run(search, here, options, _errand(search, problem, here, request.samples, plan=plan))
     except BaseException as error:
         never_began = isinstance(error, StartError) and storage is None  # the same command may be given again
         if never_began or not search.ledger.exists() or not search.ledger.stat().st_size:
@@ -93,73 +78,26 @@ def launch(
         raise
 
 
-@dataclass(frozen=True)
-class Foreseen:
-    """What a dry run finds out."""
+def resume(search: Search, options: Options, *, samples: int | None, changed_code: bool = False) -> Outcome:
+    """Continue a search from its ledger, perhaps with more samples.
 
-    notes: tuple[str, ...]
-    """What a launch says of the images."""
-
-    search: Forecast
-    """What the search would be."""
-    schedulers: dict[str, Expected]
-    """What it would cost with each scheduler and that one's defaults; with its own as it was asked for."""
-
-
-def dry_run(request: Request, *, results: Path, parallel: int | None, is_share_asked: bool = False) -> Foreseen:
-    """What the search would be; nothing is left on disk but the dataset's cache. TPE's draws are its first ones."""
-    problem = new_problem(request, is_share_asked=is_share_asked)
-    here = machine.find(parallel, _own_threads(request))
-    plan = problem.plan()
-    speeds = calibrate(plan.configs, problem.images, here)
-    found = _foresee(plan, speeds, here, results)
-    seconds = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
-    schedulers = {}
-    for name in SCHEDULERS:
-        if name == request.scheduler:
-            schedulers[name] = Expected(found.epochs, found.seconds)
-            continue
-        order = replace(problem, request=replace(request, scheduler=name)).order(problem.samples)
-        other = replace(plan, scheduler=name, options={}, order=order)
-        schedulers[name] = expected(rehearse(other, seconds, here.slots))
-    return Foreseen(problem.notes, found, schedulers)
-
-
-def affordable(request: Request, budget: float, *, parallel: int | None, is_share_asked: bool = False) -> int:
-    """How many samples a search can have whose forecast is at most so many seconds.
-
-    Raises RequestError where one sample alone takes longer.
+    changed_code: whether to go on although the user's own space or a network has been edited since the launch.
     """
-    problem = new_problem(replace(request, samples=MOST_AFFORDED), is_share_asked=is_share_asked)
-    here = machine.find(parallel, _own_threads(request))
-    plan = problem.plan()
-    speeds = calibrate(plan.configs, problem.images, here)
-    seconds = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
-
-    def takes(samples: int) -> float:
-        part = replace(plan, order=problem.order(samples))
-        return expected(rehearse(part, seconds, here.slots, games=BUDGET_GAMES)).seconds.middle
-
-    if (least := takes(1)) > budget:
-        raise RequestError(f"one sample takes about {duration(least)}, longer than --budget {duration(budget)}")
-    return bisect_right(range(1, problem.samples + 1), budget, key=takes)
-
-
-def resume(search: Search, options: Options, *, samples: int | None) -> Outcome:
-    """Continue a search from its ledger, perhaps with more samples."""
     request = search.request
     listed = search.folder / LIST
     space = find_space(str(listed) if listed.exists() else request.space)
+    record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
+    names = {request.space, *(run.config["network"]["name"] for run in record.trials)}
+    own_code.check(search, names, accept=changed_code)
     own = found_again(search)
     problem = Problem(request, space, unchanged_images(search, own), unchanged_validation(search, own))
-    record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
     before = record.samples or request.samples
     if samples is not None and samples < before:
         raise RequestError(f"--samples can only grow: the search has {before}, got {samples}")
     notes = _growing(search, record, before, samples) if samples is not None and samples > before else ()
-    networks = [run.config["network"]["name"] for run in record.trials]
-    here = find_machine(options, {request.space, *networks}, search.facts)
-    return run(search, here, options, _errand(search, problem, here, problem.at_most(samples or before), notes=notes))
+    here = find_machine(options, names, search.facts)
+    errand = _errand(search, problem, here, samples or before, trials=record.trials, notes=notes)
+    return run(search, here, options, errand)
 
 
 def _growing(search: Search, record: Record, before: int, samples: int) -> tuple[str, ...]:
@@ -177,101 +115,42 @@ def _growing(search: Search, record: Record, before: int, samples: int) -> tuple
     )
 
 
-def draw_trials(problem: Problem, order: Sequence[int]) -> Callable[[Driver], Iterator[Run]]:
-    """A source for the driver: first what was asked for and has not ended, then new draws of the trials in `order`."""
-
-    def source(driver: Driver) -> Iterator[Run]:
-        sampler = problem.sampler()
-        for trial in driver.record.trials:
-            sampler.tell(trial)
-        yield from driver.unfinished(driver.record.trials)
-        asked = {each.asked.trial for each in driver.record.trials}
-        heard = len(driver.ledger.events)
-        for number in (trial for trial in order if trial not in asked):
-            for event in driver.ledger.events[heard:]:
-                if isinstance(event, Measured | Ended) and event.state in FINAL:
-                    sampler.tell(driver.record.runs[event.trial, 0])
-            drawn = sampler.draw(number)
-            if drawn is None:
-                return
-            config = problem.complete(drawn.config)
-            costs = problem.cost(config)
-            driver.append(
-                Asked(
-                    trial=number,
-                    repeat=0,
-                    **{**history_json(drawn), "config": config.to_json()},
-                    parameters=costs.parameters,
-                    flops=costs.flops,
-                    seed=derive_seed(problem.request.seed, number),
-                )
-            )
-            heard = len(driver.ledger.events)
-            sampler.tell(driver.record.runs[number, 0])
-            yield driver.record.runs[number, 0]
-
-    return source
-
-
-def new_problem(request: Request, *, is_share_asked: bool) -> Problem:
-    """A new search's problem; raises one of the named errors for what cannot be searched."""
-    scheduler_of(request, request.samples)  # a wrong option is said before the images are read
-    space = find_space(request.space)
-    own = own_dataset(request)
-    taken = survey_of(own) if own else None
-    if taken and taken.validation and is_share_asked:
-        raise RequestError(
-            f"--validation is a share of train to hold out, but {request.dataset} brings its validation images, in "
-            f"{taken.validation}: leave --validation out, or move them away"
-        )
-    given = part_images(request, "validation", own) if taken and taken.validation else None
-    images = training_images(request, own)
-    problem = Problem(request, space, images, given, replace(taken, bits=images.bits) if taken else None)
-    _ = problem.num_train  # a split that cannot be is the first to be said
-    if own:
-        _, height, width = images.shape
-        check_test(own, data_dir=Path(request.data_dir), image_size=request.image_size, size=(width, height))
-    problem.check_list()
-    return problem
-
-
-def _own_threads(request: Request) -> dict[str, Any]:
-    """The threads of a slot as a fact, where they do not follow from the machine."""
-    if request.threads is None and not scheduler_of(request, request.samples).same_on_any_slots:
-        return {}
-    return {"threads": request.threads or 1}
-
-
 def _errand(
     search: Search,
     problem: Problem,
     here: Machine,
-    samples: int,
+    asked: int,
+    *,
     plan: Plan | None = None,
+    trials: Sequence[Run] = (),
     notes: tuple[str, ...] = (),
 ) -> Errand:
-    """One session of a search; with a plan its forecast is made first."""
+    """One session of a search; with a plan its forecast is made first.
+
+    asked: how many trials it should have, of which the space may hold fewer. trials: those that it has.
+    """
+    samples = problem.at_most(asked, trials)
 
     def calibration(progress: Progress) -> Calibration | None:
         if plan is None:
             return None
 
-        def foresee(speeds: Speeds) -> None:
+        def hear(speeds: Speeds) -> None:
             if not speeds:
                 return
-            found = _foresee(plan, speeds, here, search.folder)
+            found = foresee(plan, speeds, here, search.folder)
             store.record(search, forecast=asdict(found))
             for line in headlines(found):
                 progress.say(line)
 
-        return Calibration(plan.configs, here.slots, foresee)
+        return Calibration(plan.configs, here.slots, hear)
 
     request = problem.request
     return Errand(
         what="trial",
-        title=f"{samples} trials of {problem.space.name} on {problem.num_train:,} images, "
+        title=f"{count_of(samples, 'trial')} of {problem.space.name} on {problem.num_train:,} images, "
         f"{problem.num_validation:,} for validation",
-        notes=(*problem.notes, *notes),
+        notes=(*problem.notes, *_exhausted(samples, asked), *notes),
         runs=lambda record: record.trials,
         total=samples,
         source=draw_trials(problem, problem.order(samples)),
@@ -283,10 +162,9 @@ def _errand(
     )
 
 
-def _foresee(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecast:
-    """The forecast of a plan, given the speeds of some of its configurations."""
-    found = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
-    return forecast(plan, found, rehearse(plan, found, here.slots), here, folder)
+def _exhausted(samples: int, asked: int) -> tuple[str, ...]:
+    """That a search has fewer trials than were asked for, as its space holds no more."""
+    return (f"the space holds no more: {count_of(samples, 'trial')} instead of {asked}",) if samples < asked else ()
 
 
 def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
@@ -316,6 +194,7 @@ def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
             "host": socket.gethostname(),
             "processor": platform.processor() or platform.machine(),
             "cores": os.cpu_count(),
+            "usable_cores": limits.cores(),
             "gpus": [torch.cuda.get_device_name(i) for i in range(min(here.num_gpus, torch.cuda.device_count()))],
         },
     }

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,20 +15,21 @@ from architectures.layers import SizeError
 from architectures.pretrained import check_weights
 from search.forecast.forecast import MOST_DRAWS, Plan
 from search.history.metric import Guess, guess, shown
+from search.history.record import Run
 from search.history.request import SCHEDULER_OPTIONS
-from search.history.store import Request, Search
+from search.history.store import Request
+from search.run.images import own_dataset, part_images, training_images
 from search.samplers.make import make_sampler
+from search.samplers.optuna_sampler import key_of
 from search.samplers.sampler import Draw, Sampler
 from search.schedulers.scheduler import scheduler_of
-from search.spaces import Space
+from search.spaces import Space, find_space
+from search.spaces.drawing import everything
 from trainables.config import Config
-from trainables.data.find import Survey, find_own
-from trainables.data.formats.format import Columns, Part
-from trainables.data.images import DatasetError, Images, fingerprint
-from trainables.data.known import DATASETS
-from trainables.data.load import load, load_own
-from trainables.data.own import Own
-from trainables.data.split import split, subset
+from trainables.data.find import Survey, survey_of
+from trainables.data.images import Images
+from trainables.data.load import check_test
+from trainables.data.split import split
 from trainables.data.suspect import warnings_of
 from trainables.fits import check_optimizer
 from trainables.transforms.apply import check_fits
@@ -102,12 +103,25 @@ class Problem:
 
     @property
     def samples(self) -> int:
-        """How many trials there are at most: the request's, or the length of a list."""
+        """How many trials there are at most: the request's, or as many as the space holds configurations."""
         return self.at_most(self.request.samples)
 
-    def at_most(self, samples: int) -> int:
-        """`samples`, or the length of a list if that is smaller."""
-        return min(samples, len(self.space.configs)) if self.space.configs else samples
+    def at_most(self, samples: int, asked: Sequence[Run] = ()) -> int:
+        """`samples`, or fewer if the space holds fewer configurations. asked: the trials that there are already."""
+        if self.space.function is None:
+            return min(samples, len(self.space.configs))
+        if (choices := everything(self.space.function)) is None:
+            return samples
+        drawn = {key_of(run.asked.params) for run in asked}
+        left = (choice for choice in choices if key_of(choice.params) not in drawn and self._is_possible(choice.config))
+        return min(samples, len(asked) + len(list(left)))
+
+    def _is_possible(self, config: Config) -> bool:
+        try:
+            self.check(config)
+        except SizeError:
+            return False
+        return True
 
     def cost(self, config: Config) -> Cost:
         """What a configuration costs; raises SizeError when its network cannot take such images, else RequestError."""
@@ -135,7 +149,7 @@ class Problem:
         return config.with_defaults(epochs=self.request.epochs, augment=self.request.augment)
 
     def sampler(self) -> Sampler:
-        """Who draws; impossible networks are drawn again."""
+        """Who draws; impossible networks, and what was drawn before, are drawn again."""
         return make_sampler(self.space, self.request.sampler, self.request.seed, self.check)
 
     def order(self, samples: int) -> Sequence[int]:
@@ -192,60 +206,23 @@ def cost_of(config: Config, images: Images) -> Cost:
     return cost
 
 
-def part_images(request: Request, part: Part, own: Own | None = None) -> Images:
-    """All images of a part of the dataset, in its order. own: the user's dataset, where it has been found already."""
-    if own is not None:
-        return load_own(own, part, data_dir=Path(request.data_dir), image_size=request.image_size)
-    return load(
-        request.dataset,
-        part,
-        data_dir=Path(request.data_dir),
-        image_size=request.image_size,
-        columns=Columns(request.label, request.image),
-    )
-
-
-def own_dataset(request: Request) -> Own | None:
-    """The user's own dataset of a request; None for a known one."""
-    return find_own(request.dataset, Columns(request.label, request.image))
-
-
-def training_images(request: Request, own: Own | None = None) -> Images:
-    """Every image the search may train on, in the dataset's order; the test set is not read."""
-    images = part_images(request, "train", own)
-    if request.limit_train is not None:
-        images = images.take(subset(images.labels, request.limit_train, request.seed))
-    return images
-
-
-def found_again(search: Search) -> Own | None:
-    """A search's own dataset, None for a known one; raises DatasetError when it is gone."""
-    place = search.request.dataset
-    if place not in DATASETS and not Path(place).exists():
-        raise DatasetError(
-            f"the images of {search.name} were in {place}, which is not here: say with --dataset where they are now"
+def new_problem(request: Request, *, is_share_asked: bool) -> Problem:
+    """A new search's problem; raises one of the named errors for what cannot be searched."""
+    scheduler_of(request, request.samples)  # a wrong option is said before the images are read
+    space = find_space(request.space)
+    own = own_dataset(request)
+    taken = survey_of(own) if own else None
+    if taken and taken.validation and is_share_asked:
+        raise RequestError(
+            f"--validation is a share of train to hold out, but {request.dataset} brings its validation images, in "
+            f"{taken.validation}: leave --validation out, or move them away"
         )
-    return own_dataset(search.request)
-
-
-def unchanged_images(search: Search, own: Own | None) -> Images:
-    """The images that the search trains on; raises DatasetError when they are not those it began with."""
-    return _unchanged(search, training_images(search.request, own), search.facts["data"]["fingerprint"])
-
-
-def unchanged_validation(search: Search, own: Own | None) -> Images | None:
-    """The images of the dataset's own validation part, None for a search that began without one.
-
-    Raises DatasetError when they are not those it began with.
-    """
-    expected = search.facts["data"].get("validation_fingerprint")
-    return None if expected is None else _unchanged(search, part_images(search.request, "validation", own), expected)
-
-
-def _unchanged(search: Search, images: Images, expected: str) -> Images:
-    if fingerprint(images) != expected:
-        raise DatasetError(
-            f"the dataset {search.request.dataset} has changed since {search.name} began, or is another one (its "
-            "fingerprint differs); restore it, say with --dataset where it is, or launch a new search"
-        )
-    return images
+    given = part_images(request, "validation", own) if taken and taken.validation else None
+    images = training_images(request, own)
+    problem = Problem(request, space, images, given, replace(taken, bits=images.bits) if taken else None)
+    _ = problem.num_train  # a split that cannot be is the first to be said
+    if own:
+        _, height, width = images.shape
+        check_test(own, data_dir=Path(request.data_dir), image_size=request.image_size, size=(width, height))
+    problem.check_list()
+    return problem

@@ -13,16 +13,10 @@ from search.history.ledger import read
 from search.history.record import Record, Run, rank
 from search.history.store import Search, retrain_folder
 from search.machines.machine import Machine
+from search.run import own_code
 from search.run.driver import Driver
-from search.run.problem import (
-    Problem,
-    RequestError,
-    cost_of,
-    found_again,
-    part_images,
-    unchanged_images,
-    unchanged_validation,
-)
+from search.run.images import found_again, part_images, unchanged_images, unchanged_validation
+from search.run.problem import Problem, RequestError, cost_of
 from search.run.progress import Progress
 from search.run.session import Errand, Options, Outcome, find_machine, run
 from search.run.widen import widened
@@ -56,11 +50,13 @@ class Again:
     """Whether each test image is judged mirrored as well."""
 
 
-def retrain(search: Search, options: Options, how: Again, *, top: int, distinct: bool) -> tuple[Outcome, list[Run]]:
+def retrain(
+    search: Search, options: Options, how: Again, *, top: int, distinct: bool, changed_code: bool = False
+) -> tuple[Outcome, list[Run]]:
     """Train the best trials from scratch, then test each once. Returns the runs asked for.
 
     What an earlier retrain of the same trials in the same way has done is not done again. Raises RequestError where
-    there is nothing to retrain, or not in this way.
+    there is nothing to retrain, or not in this way. changed_code: as in a resume.
     """
     own = found_again(search)
     train, validation, trained_on = _images(search, own, how)
@@ -71,7 +67,9 @@ def retrain(search: Search, options: Options, how: Again, *, top: int, distinct:
         raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
     configs = [_config_of(winner, how) for winner in best]
     costs = [cost_of(config, train) for config in configs]  # a width that is impossible is said at once
-    here = find_machine(options, [config.network.name for config in configs], search.facts)
+    networks = {config.network.name for config in configs}
+    own_code.check(search, networks, accept=changed_code)
+    here = find_machine(options, networks, search.facts)
     wanted: list[tuple[int, int]] = []
 
     def source(driver: Driver) -> Iterator[Run]:

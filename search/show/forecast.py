@@ -14,8 +14,10 @@ def print_forecast(request: Request, found: Forecast, schedulers: Mapping[str, E
         {name: _spread(value) if isinstance(value, Spread) else value for name, value in row.items()}
         for row in found.families
     ]
-    trials = count(request.samples, "trial")
+    trials = count(found.trials, "trial")
     print_rows(rows, "", f"{trials} of {request.space} on {request.dataset}: median (smallest to largest)")
+    if found.trials < request.samples:
+        console.print(f"samples     {found.trials} instead of {request.samples}: the space holds no more")
     for reason, times in found.impossible.items():
         console.print(f"impossible  {count(times, 'draw')}: {reason}")
     epochs, wall = found.epochs, found.seconds

@@ -29,6 +29,9 @@ def status(found: Loaded) -> dict[str, Any]:
         "state": found.state,
         "folder": str(found.search.folder),
         "samples": found.samples,
+        "asked": found.search.request.samples,
+        "holds": len(record.trials) if found.state == "finished" else found.samples,
+        "changed_code": found.search.facts.get("changed_code", []),
         "trials": states,
         "redrawn": sum(run.asked.redrawn for run in record.trials),
         "best_trial": best[0].key[0] if best else None,
@@ -98,6 +101,11 @@ def print_status(data: dict[str, Any]) -> None:
     states = ", ".join(f"{count} {state}" for state, count in sorted(data["trials"].items())) or "none yet"
     console.print(f"{data['name']}: {data['state']}", style="bold")
     console.print(f"trials     {states}; of {data['samples']} in all")
+    if data["holds"] < data["asked"]:
+        held = count(data["holds"], "configuration")
+        console.print(f"space      holds no more than {held}; {count(data['asked'], 'trial')} were asked for")
+    if data["changed_code"]:
+        console.print(f"code       changed since the launch: {', '.join(data['changed_code'])} (--changed-code)")
     if data["best_trial"] is not None:
         found = Guess(**data["guessing"]) if data["guessing"] else None
         metrics = shown(data["metric"], found)

@@ -11,10 +11,10 @@ from search.history.ledger import Ledger
 from search.history.record import Record
 from search.history.store import Request
 from search.machines.machine import Machine
+from search.run.drawing import draw_trials
 from search.run.driver import Driver, Listener
 from search.run.engines import inline
 from search.run.engines.engine import Work
-from search.run.launch import draw_trials
 from search.run.problem import Problem
 from search.run.shelf import Shelf
 from search.schedulers.scheduler import Scheduler, scheduler_of

@@ -6,9 +6,9 @@ from search.forecast.calibration import Calibration
 from search.history.events import Opened
 from search.history.ledger import Ledger
 from search.history.store import Request
+from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.engines import inline
-from search.run.launch import draw_trials
 from search.run.problem import Problem
 from search.run.shelf import Shelf
 from search.schedulers.scheduler import make_scheduler

@@ -10,7 +10,8 @@ from PIL import Image
 
 from search.history import store
 from search.history.store import Request
-from search.run.launch import dry_run, launch, resume
+from search.run.foresee import dry_run
+from search.run.launch import launch, resume
 from search.run.retrain import Again, retrain
 from search.run.session import Options
 from tests.trainables.data.pictures import class_folders, encoded, parquet, picture, zipped
