@@ -4,13 +4,16 @@ A forked process has its own arguments, folder, streams, memory, session and exi
 installed command. It saves the seconds that importing torch takes, which no rule on a dataset or an option is about.
 """
 
+import atexit
 import contextlib
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,12 +26,15 @@ MODULES = (
     "search.run.engines.inline",
     "search.samplers.random",
     "search.samplers.tpe",
+    "search.schedulers.asha",
+    "search.schedulers.none",
     "search.show.forecast",
     "search.show.ranking",
     "search.show.status",
     "search.show.winners",
     "sklearn.datasets",
     "pyarrow.parquet",
+    "torch.fx.experimental.symbolic_shapes",
 )
 
 
@@ -85,6 +91,7 @@ def main() -> None:
 
     for module in MODULES:
         importlib.import_module(module)
+    gc.freeze()  # or else each fork's collector would copy all of their memory
     for line in sys.stdin:
         asked = json.loads(line)
         pid = os.fork()
@@ -99,6 +106,11 @@ def become_the_command(arguments: list[str], folder: str, out: str, err: str) ->
 
     os.setsid()
     os.chdir(folder)
+    if hasattr(
+        os, "sched_setaffinity"
+    ):  # one thread trains a tiny network faster than two, above all on a busy machine
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[os.getpid() % len(cores)]})
     for number, (place, flags) in enumerate(
         (
             (os.devnull, os.O_RDONLY),
@@ -111,8 +123,17 @@ def become_the_command(arguments: list[str], folder: str, out: str, err: str) ->
         os.close(file)
     sys.argv = [HPSEARCH, *arguments]
     sys.path[0] = str(Path(HPSEARCH).parent)
-    hpsearch_command.main()
-    sys.exit()
+    code: object = 0
+    try:
+        hpsearch_command.main()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(code if isinstance(code, int) else 0)  # without taking down all modules one by one
 
 
 if __name__ == "__main__":

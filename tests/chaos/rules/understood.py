@@ -147,7 +147,7 @@ def linked(place: Place) -> None:
     (place.home / "images" / "dog").mkdir(parents=True)
     (place.home / "images" / "cat").symlink_to("../kept/cat")
     for file in sorted((place.home / "kept" / "dog").iterdir()):
-        (place.home / "images" / "dog" / file.name).symlink_to(f"../../../kept/dog/{file.name}")
+        (place.home / "images" / "dog" / file.name).symlink_to(f"../../kept/dog/{file.name}")
 
 
 def one_colour(place: Place) -> None:
