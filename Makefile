@@ -20,8 +20,10 @@ test: lint
 
 # The same choices again: make chaos SEED=N.
 chaos: .venv/ready
-	$(BIN)/python tests/chaos/kills.py $(if $(SEED),--seed $(SEED))
-	$(BIN)/python tests/chaos/bad_input.py $(if $(SEED),--seed $(SEED)) --out results/evidence/bad-input.csv
+	code=0; \
+	$(BIN)/python tests/chaos/kills.py $(if $(SEED),--seed $(SEED)) || code=1; \
+	$(BIN)/python tests/chaos/bad_input.py $(if $(SEED),--seed $(SEED)) --out results/evidence/bad-input.csv || code=1; \
+	exit $$code
 
 # Where CIFAR-10 is on disk already: make bench IMAGES="--dataset FOLDER".
 bench: .venv/ready

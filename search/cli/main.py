@@ -50,7 +50,7 @@ def main() -> None:
     """The entry point: errors are one line, whoever raised them."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without ×, a file name that is not UTF-8
+            stream.reconfigure(errors=streams.ESCAPED)  # a terminal without ×, a file name that is not UTF-8
     with streams.kept():
         code = _run()
     sys.exit(code)

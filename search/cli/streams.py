@@ -1,5 +1,6 @@
 """Standard output and standard error that may lose their reader: what nobody reads is dropped, and the work goes on."""
 
+import codecs
 import errno
 import os
 import sys
@@ -9,6 +10,20 @@ from typing import Any, TextIO, cast
 
 #: What a write fails with once nobody reads: a closed pipe, a terminal that is gone, a descriptor that is closed.
 GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF})
+#: How streams write what they cannot encode: see `escaped`.
+ESCAPED = "hpsearch.escaped"
+
+
+def escaped(error: UnicodeError) -> tuple[str, int]:
+    """What stands for letters that cannot be encoded: bytes of a name that is not UTF-8 as \\xe9, others as ?."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end]
+    shown = (f"\\x{ord(each) - 0xDC00:02x}" if "\udc80" <= each <= "\udcff" else "?" for each in letters)
+    return "".join(shown), error.end
+
+
+codecs.register_error(ESCAPED, escaped)
 
 
 class Unheard:

@@ -16,7 +16,7 @@ from trainables.predictions import read_predictions
 
 #: Times, speeds, hosts and attempts may differ; everything else is the same to the bit.
 MAY_DIFFER = ["seconds", "images_per_second", "attempt", "host", "pid", "time"]
-_CURVE = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate")
+_CURVE = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_balanced_accuracy", "learning_rate")
 _ASKED = ("config", "params", "distributions", "redrawn", "parameters", "flops", "seed")
 
 Events = Sequence[Event]
@@ -115,7 +115,7 @@ def other_decisions(events: Events, request: Request) -> int:
         if not record.apply(event):
             continue
         if isinstance(event, Measured) and not event.repeat and event.decision is not Decision.END:
-            decision = scheduler.decide(event.trial, event.epoch, event.val_accuracy)
+            decision = scheduler.decide(event.trial, event.epoch, event.value)
             others += (decision is Decision.STOP) != (event.decision is Decision.STOP)
         scheduler.hear(event)
     return others

@@ -1,7 +1,8 @@
 """What is written down of a disturbance, and what a search is held against."""
 
+import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from search.history.events import Event, Measured, Opened
@@ -38,6 +39,21 @@ class Row:
         """Whether nothing was lost, nothing differs, and no more was repeated than may be."""
         wrong = self.finished_lost + self.lines_lost + self.differences + self.processes_left
         return not wrong and self.repeated <= self.allowed and not self.trouble
+
+
+def renew(path: Path, seed: int, rows: Sequence[Row]) -> None:
+    """Write a table of disturbances, in which the rows of other parts than these stay as they were."""
+    older: list[dict[str, object]] = []
+    if path.exists():
+        with path.open(newline="") as file:
+            older = [dict(row) for row in csv.DictReader(file)]
+    parts = {row.part for row in rows}
+    columns = ["seed", *(field.name for field in fields(Row))]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for row in older if row["part"] not in parts)
+        writer.writerows({"seed": seed} | asdict(row) for row in rows)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""The table of broken rules: what is in it, and one of them broken for real."""
+"""The table of broken rules: what is in it, and some of them broken for real."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -13,18 +14,37 @@ def bad_input(monkeypatch: pytest.MonkeyPatch):
     return bad_input
 
 
-def test_there_are_more_than_sixty_rules_and_each_is_another(bad_input):
-    names = [rule.rule for rule in bad_input.all_rules()]
-    assert len(names) == len(set(names)) > 60
+@pytest.fixture
+def workplace(bad_input):
+    """A workplace whose template is an empty folder."""
+    with contextlib.ExitStack() as stack:
+        made = bad_input.Workplace(stack, cold=True)
+        made.template.mkdir()
+        yield made
 
 
-def test_a_promise_that_is_broken_is_noticed(bad_input, tmp_path):
+def test_each_rule_is_another(bad_input):
+    names = [(rule.group, rule.rule) for rule in bad_input.all_rules()]
+    assert len(names) == len(set(names)) > 400
+
+
+def test_a_promise_that_is_broken_is_noticed(bad_input, workplace):
     rules = {rule.rule: rule for rule in bad_input.all_rules()}
-    template = bad_input.fresh(tmp_path / "template")
-    bad_input.fresh(tmp_path / "outside")
-    kept = bad_input.run(rules["a verb is one of the known ones"], tmp_path, template, seed=0)
+    kept = workplace.run(rules["a verb is one of the known ones"], seed=0)
     assert (kept["outcome"], kept["exit_code"], kept["lost_records"]) == ("kept", 2, 0)
     assert "begin" in kept["message"]
     # With a ledger that is gone there is no search, so what the rule says is not said.
-    broke = bad_input.run(rules["a search exists"], tmp_path, template, seed=0)
+    broke = workplace.run(rules["a search exists"], seed=0)
     assert broke["outcome"] == "broke" and "it does not say 'finished'" in broke["message"]
+
+
+def test_rules_that_are_not_broken_again_keep_their_rows(bad_input, tmp_path):
+    first, second, third = (
+        dict.fromkeys(bad_input.COLUMNS, "old") | {"group": rule.group, "rule": rule.rule}
+        for rule in bad_input.all_rules()[:3]
+    )
+    bad_input.keep([third, first], tmp_path / "table.csv")
+    bad_input.keep([second | {"outcome": "new"}, third | {"outcome": "new"}], tmp_path / "table.csv")
+    lines = (tmp_path / "table.csv").read_text().splitlines()[1:]
+    assert [line.rpartition(",")[2] for line in lines] == ["old", "new", "new"]
+    assert lines[0].startswith(f"{first['group']},{first['rule']}")

@@ -9,6 +9,8 @@ from typing import Any
 from rules.rule import INTERRUPTED, Done, Place, Rule, flip, runs_when_read
 
 RUN = (f"results/{INTERRUPTED}/*",)
+INLINE = ("--engine", "inline")
+RAY = ("--parallel", "2")
 
 
 def damaged(how: Callable[[Place, Path], object]) -> Callable[[Place], None]:
@@ -51,17 +53,17 @@ def begun_anew(place: Place, _: Done) -> Iterable[str]:
         yield "no trial began anew"
 
 
-def resumed(rule: str, shown: str, breaks: Callable[[Place], None]) -> Rule:
-    """A resume that finds this."""
+def resumed(rule: str, shown: str, breaks: Callable[[Place], None], *options: str) -> Rule:
+    """A resume that finds this, without Ray unless the options say otherwise."""
     return Rule(
         rule=rule,
         input=shown,
-        command=("resume", INTERRUPTED),
+        command=("resume", INTERRUPTED, *(options or INLINE)),
         breaks=breaks,
         code=0,
         lines=None,
         may_change=RUN,
-        seconds=180,
+        seconds=300,
         after=begun_anew,
     )
 
@@ -71,6 +73,7 @@ RULES = [
         "reading a checkpoint runs no code",
         "a pickle that makes a file",
         saved(lambda place, state: state | {"model": runs_when_read(place.home / "evil")}),
+        *RAY,
     ),
     resumed("a checkpoint is whole", "its first half", damaged(lambda _, p: p.write_bytes(p.read_bytes()[:20000]))),
     resumed(
@@ -88,12 +91,12 @@ RULES = [
     Rule(
         rule="a resume deletes only what it has written",
         input="notes.txt among the checkpoints",
-        command=("resume", INTERRUPTED),
+        command=("resume", INTERRUPTED, *INLINE),
         breaks=lambda place: (place.search(INTERRUPTED) / "checkpoints" / "notes.txt").write_text("mine"),
         code=0,
         lines=None,
         may_change=("results/interrupted/*.*", "results/interrupted/checkpoints/*.pt"),
-        seconds=180,
+        seconds=300,
     ),
 ]
 

@@ -3,7 +3,7 @@
 import fcntl
 from dataclasses import replace
 
-from rules.rule import DIGITS, FINISHED, INTERRUPTED, LAUNCH, Place, Rule
+from rules.rule import DIGITS, FINISHED, INTERRUPTED, LAUNCH, Place, Rule, powerless, shell
 
 
 def held(place: Place) -> None:
@@ -21,13 +21,13 @@ def no_finished_trial(place: Place) -> None:
 
 def full(place: Place) -> None:
     """Standard output on a disk that is full."""
-    place.stdout = "/dev/full"
+    shell('"$@" > /dev/full')(place)
 
 
 def no_results(place: Place) -> None:
     """A results folder that may not be written to."""
     (place.home / "results").chmod(0o555)
-    place.powerless = True
+    powerless(place)
 
 
 def ascii_terminal(place: Place) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rules.rule import READ_IMAGES, Place, Rule
+from rules.rule import READ_IMAGES, Place, Rule, powerless
 
 COMMAND = (*READ_IMAGES, "--dataset", "images")
 TABLE = (*READ_IMAGES, "--dataset", "table")
@@ -97,7 +97,7 @@ def unreadable_image(place: Place) -> None:
     """An image that may not be read."""
     folders()(place)
     (place.home / "images" / "dog" / "2.png").chmod(0)
-    place.powerless = True
+    powerless(place)
 
 
 def out_of_bounds_link(place: Place) -> None:

@@ -8,7 +8,7 @@ from rules.rule import Rule
 PROGRAM = str(Path(__file__).parents[1] / "generated.py")
 
 
-def some(rule: str, shown: str, name: str, examples: int = 300, seconds: float = 180) -> Rule:
+def some(rule: str, shown: str, name: str, examples: int = 300, seconds: float = 300) -> Rule:
     """A rule that holds for every example of a kind."""
     return Rule(
         rule=rule,

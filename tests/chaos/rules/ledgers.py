@@ -65,13 +65,13 @@ RULES = [
     Rule(
         rule="a torn last line is cut off with a warning",
         input="half a line",
-        command=("resume", FINISHED),
+        command=("resume", FINISHED, "--engine", "inline"),
         breaks=lines(lambda found: [*found, found[0][:40]]),
         code=0,
         lines=None,
         says=("the last line is torn",),
         may_change=RUN,
-        seconds=200,
+        seconds=300,
     ),
     Rule(
         rule="zeros after a power cut hide nothing",

@@ -1,61 +1,12 @@
 """A user's own spaces and networks that fail."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from rules.rule import LAUNCH, Rule, write
 
-MODULE = """
-import torch
-from torch import nn
-from search.spaces import config_of
-from trainables.config import Config, NetworkConfig, OptimizerConfig
-
-NUMBER = 3
-
-def raises(*_, **__):
-    raise RuntimeError("first line\\nsecond line")
-
-def nothing(*_):
-    return None
-
-def a_dict(*_):
-    return {"network": "cnn6"}
-
-def space_of(network, optimizer="sgd", lr=0.1, **more):
-    def function(trial):
-        trial.suggest_categorical("network", (network,))
-        trial.suggest_categorical("optimizer", (optimizer,))
-        trial.suggest_categorical(f"{optimizer}/lr", (lr,))
-        for key, value in more.items():
-            trial.suggest_categorical(key, (value,))
-        return config_of(trial.params)
-    return function
-
-unknown_name = space_of("cnn5", momentum=0.9)
-raising_network = space_of("own:raises")
-no_network = space_of("own:a_dict")
-hungry_network = space_of("own:hungry")
-misfit_network = space_of("own:misfit")
-short_network = space_of("own:short")
-no_rate = lambda trial: config_of({"network": "cnn5", "optimizer": "sgd"})
-no_draw = lambda trial: trial.suggest_categorical("network", ())
-no_range = lambda trial: trial.suggest_float("sgd/lr", 1.0, 0.1)
-no_json = lambda trial: Config(NetworkConfig("cnn5", {"width": {1}}), OptimizerConfig("sgd", 0.1))
-named = lambda trial: Config(NetworkConfig("cnn5", {"name": "cnn6"}), OptimizerConfig("sgd", 0.1))
-
-def two_of_one_name(trial):
-    trial.suggest_float("sgd/lr", 0.1, 0.2)
-    trial.suggest_categorical("sgd/lr", (0.1,))
-
-def hungry(depth):
-    return nn.Identity()
-
-def misfit(num_classes):
-    return nn.Sequential(nn.Flatten(), nn.Linear(7, num_classes))
-
-def short():
-    return nn.Sequential(nn.Flatten(), nn.LazyLinear(3))
-"""
+#: Spaces and networks that a user has in `own.py`, each wrong in its own way.
+MODULE = Path(__file__).parents[2] / "data" / "own.py"
 
 
 def own(rule: str, name: str, *says: str, input: str | None = None, module: str | None = None) -> Rule:

@@ -12,12 +12,13 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-FINISHED, INTERRUPTED = "finished", "interrupted"
+#: The searches that every place holds: two of the digits, and one of a folder of pictures that is called as it is.
+FINISHED, INTERRUPTED, PICTURES = "finished", "interrupted", "pictures"
 DIGITS = ("--dataset", "digits", "--data-dir", "data", "--limit-train", "300")
 LAUNCH = ("launch", *DIGITS, "--samples", "2", "--epochs", "1", "--name", "new")
 #: A wrong request whose images are read and cached before it is refused.
 READ_IMAGES = ("launch", "--data-dir", "data", "--space", "impossible.jsonl", "--name", "new")
-RETRAIN = ("retrain", FINISHED, "--top", "1", "--epochs", "1", "--parallel", "1")
+RETRAIN = ("retrain", FINISHED, "--top", "1", "--epochs", "1", "--engine", "inline")
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Place:
     """Where a rule is broken: a fresh folder with a finished and an interrupted search, in which the command runs.
 
     outside: a folder beside it that nothing may touch. environment: of the command. stack: what must be undone
-    afterwards. powerless: root may not read what is forbidden. stdout: a file that takes the output.
+    afterwards. prefix: the words before the command, of a program that starts it in other surroundings.
     """
 
     home: Path
@@ -33,8 +34,7 @@ class Place:
     rng: random.Random
     environment: dict[str, str]
     stack: ExitStack
-    powerless: bool = False
-    stdout: str | None = None
+    prefix: tuple[str, ...] = ()
 
     def search(self, name: str = FINISHED) -> Path:
         """A search's folder."""
@@ -60,11 +60,12 @@ class Done:
 class Rule:
     """One rule broken in one way.
 
-    rule: what the product says. input: what breaks it. command: arguments of hpsearch, or a whole command line.
-    breaks: prepares the place. code: the exit codes that are right. says: what the line on standard error holds.
-    lines: how many lines there are on it, or None for a session, which reports its progress there. may_change:
-    patterns of files below the place's home that a documented repair or a session changes. records: whether every
-    whole line of every ledger must be there afterwards. after: further faults.
+    rule: what the product says. input: what breaks it. command: arguments of hpsearch, or of a Python program. breaks:
+    prepares the place. code: the exit codes that are right. says: what standard error holds. lines: how many lines
+    there are on it, or None for a session, which reports its progress there. may_change: patterns of files below the
+    place's home that a documented repair or a session changes. seconds: after which the command counts as hung. mib: of
+    memory at most. after: further faults. program: whether the command is a Python program. needs_root: whether it can
+    be broken by root alone. starts_anew: whether it is about how the command starts, which then is not forked.
     """
 
     rule: str
@@ -75,10 +76,12 @@ class Rule:
     says: tuple[str, ...] = ()
     lines: int | None = 1
     may_change: tuple[str, ...] = ()
-    seconds: float = 120
+    seconds: float = 180
     mib: float | None = None
     after: Callable[[Place, Done], Iterable[str]] = lambda *_: ()
     program: bool = False
+    needs_root: bool = False
+    starts_anew: bool = False
     group: str = field(default="", kw_only=True)
 
 
@@ -199,7 +202,22 @@ def unreadable(name: str) -> Callable[[Place], None]:
 
     def breaks(place: Place) -> None:
         (place.home / name).chmod(0)
-        place.powerless = True
+        powerless(place)
+
+    return breaks
+
+
+def powerless(place: Place) -> None:
+    """Root may not read and write what is forbidden, as nobody else may."""
+    if os.geteuid() == 0:
+        place.prefix = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", *place.prefix)
+
+
+def shell(line: str) -> Callable[[Place], None]:
+    """The command as "$@" in a line of bash."""
+
+    def breaks(place: Place) -> None:
+        place.prefix = ("bash", "-c", line, "bash")
 
     return breaks
 

@@ -37,7 +37,7 @@ def read(rule: str, shown: str, name: str, how: Callable[[Place, Path], object],
         lines=None,
         says=says,
         may_change=MAY_CHANGE,
-        seconds=200,
+        seconds=300,
     )
 
 
@@ -51,7 +51,7 @@ def shown_again(rule: str, shown: str, how: Callable[[Place, Path], object]) -> 
         lines=None,
         says=("predictions.parquet",),
         may_change=MAY_CHANGE,
-        seconds=200,
+        seconds=300,
     )
 
 

@@ -1,6 +1,7 @@
 """A place for wrong requests, and the command in this process."""
 
 import re
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -14,55 +15,7 @@ from search.history.events import Asked, Closed, Opened
 from search.history.ledger import Ledger
 from tests.end_to_end.bad_input.cases import GOOD, Refused, Run, make_search
 
-OWN = """
-import torch
-from torch import nn
-from search.spaces import config_of
-from trainables.config import Config, NetworkConfig, OptimizerConfig
-
-NUMBER = 3
-
-def raises(*_):
-    raise RuntimeError("first line\\nsecond line")
-
-def nothing(*_):
-    return None
-
-def a_dict(*_):
-    return {"network": "cnn6"}
-
-def space_of(network, optimizer="sgd", lr=0.1, **training):
-    def function(trial):
-        trial.suggest_categorical("network", (network,))
-        trial.suggest_categorical("optimizer", (optimizer,))
-        trial.suggest_categorical(f"{optimizer}/lr", (lr,))
-        for key, value in training.items():
-            trial.suggest_categorical(key, (value,))
-        return config_of(trial.params)
-    return function
-
-unknown_network = space_of("cnn9")
-unknown_optimizer = space_of("cnn5", "nosuch")
-unknown_name = space_of("cnn5", momentum=0.9)
-unknown_hyperparameter = space_of("cnn5", **{"cnn5/depth": 3})
-nameless = space_of(None)
-raising_network = space_of("own:raises")
-no_rate = lambda trial: config_of({"network": "cnn5", "optimizer": "sgd"})
-no_draw = lambda trial: trial.suggest_categorical("network", ())
-no_json = lambda trial: Config(NetworkConfig("cnn5", {"width": {1}}), OptimizerConfig("sgd", 0.1))
-
-def hungry(depth):
-    return nn.Identity()
-
-def misfit(num_classes):
-    return nn.Sequential(nn.Flatten(), nn.Linear(7, num_classes))
-
-def short():
-    return nn.Sequential(nn.Flatten(), nn.LazyLinear(3))
-
-def flat(input_shape, num_classes):
-    return nn.Sequential(nn.Flatten(), nn.Linear(input_shape[1] * input_shape[2], num_classes))
-"""
+OWN = Path(__file__).parents[2] / "data" / "own.py"
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +30,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "path", [*sys.path])
     for module in ("own", "broken", "exits", "syntax", "lists"):
         monkeypatch.delitem(sys.modules, module, raising=False)
-    Path("own.py").write_text(OWN)
+    shutil.copyfile(OWN, "own.py")
     Path("broken.py").write_text("1 / 0\n")
     Path("exits.py").write_text("raise SystemExit(0)\n")
     Path("syntax.py").write_text("def space(\n")

@@ -75,3 +75,9 @@ def test_a_lost_terminal_closes_the_record_unless_nohup_says_otherwise(tmp_path,
     process.send_signal(signal.SIGHUP)
     assert process.wait(timeout=120) == code
     assert closings(tmp_path, "x") == [reason]
+
+
+def test_a_name_that_is_not_utf_8_is_shown_escaped():
+    name = os.fsdecode(b"caf\xe9")
+    assert f"{name} × é".encode(errors=streams.ESCAPED) == "caf\\xe9 × é".encode()
+    assert f"{name} × é".encode("ascii", errors=streams.ESCAPED) == b"caf\\xe9 ? ?"
