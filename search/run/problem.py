@@ -31,8 +31,7 @@ from trainables.data.images import Images
 from trainables.data.load import check_test
 from trainables.data.split import split
 from trainables.data.suspect import warnings_of
-from trainables.fits import check_optimizer
-from trainables.transforms.apply import check_fits
+from trainables.fits import check_training
 
 
 class RequestError(HpsearchError):
@@ -133,6 +132,7 @@ class Problem:
     def check(self, config: Config) -> None:
         """Raise SizeError or RequestError for a configuration that these images cannot be trained with."""
         self.cost(config)
+        check_training(config, self.images.shape, len(self.images.classes))
 
     def check_list(self) -> None:
         """Raise RequestError for a line of a list that these images cannot be trained with."""
@@ -193,10 +193,8 @@ def cost_of(config: Config, images: Images) -> Cost:
     Weights that its network begins with are downloaded now.
     """
     network = config.network
-    check_fits(config.training.transforms, images.shape)
     try:
         cost = network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
-        check_optimizer(config, images.shape, len(images.classes))
         if network.name in FAMILIES:
             check_weights(FAMILIES[network.name](**network.hyperparameters))
     except SizeError as error:

@@ -103,7 +103,7 @@ def test_a_network_that_is_too_deep_for_the_images_names_unit_size_and_rule(laun
 @pytest.mark.parametrize(
     ("config", "parts"),
     [
-        ({"training": {"cutout": 9}}, ("cutout", "at most 8", "got 9")),
+        ({"training": {"cutout": 17}}, ("cutout", "at most 16", "got 17")),
         ({"training": {"channel_shift": 0.2}}, ("channel_shift", "grey")),
         ({"network": {"name": "own:flat"}, "optimizer": {"name": "muon"}}, ("'muon'", "matrices", "another optimizer")),
     ],
