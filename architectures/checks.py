@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+#: What `architectures.initialise` knows.
+INITIALISATIONS = ("torch", "kaiming")
+
 
 def is_number(value: Any) -> bool:
     """Whether the value is an int or a float; a bool is neither."""

@@ -2,9 +2,7 @@
 
 from torch import nn
 
-from architectures.checks import check_choice
-
-INITIALISATIONS = ("torch", "kaiming")
+from architectures.checks import INITIALISATIONS, check_choice
 
 
 def initialise(module: nn.Module, how: str) -> None:

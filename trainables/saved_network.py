@@ -95,12 +95,16 @@ def _reason(error: Exception) -> str:
     return one_line(error, named=True)
 
 
-def test_pass(network: Network, folder: Path, test: Resident, precision: str) -> int:
+def test_pass(network: Network, folder: Path, test: Resident, precision: str, *, flips: bool = False) -> int:
     """Predict every test image with a network and write the predictions to its folder; how many were right.
 
-    Both are on one device. Raises OSError when the predictions cannot be written.
+    flips: whether a prediction is the mean of those for an image and for its mirror image. Network and images are on
+    one device. Raises OSError when the predictions cannot be written.
     """
     found = [(logits.softmax(1), labels) for logits, labels in evaluate(network.model, test, precision)]
+    if flips:
+        mirrored = evaluate(network.model, test, precision, mirrored=True)
+        found = [((p + other.softmax(1)) / 2, labels) for (p, labels), (other, _) in zip(found, mirrored, strict=True)]
     probabilities = torch.cat([p for p, _ in found]).cpu().numpy()
     labels = torch.cat([label for _, label in found]).cpu().numpy()
     write_predictions(folder, labels, probabilities, network.classes)

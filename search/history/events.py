@@ -79,6 +79,10 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
 def _is_checkpoint(value: Any) -> bool:
     return isinstance(value, str) and bool(re.fullmatch(r"\d+-\d+-\d+-\d+\.pt", value, re.ASCII))
 
@@ -310,6 +314,8 @@ class Tested(OfRun):
     """Images in the test set."""
     fingerprint: str | None = _may(_is_text)
     """The test images' fingerprint."""
+    flips: bool | None = _may(_is_flag)
+    """Whether each image was judged mirrored as well."""
 
 
 _OWN: dict[type[Event], Mapping[str, Any]] = {}

@@ -32,6 +32,7 @@ def table(folder: Path, record: Record) -> pd.DataFrame:
                 "optimizer": run.config["optimizer"]["name"],
                 "parameters": run.asked.parameters,
                 "epochs": run.config["training"]["epochs"],
+                "flips": run.test is not None and bool(run.test.flips),
                 "val_accuracy": search_run.best_accuracy,
                 **score(labels, probabilities),
                 "seconds": run.seconds,

@@ -26,7 +26,7 @@ from trainables.data.known import DATASETS
 from trainables.data.load import load
 from trainables.data.split import split, subset
 from trainables.data.suspect import warnings_of
-from trainables.transforms.apply import check_fits
+from trainables.fits import check_training
 
 
 class RequestError(HpsearchError):
@@ -106,6 +106,7 @@ class Problem:
     def check(self, config: Config) -> None:
         """Raise SizeError or RequestError for a configuration that these images cannot be trained with."""
         self.cost(config)
+        check_training(config, self.images.shape, len(self.images.classes))
 
     def check_list(self) -> None:
         """Raise RequestError for a line of a list that these images cannot be trained with."""
@@ -164,16 +165,15 @@ def cost_of(config: Config, images: Images) -> Cost:
     Weights that its network begins with are downloaded now.
     """
     network = config.network
-    check_fits(config.training.transforms, images.shape)
     try:
-        found = network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
+        cost = network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
         if network.name in FAMILIES:
             check_weights(FAMILIES[network.name](**network.hyperparameters))
-        return found
     except SizeError as error:
         raise SizeError(f"network '{network.name}': {error}") from error
     except ValueError as error:
         raise RequestError(f"network '{network.name}': {error}") from error
+    return cost
 
 
 def part_images(request: Request, part: Part) -> Images:

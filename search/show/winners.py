@@ -76,6 +76,8 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
     for run in (found.record.runs[key] for key in keys):
         if run.test is None:
             console.print(f"trial {run.key[0]}-{run.key[1]} is not tested: {run.state}, {run.reason}")
+    if any(row["flips"] for row in report["winners"]):
+        console.print("Each test image was judged mirrored as well.")
     for row in report["repeats"]:
         console.print(f"trial {row['trial']}: {row['mean']:.1%} ± {row['std']:.1%} over {row['count']} seeds")
     hardest = sorted((row for row in report["classes"] if row["images"]), key=lambda row: row["accuracy"])[:3]

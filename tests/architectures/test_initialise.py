@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from architectures.build import build
+from architectures.checks import INITIALISATIONS
 from architectures.families import FAMILIES
-from architectures.initialise import INITIALISATIONS, initialise
+from architectures.initialise import initialise
 
 SHAPE = (3, 32, 32)
 

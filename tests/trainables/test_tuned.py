@@ -46,7 +46,7 @@ def test_a_penalty_is_what_its_term_in_the_loss_gives(name: str) -> None:
         torch.manual_seed(0)
         module = build(network, SHAPE, 2)
         tuned = tunings(network, module, SHAPE, 2) if penalised else None
-        optimizer = make_optimizer(OptimizerConfig(name, 0.1), module.parameters(), tuned)
+        optimizer = make_optimizer(OptimizerConfig(name, 0.1), module.parameters(), tuned=tuned)
         loss = module(torch.rand(4, *SHAPE)).square().mean()
         if not penalised:
             (conv, dense, _) = (part for part in module.modules() if isinstance(part, nn.Conv2d | nn.Linear))
@@ -62,7 +62,7 @@ def test_a_penalty_is_what_its_term_in_the_loss_gives(name: str) -> None:
 def test_parameters_that_are_tuned_alike_are_one_group_and_the_ordinary_ones_come_first() -> None:
     layers = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     tuned = {parameter: Tuning(lr_factor=0.5, l2=0.1) for parameter in layers[0].parameters()}
-    ordinary, slower = make_optimizer(OptimizerConfig("sgd", 0.1, 0.01), layers.parameters(), tuned).param_groups
+    ordinary, slower = make_optimizer(OptimizerConfig("sgd", 0.1, 0.01), layers.parameters(), tuned=tuned).param_groups
     assert [id(p) for p in ordinary["params"]] == [id(p) for p in layers[1].parameters()]
     assert (ordinary["weight_decay"], slower["weight_decay"]) == (0.01, pytest.approx(0.21))
-    assert (ordinary["lr_factor"], slower["lr_factor"]) == (1.0, 0.5)
+    assert (ordinary["lr"], slower["lr"]) == (0.1, 0.05)

@@ -16,7 +16,11 @@ NUMBERS = [
     *(("launch", "--max-time", value) for value in ("0", "-1", "1h", "nan", "inf", "1e400")),
     *(("launch", "--epochs", value) for value in ("1e3", "9" * 30)),
     *(("top", "--number", value) for value in ("0", "x")),
-    *(("retrain", option, v) for option in ("--top", "--epochs", "--repeats", "--parallel") for v in ("0", "x")),
+    *(
+        ("retrain", option, v)
+        for option in ("--top", "--epochs", "--repeats", "--parallel", "--width", "--patience")
+        for v in ("0", "x")
+    ),
     *(("resume", "--samples", value) for value in ("0", "x")),
     ("resume", "--max-time", "0"),
     ("resume", "--parallel", "0"),

@@ -54,9 +54,9 @@ def by_name(space):
     return {parameter.name: parameter for parameter in parameters(SPACES[space])}
 
 
-def test_the_built_in_spaces_are_two_of_all_published_families_and_one_of_each_family():
+def test_the_built_in_spaces_are_two_of_all_published_families_a_modern_one_and_one_of_each_family():
     assert list(SPACES)[:10] == ["cnn_published", "cnn_all", *FAMILIES]
-    assert set(SPACES) == {"cnn_published", "cnn_all", *REGISTRY}
+    assert set(SPACES) == {"cnn_published", "cnn_all", "modern", *REGISTRY}
 
 
 @pytest.mark.parametrize("name", REGISTRY)
