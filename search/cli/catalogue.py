@@ -41,7 +41,7 @@ def networks(name: str | None, settings: tuple[str, ...], input_shape: str, clas
     hpsearch networks cnn6 --set width=0.5 --input 1x16x16 --classes 10
     """
     from search.show import catalogue
-    from search.show.terminal import print_rows
+    from search.show.terminal import console, print_rows
 
     shape = _shape(input_shape)
     if settings and name is None:
@@ -53,7 +53,13 @@ def networks(name: str | None, settings: tuple[str, ...], input_shape: str, clas
             rows = catalogue.network(name, dict(_setting(s) for s in settings), shape, classes)
     except (ValueError, TypeError) as error:
         raise OptionError(str(error)) from error
-    options.emit(rows) if as_json else print_rows(rows, "")
+    if as_json:
+        options.emit(rows)
+        return
+    print_rows([{key: value for key, value in row.items() if key != "misfit"} for row in rows], "")
+    for row in rows:
+        if row.get("misfit"):
+            console.print(f"{row['name']} does not take these images: {row['misfit']}")
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -20,8 +20,6 @@ def networks(shape: Shape, num_classes: int) -> Rows:
         made = family()
         row = {"name": name, "group": family.group, "units": len(made.blocks), "hidden": len(made.head.hidden)}
         rows.append(row | _figures(made, shape, num_classes))
-    if all(row["misfit"] is None for row in rows):
-        rows = [{key: value for key, value in row.items() if key != "misfit"} for row in rows]
     return rows
 
 
@@ -34,7 +32,7 @@ def _figures(network: Network, shape: Shape, num_classes: int) -> dict[str, Any]
     return {
         "parameters": costs.parameters,
         "with_statistics": costs.with_statistics,
-        "forward_mflop": round(costs.flops / 1e6, 1),
+        "forward_mflop": round(costs.flops / 1e6, 1 if costs.flops < 1e9 else None),
         "activation_kib": round(costs.activation_bytes / 1024),
         "misfit": None,
     }

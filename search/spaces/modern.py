@@ -44,6 +44,12 @@ def modern(trial: optuna.Trial) -> Config:
     """What makes a good classifier: narrow networks, three optimizers, warm-up, cosine, and averaged weights."""
     network = trial.suggest_categorical("network", tuple(NETWORKS))
     trial.suggest_categorical(f"{network}/width", NETWORKS[network])
+    suggest_training(trial)
+    return completed(config_of(trial.params))
+
+
+def suggest_training(trial: optuna.Trial) -> None:
+    """Draw an optimizer and how to train; `completed` adds what is not drawn."""
     optimizer = trial.suggest_categorical("optimizer", OPTIMIZERS)
     trial.suggest_float(f"{optimizer}/lr", *LEARNING_RATES[optimizer], log=True)
     if optimizer in WEIGHT_DECAYS:
@@ -54,10 +60,9 @@ def modern(trial: optuna.Trial) -> Config:
     trial.suggest_float("jitter", 0.0, 0.4)
     trial.suggest_categorical("cutout", (0, 8, 12))
     trial.suggest_categorical("cutmix", (0.0, 0.5))
-    return _completed(config_of(trial.params).with_training(**TRAINING))
 
 
-def _completed(config: Config) -> Config:
+def completed(config: Config) -> Config:
     """The configuration with what is not drawn, and with learning rates for its own batch."""
     network, drawn, batches = config.network, config.optimizer, config.training.batch_size / _BATCH
     # SGD's rate grows with the batch (Goyal et al. 2017), that of the others with its root (Malladi et al. 2022).
@@ -66,7 +71,7 @@ def _completed(config: Config) -> Config:
     if "others_lr" in arguments:
         arguments["others_lr"] *= factor
     return replace(
-        config,
+        config.with_training(**TRAINING),
         network=NetworkConfig(network.name, {**FIXED.get(network.name, {}), **network.hyperparameters}),
         optimizer=replace(drawn, lr=drawn.lr * factor, arguments=arguments),
     )

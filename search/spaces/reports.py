@@ -1,17 +1,20 @@
 """The spaces of the networks of reports 2 to 5, each a family alone.
 
-They are trained as `cnn_all` trains. Their choices are written out: a search that is resumed by a later version must
-draw what it would have drawn.
+They are trained as `cnn_all` trains; those of report 4 with the optimizers of its own comparison. Their choices are
+written out: a search that is resumed by a later version must draw what it would have drawn.
 """
 
 from typing import Any
 
 import optuna
 
-from search.spaces.families import alone, suggest_training
+from search.spaces.families import LEARNING_RATES, alone, suggest_training
 from search.spaces.flat_names import config_of
 from search.spaces.space import Function, space
 from trainables.config import Config
+
+#: Those that report 4 compared, with learning rates on a log scale.
+GRID = LEARNING_RATES | {"nadam": (1e-4, 1e-2), "adamax": (1e-4, 1e-2), "adadelta": (1e-2, 1.0)}
 
 for _name in ("coursework", "coursework_bn", "anh", "last", "coarse", "model1", "model1_counted"):
     space(alone(_name))
@@ -49,7 +52,7 @@ def baseline(trial: optuna.Trial) -> Config:
     trial.suggest_categorical("baseline/norm", (False, True))
     trial.suggest_categorical("baseline/activation", ("relu", "leaky_relu", "elu", "selu", "tanh"))
     _suggest_regularisers(trial, "baseline")
-    suggest_training(trial)
+    _suggest_grid_training(trial)
     params: dict[str, Any] = dict(trial.params)
     if pool != "none":
         params["baseline/conv_widths"] = [32, 64, 128]
@@ -63,7 +66,7 @@ def baseline_final(trial: optuna.Trial) -> Config:
     trial.suggest_categorical("baseline_final/width", (0.5, 1.0, 2.0))
     trial.suggest_categorical("baseline_final/pool", ("max", "average", "mixed"))
     _suggest_regularisers(trial, "baseline_final")
-    suggest_training(trial)
+    _suggest_grid_training(trial)
     return config_of(trial.params)
 
 
@@ -88,6 +91,13 @@ def model2(trial: optuna.Trial) -> Config:
     trial.suggest_categorical("model2/activation", ("relu", "leaky_relu", "elu"))
     suggest_training(trial)
     return config_of(trial.params)
+
+
+def _suggest_grid_training(trial: optuna.Trial) -> None:
+    optimizer = trial.suggest_categorical("optimizer", tuple(GRID))
+    trial.suggest_float(f"{optimizer}/lr", *GRID[optimizer], log=True)
+    trial.suggest_categorical("batch_size", (32, 64, 128, 256))
+    trial.suggest_categorical("schedule", ("constant", "cosine"))
 
 
 def _suggest_regularisers(trial: optuna.Trial, name: str) -> None:

@@ -14,6 +14,8 @@ import torch
 from safetensors.torch import save_file
 from sklearn.metrics import balanced_accuracy_score
 
+from architectures.build import build
+from architectures.families import make_network
 from trainables import files, saved_network
 from trainables.config import Config
 from trainables.data.images import Images
@@ -208,3 +210,12 @@ def test_a_table_that_holds_no_predictions_is_refused(tmp_path: Path, columns: d
     pq.write_table(table, tmp_path / "predictions.parquet")
     with pytest.raises(PredictionsError, match=r"holds no predictions"):
         read_predictions(tmp_path)
+
+
+def test_a_network_that_began_with_the_weights_of_a_file_is_loaded_without_that_file(tmp_path: Path) -> None:
+    network = {"name": "resnet50", "weights": "/no/such/file.pth", "size": 32}
+    config = Config.from_json({"network": network, "optimizer": {"name": "sgd", "lr": 0.1}})
+    model = build(make_network("resnet50", config.network.hyperparameters, (1, 16, 16), 2), (1, 16, 16), 2)
+    save_network(tmp_path, saved_network.Network(model, config, (1, 16, 16), ("a", "b")))
+    loaded = saved_network.load_network(tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(loaded.model.parameters(), model.parameters(), strict=True))
