@@ -38,7 +38,8 @@ def find_files(root: Path) -> tuple[Format, Files]:
     for each in FORMATS:
         if files := each.find(inside):
             return each, replace(files, left_out=(*beside.words(), *files.left_out))
-    known = f"{', '.join(each.holds for each in FORMATS[:-1])} or {FORMATS[-1].holds}"
+    *most, last = (each.holds for each in reversed(FORMATS))
+    known = f"{', '.join(most)} or {last}"
     if inside.is_dir():
         names = [printable(entry.name) for entry in entries(inside)]
         packed = [name for name in names if is_called_archive(name)]
