@@ -236,7 +236,7 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         f"of {BASE}'s": f"{row['epochs_of_base']:.2f}",
         "regret, thousandths": thousandths("regret"),
         f"less {BASE}'s": thousandths("difference"),
-        "wall clock, s": f"{row['wall']:.0f}",
+        "wall clock, s": f"{row['wall']:.1f}",
     }
 
 

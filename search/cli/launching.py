@@ -75,7 +75,7 @@ def launch(
     hpsearch launch --samples 60 --dataset ~/pictures             a folder of class folders, or of Parquet files
     hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
     hpsearch launch --scheduler halving --keep .5                 the same winner on any number of slots
-    hpsearch launch --scheduler halving --budget 2h                as many samples as fit into two hours
+    hpsearch launch --scheduler halving --budget 2h               as many samples as fit into two hours
     hpsearch launch --samples 60 --dry-run                        what that would draw and cost
     hpsearch launch --address 10.0.0.5:6379                       on a cluster that this machine is a node of
     hpsearch launch --submit http://HEAD:8265 --storage s3://bucket/searches      as a job there; watch it with status

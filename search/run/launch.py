@@ -54,7 +54,7 @@ from trainables.data.load import check_test
 
 LIST = "space.jsonl"
 MOST_AFFORDED = 1000  # samples that a budget buys at most
-BUDGET_GAMES = 10  # searches that are played for each number of samples that is tried
+PLAYED_TRIALS = 300  # for each number of samples that is tried, in as many searches as that makes
 
 
 def launch(
@@ -127,7 +127,8 @@ def affordable(request: Request, budget: float, *, parallel: int | None) -> int:
 
     def takes(samples: int) -> float:
         part = replace(plan, order=problem.order(samples))
-        return expected(rehearse(part, seconds, here.slots, games=BUDGET_GAMES)).seconds.middle
+        games = max(1, PLAYED_TRIALS // samples)
+        return expected(rehearse(part, seconds, here.slots, games)).seconds.middle
 
     if (least := takes(1)) > budget:
         raise RequestError(f"one sample takes about {duration(least)}, longer than --budget {duration(budget)}")
