@@ -236,7 +236,7 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         f"of {BASE}'s": f"{row['epochs_of_base']:.2f}",
         "regret, thousandths": thousandths("regret"),
         f"less {BASE}'s": thousandths("difference"),
-        "wall clock, s": f"{row['wall']:.0f}",
+        "wall clock, s": f"{row['wall']:.1f}",
     }
 
 
@@ -259,7 +259,7 @@ def record(asked: argparse.Namespace) -> None:
         seed=asked.seed,
     )
     with tempfile.TemporaryDirectory(prefix="hpsearch-pool-") as folder:
-        launch(request, Options(parallel=asked.parallel), results=Path(folder), name="pool")
+        launch(request, Options(parallel=asked.parallel, engine=asked.engine), results=Path(folder), name="pool")
         found = read_search(Path(folder), "pool")
         what = found.trials[["trial", "network", "optimizer", "parameters", "flops", "config"]]
         found.epochs.merge(what, on="trial").to_parquet(asked.out, index=False)
@@ -300,6 +300,7 @@ def main() -> None:
     verb.add_argument("--validation", type=float, default=0.5)
     verb.add_argument("--seed", type=int, default=0)
     verb.add_argument("--parallel", type=int)
+    verb.add_argument("--engine", default="tune")
     verb = verbs.add_parser("play", help="play searches on recorded pools")
     verb.set_defaults(call=compare)
     verb.add_argument("--pool", type=Path, action="append", required=True, help="may be given several times")

@@ -86,7 +86,7 @@ def launch(
     hpsearch launch --samples 60 --dataset pathmnist.npz          one file: .npz, Parquet, a zip or tar of class folders
     hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
     hpsearch launch --scheduler halving --keep .5                 the same winner on any number of slots
-    hpsearch launch --scheduler halving --budget 2h                as many samples as fit into two hours
+    hpsearch launch --scheduler halving --budget 2h               as many samples as fit into two hours
     hpsearch launch --dataset ~/pictures --metric balanced_accuracy   where classes are of very different sizes
     hpsearch launch --samples 60 --dry-run                        what that would draw and cost
     hpsearch launch --address 10.0.0.5:6379                       on a cluster that this machine is a node of

@@ -18,7 +18,7 @@ from search.schedulers import SCHEDULERS
 from search.schedulers.scheduler import scheduler_of
 
 MOST_AFFORDED = 1000  # samples that a budget buys at most
-BUDGET_GAMES = 10  # searches that are played for each number of samples that is tried
+PLAYED_TRIALS = 300  # for each number of samples that is tried, in as many searches as that makes
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def affordable(request: Request, budget: float, *, parallel: int | None, is_shar
 
     def takes(samples: int) -> float:
         part = replace(plan, order=problem.order(samples))
-        return expected(rehearse(part, seconds, here.slots, games=BUDGET_GAMES)).seconds.middle
+        games = max(1, PLAYED_TRIALS // samples)
+        return expected(rehearse(part, seconds, here.slots, games)).seconds.middle
 
     if (least := takes(1)) > budget:
         raise RequestError(f"one sample takes about {duration(least)}, longer than --budget {duration(budget)}")

@@ -9,7 +9,8 @@ from search.history.store import Request
 from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.engines import inline
-from search.run.problem import Problem
+from search.run.foresee import MOST_AFFORDED, affordable
+from search.run.problem import Problem, RequestError
 from search.run.shelf import Shelf
 from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space
@@ -81,3 +82,11 @@ def test_the_first_trial_calibrates_and_then_trains(tmp_path, make):
     assert [len(run.measurements) for run in runs] == [2, 1, 1, 3]
     (speeds,) = heard
     assert set(speeds) == {0, 2} and all(each.step > 0 for each in speeds.values())
+
+
+@pytest.mark.slow
+def test_a_budget_affords_as_many_samples_as_are_forecast_to_fit(tmp_path):
+    request = Request(space="cnn5", samples=1, epochs=2, dataset="digits", data_dir=str(tmp_path), limit_train=100)
+    assert 1 < affordable(request, 60, parallel=1) <= MOST_AFFORDED
+    with pytest.raises(RequestError, match="one sample takes about .*, longer than --budget"):
+        affordable(request, 1e-3, parallel=1)
