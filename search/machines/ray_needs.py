@@ -73,6 +73,9 @@ def token() -> Row:
     if file is None:
         return Row("token", tokens.place())
     if not file.exists() and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        if not file.is_absolute():
+            advice = "Ray keeps its token there: set HOME to a folder that can be written, or RAY_AUTH_TOKEN_PATH"
+            return Row("token", "there is no home folder", "problem", advice)
         if not os.access(host.existing(file.parent), os.W_OK):
             advice = "Ray keeps its token there: set HOME to a folder that can be written, or RAY_AUTH_TOKEN_PATH"
             return Row("token", f"{host.existing(file.parent)} cannot be written", "problem", advice)
