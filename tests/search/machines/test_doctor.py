@@ -220,6 +220,16 @@ def test_a_limit_on_address_space_is_a_problem():
     assert "8.6 GB of address space" in done.stdout and "ulimit -v unlimited" in done.stdout
 
 
+def test_a_start_that_failed_names_a_limit_that_may_be_why(tmp_path):
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))\n"
+        "from search.machines import ray_needs; print(ray_needs.in_the_way())"
+    )
+    variables = os.environ | {"HOME": str(tmp_path), "RAY_TMPDIR": "/tmp"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=variables)
+    assert done.stdout.startswith("limits: 256 files") and "Ray wants 4096 open files" in done.stdout
+
+
 # ---- who gets in
 
 
