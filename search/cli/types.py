@@ -85,6 +85,8 @@ class Folder(click.ParamType):
             folder = Path(value).expanduser()
             if folder.exists() and not folder.is_dir():
                 self.fail(f"'{folder}' is a file, not a folder.", param, ctx)
-        except (OSError, RuntimeError) as error:
+        except OSError as error:
             self.fail(f"'{value}' is not a folder: {error}.", param, ctx)
+        except RuntimeError:
+            self.fail(f"'{value}' is in a home folder that is not known: set HOME, or give another folder.", param, ctx)
         return folder

@@ -12,7 +12,7 @@ from typing import Any
 import ray
 
 from architectures.errors import one_line
-from search.machines import ray_needs, ray_private
+from search.machines import ray_needs, ray_private, tokens
 from search.machines.machine import Machine, StartError
 
 
@@ -48,11 +48,13 @@ def _start_local(here: Machine) -> Any:
             )
     except Exception as error:  # Ray raises bare ones
         reason = ray_needs.in_the_way() or one_line(error)
+        if "timed out during startup" in reason:
+            reason = "its processes took more than the 30 s that it gives them; is the machine busy?"
         raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
     finally:
         os.umask(umask)
-    token = Path("~/.ray/auth_token").expanduser()
-    if token.exists():
+    token = tokens.token_file()
+    if token is not None and token.exists() and "RAY_AUTH_TOKEN_PATH" not in os.environ:
         token.chmod(0o600)
     return context
 

@@ -24,9 +24,14 @@ LEAST_PROCESSES = 2000  # and threads; Ray has about 500 before its first worker
 
 
 def in_the_way() -> str | None:
-    """The first problem of this machine that keeps Ray from starting, with what to do; None when none is known."""
-    rows = [*ray_files(), token(), limits(), memory()]
-    return next((f"{row.check}: {row.found}: {row.advice}" for row in rows if row.verdict == "problem"), None)
+    """What keeps Ray from starting here, with what to do; None when nothing is known.
+
+    The first problem, or else a limit that Ray may or may not live with.
+    """
+    short = limits()
+    rows = [*ray_files(), token(), short, memory()]
+    found = [row for row in rows if row.verdict == "problem"] + ([short] if short.verdict == "warning" else [])
+    return next((f"{row.check}: {row.found}: {row.advice}" for row in found), None)
 
 
 def folder(check: str, path: Path) -> Iterator[Row]:
@@ -73,6 +78,9 @@ def token() -> Row:
     if file is None:
         return Row("token", tokens.place())
     if not file.exists() and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        if not file.is_absolute():
+            advice = "Ray keeps its token there: set HOME to a folder that can be written, or RAY_AUTH_TOKEN_PATH"
+            return Row("token", "there is no home folder", "problem", advice)
         if not os.access(host.existing(file.parent), os.W_OK):
             advice = "Ray keeps its token there: set HOME to a folder that can be written, or RAY_AUTH_TOKEN_PATH"
             return Row("token", f"{host.existing(file.parent)} cannot be written", "problem", advice)

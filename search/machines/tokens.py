@@ -15,11 +15,14 @@ def wants_token() -> bool:
 
 
 def token_file() -> Path | None:
-    """The file in which Ray looks for its token, whether or not it exists; None when a variable holds the token."""
+    """The file in which Ray looks for its token, whether or not it exists; None when a variable holds the token.
+
+    A relative path for a user who has no home folder.
+    """
     if os.environ.get("RAY_AUTH_TOKEN"):
         return None
     named = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    return Path(named) if named else Path("~/.ray/auth_token").expanduser()
+    return Path(named or os.path.expanduser("~/.ray/auth_token"))  # noqa: PTH111  it does not raise without a home
 
 
 def token() -> str | None:

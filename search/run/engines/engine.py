@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
-from architectures.errors import HpsearchError
-from search.machines.machine import Machine
+from architectures.errors import HpsearchError, one_line
+from search.machines import ray_needs
+from search.machines.machine import Machine, StartError
 from search.run.driver import Driver
 from search.run.engines import ENGINES
 from trainables.data.images import Images
@@ -45,8 +46,14 @@ Train = Callable[[Driver, Work, Watcher], None]
 
 
 def engine(name: str) -> Train:
-    """The engine of a name; it is imported now, as Ray takes seconds. Raises EngineError for an unknown name."""
+    """The engine of a name; it is imported now, as Ray takes seconds. Raises EngineError for an unknown name.
+
+    Raises StartError where Ray cannot even be imported.
+    """
     if name not in ENGINES:
         raise EngineError(f"unknown engine '{name}'; known: {', '.join(ENGINES)}")
-    train: Train = import_module(f"search.run.engines.{name}").train
+    try:
+        train: Train = import_module(f"search.run.engines.{name}").train
+    except RuntimeError as error:  # Ray wants a home folder when it is imported
+        raise StartError(f"Ray does not start here ({ray_needs.in_the_way() or one_line(error)})") from error
     return train

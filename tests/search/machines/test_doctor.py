@@ -3,14 +3,16 @@
 import fcntl
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import click
 import pytest
 
+from search.cli.types import Folder
 from search.machines import ray_needs, ray_processes, tokens
 from search.machines.doctor import access, folders, hardware, packages
 from search.machines.row import Row
@@ -37,9 +39,9 @@ def run(*arguments, cwd, **variables):
 
 
 def test_the_command_says_what_is_there_and_leaves_nothing(tmp_path):
-    began = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = run("--json", "--data-dir", "data", cwd=tmp_path, HOME=str(tmp_path))
-    seconds = time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     rows = json.loads(done.stdout)
     assert {"Python", "packages", "cores", "memory", "shared memory", "GPUs", "precision", "limits", "threads"} < {
         row["check"] for row in rows
@@ -50,7 +52,7 @@ def test_the_command_says_what_is_there_and_leaves_nothing(tmp_path):
     assert done.returncode == any(row["verdict"] == "problem" for row in rows)
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []
-    assert seconds < 10  # two where nothing else runs
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 10, "it takes about two seconds"
 
 
 def test_a_problem_is_exit_code_1_and_a_wrong_request_2(tmp_path):
@@ -218,6 +220,16 @@ def test_a_limit_on_address_space_is_a_problem():
     assert "8.6 GB of address space" in done.stdout and "ulimit -v unlimited" in done.stdout
 
 
+def test_a_start_that_failed_names_a_limit_that_may_be_why(tmp_path):
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))\n"
+        "from search.machines import ray_needs; print(ray_needs.in_the_way())"
+    )
+    variables = os.environ | {"HOME": str(tmp_path), "RAY_TMPDIR": "/tmp"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=variables)
+    assert done.stdout.startswith("limits: 256 files") and "Ray wants 4096 open files" in done.stdout
+
+
 # ---- who gets in
 
 
@@ -247,6 +259,19 @@ def test_the_token_and_who_may_read_it(home, monkeypatch):
     assert ray_needs.token() == Row("token", "in the variable RAY_AUTH_TOKEN")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     assert ray_needs.token().verdict == "warning"
+
+
+def test_a_user_without_a_home_folder_is_told_so(home, monkeypatch):
+    def unknown(_):
+        raise KeyError("uid not found")
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    row = ray_needs.token()
+    assert (row.verdict, row.found) == ("problem", "there is no home folder") and "set HOME" in row.advice
+    assert "there is no home folder" in ray_needs.in_the_way(), "and so does a start that failed"
+    with pytest.raises(click.BadParameter, match="set HOME, or give another folder"):
+        Folder().convert("~/.cache/hpsearch", None, None)
 
 
 LISTEN = """

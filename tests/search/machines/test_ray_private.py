@@ -16,8 +16,9 @@ from tests.search import rays
 ROOT = Path(search.__file__).parents[1]
 
 SCRIPT = """
-import json, os, time
+import json, os, sys, time
 from pathlib import Path
+Path("random.py").write_text("raise SystemExit")  # in the working folder, where Python does not look with -P
 from search.machines import local_ray, ray_private, ray_processes
 from search.machines.machine import Machine
 import ray
@@ -27,6 +28,12 @@ from ray.tune.search import Searcher
 
 os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1"
 local_ray.start(Machine(slots=2, threads=1, num_gpus=0, device="cpu", precision="float32"))
+
+
+@ray.remote(num_cpus=0)
+def look_for_modules():
+    import random
+    return [random.__file__, sys.path]
 
 
 class Trainable(tune.Trainable):
@@ -127,7 +134,8 @@ def most(name, number):
     found[name] = max(found.get(name, 0), number)
 
 
-found = {"pids": []}
+logs = ray_private.log_folder()
+found = {"pids": [], "modules": ray.get(look_for_modules.remote()), "logs": [each.name for each in logs.iterdir()]}
 tune.Tuner(
     tune.with_resources(Trainable, {"CPU": 1}),
     tune_config=tune.TuneConfig(search_alg=Feed(), scheduler=Judge(), num_samples=-1, reuse_actors=True),
@@ -148,7 +156,7 @@ def found(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     variables = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-P", "-c", SCRIPT],
         cwd=home,
         env=variables | {"HOME": str(home)},
         capture_output=True,
@@ -156,7 +164,7 @@ def found(tmp_path_factory):
         timeout=250,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1]) | {"home": str(home)}
 
 
 @pytest.mark.slow
@@ -166,6 +174,14 @@ def test_every_port_of_a_ray_that_a_launch_starts_is_on_loopback(found):
         assert part in programs, "not all of its processes were looked at"
     assert len(found["ports"]) >= 5
     assert [port for port in found["ports"] if port[2]] == []
+
+
+@pytest.mark.slow
+def test_workers_import_what_is_installed_and_do_not_look_into_the_working_folder(found):
+    random, path = found["modules"]
+    assert Path(random).is_relative_to(sys.base_prefix)
+    assert found["home"] not in path
+    assert "raylet.err" in found["logs"]
 
 
 @pytest.mark.slow
