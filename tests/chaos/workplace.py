@@ -180,7 +180,8 @@ class Workplace:
         out, err = self.root / "out", self.root / "err"
         began = time.monotonic()
         if self._warm and is_warm:
-            code, mib = self._warm.call([os.fsdecode(each) for each in arguments], self.home, out, err, most)
+            words = [os.fsdecode(each) for each in arguments]
+            code, mib = self._warm.call(words, self.home, environment or self.environment, out, err, most)
             return code, time.monotonic() - began, mib
         with out.open("wb") as to, err.open("wb") as errors:
             process = subprocess.Popen(
@@ -201,11 +202,12 @@ def is_plain(rule: Rule, place: Place, environment: dict[str, str]) -> bool:
     """Whether nothing that a rule holds depends on how the command's process starts.
 
     A session and a limit on memory get a process of their own from the beginning, and so does whatever is about the
-    surroundings of the command.
+    surroundings of the command, or changes what Python reads as it starts.
     """
     is_session = rule.lines is None and "inline" not in rule.command
-    anew = rule.program or rule.starts_anew or rule.mib or is_session
-    return not (anew or place.prefix or place.environment != environment)
+    anew = rule.program or rule.starts_anew or rule.mib or is_session or place.prefix
+    changed = {name for name, _ in place.environment.items() ^ environment.items()}
+    return not (anew or any(name.startswith(("PYTHON", "LANG")) for name in changed))
 
 
 def trials_with_checkpoints(ledger: Path) -> set[str]:
