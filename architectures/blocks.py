@@ -6,11 +6,11 @@ new class here and nothing else changes.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
-from architectures.checks import check_choice, check_dropout
+from architectures.checks import check_choice, check_dropout, check_least
 from architectures.layers import Block, Layer, Node, Shape, SizeError, Sum, layers, walk
 from architectures.steps import (
     RELU,
@@ -119,6 +119,30 @@ class Residual:
             yield from self.activation.walk(name, out)
 
 
+@dataclass(frozen=True)
+class Tuned:
+    """A block whose weights learn at a rate of their own, or not at all."""
+
+    block: Block
+    """What is tuned."""
+    lr_factor: float
+    """Factor on the learning rate; 0 freezes weights and running statistics."""
+
+    def __post_init__(self) -> None:
+        check_least("lr_factor", self.lr_factor, 0.0)
+
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
+        """The block's nodes, each with the factor."""
+        return (_tuned(node, self.lr_factor) for node in self.block.walk(name, shape))
+
+
+def _tuned(node: Node, lr_factor: float) -> Node:
+    if isinstance(node, Sum):
+        body, shortcut = (tuple(_tuned(each, lr_factor) for each in branch) for branch in (node.body, node.shortcut))
+        return Sum(body, shortcut, replace(node.add, lr_factor=lr_factor))
+    return replace(node, lr_factor=lr_factor)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dense(Linear, _Followed):
     """A hidden dense layer and what follows it."""
@@ -164,14 +188,26 @@ class Head:
         return walk([*parts, ("head", Linear(num_classes))], shape)
 
 
+@dataclass(frozen=True)
+class Weights:
+    """The weights of another training that the tuned blocks of a network begin with."""
+
+    model: str
+    """Torchvision's name of the network that they belong to."""
+    source: str
+    """`imagenet`, or the path of a file."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """A network of any kind: blocks that follow one another, and a head. Without blocks it is a dense network."""
 
     blocks: tuple[Block, ...] = ()
-    """Units, residual blocks or single layers."""
+    """Units, residual blocks, tuned blocks or single layers."""
     head: Head = Head()
     """What makes logits of the last block's output."""
+    weights: Weights | None = None
+    """What training begins with; None for random weights alone."""
 
     def walk(self, input_shape: Shape, num_classes: int) -> tuple[Node, ...]:
         """The way of an image (C, H, W) to its logits; raises SizeError where a map would vanish."""

@@ -1,19 +1,23 @@
 """From data to `nn.Module`: the one place that names torch's layers."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from architectures.blocks import Network
 from architectures.layers import Layer, Node, Shape, Sum, overwritable
+
+# Of ImageNet's red, green and blue in [0, 1], as torchvision's weights were trained with.
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def build(network: Network | nn.Module, input_shape: Shape, num_classes: int) -> nn.Module:
     """A module from (N, C, H, W) to logits (N, num_classes), with PyTorch's default initialisation.
 
-    A module is returned as it is. Raises SizeError where a map would vanish.
+    A module is returned as it is. Frozen weights ask for no gradient. Raises SizeError where a map would vanish.
     """
     if isinstance(network, nn.Module):
         return network
@@ -38,6 +42,36 @@ class Flatten(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Flatten, without a copy where the maps are channels-last."""
         return maps.permute(0, 2, 3, 1).flatten(1)
+
+
+class Prepare(nn.Module):
+    """Images (N, 1 or 3, H, W) in [-1, 1] as ImageNet's weights expect them: (N, 3, size, size), normalised."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, size: int, shape: Shape) -> None:
+        super().__init__()
+        self._size = None if shape[1:] == (size, size) else (size, size)
+        self._smaller = max(shape[1:]) > size
+        mean, deviation = (torch.tensor(each).view(1, 3, 1, 1) for each in (_MEAN, _DEVIATION))
+        # Not part of what is saved; a pixel in [0, 1] is (x + 1) / 2.
+        self.register_buffer("scale", 0.5 / deviation, persistent=False)
+        self.register_buffer("shift", (0.5 - mean) / deviation, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Resize, repeat grey as three channels, and normalise."""
+        if self._size:
+            images = interpolate(images, self._size, mode="bilinear", antialias=self._smaller)
+        return images * self.scale + self.shift
+
+
+class FrozenNorm(nn.BatchNorm2d):
+    """A norm of maps that keeps its running statistics and normalises with them, also in training."""
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation."""
+        return super().train(False)
 
 
 class Residual(nn.Module):
@@ -82,12 +116,15 @@ def _module(node: Node, in_place: bool) -> nn.Module:
         return Residual(_sequence(node.body), _sequence(node.shortcut))
     if node.op == "activation":
         return _activation(**node.settings, in_place=in_place)
-    return _layer(node)
+    module = _layer(node)
+    return module.requires_grad_(False) if node.lr_factor == 0 else module
 
 
 def _layer(layer: Layer) -> nn.Module:
     settings = layer.settings
     match layer.op:
+        case "prepare":
+            return Prepare(settings["size"], layer.input_shape)
         case "conv":
             return nn.Conv2d(
                 layer.input_shape[0],
@@ -98,6 +135,8 @@ def _layer(layer: Layer) -> nn.Module:
                 bias=settings["bias"],
             )
         case "norm":
+            if layer.lr_factor == 0:
+                return FrozenNorm(layer.input_shape[0]).eval()
             kind = nn.BatchNorm2d if len(layer.input_shape) == 3 else nn.BatchNorm1d
             return kind(layer.input_shape[0])
         case "pool":

@@ -1,7 +1,11 @@
 """The values that people write: checks that raise a ValueError of one line, and the factor on widths."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
+
+#: What `architectures.initialise` knows.
+INITIALISATIONS = ("torch", "kaiming")
 
 
 def is_number(value: Any) -> bool:
@@ -37,6 +41,18 @@ def check_dropout(value: Any, what: str | None = None) -> None:
         raise ValueError(f"{what + ': ' if what else ''}dropout must lie in [0, 1), got {value!r}")
 
 
+def check_least(what: str, value: Any, least: float) -> None:
+    """Raise ValueError unless the value is a finite number of at least so much."""
+    if not (is_number(value) and least <= value < math.inf):
+        raise ValueError(f"{what} must be a number of at least {least:g}, got {value!r}")
+
+
+def check_flag(what: str, value: Any) -> None:
+    """Raise ValueError unless the value is true or false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{what} must be true or false, got {value!r}")
+
+
 def check_factor(what: str, value: Any) -> None:
     """Raise ValueError unless the value is a factor on widths, a number in (0, 64]."""
     if not (is_number(value) and 0 < value <= 64):
@@ -44,5 +60,8 @@ def check_factor(what: str, value: Any) -> None:
 
 
 def scaled(count: int, factor: float) -> int:
-    """A width times a factor, rounded, at least one."""
-    return max(1, round(count * factor))
+    """A number of channels times the factor `width`, rounded; raises ValueError where none is left."""
+    width = round(count * factor)
+    if width < 1:
+        raise ValueError(f"width {factor:g} leaves none of {count} channels; use at least {1 / count:.3g}")
+    return width

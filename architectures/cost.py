@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from math import prod
 
 from architectures.blocks import Network
-from architectures.layers import Node, Shape, Sum, layers, overwritable
+from architectures.layers import Node, Shape, Sum, frozen, layers, overwritable
 
 # Bytes that autograd keeps for each element of a layer's output (float32), as torch's saved tensors show:
 # a convolution's output is kept by what follows it, max pooling keeps an int64 index, dropout a byte mask.
 _KEPT_BYTES = {
     "conv": 4,
+    "prepare": 4,
     "norm": 4,
     "activation": 4,
     "pool": 4 + 8,
@@ -29,11 +31,11 @@ class Cost:
     """What one network costs."""
 
     parameters: int
-    """Weights and biases that training changes, a count."""
+    """Weights and biases, a count."""
     flops: int
     """Floating-point operations of the forward pass of one image; a multiplication and an addition are two."""
     activation_bytes: int
-    """Bytes kept for the backward pass of one image, in float32."""
+    """Bytes kept for the backward pass of one image, in float32; of frozen first layers the largest maps alone."""
     statistics: int = 0
     """Running means and variances, a count."""
 
@@ -50,9 +52,16 @@ def cost(network: Network, input_shape: Shape, num_classes: int) -> Cost:
     return Cost(
         parameters=sum(layer.parameters for layer in found),
         flops=sum(layer.flops for layer in found),
-        activation_bytes=_OUTPUT_BYTES * prod(input_shape) + _kept(nodes),
+        activation_bytes=_activation_bytes(nodes, input_shape),
         statistics=sum(layer.statistics for layer in found),
     )
+
+
+def _activation_bytes(nodes: Sequence[Node], input_shape: Shape) -> int:
+    trained = tuple(dropwhile(frozen, nodes))
+    passing = layers(nodes[: len(nodes) - len(trained)])  # nothing of these is kept for a backward pass
+    largest = max((prod(layer.input_shape) + prod(layer.output_shape) for layer in passing), default=prod(input_shape))
+    return _OUTPUT_BYTES * largest + _kept(trained)
 
 
 def _kept(nodes: Sequence[Node], summed: bool = False) -> int:

@@ -26,7 +26,7 @@ class Layer:
 
     block: str
     """Where it stands: "unit 3", "unit 3 shortcut", "head 1", "head"."""
-    op: Literal["conv", "norm", "activation", "pool", "global_pool", "dropout", "flatten", "dense", "add"]
+    op: Literal["prepare", "conv", "norm", "activation", "pool", "global_pool", "dropout", "flatten", "dense", "add"]
     """What it does."""
     settings: dict[str, Any]
     """What its constructor needs besides the sizes."""
@@ -40,6 +40,10 @@ class Layer:
     """Floating-point operations of the forward pass; a multiplication and an addition are two."""
     statistics: int = 0
     """Running means and variances of a norm, a count."""
+    lr_factor: float = 1.0
+    """Factor on the learning rate of its weights; 0 freezes them."""
+    l2: float = 0.0
+    """λ of the penalty λ·Σw² on its weights, without biases, as Keras counts it."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,11 @@ def layers(nodes: Iterable[Node]) -> Iterator[Layer]:
             yield node.add
         else:
             yield node
+
+
+def frozen(node: Node) -> bool:
+    """Whether nothing of a node is trained, neither weights nor running statistics."""
+    return all(layer.lr_factor == 0 for layer in layers([node]))
 
 
 def overwritable(nodes: Sequence[Node]) -> list[bool]:

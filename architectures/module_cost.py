@@ -28,8 +28,10 @@ def module_cost(make: Callable[[], nn.Module], input_shape: Shape, num_classes: 
 
 
 def statistics(module: nn.Module) -> int:
-    """Numbers that a module keeps besides its parameters, such as running means and variances; counters are not."""
-    return sum(buffer.numel() for buffer in module.buffers() if buffer.is_floating_point())
+    """Numbers that a module saves besides its parameters, such as running means and variances; counters are not."""
+    parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    saved = (value for name, value in module.state_dict().items() if name not in parameters)
+    return sum(value.numel() for value in saved if value.is_floating_point())
 
 
 def _forward(make: Callable[[], nn.Module], input_shape: Shape, device: str) -> tuple[Cost, object]:

@@ -5,13 +5,17 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Literal
 
-from architectures.checks import check_choice, check_count, check_dropout
+from architectures.checks import check_choice, check_count, check_dropout, check_least
 from architectures.layers import Layer, Node, Shape, SizeError
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "tanh")
 POOLS = ("max", "average")
 
 Pooling = Literal["max", "average"]
+
+# Pixels. Every network for ImageNet halves its maps five times, and fewer than 16 pixels hold nothing to enlarge.
+_LEAST_PREPARED, _MOST_PREPARED = 32, 1024
+_LEAST_ENLARGED = 16
 
 
 def _maps(name: str, what: str, shape: Shape) -> tuple[int, int, int]:
@@ -22,6 +26,30 @@ def _maps(name: str, what: str, shape: Shape) -> tuple[int, int, int]:
 
 def _moved(size: int, kernel: int, stride: int, padding: int) -> int:
     return (size + 2 * padding - kernel) // stride + 1
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Images as weights from ImageNet expect them: three channels, square, with ImageNet's mean and deviation."""
+
+    size: int
+    """Side of the images that it returns, in pixels; others are resized."""
+
+    def __post_init__(self) -> None:
+        check_count("size", self.size, _LEAST_PREPARED, _MOST_PREPARED)
+
+    def walk(self, name: str, shape: Shape) -> Iterator[Node]:
+        """One layer; raises SizeError for images that are too small, or neither grey nor coloured."""
+        channels, height, width = _maps(name, "preparation of images", shape)
+        if min(height, width) < _LEAST_ENLARGED:
+            raise SizeError(
+                f"{name} enlarges images to {self.size}×{self.size} and takes none below "
+                f"{_LEAST_ENLARGED}×{_LEAST_ENLARGED}, got {height}×{width}; use larger images (--image-size)"
+            )
+        if channels not in (1, 3):
+            raise SizeError(f"{name} takes images of 1 or 3 channels, got {channels}")
+        prepared = (3, self.size, self.size)
+        yield Layer(name, "prepare", asdict(self), shape, prepared, 0, prod(prepared))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +66,13 @@ class Conv:
     """Zeros added on each side, in pixels."""
     bias: bool = True
     """Whether each output channel has a bias."""
+    l2: float = 0.0
+    """λ of the penalty λ·Σw² on its weights, without the biases."""
 
     def __post_init__(self) -> None:
         for name, least in (("channels", 1), ("kernel", 1), ("stride", 1), ("padding", 0)):
             check_count(f"a unit's {name}", getattr(self, name), least)
+        check_least("l2", self.l2, 0.0)
 
     def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """One layer; raises SizeError where the map is too small for the kernel."""
@@ -57,7 +88,7 @@ class Conv:
         weights = channels * kernel**2 * self.channels
         settings = {"kernel": kernel, "stride": self.stride, "padding": padding, "bias": self.bias}
         parameters, flops = weights + self.channels * self.bias, 2 * weights * prod(out)
-        yield Layer(name, "conv", settings, shape, (self.channels, *out), parameters, flops)
+        yield Layer(name, "conv", settings, shape, (self.channels, *out), parameters, flops, l2=self.l2)
 
 
 @dataclass(frozen=True)
@@ -167,9 +198,12 @@ class Linear:
 
     width: int
     """Numbers it returns."""
+    l2: float = 0.0
+    """λ of the penalty λ·Σw² on its weights, without the biases."""
 
     def __post_init__(self) -> None:
         check_count("a dense layer's width", self.width, 1)
+        check_least("l2", self.l2, 0.0)
 
     def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """One layer; raises SizeError for maps."""
@@ -178,4 +212,4 @@ class Linear:
                 f"{name} has a dense layer, which needs a vector, and gets {'×'.join(map(str, shape))} maps"
             )
         weights = shape[0] * self.width
-        yield Layer(name, "dense", {}, shape, (self.width,), weights + self.width, 2 * weights)
+        yield Layer(name, "dense", {}, shape, (self.width,), weights + self.width, 2 * weights, l2=self.l2)

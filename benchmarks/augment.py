@@ -15,8 +15,9 @@ from torch import Tensor
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
-from trainables.augment import augment
+from trainables.augment import augment, normalise
 from trainables.augmentation import PRESETS
+from trainables.transforms.apply import transforms
 
 PUBLISHED = PRESETS["published"]
 
@@ -62,6 +63,20 @@ WAYS = {
 }
 
 
+#: Transforms at usual strengths, and torchvision's way where it has one: one image at a time, as its draw is a batch's.
+TRANSFORMS: dict[str, tuple[float, Callable[[Tensor], Tensor] | None]] = {
+    "vertical_flip": (0.5, v2.RandomVerticalFlip()),
+    "shear": (0.2, v2.RandomAffine(0, shear=11.3)),
+    "zoom": (0.2, v2.RandomAffine(0, scale=(0.8, 1.2))),
+    "channel_shift": (0.2, None),
+    "trivial_augment": (1.0, v2.TrivialAugmentWide()),
+    "cutout": (8, v2.RandomErasing(1.0, scale=(1 / 16, 1 / 16), ratio=(1, 1))),
+    "mixup": (0.2, None),
+    "cutmix": (0.5, None),
+}
+TOGETHER = 128  # images a batch for the table of transforms
+
+
 def speed(way: Callable[[Tensor], Tensor], images: Tensor, batch: int, batches: int) -> float:
     """Images/s over some batches, drawn with replacement."""
     indices = torch.randint(len(images), (batches, batch))
@@ -95,6 +110,32 @@ def main() -> None:
         for name, values in speeds.items():
             spread = f"{min(values):,.0f}–{max(values):,.0f}"
             print(f"| {batch} | {name} | {medians[name]:,.0f} | {spread} | {fastest / medians[name]:.1f}× |")
+
+    print_transforms(images, repeats)
+
+
+def print_transforms(images: Tensor, repeats: int) -> None:
+    """A table of each transform alone, on a batch that is normalised already."""
+    print("\n| transform | images/s, median | µs an image | torchvision, image by image |")
+    print("| --- | ---: | ---: | ---: |")
+    pixels, labels = images[:TOGETHER], torch.arange(TOGETHER) % 10
+    inputs = normalise(pixels)
+    for name, (strength, theirs) in TRANSFORMS.items():
+        change = transforms({name: strength}, 0, 10)
+        ours = per_second(lambda change=change: change(inputs, labels), repeats)
+        them = per_second(lambda theirs=theirs: [theirs(image) for image in pixels], repeats) if theirs else None
+        beside = f"{them:,.0f}, {ours / them:.0f}× slower" if them else "–"
+        print(f"| {name} | {ours:,.0f} | {1e6 / ours:.1f} | {beside} |")
+
+
+def per_second(work: Callable[[], object], repeats: int) -> float:
+    """Images/s of work on one batch, the median of some runs after one that warms up."""
+    seconds = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return TOGETHER / statistics.median(seconds[1:])
 
 
 if __name__ == "__main__":

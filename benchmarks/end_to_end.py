@@ -28,7 +28,8 @@ from searching import noise
 
 import search
 from search.history.store import Request
-from search.run.problem import cost_of, training_images
+from search.run.images import training_images
+from search.run.problem import cost_of
 from search.spaces import Space, find_space
 from search.spaces.lists import write_list
 from trainables.config import Config

@@ -16,9 +16,9 @@ from search.history.ledger import Ledger
 from search.history.record import Record
 from search.history.store import Request
 from search.machines.machine import Machine
+from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.engines.engine import Work
-from search.run.launch import draw_trials
 from search.run.problem import Problem
 from search.run.progress import Progress
 from search.run.shelf import Shelf
@@ -69,7 +69,7 @@ def run_search(
         driver = Driver(
             ledger,
             draw_trials(Problem(request, space, train), range(samples)),
-            make_scheduler(scheduler, epochs),
+            make_scheduler(scheduler, max_t=epochs, samples=samples),
             Shelf(Path(folder)),
             # As another machine would end it: no worker here writes the checkpoint that a deadline waits for.
             superseded=lambda: "the benchmark" if enough() else None,
@@ -100,6 +100,7 @@ def pretended(state: State, epoch: float, val_accuracy: float | None, began: flo
         train_accuracy=0.5,
         val_loss=1.0,
         val_accuracy=val_accuracy,
+        val_balanced_accuracy=val_accuracy,
         learning_rate=1e-3,
         images_per_second=1.0,
         seconds=0.0,

@@ -16,6 +16,13 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
+def between(low: float, middle: float, high: float, noun: str = "") -> str:
+    """A figure and its range: about 114 epochs (83 to 147); one that is known is 168 epochs."""
+    if round(low) == round(high):
+        return f"{middle:.0f}{noun}"
+    return f"about {middle:.0f}{noun} ({low:.0f} to {high:.0f})"
+
+
 def count(number: float, noun: str) -> str:
     """A number with its noun: 1 trial, 2 trials, 1,200 trials, 2.5 epochs."""
     shown = f"{round(number, 2):,}".removesuffix(".0")

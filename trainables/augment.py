@@ -27,6 +27,7 @@ _GREY = (0.2989, 0.587, 0.114)  # Rec. 601 luma, to torchvision's digits
 # Pixels that are augmented in one piece on a CPU: 64 images of 32×32. With 512 such images intermediates leave the
 # cache, which costs a quarter of the speed; with few, calling operators costs more than computing.
 _CPU_PIXELS = 64 * 32 * 32
+NUMBERS = 8  # uniform ones that an image takes, one for each step
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,12 @@ def draw(augmentation: Augmentation, n: int, *, generator: torch.Generator, devi
 
     `generator` lives on `device`.
     """
-    flip, dy, dx, brightness, contrast, saturation, hue, angle = torch.rand(
-        n, 8, generator=generator, device=device
-    ).unbind(1)
+    return draw_of(augmentation, torch.rand(n, NUMBERS, generator=generator, device=device))
+
+
+def draw_of(augmentation: Augmentation, uniforms: Tensor) -> Draw:
+    """What numbers (N, 8) from 0 to below 1 make happen to N images."""
+    flip, dy, dx, brightness, contrast, saturation, hue, angle = uniforms.unbind(1)
     corners = 2 * augmentation.crop_padding + 1
     return Draw(
         flip=flip < 0.5 * augmentation.flip,
@@ -82,12 +86,12 @@ def apply(images: Tensor, augmentation: Augmentation, draw: Draw) -> Tensor:
         x.div_(255)
     if augmentation.contrast:
         factor = _per_image(draw.contrast)
-        mean = _grey(x.mean((2, 3), keepdim=True))
+        mean = grey(x.mean((2, 3), keepdim=True))
         x.mul_(factor).add_(mean * (1 - factor)).clamp_(0, 1)
     if augmentation.saturation and x.shape[1] == 3:
         factor = _per_image(draw.saturation)
-        grey = _grey(x).mul_(1 - factor)
-        x.mul_(factor).add_(grey).clamp_(0, 1)
+        shade = grey(x).mul_(1 - factor)
+        x.mul_(factor).add_(shade).clamp_(0, 1)
     if augmentation.hue and x.shape[1] == 3:
         _turn_hue(x, draw.hue)
     return x if inside is None else x.mul_(inside)
@@ -100,7 +104,11 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     """
     if augmentation == PRESETS["none"]:
         return normalise(images)
-    drawn = draw(augmentation, len(images), generator=generator, device=images.device)
+    return augment_as(images, augmentation, draw(augmentation, len(images), generator=generator, device=images.device))
+
+
+def augment_as(images: Tensor, augmentation: Augmentation, drawn: Draw) -> Tensor:
+    """Augment uint8 images (N, C, H, W) with a draw; returns what `augment` does."""
     result = torch.empty(images.shape, device=images.device, memory_format=torch.channels_last)
     chunk = max(1, _CPU_PIXELS // (images.shape[2] * images.shape[3])) if images.device.type == "cpu" else len(images)
     values = zip(*(value.split(chunk) for value in vars(drawn).values()), strict=True)
@@ -163,7 +171,7 @@ def _rotate(y: Tensor, x: Tensor, angle: Tensor) -> tuple[Tensor, Tensor, Tensor
     return y, x, (1 - outside).unsqueeze(1)
 
 
-def _grey(x: Tensor) -> Tensor:
+def grey(x: Tensor) -> Tensor:
     """Grey (N, 1, H, W) of images (N, C, H, W)."""
     if x.shape[1] == 1:
         return x

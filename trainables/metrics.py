@@ -1,8 +1,9 @@
-"""Measures of predictions: accuracy's interval, cross-entropy, confusion, accuracy by class, ensembles."""
+"""Measures of predictions: accuracies with their intervals, cross-entropy, confusion, accuracy by class, ensembles."""
 
 from math import sqrt
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 Z95 = 1.959963984540054  # the normal distribution's 97.5 % point
 
@@ -14,11 +15,34 @@ def wilson(correct: int, total: int, z: float = Z95) -> tuple[float, float]:
     """
     if total < 1 or not 0 <= correct <= total:
         raise ValueError(f"needs 0 <= correct <= total and total >= 1, got {correct} of {total}")
-    share = correct / total
+    return _wilson(correct / total, total, z)
+
+
+def _wilson(share: float, total: float, z: float = Z95) -> tuple[float, float]:
     centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
     half = z / (1 + z**2 / total) * sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
     # At 0 and 1 rounding could leave the share outside the interval.
     return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
+
+
+def balanced_accuracy(recognised: ArrayLike, images: ArrayLike) -> float:
+    """Mean over the classes that occur of the share of their images that were recognised; counts (classes,)."""
+    recognised, images = np.asarray(recognised), np.asarray(images)
+    return float((recognised[images > 0] / images[images > 0]).mean())
+
+
+def balanced_interval(recognised: ArrayLike, images: ArrayLike) -> tuple[float, float]:
+    """The 95 % interval of a balanced accuracy; counts (classes,). Of one class it is that class's Wilson interval.
+
+    A balanced accuracy is a share that is estimated by strata, so this is Wilson's interval for as many images as would
+    give a plain share the same variance (as Franco, Little, Louis and Slud 2019 recommend in "Comparative study of
+    confidence intervals for proportions in complex sample surveys"). For that variance the share of each class is taken
+    a little nearer to a half, or a class of which every image was recognised would have none.
+    """
+    recognised, images = (np.asarray(counts)[np.asarray(images) > 0] for counts in (recognised, images))
+    smoothed = (recognised + 0.5) / (images + 1)
+    share, variance = smoothed.mean(), (smoothed * (1 - smoothed) / images).sum() / len(images) ** 2
+    return _wilson(balanced_accuracy(recognised, images), share * (1 - share) / variance)
 
 
 def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -4,8 +4,9 @@ An entry of `OPTIMIZERS` is all that there is to an optimizer: the check of a co
 forecast's memory and `trainables.torch_optimizers`, which makes the object, all read it. Nothing here needs torch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -13,11 +14,15 @@ class Argument:
     """A number that an optimizer takes besides its learning rate and weight decay; it is at least 0."""
 
     default: float
-    """Torch's default."""
+    """Torch's default, where torch has one that works."""
     most: float | None = None
     """The largest value that is allowed, or None."""
     below: float | None = None
     """A bound that the value must not reach, or None."""
+    above: float | None = None
+    """A bound that the value must exceed, or None."""
+    whole: bool = False
+    """Whether it is a whole number."""
 
 
 @dataclass(frozen=True)
@@ -30,22 +35,28 @@ class Optimizer:
     """Its own arguments by name."""
     state_tensors: int
     """How many tensors as large as the weights its state holds, at most."""
-    implementation: str = "fused"
-    """The keyword that selects torch's fastest implementation: "fused", or "foreach" where torch has no fused one."""
+    implementation: str | None = "fused"
+    """The keyword that selects torch's fastest implementation: "fused", "foreach" where torch has no fused one, or
+    None where it has one alone."""
     grouped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Keywords of torch's class that take several arguments as one tuple: keyword to argument names."""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    """Keywords of torch's class that make it this optimizer."""
+    others: str | None = None
+    """The optimizer of what is no matrix, for one that takes matrices alone (see `trainables.matrices`)."""
 
-    def keywords(self, given: Mapping[str, float]) -> dict[str, float | tuple[float, ...]]:
+    def keywords(self, given: Mapping[str, float]) -> dict[str, Any]:
         """Keyword arguments of torch's class: those given, and the defaults of the others."""
         values = {name: given.get(name, argument.default) for name, argument in self.arguments.items()}
         grouped = {keyword: tuple(values.pop(name) for name in names) for keyword, names in self.grouped.items()}
-        return {**values, **grouped}
+        return {**values, **grouped, **self.fixed}
 
 
 _BETAS = {"beta1": Argument(0.9, below=1.0), "beta2": Argument(0.999, below=1.0)}
+_GROUPED = {"betas": ("beta1", "beta2")}
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "adam": Optimizer("Adam", _BETAS, state_tensors=2, grouped={"betas": ("beta1", "beta2")}),
+    "adam": Optimizer("Adam", _BETAS, state_tensors=2, grouped=_GROUPED),
     "rmsprop": Optimizer(
         "RMSprop",
         {"alpha": Argument(0.99, most=1.0), "momentum": Argument(0.0, most=1.0)},
@@ -60,7 +71,46 @@ OPTIMIZERS: dict[str, Optimizer] = {
         {"initial_accumulator_value": Argument(0.0), "lr_decay": Argument(0.0, most=1.0)},
         state_tensors=1,
     ),
+    # Loshchilov and Hutter 2019: Adam whose weight decay is no part of the gradient.
+    "adamw": Optimizer("AdamW", _BETAS, state_tensors=2, grouped=_GROUPED),
+    # Dozat 2016: Adam with Nesterov's momentum, which grows with the steps at the rate of `momentum_decay`.
+    "nadam": Optimizer(
+        "NAdam",
+        {**_BETAS, "momentum_decay": Argument(0.004)},
+        state_tensors=2,
+        implementation="foreach",
+        grouped=_GROUPED,
+    ),
+    # Kingma and Ba 2015: Adam with the greatest gradient in place of the root of the mean square.
+    "adamax": Optimizer("Adamax", _BETAS, state_tensors=2, implementation="foreach", grouped=_GROUPED),
+    # Zeiler 2012. Its steps set their own size; 1 is the usual learning rate.
+    "adadelta": Optimizer("Adadelta", {"rho": Argument(0.9, most=1.0)}, state_tensors=2, implementation="foreach"),
+    "sgd_nesterov": Optimizer(
+        "SGD", {"momentum": Argument(0.9, above=0.0, below=1.0)}, state_tensors=1, fixed={"nesterov": True}
+    ),
+    # Jordan et al. 2024: steps of matrices with singular values near 1. The last matrix, which makes the logits, norms
+    # and biases have an AdamW with a learning rate of its own. `keep_norms` 1 gives each matrix its first norm again
+    # after every step, in the manner of the CIFAR speed records.
+    "muon": Optimizer(
+        "Muon",
+        {
+            "momentum": Argument(0.95, below=1.0),
+            "others_lr": Argument(0.002, above=0.0),
+            "keep_norms": Argument(1, most=1, whole=True),
+        },
+        state_tensors=2,
+        implementation=None,
+        others="adamw",
+    ),
 }
 
 #: The names of all optimizers' own arguments, each once: columns of the tables.
 ARGUMENTS: tuple[str, ...] = tuple(dict.fromkeys(name for each in OPTIMIZERS.values() for name in each.arguments))
+
+#: Which parameters weight decay pulls, by the number of their dimensions; norms and biases have one.
+DECAYED: dict[str, Callable[[int], bool]] = {
+    "all": lambda dimensions: True,
+    "weights": lambda dimensions: dimensions > 1,
+    "conv": lambda dimensions: dimensions > 2,
+    "dense": lambda dimensions: dimensions == 2,
+}

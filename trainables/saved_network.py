@@ -15,6 +15,7 @@ from architectures.build import build
 from architectures.errors import HpsearchError, one_line
 from architectures.families import FAMILIES, make_network
 from trainables.config import Config
+from trainables.metrics import balanced_accuracy, confusion
 from trainables.predictions import write_predictions
 from trainables.resident import Resident
 from trainables.training import evaluate
@@ -95,13 +96,20 @@ def _reason(error: Exception) -> str:
     return one_line(error, named=True)
 
 
-def test_pass(network: Network, folder: Path, test: Resident, precision: str) -> int:
-    """Predict every test image with a network and write the predictions to its folder; how many were right.
+def test_pass(
+    network: Network, folder: Path, test: Resident, precision: str, *, flips: bool = False
+) -> tuple[int, float]:
+    """Predict every test image and write the predictions to a folder; how many were right, and balanced accuracy.
 
-    Both are on one device. Raises OSError when the predictions cannot be written.
+    flips: whether a prediction is the mean of those for an image and for its mirror image. Network and images are on
+    one device. Raises OSError when the predictions cannot be written.
     """
     found = [(logits.softmax(1), labels) for logits, labels in evaluate(network.model, test, precision)]
+    if flips:
+        mirrored = evaluate(network.model, test, precision, mirrored=True)
+        found = [((p + other.softmax(1)) / 2, labels) for (p, labels), (other, _) in zip(found, mirrored, strict=True)]
     probabilities = torch.cat([p for p, _ in found]).cpu().numpy()
     labels = torch.cat([label for _, label in found]).cpu().numpy()
     write_predictions(folder, labels, probabilities, network.classes)
-    return int((probabilities.argmax(1) == labels).sum())
+    matrix = confusion(labels, probabilities.argmax(1), len(network.classes))
+    return int(matrix.trace()), balanced_accuracy(matrix.diagonal(), matrix.sum(axis=1))

@@ -1,6 +1,7 @@
 """From an optimizer's configuration to torch's optimizer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -8,15 +9,67 @@ import torch
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from architectures.tuning import Tuning
 from trainables.config import OptimizerConfig
-from trainables.optimizers import OPTIMIZERS
+from trainables.matrices import MatrixOptimizer, as_matrix, kernels_of
+from trainables.optimizers import DECAYED, OPTIMIZERS
 
 
-def make_optimizer(config: OptimizerConfig, parameters: Iterable[Parameter]) -> Optimizer:
-    """Torch's optimizer with the configuration's arguments, in torch's fastest implementation of it."""
+def make_optimizer(
+    config: OptimizerConfig,
+    parameters: Iterable[Parameter],
+    decayed: str = "all",
+    tuned: Mapping[Parameter, Tuning] | None = None,
+) -> Optimizer | MatrixOptimizer:
+    """Torch's optimizer with the configuration's arguments, in torch's fastest implementation of it.
+
+    decayed: which parameters weight decay pulls, a name in `DECAYED`. tuned: parameters that are trained in a way of
+    their own. Frozen ones are left out. Raises SizeError for an optimizer of matrices when there are none.
+    """
     entry = OPTIMIZERS[config.name]
-    keywords: dict[str, Any] = {**entry.keywords(config.arguments), entry.implementation: True}
-    made: Optimizer = _eager(entry.torch_class)(parameters, lr=config.lr, weight_decay=config.weight_decay, **keywords)
+    own = [_Part(p, p.dim(), (tuned or {}).get(p, Tuning())) for p in parameters if p.requires_grad]
+    keywords = entry.keywords(config.arguments)
+    if entry.others is None:
+        return _torchs(config, keywords, own, decayed)
+    others_lr, keep_norms = keywords.pop("others_lr"), keywords.pop("keep_norms")
+    kernels = kernels_of(config.name, [part.parameter for part in own])
+    mine = {id(kernel) for kernel in kernels}
+    parts = [replace(part, parameter=as_matrix(part.parameter)) for part in own if id(part.parameter) in mine]
+    for_others = OptimizerConfig(entry.others, others_lr, config.weight_decay)
+    others = [part for part in own if id(part.parameter) not in mine]
+    return MatrixOptimizer(
+        kernels,
+        [part.parameter for part in parts],
+        _torchs(config, keywords, parts, decayed),
+        _torchs(for_others, OPTIMIZERS[entry.others].keywords({}), others, decayed),
+        keep_norms=bool(keep_norms),
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A parameter for an optimizer."""
+
+    parameter: Parameter
+    """What the optimizer changes: the network's own, or the matrix that it is seen as."""
+    dims: int
+    """Dimensions of the network's own."""
+    tuning: Tuning
+    """How it is trained."""
+
+
+def _torchs(config: OptimizerConfig, keywords: dict[str, Any], parts: Sequence[_Part], decayed: str) -> Optimizer:
+    entry = OPTIMIZERS[config.name]
+    if entry.implementation is not None:
+        keywords = {**keywords, entry.implementation: True}
+    groups: dict[tuple[float, float], list[Parameter]] = {}
+    # The ordinary ones first: their rate is the one reported.
+    for part in sorted(parts, key=lambda part: part.tuning != Tuning()):
+        decay = config.weight_decay if DECAYED[decayed](part.dims) else 0.0
+        how = (config.lr * part.tuning.lr_factor, decay + 2 * part.tuning.l2)
+        groups.setdefault(how, []).append(part.parameter)
+    given = [{"params": group, "lr": lr, "weight_decay": decay} for (lr, decay), group in groups.items()]
+    made: Optimizer = _eager(entry.torch_class)(given, lr=config.lr, weight_decay=config.weight_decay, **keywords)
     return made
 
 

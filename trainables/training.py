@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -24,17 +23,24 @@ from torch.nn.functional import cross_entropy
 
 from architectures.build import build, capturable
 from architectures.families import make_network
+from architectures.initialise import initialise
+from architectures.pretrained import load_weights
+from architectures.tuning import tunings
 from trainables.augment import augment, normalise
-from trainables.augmentation import PRESETS
+from trainables.averaging import Average
+from trainables.batches import batches_of, blocks_of, mark_at, starts_of
 from trainables.config import Config
 from trainables.cuda_graph import Captured, CaptureMemoryError
+from trainables.metrics import balanced_accuracy
+from trainables.offline import augment_offline
 from trainables.resident import Resident
+from trainables.schedules import rate_factor
+from trainables.stopping import Best
 from trainables.torch_optimizers import make_optimizer
 from trainables.transforms.apply import check_fits, transforms
 
 # Large enough to keep a device busy, small enough for the widest family's maps (under 1 GB in float32).
 EVALUATION_BATCH = 512
-AUGMENTED_TOGETHER = 512  # images, over batches; what each image meets does not depend on it
 # Images a batch, at most, whose step is captured on a GPU: more take longer to compute than to launch, and a capture
 # holds the memory of their maps. A guess: no GPU has measured it yet (benchmarks/gpu.py).
 CAPTURED_BATCH = 128
@@ -56,6 +62,8 @@ class Measurement:
     """None in a retrain."""
     val_accuracy: float | None
     """None in a retrain."""
+    val_balanced_accuracy: float | None
+    """Mean of the shares that were recognised of each class that the validation images have; None in a retrain."""
     learning_rate: float
     """Of the segment's last step."""
     images_per_second: float
@@ -107,14 +115,23 @@ class Training:
         self.train, self.validation = train, validation
         self.device = train.device
         self.images = 0
-        self._marks = {_mark(epochs, len(train), config.training.batch_size) for epochs in marks}
+        self._marks = {mark_at(epochs, len(train), config.training.batch_size) for epochs in marks}
         torch.manual_seed(seed)
         shape = tuple(train.pixels.shape[1:])
         check_fits(config.training.transforms, shape)
         network = make_network(config.network.name, config.network.hyperparameters, shape, train.num_classes)
         self.model = build(network, shape, train.num_classes)
+        initialise(self.model, config.training.init)
+        load_weights(network, self.model)
         self.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = make_optimizer(config.optimizer, self.model.parameters())
+        if validation is not None:
+            self._class_sizes = torch.bincount(validation.labels, minlength=validation.num_classes).tolist()
+        settings, tuned = config.training, tunings(network, self.model, shape, train.num_classes)
+        self.optimizer = make_optimizer(config.optimizer, self.model.parameters(), settings.decayed, tuned)
+        self._rates = [group["lr"] for group in self.optimizer.param_groups]
+        self._average = Average(self.model, settings.ema) if settings.ema is not None else None
+        self._best = Best(settings.patience) if settings.patience is not None else None
+        self._class_weights = _class_weights(train) if settings.class_weights else None
         # Summed on the device over a segment: the loss of its images, and how many were recognised.
         self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         if captured is None:
@@ -130,20 +147,33 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether the configuration's epochs are done."""
-        return self.epoch >= (self.config.training.epochs or 0)
+        """Whether the configuration's epochs are done, or validation has got no better for its patience."""
+        stalled = self._best is not None and self._best.stalled(self.images / len(self.train))
+        return stalled or self.epoch >= (self.config.training.epochs or 0)
 
     @property
     def at_mark(self) -> bool:
         """Whether a mark lies just here."""
         return self.images in self._marks
 
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is validated: that of the averaged weights, if they are averaged."""
+        return self._average.model if self._average is not None else self.model
+
+    @property
+    def result(self) -> nn.Module:
+        """The network that training leaves: the judged one, with the best epoch's weights if they were kept."""
+        return self._best.of(self.judged) if self._best is not None else self.judged
+
     def run_segment(self) -> Measurement:
         """Train to the next mark or to the epoch's end, whichever comes first, and validate."""
         began, before = time.perf_counter(), self.images
         train_loss, train_accuracy = self._train_segment()
         trained = time.perf_counter()
-        val_loss, val_accuracy = self._validate() if self.validation is not None else (None, None)
+        val_loss, val_accuracy, val_balanced = self._validate() if self.validation is not None else (None, None, None)
+        if self._best is not None and val_accuracy is not None:
+            self._best.hear(self.images / len(self.train), val_accuracy, self.judged)
         return Measurement(
             images=self.images,
             epoch=self.images / len(self.train),
@@ -151,6 +181,7 @@ class Training:
             train_accuracy=train_accuracy,
             val_loss=val_loss,
             val_accuracy=val_accuracy,
+            val_balanced_accuracy=val_balanced,
             learning_rate=self.optimizer.param_groups[0]["lr"],
             images_per_second=(self.images - before) / (trained - began),
             seconds=time.perf_counter() - began,
@@ -158,17 +189,25 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """Everything that continuing needs beside configuration, data and seed; tensors and plain values."""
-        return {"images": self.images, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        state = {"images": self.images, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        if self._average is not None:
+            state["average"] = self._average.state()
+        if self._best is not None:
+            state["best"] = self._best.state()
+        return state
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # torch would keep the given tensors
+        if self._average is not None:
+            self._average.restore(state["average"])
+        if self._best is not None:
+            self._best.restore(state["best"])
         self.images = state["images"]
 
     def _train_segment(self) -> tuple[float, float]:
         settings = self.config.training
-        augmentation = PRESETS[settings.augment or "published"]
         self.model.train()
         if self._capturing and self._captured is None:
             self._capture()
@@ -183,39 +222,54 @@ class Training:
         if part:
             torch.manual_seed(self._seed(part))
             generator.manual_seed(self._seed(part))
-        batches = _batches(order.to(self.train.pixels.device), settings.batch_size)
+        batches = batches_of(order.to(self.train.pixels.device), settings.batch_size)
         ahead = [
             batch
-            for at, batch in zip(_starts(batches), batches, strict=True)
+            for at, batch in zip(starts_of(batches), batches, strict=True)
             if within <= at < (*ends, len(order))[part]
         ]
-        change = transforms(settings.transforms, self._seed(part), self.train.num_classes)
+        change = transforms(settings.batch_transforms, self._seed(part), self.train.num_classes)
         self._totals.zero_()
-        for block in _blocks(ahead):
-            pixels, labels = self.train.take(torch.cat(block))
-            inputs, sizes = augment(pixels, augmentation, generator), [len(batch) for batch in block]
+        for block in blocks_of(ahead):
+            inputs, labels = self._inputs(torch.cat(block), generator)
+            sizes = [len(batch) for batch in block]
             for batch, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
                 self._set_learning_rate()
                 self._compute(*change(batch, of))
                 self.optimizer.step()
                 self.images += len(of)
+                if self._average is not None:
+                    self._average.update(self.images / settings.batch_size, len(of) / len(self.train))
         loss_sum, correct = self._totals.tolist()
         trained = sum(map(len, ahead))
         return loss_sum / trained, correct / trained
+
+    def _inputs(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The images at these indices as an epoch meets them, and their labels."""
+        pixels, labels = self.train.take(index)
+        settings = self.config.training
+        if settings.offline:
+            return augment_offline(pixels, index.cpu().numpy(), settings, self.seed, self.epoch), labels
+        return augment(pixels, settings.augmentation, generator), labels
 
     def _seed(self, part: int) -> int:
         """The seed of a part of this epoch; that of the first part is the whole epoch's."""
         return int(np.random.SeedSequence([self.seed, self.epoch, part]).generate_state(1)[0])
 
-    def _validate(self) -> tuple[float, float]:
+    def _validate(self) -> tuple[float, float, float]:
+        """Loss, accuracy and balanced accuracy."""
         assert self.validation is not None
-        totals = torch.zeros(2, dtype=torch.float64, device=self.device)
+        num_classes = self.validation.num_classes
+        totals = torch.zeros(2 + num_classes, dtype=torch.float64, device=self.device)  # of each class those recognised
         batch = EVALUATION_BATCH if self.micro_batch is None else 4 * self.micro_batch  # no gradients: a third of it
-        for logits, labels in evaluate(self.model, self.validation, self.precision, min(batch, EVALUATION_BATCH)):
+        for logits, labels in evaluate(self.judged, self.validation, self.precision, min(batch, EVALUATION_BATCH)):
             loss = cross_entropy(logits, labels, reduction="sum")
-            totals += torch.stack((loss, (logits.argmax(1) == labels).sum()))
-        loss_sum, correct = totals.tolist()
-        return loss_sum / len(self.validation), correct / len(self.validation)
+            recognised = logits.argmax(1) == labels
+            totals[:2] += torch.stack((loss, recognised.sum()))
+            totals[2:].index_add_(0, labels, recognised.double())
+        loss_sum, correct, *by_class = totals.tolist()
+        number = len(self.validation)
+        return loss_sum / number, correct / number, balanced_accuracy(by_class, self._class_sizes)
 
     def _compute(self, inputs: Tensor, labels: Tensor) -> None:
         """Set the gradients of a batch's mean loss, and add to the segment's totals."""
@@ -228,7 +282,7 @@ class Training:
         """Make the step of a batch one launch, if there is memory for that; nothing of the training changes by it."""
         pixels, labels = next(self.train.split(self.config.training.batch_size))
         before = [buffer.clone() for buffer in self.model.buffers()]
-        change = transforms(self.config.training.transforms, 0, self.train.num_classes)
+        change = transforms(self.config.training.batch_transforms, 0, self.train.num_classes)
         try:
             self._captured = Captured(self._backward, *change(normalise(pixels), labels))
         except CaptureMemoryError:
@@ -242,7 +296,7 @@ class Training:
         self.optimizer.zero_grad(set_to_none=self._captured is None)
         sizes = [len(labels)]
         if self.micro_batch is not None and self.micro_batch < len(labels):
-            sizes = [len(part) for part in _batches(torch.arange(len(labels)), self.micro_batch)]
+            sizes = [len(part) for part in batches_of(torch.arange(len(labels)), self.micro_batch)]
         for part, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
             loss, logits = self._forward(part, of)
             loss.backward(torch.full_like(loss, len(of) / len(labels)))  # its share of the batch's mean
@@ -251,17 +305,24 @@ class Training:
     def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         with _autocast(self.device, self.precision):
             logits = self.model(inputs)
-        logits = logits.float()
-        return cross_entropy(logits, labels, label_smoothing=self.config.training.label_smoothing), logits
+        logits, smoothing = logits.float(), self.config.training.label_smoothing
+        if self._class_weights is None:
+            return cross_entropy(logits, labels, label_smoothing=smoothing), logits
+        loss = cross_entropy(logits, labels, self._class_weights, label_smoothing=smoothing, reduction="sum")
+        return loss / len(labels), logits
 
     def _set_learning_rate(self) -> None:
         settings = self.config.training
-        factor = 1.0
-        if settings.schedule == "cosine":
-            total = len(self.train) * (settings.epochs or 1)
-            factor = (1 + math.cos(math.pi * self.images / total)) / 2
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.optimizer.lr * factor
+        factor = rate_factor(
+            settings.schedule,
+            self.images,
+            len(self.train) * (settings.epochs or 1),
+            batch_size=settings.batch_size,
+            warmup=settings.warmup,
+            time_decay=settings.time_decay,
+        )
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
 
 
 def _recognised(logits: Tensor, labels: Tensor) -> Tensor:
@@ -269,44 +330,23 @@ def _recognised(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits.argmax(1) == (labels if labels.dim() == 1 else labels.argmax(1))).sum()
 
 
-def _blocks(batches: list[Tensor]) -> Iterator[list[Tensor]]:
-    """Batches that are augmented together: small ones would spend more on calling operators than in them."""
-    together = max(1, AUGMENTED_TOGETHER // len(batches[0]))
-    return (batches[i : i + together] for i in range(0, len(batches), together))
+def _class_weights(images: Resident) -> Tensor:
+    """A weight for each class (num_classes,), with which all classes that have images count alike; 1 on average."""
+    counts = images.labels.bincount(minlength=images.num_classes).float()
+    return (counts > 0) * len(images) / (counts.clamp(min=1) * (counts > 0).sum())
 
 
 def evaluate(
-    model: nn.Module, images: Resident, precision: str, batch: int = EVALUATION_BATCH
+    model: nn.Module, images: Resident, precision: str, batch: int = EVALUATION_BATCH, *, mirrored: bool = False
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Logits float32 (B, num_classes) and labels (B,) of every image in order, without augmentation."""
+    """Logits float32 (B, num_classes) and labels (B,) of every image in order, or of its mirror image."""
     model.eval()
     for pixels, labels in images.split(batch):
         with torch.inference_mode(), _autocast(images.device, precision):
-            logits = model(normalise(pixels)).float()
+            inputs = normalise(pixels)
+            logits = model(inputs.flip(3) if mirrored else inputs).float()
         yield logits, labels
 
 
 def _autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
-
-
-def _mark(epochs: float, num_images: int, batch_size: int) -> int:
-    """The images after which a mark lies: at the end of the batch in which so many epochs are reached."""
-    whole = int(epochs)
-    within = round((epochs - whole) * num_images, 6)  # without what floating point adds
-    batches = math.ceil(within / batch_size)
-    is_last = batches * batch_size >= num_images - 1  # see `_batches`
-    return whole * num_images + (num_images if is_last else batches * batch_size)
-
-
-def _starts(batches: list[Tensor]) -> Iterator[int]:
-    """How many images come before each batch."""
-    return accumulate((len(batch) for batch in batches[:-1]), initial=0)
-
-
-def _batches(order: Tensor, size: int) -> list[Tensor]:
-    """Split indices into batches; a lone last image joins the batch before, as batch norm needs two."""
-    batches = list(order.split(size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches

@@ -16,6 +16,8 @@ class Family:
     """What a configuration calls it."""
     function: Callable[..., Network]
     """Takes the hyperparameters as keywords; the defaults give the network as it was published."""
+    group: str
+    """The file that it is in, such as `report2`: tables show families by it."""
 
     def __call__(self, **hyperparameters: Any) -> Network:
         """The network as data; raises ValueError for an impossible hyperparameter."""
@@ -30,11 +32,14 @@ class Family:
 FAMILIES: dict[str, Family] = {}
 
 
-def register(name: str, function: Callable[..., Network]) -> Family:
-    """Register a function as the family of this name; raises ValueError when the name is taken."""
+def register(name: str, function: Callable[..., Network], module: str) -> Family:
+    """Register a function as the family of this name; raises ValueError when the name is taken.
+
+    module: the full name of the module that the family is in.
+    """
     if name in FAMILIES:
         raise ValueError(f"the family '{name}' exists already")
-    FAMILIES[name] = Family(name, function)
+    FAMILIES[name] = Family(name, function, module.rpartition(".")[2])
     return FAMILIES[name]
 
 
@@ -44,4 +49,4 @@ def family(function: Callable[..., Network]) -> Family:
     Its keywords are the hyperparameters, plain JSON values, and its defaults give the published network.
     `tests/architectures/families/test_registry.py` then tests it.
     """
-    return register(function.__name__, function)
+    return register(function.__name__, function, function.__module__)

@@ -1,18 +1,19 @@
-"""Residual networks for small images, and one without its sums to compare with."""
+"""Residual networks: ResNet and Wide ResNet for small images, and the stages that others are made of."""
 
 from collections.abc import Sequence
 
 from architectures.blocks import Head, Network, Residual, Unit
-from architectures.checks import check_choice, check_counts, check_dropout, check_factor, scaled
+from architectures.checks import check_choice, check_count, check_counts, check_dropout, check_factor, scaled
 from architectures.families.registry import family
 from architectures.layers import Block
-from architectures.steps import Activation, Conv, Norm
+from architectures.steps import Activation, Conv, Dropout, Norm
 
 BLOCKS = ("basic", "bottleneck")
 ORDERS = ("post", "pre")
 _EXPANSION = 4  # a bottleneck block returns four times the channels of its inner convolutions
 _MOST_WIDTH = 100_000
 _MOST_DEPTH = 1_000
+_WIDE = (16, 32, 64)  # channels of the stages of a Wide ResNet of width 1
 
 
 @family
@@ -47,22 +48,70 @@ def resnet(
     check_dropout(head_dropout, "head_dropout")
     nonlinearity = Activation(activation)
     pre = order == "pre"
-    channels = scaled(widths[0], width)
-    stem = Unit(channels=channels, bias=False, norm=not pre, activation=None if pre else nonlinearity)
-    blocks: list[Block] = [stem]
-    for stage, (depth, wide) in enumerate(zip(depths, widths, strict=True)):
-        inner = scaled(wide, width)
+    inner = [scaled(wide, width) for wide in widths]
+    stem = Unit(channels=inner[0], bias=False, norm=not pre, activation=None if pre else nonlinearity)
+    blocks = [stem, *stages(inner[0], depths, inner, nonlinearity, block=block, order=order)]
+    if pre:
+        blocks += [Norm(), nonlinearity]
+    return Network(blocks=tuple(blocks), head=Head(pool="global", dropout=head_dropout))
+
+
+@family
+def wide_resnet(
+    *,
+    depth: int = 28,
+    width: float = 10.0,
+    dropout: float = 0.0,
+    activation: str = "relu",
+    head_dropout: float = 0.0,
+) -> Network:
+    """WRN-28-10 (Zagoruyko and Komodakis 2016, "Wide residual networks"): pre-activation, 36,479,194 for 10 classes.
+
+    depth: convolutions on the way, six times the blocks of a stage and four more: 10, 16, 22, 28, 34, 40. width: factor
+    on the 16, 32 and 64 channels of the three stages; the stem keeps its 16. dropout: within each block, before its
+    second convolution. head_dropout: before the classifier.
+    """
+    check_count("depth", depth, 10, _MOST_DEPTH)
+    if (depth - 4) % 6:
+        raise ValueError(f"depth must be 6·n + 4, such as 10, 16, 22, 28 or 40, got {depth}")
+    check_factor("width", width)
+    check_dropout(dropout)
+    check_dropout(head_dropout, "head_dropout")
+    nonlinearity = Activation(activation)
+    stem = Conv(channels=_WIDE[0], bias=False)
+    inner = [scaled(wide, width) for wide in _WIDE]
+    depths = [(depth - 4) // 6] * len(_WIDE)
+    wide = stages(_WIDE[0], depths, inner, nonlinearity, order="pre", dropout=dropout)
+    return Network(blocks=(stem, *wide, Norm(), nonlinearity), head=Head(pool="global", dropout=head_dropout))
+
+
+def stages(
+    channels: int,
+    depths: Sequence[int],
+    widths: Sequence[int],
+    activation: Activation,
+    *,
+    block: str = "basic",
+    order: str = "post",
+    dropout: float = 0.0,
+) -> list[Block]:
+    """Residual blocks in stages, of which every one but the first halves the map.
+
+    channels: of what they get. depths: blocks of each stage. widths: channels of each stage's 3×3 convolutions. block,
+    order: as in `resnet`. dropout: before the last convolution of each block.
+    """
+    blocks: list[Block] = []
+    for stage, (depth, inner) in enumerate(zip(depths, widths, strict=True)):
         for number in range(depth):
             stride = 2 if stage and not number else 1
             convolutions = _convolutions(block, inner, stride)
             out = convolutions[-1].channels
             projection = Conv(channels=out, kernel=1, stride=stride, padding=0, bias=False)
-            make = _pre if pre else _post
-            blocks.append(make(convolutions, projection if (stride, out) != (1, channels) else None, nonlinearity))
+            make = _pre if order == "pre" else _post
+            given = projection if (stride, out) != (1, channels) else None
+            blocks.append(make(convolutions, given, activation, (Dropout(dropout),) if dropout else ()))
             channels = out
-    if pre:
-        blocks += [Norm(), nonlinearity]
-    return Network(blocks=tuple(blocks), head=Head(pool="global", dropout=head_dropout))
+    return blocks
 
 
 def _convolutions(block: str, inner: int, stride: int) -> list[Conv]:
@@ -75,54 +124,20 @@ def _convolutions(block: str, inner: int, stride: int) -> list[Conv]:
     ]
 
 
-def _post(convolutions: list[Conv], projection: Conv | None, activation: Activation) -> Residual:
-    body = [step for conv in convolutions for step in (conv, Norm(), activation)]
+def _post(
+    convolutions: list[Conv], projection: Conv | None, activation: Activation, dropout: tuple[Block, ...]
+) -> Residual:
+    body = [step for conv in convolutions[:-1] for step in (conv, Norm(), activation)]
     shortcut = (projection, Norm()) if projection else ()
-    return Residual(body=tuple(body[:-1]), shortcut=shortcut, activation=activation)
+    return Residual(body=(*body, *dropout, convolutions[-1], Norm()), shortcut=shortcut, activation=activation)
 
 
-def _pre(convolutions: list[Conv], projection: Conv | None, activation: Activation) -> Residual:
-    body = [step for conv in convolutions for step in (Norm(), activation, conv)]
+def _pre(
+    convolutions: list[Conv], projection: Conv | None, activation: Activation, dropout: tuple[Block, ...]
+) -> Residual:
+    body: list[Block] = [step for conv in convolutions[:-1] for step in (Norm(), activation, conv)]
+    body += [Norm(), activation, *dropout, convolutions[-1]]
     if projection is None:
         return Residual(body=tuple(body))
     # A projection gets the activated maps, as the body's first convolution does.
     return Residual(before=tuple(body[:2]), body=tuple(body[2:]), shortcut=(projection,))
-
-
-@family
-def resnet9(*, width: float = 1.0, activation: str = "relu", head_dropout: float = 0.0) -> Network:
-    """The nine-layer network of Page (2018), "How to train your ResNet", without the factor on its logits.
-
-    width: factor on every channel count. head_dropout: before the classifier.
-    """
-    return _nine(width, activation, head_dropout, residual=True)
-
-
-@family
-def plain9(*, width: float = 1.0, activation: str = "relu", head_dropout: float = 0.0) -> Network:
-    """`resnet9` without its sums: the same layers one after the other."""
-    return _nine(width, activation, head_dropout, residual=False)
-
-
-def _nine(width: float, activation: str, head_dropout: float, residual: bool) -> Network:
-    check_factor("width", width)
-    check_dropout(head_dropout, "head_dropout")
-    nonlinearity = Activation(activation)
-
-    def unit(channels: int, pooled: bool = False) -> Unit:
-        return Unit(
-            channels=scaled(channels, width),
-            bias=False,
-            norm=True,
-            activation=nonlinearity,
-            pool="max" if pooled else None,
-        )
-
-    def pair(channels: int) -> tuple[Block, ...]:
-        units = (unit(channels), unit(channels))
-        return (Residual(body=units),) if residual else units
-
-    return Network(
-        blocks=(unit(64), unit(128, True), *pair(128), unit(256, True), unit(512, True), *pair(512)),
-        head=Head(pool="global_max", dropout=head_dropout),
-    )

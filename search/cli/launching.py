@@ -1,5 +1,6 @@
 """The verbs that search: launch and resume."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ from click.core import ParameterSource
 
 from search.cli import options
 from search.cli.sessions import SESSION, conclude, dataset_of, options_of, session_options, take_up
-from search.cli.types import MOST_EPOCHS, MOST_PIXELS, Count, OptionError, Real
+from search.cli.types import MOST_EPOCHS, MOST_PIXELS, MOST_THREADS, Count, Duration, OptionError, Real
+from search.history.metric import ACCURACY, METRICS
+from search.readable import count, duration
 from search.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
 from trainables.augmentation import PRESETS
@@ -19,10 +22,18 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
 @click.command()
 @click.option("--space", default="cnn_all", show_default=True, help=SPACE_HELP)
 @click.option("--samples", type=Count(min=1), help="Trials to draw.  [default: 60, or the whole list]")
-@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=30, show_default=True, help="ASHA's max_t.")
-@click.option("--dataset", default="cifar100", show_default=True, help="A known name, or the path of your own images.")
-@click.option("--label", metavar="NAME", help="The Parquet column of labels.  [default: label, labels, fine_label, …]")
-@click.option("--image", metavar="NAME", help="The Parquet column of images.  [default: the only one]")
+@click.option(
+    "--budget",
+    type=Duration(),
+    metavar="TIME",
+    help="Draw as many trials as are forecast to take so long: 30m, 2h; instead of --samples.",
+)
+@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=30, show_default=True, help="The schedulers' max_t.")
+@click.option(
+    "--dataset", default="cifar100", show_default=True, help="A known name, or the folder or file of your own."
+)
+@click.option("--label", metavar="NAME", help="Column or field of labels.  [default: label, labels, fine_label, …]")
+@click.option("--image", metavar="NAME", help="Column or field of images.  [default: the only one]")
 @options.data_dir
 @click.option("--limit-train", type=Count(min=2), help="Use a stratified subset of this many images.")
 @click.option("--image-size", type=Count(1, MOST_PIXELS), help="Resize every image to this many pixels a side.")
@@ -36,7 +47,20 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
 @click.option("--augment", type=click.Choice(list(PRESETS)), default="published", show_default=True)
 @click.option("--sampler", type=click.Choice(SAMPLERS), default="random", show_default=True)
 @click.option("--scheduler", type=click.Choice(SCHEDULERS), default="asha", show_default=True)
+@options.of_schedulers
+@click.option(
+    "--threads",
+    type=Count(1, MOST_THREADS),
+    help="CPU threads of each trial.  [default: 1 with halving, else the cores over the slots]",
+)
 @click.option("--seed", type=Count(min=0), default=0, show_default=True)
+@click.option(
+    "--metric",
+    type=click.Choice(list(METRICS)),
+    default=ACCURACY,
+    show_default=True,
+    help="What trials are compared by; balanced: every class counts the same, whatever its number of images.",
+)
 @session_options
 @options.storage
 @click.option("--name", help="The search's name.  [default: space, dataset and time]")
@@ -45,6 +69,7 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
 @options.results
 def launch(
     samples: int | None,
+    budget: float | None,
     data_dir: Path,
     name: str | None,
     submit: str | None,
@@ -58,26 +83,39 @@ def launch(
     \b
     hpsearch launch --space cnn_all --samples 60                  CIFAR-100, downloaded once
     hpsearch launch --samples 60 --dataset ~/pictures             a folder of class folders, or of Parquet files
+    hpsearch launch --samples 60 --dataset pathmnist.npz          one file: .npz, Parquet, a zip or tar of class folders
     hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
+    hpsearch launch --scheduler halving --keep .5                 the same winner on any number of slots
+    hpsearch launch --scheduler halving --budget 2h                as many samples as fit into two hours
+    hpsearch launch --dataset ~/pictures --metric balanced_accuracy   where classes are of very different sizes
     hpsearch launch --samples 60 --dry-run                        what that would draw and cost
     hpsearch launch --address 10.0.0.5:6379                       on a cluster that this machine is a node of
     hpsearch launch --submit http://HEAD:8265 --storage s3://bucket/searches      as a job there; watch it with status
     """
     from search.history.store import Request, check_new
+    from search.run.foresee import affordable
+    from search.run.foresee import dry_run as calculate
     from search.run.launch import default_name
-    from search.run.launch import dry_run as calculate
     from search.run.launch import launch as begin
+    from search.schedulers.scheduler import scheduler_of
     from search.spaces import find_space
 
     how = {option: asked.pop(option) for option in SESSION}
     if submit is not None and dry_run:
         raise OptionError("--dry-run measures this machine and --submit uses others; give one of them")
+    for option, given in (("--samples", samples), ("--submit", submit), ("--address", how["address"])):
+        if budget is not None and given is not None:
+            raise OptionError(
+                f"--budget measures this machine to find how many samples it can train in time, and {option} sets that "
+                "number or uses other machines; give one of them"
+            )
     if name is not None:
         check_new(results, name)  # before the images are read, which may take a download
     listed = len(find_space(asked["space"]).configs)
     if submit is None:
         asked["dataset"] = dataset_of(asked["dataset"])
     request = Request(samples=samples or listed or 60, data_dir=str(data_dir.absolute()), **asked)
+    scheduler_of(request, request.samples)  # refuses options that are not the scheduler's
     if submit is not None:
         from search.run import job
 
@@ -85,16 +123,20 @@ def launch(
         name = name or default_name(request, is_shared=True)
         job.submit(submit, words, request, name, storage=storage, results=results)
         return
-    if click.get_current_context().get_parameter_source("validation") is ParameterSource.COMMANDLINE:
-        _check_validation(request)
+    source = click.get_current_context().get_parameter_source("validation")
+    share = {"is_share_asked": source is ParameterSource.COMMANDLINE}
+    if budget is not None:
+        request = replace(request, samples=affordable(request, budget, parallel=how["parallel"], **share))
+        click.echo(f"{duration(budget)} are enough for {count(request.samples, 'sample')}", err=True)
     if dry_run:
         from search.show.forecast import print_forecast
 
-        if taken := _taken(request):
-            click.echo(taken)
-        print_forecast(request, calculate(request, results=results, parallel=how["parallel"]))
+        found = calculate(request, results=results, parallel=how["parallel"], **share)
+        for line in found.notes:
+            click.echo(line)
+        print_forecast(request, found.search, found.schedulers)
         return
-    conclude(begin(request, options_of(**how), results=results, name=name, storage=storage), results)
+    conclude(begin(request, options_of(**how), results=results, name=name, storage=storage, **share), results)
 
 
 @click.command()
@@ -102,6 +144,7 @@ def launch(
 @click.option("--samples", type=Count(min=1), help="More trials than before.")
 @click.option("--until", type=Count(min=2), metavar="LINE", help="Go on from before this line of a damaged ledger.")
 @options.elsewhere
+@options.changed_code
 @session_options
 @options.storage
 @options.results
@@ -111,6 +154,7 @@ def resume(
     until: int | None,
     dataset: str | None,
     data_dir: Path | None,
+    changed_code: bool,
     storage: str | None,
     results: Path,
     **how: Any,
@@ -131,27 +175,4 @@ def resume(
         ledger.cut(here.ledger, until)
         search = here.name
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
-    conclude(go_on(found, options_of(**how), samples=samples), results)
-
-
-def _taken(request: Any) -> str | None:
-    """What a folder of images is taken for, in one line; None for a known dataset."""
-    found = _survey(request)
-    return found.line(request.validation) if found else None
-
-
-def _check_validation(request: Any) -> None:
-    """Refuse a share to hold out for a dataset that brings its validation images."""
-    found = _survey(request)
-    if found and found.validation:
-        raise OptionError(
-            f"--validation is a share of train to hold out, but {request.dataset} brings its validation images, in "
-            f"{found.validation}: leave --validation out, or move them away"
-        )
-
-
-def _survey(request: Any) -> Any:
-    from search.run.problem import columns_of
-    from trainables.data.find import survey
-
-    return survey(request.dataset, columns_of(request))
+    conclude(go_on(found, options_of(**how), samples=samples, changed_code=changed_code), results)

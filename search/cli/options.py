@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from search.cli.types import Folder
+from search.cli.types import Folder, Ruled
+from search.history.request import SCHEDULER_OPTIONS
 
 DATA_DIR = "~/.cache/hpsearch"
 
@@ -37,6 +38,23 @@ def elsewhere(command: Any) -> Any:
     ):
         command = option(command)
     return command
+
+
+def of_schedulers(command: Any) -> Any:
+    """The options of schedulers, each of which takes its own: see `search.schedulers.scheduler`."""
+    for name, ruled in reversed(SCHEDULER_OPTIONS.items()):
+        option, rule = f"--{name.replace('_', '-')}", Ruled(ruled["rule"], ruled["fits"])
+        command = click.option(option, type=rule, help=f"{ruled['help']}; {ruled['rule']}.")(command)
+    return command
+
+
+def changed_code(command: Any) -> Any:
+    """--changed-code, for a search that has begun."""
+    return click.option(
+        "--changed-code",
+        is_flag=True,
+        help="Go on although your own space or networks have been edited since the launch.",
+    )(command)
 
 
 def results(command: Any) -> Any:

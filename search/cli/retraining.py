@@ -8,7 +8,7 @@ import click
 
 from search.cli import options
 from search.cli.sessions import conclude, options_of, session_options, take_up
-from search.cli.types import MOST_EPOCHS, Count
+from search.cli.types import MOST_EPOCHS, Count, Real
 
 
 @click.command()
@@ -17,7 +17,12 @@ from search.cli.types import MOST_EPOCHS, Count
 @click.option("--distinct", is_flag=True, help="Winners of different network families.")
 @click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True)
 @click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
+@click.option("--with-validation", is_flag=True, help="Train on the dataset's own validation images as well.")
+@click.option("--width", type=Real(0, 64, min_open=True), default=1.0, help="Factor on each network's width.")
+@click.option("--patience", type=Count(1, MOST_EPOCHS), help="Epochs without a better validation accuracy that end it.")
+@click.option("--flips", is_flag=True, help="Judge each test image mirrored as well.")
 @options.elsewhere
+@options.changed_code
 @session_options
 @options.storage
 @options.as_json
@@ -28,27 +33,50 @@ def retrain(
     distinct: bool,
     epochs: int,
     repeats: int,
+    with_validation: bool,
+    width: float,
+    patience: int | None,
+    flips: bool,
     dataset: str | None,
     data_dir: Path | None,
+    changed_code: bool,
     as_json: bool,
     storage: str | None,
     results: Path,
     **how: Any,
 ) -> None:
-    """Train the winners from scratch on training and validation images, then test each once.
+    """Train the winners from scratch on all training images, then test each once.
+
+    A share of train that was held out to compare trials is trained on too; validation images that the dataset brings
+    are left out, unless --with-validation is given.
 
     The same command again continues what was interrupted, and shows the table when all is done.
 
     \b
     hpsearch retrain --top 3
     hpsearch retrain my-search --top 1 --epochs 200 --repeats 5
+    hpsearch retrain --top 3 --with-validation      on the images of val/ too
+    hpsearch retrain --top 1 --width 2 --epochs 80      # narrow search, wide winner
+
+    With --patience a winner trains on the training images alone, and its best epoch is tested.
     """
     from search.history.load import read_search
+    from search.run.retrain import Again
     from search.run.retrain import retrain as train_winners
     from search.show.winners import print_retrains, retrain_report
 
+    again = Again(
+        epochs=epochs,
+        repeats=repeats,
+        width=width,
+        patience=patience,
+        with_validation=with_validation,
+        flips=flips,
+    )
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
-    outcome, runs = train_winners(found, options_of(**how), top=top, distinct=distinct, epochs=epochs, repeats=repeats)
+    outcome, runs = train_winners(
+        found, options_of(**how), again, top=top, distinct=distinct, changed_code=changed_code
+    )
     if outcome.reason != "finished":
         conclude(outcome, results)
     loaded = read_search(results, found.name)

@@ -104,18 +104,20 @@ def _cache(asked: Path | None, recorded: str) -> Path:
 
 
 def dataset_of(name: str) -> str:
-    """A known name as it is, anything else as the absolute path of a folder; raises OptionError when there is none."""
+    """A known name as it is, anything else as an absolute path; raises OptionError for what does not exist."""
     from trainables.data.known import DATASETS
 
     if name in DATASETS:
         return name
     try:
         path = Path(name).expanduser().absolute()
-        if name and path.is_dir():
+        if name and (path.is_dir() or path.is_file()):
             return str(path)
     except (OSError, RuntimeError):  # too long for a path; the home of a user who does not exist
         pass
-    raise OptionError(f"a dataset is one of {', '.join(DATASETS)} or a folder that exists; '{name}' is neither")
+    raise OptionError(
+        f"a dataset is one of {', '.join(DATASETS)} or a folder or file that exists; '{name}' is none of these"
+    )
 
 
 def _found(name: str | None, storage: str | None, results: Path) -> Any:

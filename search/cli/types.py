@@ -1,6 +1,8 @@
 """Types that check the values of options, and the error of a wrong request."""
 
 import math
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from architectures.errors import HpsearchError
 MOST_EPOCHS = 1_000_000
 MOST_PIXELS = 1024  # per side; all images of a dataset are held in memory at this size
 MOST_SLOTS = 1024
+MOST_THREADS = 1024
 
 
 class OptionError(HpsearchError):
@@ -34,6 +37,39 @@ class Real(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{number} is not a finite number.", param, ctx)
         return number
+
+
+class Ruled(click.ParamType):
+    """A finite number that fits a rule."""
+
+    name = "number"
+
+    def __init__(self, rule: str, fits: Callable[[float], bool]) -> None:
+        """rule: in words, which follow "is not"."""
+        self._rule, self._fits = rule, fits
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; a usage error for anything else."""
+        number = Real().convert(value, param, ctx)
+        if not self._fits(number):
+            self.fail(f"{number:g} is not {self._rule}.", param, ctx)
+        return number
+
+
+class Duration(click.ParamType):
+    """A time such as 90s, 30m or 1.5h; a number alone is minutes."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Its seconds; a usage error for anything else."""
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)([smh]?)", value, re.ASCII)
+        seconds = float(match[1]) * {"s": 1, "h": 3600}.get(match[2], 60) if match else 0.0
+        if not 0 < seconds < math.inf:
+            self.fail(f"'{value}' is not a time such as 90s, 30m or 1.5h.", param, ctx)
+        return seconds
 
 
 class Folder(click.ParamType):

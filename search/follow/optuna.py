@@ -16,6 +16,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from search.history.hyperparameters import hyperparameters_of
+from search.history.metric import METRICS
 from search.history.optuna_trial import optuna_trial
 from search.history.record import Run
 
@@ -30,6 +31,8 @@ def make(folder: Path, search: str) -> "OptunaSink":
 
 class OptunaSink:
     """The study has the search's name and a trial for each of the search's own; retrains are left out.
+
+    Values are what trials are compared by; the user attributes have both accuracies of the best measurement.
 
     Optuna numbers trials as they are added; the user attribute `trial` is the number that hpsearch gave. A journal can
     only be added to, and a finished trial in it cannot change: where the past has changed, as when a failed trial is
@@ -121,6 +124,7 @@ def _trial_of(run: Run) -> FrozenTrial:
     if trial.state.is_finished():
         trial.datetime_complete = _time_of((run.asked, *run.measurements, *run.ends)[-1])
         trial.user_attrs |= {"state": run.state, "reason": run.reason}
+        trial.user_attrs |= {f"best_{name}": run.at_best(name) for name in METRICS.values()}
     return trial
 
 

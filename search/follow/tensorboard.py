@@ -18,7 +18,7 @@ from search.history.hyperparameters import hyperparameters_of
 from search.history.record import Key, Run
 
 _CURVES = (
-    *("train_loss", "train_accuracy", "val_loss", "val_accuracy"),
+    *("train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_balanced_accuracy"),
     *("learning_rate", "images_per_second"),
 )
 
@@ -111,10 +111,13 @@ def _last_words(run: Run) -> list[Event]:
     """The final values of a run that has ended, and its row in the HParams tab."""
     last = run.measurements[-1] if run.measurements else run.asked
     finals = {
-        "final/best_val_accuracy": run.best_accuracy,
+        "final/best_val_accuracy": run.at_best("val_accuracy"),
+        "final/best_val_balanced_accuracy": run.at_best("val_balanced_accuracy"),
         "final/val_accuracy": getattr(last, "val_accuracy", None),
+        "final/val_balanced_accuracy": getattr(last, "val_balanced_accuracy", None),
         "final/seconds": run.seconds,
         "final/test_accuracy": run.test.correct / run.test.images if run.test else None,
+        "final/test_balanced_accuracy": run.test.balanced_accuracy if run.test else None,
     }
     start = SessionStartInfo(start_time_secs=run.asked.time)
     for name, value in _hyperparameters(run).items():

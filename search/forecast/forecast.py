@@ -5,7 +5,7 @@ Epochs and wall clock come from rehearsals of the search (`search.run.rehearsal`
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,20 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What the rehearsals of a search cost."""
+
+    epochs: Spread
+    """Epochs of all trials together."""
+    seconds: Spread
+    """Wall clock on the machine's slots."""
+
+
+@dataclass(frozen=True)
 class Forecast:
     """What a search would be. seconds are wall clock on the machine's slots; memory and disk are bytes."""
 
+    trials: int
     families: list[dict[str, Any]]
     impossible: dict[str, int]
     epochs: Spread
@@ -50,7 +61,8 @@ class Forecast:
 class Plan:
     """What is known of a search before anything is measured.
 
-    configs: with epochs and augmentation filled in. order: the trials as they begin.
+    configs: with epochs and augmentation filled in. order: the trials as they begin. options: of the scheduler, None
+    where its default counts. pauses: whether it may pause a trial, which then keeps a checkpoint.
     """
 
     draws: Sequence[Draw]
@@ -61,6 +73,8 @@ class Plan:
     num_validation: int
     sampler: str
     scheduler: str
+    options: Mapping[str, float | None]
+    pauses: bool
     max_t: int
 
 
@@ -69,16 +83,24 @@ def forecast(plan: Plan, found: Times, games: Sequence[tuple[float, float]], her
     configs, costs = plan.configs, plan.costs
     memory = sorted((memory_of(config, cost) for config, cost in zip(configs, costs, strict=True)), reverse=True)
     checkpoints = sorted((state_bytes(c, k) for c, k in zip(configs, costs, strict=True)), reverse=True)
-    needed, disk = sum(memory[: here.slots]), sum(checkpoints[: here.slots])
+    needed = sum(memory[: here.slots])
+    kept = sum(checkpoints) * len(plan.order) // len(configs) if plan.pauses else sum(checkpoints[: here.slots])
+    costs_of = expected(games)
     return Forecast(
+        trials=len(plan.order),
         families=_families(configs, costs, found.epochs),
         impossible=dict(Counter(reason for draw in plan.draws for reason in draw.impossible).most_common()),
-        epochs=_quantiles([epochs for epochs, _ in games]),
-        seconds=_quantiles([wall for _, wall in games]),
+        epochs=costs_of.epochs,
+        seconds=costs_of.seconds,
         memory=needed,
-        disk=disk,
-        warnings=_warnings(needed, disk, here, folder),
+        disk=kept,
+        warnings=_warnings(needed, kept, here, folder),
     )
+
+
+def expected(games: Sequence[tuple[float, float]]) -> Expected:
+    """What rehearsals cost, which are epochs and seconds of each."""
+    return Expected(_quantiles([epochs for epochs, _ in games]), _quantiles([wall for _, wall in games]))
 
 
 def _families(configs: Sequence[Config], costs: Sequence[Cost], seconds: Sequence[float]) -> list[dict[str, Any]]:

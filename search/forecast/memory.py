@@ -15,5 +15,7 @@ def memory_of(config: Config, cost: Cost) -> int:
 
 
 def state_bytes(config: Config, cost: Cost) -> int:
-    """Bytes of a trial's checkpoint: the weights, and what the optimizer keeps for them."""
-    return _FLOAT_BYTES * cost.parameters * (1 + OPTIMIZERS[config.optimizer.name].state_tensors)
+    """Bytes of a trial's checkpoint: the weights, their average and the best of them, and the optimizer's state."""
+    training = config.training
+    copies = 1 + (training.ema is not None) + (training.patience is not None)
+    return _FLOAT_BYTES * cost.parameters * (copies + OPTIMIZERS[config.optimizer.name].state_tensors)

@@ -48,10 +48,6 @@ class Trial:
         """A field of the last measurement."""
         return getattr(self.run.measurements[-1], name) if self.run.measurements else None
 
-    def best(self, name: str) -> Any:
-        """A field of the measurement with the highest validation accuracy."""
-        return getattr(self.run.best, name) if self.run.best else None
-
 
 @dataclass(frozen=True)
 class Measurement:
@@ -95,10 +91,27 @@ TRIALS: tuple[Column[Trial], ...] = (
     Column("max_epochs", "int64", lambda t: t.run.config["training"]["epochs"], "Epochs to the trial's end."),
     *(_hyperparameter(name, is_number) for name, is_number in hyperparameter_columns().items()),
     Column("epoch", "float64", lambda t: t.last("epoch"), "Epochs trained."),
-    Column("best_epoch", "float64", lambda t: t.best("epoch"), "Epoch with the highest validation accuracy."),
-    Column("best_val_accuracy", "float64", lambda t: t.best("val_accuracy"), "That accuracy, a fraction of one."),
-    Column("best_val_loss", "float64", lambda t: t.best("val_loss"), "Validation loss at that epoch, in nats."),
+    Column("best_epoch", "float64", lambda t: t.run.at_best("epoch"), "Epoch with the highest value of --metric."),
+    Column(
+        "best_val_accuracy",
+        "float64",
+        lambda t: t.run.at_best("val_accuracy"),
+        "Validation accuracy at that epoch, a fraction of one.",
+    ),
+    Column(
+        "best_val_balanced_accuracy",
+        "float64",
+        lambda t: t.run.at_best("val_balanced_accuracy"),
+        "Balanced validation accuracy at that epoch: the mean of the recalls of the classes that occur.",
+    ),
+    Column("best_val_loss", "float64", lambda t: t.run.at_best("val_loss"), "Validation loss at that epoch, in nats."),
     Column("val_accuracy", "float64", lambda t: t.last("val_accuracy"), "Last validation accuracy."),
+    Column(
+        "val_balanced_accuracy",
+        "float64",
+        lambda t: t.last("val_balanced_accuracy"),
+        "Last balanced validation accuracy.",
+    ),
     Column("val_loss", "float64", lambda t: t.last("val_loss"), "Last validation loss, in nats."),
     Column("train_accuracy", "float64", lambda t: t.last("train_accuracy"), "Training accuracy of the last epoch."),
     Column("train_loss", "float64", lambda t: t.last("train_loss"), "Training loss of the last epoch, in nats."),
@@ -125,6 +138,7 @@ EPOCHS: tuple[Column[Measurement], ...] = (
     _measured("train_accuracy", "float64", "Training accuracy since the measurement before, a fraction of one."),
     _measured("val_loss", "float64", "Validation loss, in nats."),
     _measured("val_accuracy", "float64", "Validation accuracy, a fraction of one."),
+    _measured("val_balanced_accuracy", "float64", "Mean recall of the classes that the validation images have."),
     _measured("learning_rate", "float64", "Learning rate of the last step."),
     _measured("images_per_second", "float64", "Training speed."),
     _measured("seconds", "float64", "Seconds of training and validation since the measurement before."),

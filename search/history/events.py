@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from architectures.errors import HpsearchError
+from search.history.metric import ACCURACY, METRICS
 from trainables.config import Config, ConfigError
 
 _MOST = 2**63 - 1
@@ -77,6 +78,14 @@ def _is_share(value: Any) -> bool:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_metric(value: Any) -> bool:
+    return isinstance(value, str) and value in METRICS
 
 
 def _is_checkpoint(value: Any) -> bool:
@@ -208,6 +217,8 @@ class Asked(OfRun):
     """Floating-point operations of a forward pass of one image."""
     seed: int = _needs(_is_count)
     """The training's seed."""
+    with_validation: bool | None = _may(_is_flag)
+    """Whether a retrain also trains on the dataset's own validation images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,6 +272,8 @@ class Measured(OfAttempt):
     """Mean over the segment, fraction of one."""
     val_loss: float | None = _may(_is_number)
     """Nats an image."""
+    val_balanced_accuracy: float | None = _may(_is_share)
+    """Mean of the shares that were recognised of each class that the validation images have."""
     learning_rate: float | None = _may(_is_number)
     """Of the segment's last step."""
     images_per_second: float | None = _may(_is_number)
@@ -277,6 +290,14 @@ class Measured(OfAttempt):
     """Why a checkpoint could not be written."""
     full: str | None = _may(_is_text)
     """What a full disk said."""
+    metric: str | None = _may(_is_metric)
+    """What the trials of the search are compared by; None for accuracy."""
+
+    @property
+    def value(self) -> float | None:
+        """What the trial is compared by, a fraction of one; None in a retrain. Everything that compares reads this."""
+        found: float | None = getattr(self, METRICS[self.metric or ACCURACY])
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,8 +329,12 @@ class Tested(OfRun):
     """Images that were recognised."""
     images: int = _needs(_is_count)
     """Images in the test set."""
+    balanced_accuracy: float | None = _may(_is_share)
+    """Mean of the shares that were recognised of each class that the test images have."""
     fingerprint: str | None = _may(_is_text)
     """The test images' fingerprint."""
+    flips: bool | None = _may(_is_flag)
+    """Whether each image was judged mirrored as well."""
 
 
 _OWN: dict[type[Event], Mapping[str, Any]] = {}
@@ -375,7 +400,7 @@ def _check_order(event: Event, asked: set[tuple[int, int]], opened: bool) -> Non
         raise ValueError("no session was opened")
     if isinstance(event, OfRun) and not isinstance(event, Asked) and (event.trial, event.repeat) not in asked:
         raise ValueError(f"run {event.trial}-{event.repeat} was never asked for")
-    if isinstance(event, Measured) and event.val_accuracy is None and not event.repeat:
-        may_lack = event.decision is Decision.END
-        if not may_lack:
-            raise ValueError("val_accuracy is missing")
+    if isinstance(event, Measured) and not event.repeat and event.decision is not Decision.END:
+        for name in (METRICS[ACCURACY], METRICS[event.metric or ACCURACY]):
+            if getattr(event, name) is None:
+                raise ValueError(f"{name} is missing")

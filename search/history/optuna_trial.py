@@ -18,16 +18,15 @@ _STATES = {
 
 
 def optuna_trial(run: Run) -> FrozenTrial:
-    """The run as Optuna's trial; intermediate values are validation accuracies, and their steps are images.
+    """The run as Optuna's trial; intermediate values are what trials are compared by, and their steps are images.
 
     Raises ValueError, LookupError or TypeError for parameters that do not fit their distributions.
     """
-    curve = {m.images: m.val_accuracy for m in run.measurements if m.val_accuracy is not None}
+    curve = {m.images: m.value for m in run.measurements if m.value is not None}
     state = _STATES.get(run.state, TrialState.RUNNING)
-    best = run.best
     return create_trial(
         state=state,
-        value=best.val_accuracy if state is TrialState.COMPLETE and best else None,
+        value=run.at_best("value") if state is TrialState.COMPLETE else None,
         params=dict(run.asked.params),
         distributions={name: json_to_distribution(text) for name, text in run.asked.distributions.items()},
         intermediate_values={} if run.state in (State.DIVERGED, State.INFEASIBLE) else curve,

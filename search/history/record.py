@@ -65,14 +65,13 @@ class Run:
 
     @property
     def best(self) -> Measured | None:
-        """The measurement with the highest validation accuracy, the earliest of equals."""
-        measured = [m for m in self.measurements if m.val_accuracy is not None]
-        return max(measured, key=lambda m: m.val_accuracy or 0.0, default=None)
+        """The measurement with the highest value, the earliest of equals."""
+        measured = [m for m in self.measurements if m.value is not None]
+        return max(measured, key=lambda m: m.value or 0.0, default=None)
 
-    @property
-    def best_accuracy(self) -> float | None:
-        """Its highest validation accuracy, a fraction of one; None before the first."""
-        return self.best.val_accuracy if self.best else None
+    def at_best(self, name: str) -> Any:
+        """A field of that measurement; None before the first."""
+        return getattr(self.best, name) if self.best else None
 
     @property
     def epochs(self) -> float:
@@ -163,6 +162,12 @@ class Record:
         return asked[-1] if asked else None
 
     @property
+    def finished(self) -> bool:
+        """Whether the latest search session, no retrain, ended because nothing was left to train."""
+        searched = [session for session in self.sessions if session.opened.samples]
+        return bool(searched) and searched[-1].reason == "finished"
+
+    @property
     def trials(self) -> list[Run]:
         """The search's own runs, by trial number."""
         return [run for (_, repeat), run in sorted(self.runs.items()) if repeat == 0]
@@ -174,13 +179,13 @@ class Record:
 
 
 def rank(record: Record, *, distinct: bool = False) -> list[Run]:
-    """Trials by their best validation accuracy, best first, the lower number first among equals.
+    """Trials by the best value of each, best first, the lower number first among equals.
 
     distinct: only the best of each network family. Runs without a measurement are left out.
     """
     never = (State.DIVERGED, State.INFEASIBLE)
     measured = [(run.best, run) for run in record.trials if run.best is not None and run.state not in never]
-    ranked = [run for best, run in sorted(measured, key=lambda pair: (-(pair[0].val_accuracy or 0.0), pair[1].key))]
+    ranked = [run for best, run in sorted(measured, key=lambda pair: (-(pair[0].value or 0.0), pair[1].key))]
     if not distinct:
         return ranked
     best_of: dict[str, Run] = {}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from search.history.metric import ACCURACY, METRICS, Guess
 from trainables.augmentation import PRESETS
 
 
@@ -16,6 +17,12 @@ def _ruled(rule: str, fits: Callable[[Any], bool], **default: Any) -> Any:
 
 def _at_least(least: int, **default: Any) -> Any:
     return _ruled(f"at least {least}", lambda value: value is None or value >= least, **default)
+
+
+def _of_scheduler(help: str, rule: str, fits: Callable[[float], bool]) -> Any:
+    """An option of some of the schedulers; None where the scheduler's default counts."""
+    ruled = {"rule": rule, "fits": lambda value: value is None or fits(value), "help": help}
+    return field(default=None, metadata=ruled)
 
 
 def _path(**default: Any) -> Any:
@@ -36,7 +43,7 @@ class Request:
     epochs: int = _at_least(1, default=30)
     """Epochs to the end of a trial that has none of its own: ASHA's max_t, and the horizon of a cosine."""
     dataset: str = _path(default="cifar100")
-    """A known dataset's name, or the absolute path of a folder of images."""
+    """A known dataset's name, or the absolute path of a folder or file of images."""
     label: str | None = None
     """The column of labels of Parquet files; None for the one that its name or type says."""
     image: str | None = None
@@ -55,8 +62,32 @@ class Request:
     """Who draws, unless the space is a list."""
     scheduler: str = "asha"
     """What stops trials early."""
+    grace_period: float | int | None = _of_scheduler(
+        "Epochs, perhaps a fraction, after which a trial is compared first",
+        "above 0",
+        lambda value: 0 < value < math.inf,
+    )
+    """Epochs to the first rung."""
+    reduction_factor: float | int | None = _of_scheduler(
+        "From one rung to the next: epochs grow by it, and one in so many trials goes on",
+        "at least 2",
+        lambda value: 2 <= value < math.inf,
+    )
+    """The epochs of a rung over those of the one before, and the inverse of the share that goes on."""
+    keep: float | int | None = _of_scheduler(
+        "Share of the trials that goes on from each rung", "inside (0, 1)", lambda value: 0 < value < 1
+    )
+    """The share of the trials that goes on from each rung."""
+    threads: int | None = _at_least(1, default=None)
+    """Threads of each slot on the CPU; None for 1 if the scheduler promises sameness, else its share of the cores."""
     seed: int = _at_least(0, default=0)
     """The seed from which the split, every draw and every training derive."""
+    metric: str = _ruled(f"one of {', '.join(METRICS)}", lambda value: value in METRICS, default=ACCURACY)
+    """What trials are compared by."""
+
+
+SCHEDULER_OPTIONS = {each.name: each.metadata for each in fields(Request) if "help" in each.metadata}
+"""The fields that are options of schedulers: what each is for, and its rule."""
 
 
 def check_request(request: Request) -> None:
@@ -77,8 +108,18 @@ def check_facts(facts: dict[str, Any]) -> None:
     counts = [data["num_train"], data["num_validation"], *(facts[k] for k in ("slots", "threads") if k in facts)]
     if not all(isinstance(count, int) and count > 0 for count in counts):
         raise ValueError(f"images, slots or threads are {counts}")
+    if guessing := data.get("guessing"):  # versions before this one recorded none
+        for share in vars(Guess(**guessing)).values():
+            if not 0 < finite(share) <= 1:
+                raise ValueError(f"what guessing gives is {share}")
+    machine = facts.get("machine", {})
+    cores = [machine[key] for key in ("cores", "usable_cores") if machine.get(key) is not None]
+    if not all(isinstance(each, int) for each in cores):
+        raise ValueError(f"the machine's cores are {cores}")
     if facts.get("precision", "float32") not in ("float32", "bfloat16"):
         raise ValueError(f"precision is {facts['precision']!r}")
+    if not all(isinstance(digest, str) for digest in facts.get("code", {}).values()):
+        raise ValueError(f"the code's digests are {facts['code']!r}")
     for key in ("epochs", "seconds") if facts.get("forecast") else ():
         for end in ("low", "middle", "high"):
             finite(facts["forecast"][key][end])

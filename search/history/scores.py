@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from search.history.metric import ACCURACY, guess
 from search.history.record import Record, Run
 from search.history.store import retrain_folder
 from trainables import metrics
@@ -32,7 +33,10 @@ def table(folder: Path, record: Record) -> pd.DataFrame:
                 "optimizer": run.config["optimizer"]["name"],
                 "parameters": run.asked.parameters,
                 "epochs": run.config["training"]["epochs"],
-                "val_accuracy": search_run.best_accuracy,
+                "with_validation": bool(run.asked.with_validation),
+                "flips": run.test is not None and bool(run.test.flips),
+                "val_accuracy": search_run.at_best("val_accuracy"),
+                "val_balanced_accuracy": search_run.at_best("val_balanced_accuracy"),
                 **score(labels, probabilities),
                 "seconds": run.seconds,
             }
@@ -41,13 +45,21 @@ def table(folder: Path, record: Record) -> pd.DataFrame:
 
 
 def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Test accuracy with its 95 % Wilson interval, and loss in nats."""
-    correct = int((probabilities.argmax(1) == labels).sum())
-    low, high = metrics.wilson(correct, len(labels))
+    """Both test accuracies with 95 % intervals, loss in nats, and what guessing the largest class gives."""
+    matrix = metrics.confusion(labels, probabilities.argmax(1), probabilities.shape[1])
+    recognised, images = matrix.diagonal(), matrix.sum(axis=1)
+    low, high = metrics.wilson(int(recognised.sum()), len(labels))
+    balanced_low, balanced_high = metrics.balanced_interval(recognised, images)
+    guessing = guess(labels.tolist())
     return {
-        "test_accuracy": correct / len(labels),
+        "test_accuracy": int(recognised.sum()) / len(labels),
         "test_low": low,
         "test_high": high,
+        "test_balanced_accuracy": metrics.balanced_accuracy(recognised, images),
+        "test_balanced_low": balanced_low,
+        "test_balanced_high": balanced_high,
+        "test_guess": guessing.accuracy,
+        "test_balanced_guess": guessing.balanced_accuracy,
         "test_loss": metrics.cross_entropy(probabilities, labels),
         "test_images": len(labels),
     }
@@ -61,11 +73,11 @@ def ensemble(folder: Path, runs: list[Run]) -> dict[str, float] | None:
     return score(found[0][0], metrics.ensemble([probabilities for _, probabilities, _ in found]))
 
 
-def over_repeats(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation of the test accuracy of each trial with two repeats or more of the same epochs."""
+def over_repeats(frame: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
+    """Mean and standard deviation of what the test gave each trial with two repeats or more of the same epochs."""
     if frame.empty:
         return frame
-    grouped = frame.groupby(["trial", "epochs"])["test_accuracy"]
+    grouped = frame.groupby(["trial", "epochs"])[f"test_{metric}"]
     summary = grouped.agg(["count", "mean", "std"]).reset_index()
     return summary[summary["count"] > 1]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from architectures.errors import HpsearchError, one_line
+from search.history.metric import Guess, shown
 from search.history.record import Run
 from search.history.request import Request, check_facts, check_request, finite
 from trainables import files
@@ -46,6 +47,17 @@ class Search:
     def ledger(self) -> Path:
         """Where its ledger is."""
         return self.folder / "ledger.jsonl"
+
+    @property
+    def guess(self) -> Guess | None:
+        """What guessing gives on the validation images; None where an older version did not record it."""
+        found = self.facts["data"].get("guessing")
+        return Guess(**found) if found else None
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics to show, first the one that trials are compared by."""
+        return shown(self.request.metric, self.guess)
 
 
 def check_new(results: Path, name: str) -> None:

@@ -9,22 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from architectures.errors import one_line
-
-# Read by Ray and Tune, some of them on import.
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_AUTH_MODE", "token")
-os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # Tune's older reporter is the one that verbose=0 silences
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1e9")
-os.environ.setdefault("TUNE_WARN_THRESHOLD_S", "5")
-os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # the session handles Ctrl-C
-
 import ray
 
-from search.machines import ray_private
-from search.machines.doctor.examine import why_ray_may_not_start
+from architectures.errors import one_line
+from search.machines import ray_needs, ray_private
 from search.machines.machine import Machine, StartError
 
 
@@ -33,6 +21,7 @@ def start(here: Machine) -> str:
 
     Raises StartError when Ray does not start.
     """
+    ray_private.print_nothing()
     if here.address is None:
         context = _start_local(here)
     else:  # this process is connected already, so Ray only returns the connection
@@ -46,7 +35,7 @@ def _start_local(here: Machine) -> Any:
     """A Ray of this session's own: all its ports are on loopback and ask for the token."""
     umask = os.umask(0o077)  # so that this user alone can read what Ray writes, above all its token
     try:
-        with ray_private.on_loopback_alone(), _path_for_workers(), _without_hangups():
+        with ray_private.on_loopback_alone(), _path_for_ray(), _without_hangups():
             context = ray.init(
                 address="local",  # whatever RAY_ADDRESS says
                 num_cpus=here.slots * here.threads,
@@ -58,7 +47,7 @@ def _start_local(here: Machine) -> Any:
                 job_config=ray_private.job_without_folders(),
             )
     except Exception as error:  # Ray raises bare ones
-        reason = why_ray_may_not_start() or one_line(error)
+        reason = ray_needs.in_the_way() or one_line(error)
         raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
     finally:
         os.umask(umask)
@@ -79,17 +68,26 @@ def _without_hangups() -> Iterator[None]:
 
 
 @contextmanager
-def _path_for_workers() -> Iterator[None]:
-    """Within this, a process that starts looks for modules where this one does, in the same order."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(folder or str(Path.cwd()) for folder in sys.path))
+def _path_for_ray() -> Iterator[None]:
+    """Within this, a process that starts looks for modules where this one does, in the same order.
+
+    It does not look into the working folder, in which anything may lie: Ray's own processes have no need of it, and
+    workers get it when they have imported all of ours.
+    """
+    ours = Path(__file__).parents[2]
+    here = Path.cwd()
+    folders = [folder for folder in sys.path if folder and (Path(folder) == ours or Path(folder) != here)]
+    wanted = {"PYTHONPATH": os.pathsep.join(dict.fromkeys(folders)), "PYTHONSAFEPATH": "1"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def stop() -> None:

@@ -66,21 +66,31 @@ def slots_per_gpu(here: Machine) -> int:
 def find(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
     """The machine at hand.
 
-    parallel: slots; None for those of the earlier session, or the default. facts: of an earlier session, whose threads
-    and precision are kept. Raises MachineError when torch cannot use the GPUs that are there.
+    parallel: slots; None for those of the earlier session as far as they fit here, or the default. facts: of an earlier
+    session, whose threads and precision are kept. Raises MachineError when torch cannot use the GPUs that are there.
     """
     facts = facts or {}
     gpus = _usable_gpus()
     device = "cuda" if gpus else "cpu"
     cores = limits.cores()
-    slots = parallel or facts.get("slots") or _default_slots(gpus, cores)
+    threads = facts.get("threads")
+    slots = parallel or facts.get("slots")
+    if not slots or (not parallel and _is_smaller(facts, gpus, cores)):
+        fitting = _default_slots(gpus, max(1, cores // (threads or 1)))
+        slots = min(slots or fitting, fitting)
     return Machine(
         slots=slots,
-        threads=facts.get("threads") or max(1, cores // slots),
+        threads=threads or max(1, cores // slots),
         num_gpus=gpus,
         device=device,
         precision=facts.get("precision") or default_precision(device),
     )
+
+
+def _is_smaller(facts: dict[str, Any], gpus: int, cores: int) -> bool:
+    """Whether there are fewer cores or GPUs here than where the search began."""
+    there = facts.get("machine", {})
+    return cores < (there.get("usable_cores") or there.get("cores") or 0) or gpus < len(there.get("gpus") or ())
 
 
 def _usable_gpus() -> int:

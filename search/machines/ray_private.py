@@ -10,12 +10,10 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.machines import tokens  # noqa: F401  sets what Ray reads when it is imported
-
-# isort: split
-from ray._private import ray_constants, services
+from ray._private import ray_constants, services, worker
 from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
 from ray.job_config import JobConfig
 
@@ -57,6 +55,19 @@ def job_without_folders() -> JobConfig:
     job = JobConfig()
     job._py_driver_sys_path = _NoFolders()
     return job
+
+
+def log_folder() -> Path:
+    """Where the processes of the Ray that this process is connected to write their logs."""
+    return Path(worker._global_node.get_logs_dir_path())
+
+
+def print_nothing() -> None:
+    """Keep Ray from printing pages of its raylet's tracebacks to standard output, which log_to_driver=False does not.
+
+    Whatever they tell of a worker is in the error of its trial as well.
+    """
+    worker.print_to_stdstream = lambda *_, **__: None
 
 
 def running_here() -> str:

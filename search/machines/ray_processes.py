@@ -1,6 +1,7 @@
 """The processes of every Ray that runs on this machine, and the ports on which they listen, read from /proc."""
 
 import ipaddress
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -75,6 +76,28 @@ def find() -> list[Process]:
         if any(sign in word for word in words[:3] for sign in _RAYS) and _network(folder) in (None, _network("self")):
             found.append(Process(int(folder.name), words[0]))
     return sorted(found, key=lambda process: process.pid)
+
+
+def is_one_at_work() -> bool:
+    """Whether a process that this one has started, directly or not, runs, waits for a core or for a disk right now.
+
+    True where the system does not say it.
+    """
+    parents, at_work = {}, set()
+    for file in host.PROC.glob("[0-9]*/stat"):
+        try:
+            rest = file.read_text().rpartition(")")[2]
+        except OSError:  # it has ended
+            continue
+        state, parent = rest.split()[:2]
+        number = int(file.parent.name)
+        parents[number] = int(parent)
+        if state in "RD":
+            at_work.add(number)
+    mine = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in mine} - mine:
+        mine |= more
+    return not parents or bool(at_work & (mine - {os.getpid()}))
 
 
 def _network(process: Path | str) -> str | None:

@@ -1,12 +1,7 @@
-"""The token that Ray asks for. Import this before Ray, which reads its settings when it is imported."""
+"""The token that Ray asks for."""
 
 import os
 from pathlib import Path
-
-os.environ.setdefault("RAY_AUTH_MODE", "token")
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-# Otherwise Ray starts every worker of a driver below `uv run` with `uv run`, in a new environment.
-os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 REMEDY = (
     "put the head's in the variable RAY_AUTH_TOKEN, in the file that RAY_AUTH_TOKEN_PATH names, or in "

@@ -7,11 +7,13 @@ before the engine hears the decision; a grant is on disk before its task is hand
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from search.forecast.calibration import Calibration
 from search.history.events import FINAL, Decision, Ended, Event, Granted, Measured, Started, State
+from search.history.metric import ACCURACY
 from search.history.record import Key, Record, Run
 from search.run.shelf import Shelf
 from search.schedulers.scheduler import Scheduler
@@ -49,11 +51,12 @@ class Driver:
         superseded: Callable[[], str | None] = lambda: None,
         listeners: Sequence[Listener] = (),
         calibration: Calibration | None = None,
+        metric: str = ACCURACY,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """source: yields the runs to train, in order. retries: further attempts for a run whose worker fails. deadline:
         by the clock, after which runs pause at a segment's end. superseded: who has taken the search over, if anyone
-        has. calibration: what the first workers time before they train.
+        has. calibration: what the first workers time before they train. metric: what trials are compared by.
         """
         self.ledger, self.scheduler, self.shelf, self.retries = ledger, scheduler, shelf, retries
         self.record = Record()
@@ -62,6 +65,7 @@ class Driver:
         self.deadline, self._superseded, self._clock = deadline, superseded, clock
         self._listeners = list(listeners)
         self._calibration = calibration
+        self._metric = None if metric == ACCURACY else metric
         self._source = source(self)
         self._source_is_empty = False
         self.active: set[Key] = set()
@@ -167,15 +171,16 @@ class Driver:
 
     def _measured(self, task: Task, run: Run, answer: dict[str, Any]) -> bool:
         older, found = run.checkpoint, State(answer["state"])
-        decision, state = self._judge(run, answer) if found is State.RUNNING else (Decision.END, found)
-        reason = answer.get("reason")
+        fields = {"reason": None, **answer, "state": found, "decision": Decision.END, "metric": self._metric}
+        event = Measured(**_who(task), **fields)
+        decision, state = self._judge(event) if found is State.RUNNING else (Decision.END, found)
+        reason = event.reason
         if decision is Decision.STOP:
-            reason = f"below the others at epoch {answer['epoch']:g}"
+            reason = f"below the others at epoch {event.epoch:g}"
         if state is State.DONE and task.weights:
             self.shelf.collect(task, run)
-        fields: dict[str, Any] = {**answer, "state": state, "reason": reason, "decision": decision}
-        self.append(Measured(**_who(task), **fields))
-        if answer["checkpoint"] and older:
+        self.append(replace(event, state=state, reason=reason, decision=decision))
+        if event.checkpoint and older:
             self.shelf.remove(older)
         if decision is Decision.CONTINUE:
             return True
@@ -195,8 +200,14 @@ class Driver:
         self._end(task, run, State.INTERRUPTED if again else State.FAILED, self.shelf.note(task) or reason)
 
     def unfinished(self, runs: list[Run]) -> list[Run]:
-        """The runs that still have to be trained, interrupted ones first; what failed before gets another attempt."""
-        left = (run for run in runs if run.state not in (*FINAL, State.PAUSED) or run.state is State.FAILED)
+        """The runs that still have to be trained, interrupted ones first; what failed before gets another attempt.
+
+        Not where the scheduler has decided on others since, and not what it has let go on already.
+        """
+        over = (*FINAL, State.PAUSED)
+        left = [run for run in runs if run.state not in over and run.key not in self._handed_out]
+        if not self.scheduler.same_on_any_slots:
+            left += [run for run in runs if run.state is State.FAILED]
         return sorted(left, key=lambda run: (run.state is State.WAITING and not run.attempt, run.key))
 
     def _fold(self, event: Event) -> None:
@@ -215,18 +226,18 @@ class Driver:
         """Whether another attempt has replaced this one, whose answers are then ignored."""
         return task.attempt < run.attempt
 
-    def _judge(self, run: Run, answer: dict[str, Any]) -> tuple[Decision, State]:
+    def _judge(self, event: Measured) -> tuple[Decision, State]:
         """What follows from a measurement, and how its run then stands."""
         decision = Decision.CONTINUE
-        if answer["val_accuracy"] is not None:
-            decision = self.scheduler.decide(run.asked.trial, answer["epoch"], answer["val_accuracy"])
+        if event.value is not None:
+            decision = self.scheduler.decide(event.trial, event.epoch, event.value)
         if decision is Decision.STOP:
             return decision, State.STOPPED
         if decision is Decision.PAUSE:
             return decision, State.PAUSED
         why = self.pausing
         # By the worker's clock the time may not have been over: its next segment leaves a checkpoint to pause at.
-        if why is None or (why == "out of time" and answer["checkpoint"] is None):
+        if why is None or (why == "out of time" and event.checkpoint is None):
             return Decision.CONTINUE, State.RUNNING
         return Decision.PAUSE, State.INTERRUPTED
 

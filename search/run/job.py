@@ -104,7 +104,7 @@ def _checked(request: Request, storage: str | None) -> str:
         )
     if request.dataset not in DATASETS and not request.dataset.startswith(("/", "~")):
         raise ClusterError(
-            f"with --submit a dataset is one of {', '.join(DATASETS)} or a folder on the head, /a/path; "
+            f"with --submit a dataset is one of {', '.join(DATASETS)} or a folder or file on the head, /a/path; "
             f"got '{request.dataset}'"
         )
     return storage

@@ -5,7 +5,7 @@ import platform
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
@@ -16,61 +16,61 @@ from typing import Any
 
 import torch
 
-from search.forecast.calibration import Calibration, Speeds, calibrate
-from search.forecast.forecast import Forecast, Plan, forecast
-from search.forecast.seconds import times
+from search.forecast.calibration import Calibration, Speeds
+from search.forecast.forecast import Plan
 from search.history import store
-from search.history.events import FINAL, Asked, Ended, Measured, parse
+from search.history.events import parse
 from search.history.ledger import read
 from search.history.record import Record, Run
 from search.history.store import NameTakenError, Request, Search
-from search.machines import machine
 from search.machines.machine import Machine, StartError
-from search.run.driver import Driver
-from search.run.problem import (
-    Problem,
-    RequestError,
-    columns_of,
-    part_images,
-    training_images,
-    unchanged_images,
-    unchanged_validation,
-)
+from search.readable import count as count_of
+from search.run import own_code
+from search.run.drawing import draw_trials
+from search.run.foresee import foresee, threads_of
+from search.run.images import found_again, unchanged_images, unchanged_validation
+from search.run.problem import Problem, RequestError, new_problem
 from search.run.progress import Progress, headlines
-from search.run.rehearsal import rehearse
 from search.run.session import Errand, Options, Outcome, find_machine, run
-from search.samplers.sampler import derive_seed, history_json
-from search.schedulers.scheduler import make_scheduler
+from search.schedulers.scheduler import scheduler_of, with_defaults
 from search.spaces import find_space
 from search.spaces.lists import write_list
 from search.storage import claims
-from trainables import files
-from trainables.data.find import survey
+from trainables import files, limits
 from trainables.data.images import fingerprint
-from trainables.data.load import check_test
 
 LIST = "space.jsonl"
 
 
 def launch(
-    request: Request, options: Options, *, results: Path, name: str | None, storage: str | None = None
+    request: Request,
+    options: Options,
+    *,
+    results: Path,
+    name: str | None,
+    storage: str | None = None,
+    is_share_asked: bool = False,
 ) -> Outcome:
     """Begin a search and run it. Raises one of the named errors before anything is left on disk.
 
     storage: where its record and checkpoints are kept as well, for another machine to go on with.
+    is_share_asked: whether the user wants a share of train held out, which a dataset's own validation images forbid.
     """
-    problem = _problem(request)
+    request = with_defaults(request)
+    problem = new_problem(request, is_share_asked=is_share_asked)
     # Drawn before anything is on disk, so that a space that fails leaves no search behind.
     plan = problem.plan()
-    here = find_machine(options, {request.space, *(config.network.name for config in plan.configs)})
-    search = _create(results, name, request, _facts(problem, here), is_shared=storage is not None)
+    names = {request.space, *(config.network.name for config in plan.configs)}
+    facts = {"code": own_code.digests(names)}
+    here = find_machine(options, names, threads_of(request))
+    search = _create(results, name, request, _facts(problem, here) | facts, is_shared=storage is not None)
     try:
         if problem.space.configs:
             # A copy: the search does not change when the list does, and resumes from any folder.
             files.write(search.folder / LIST, write_list(problem.space))
         if storage is not None:
             claims.begin(storage, search.folder)
-        return run(search, here, options, _errand(search, problem, here, problem.samples, plan))
+        return run(search, here, options, _errand(search, problem, here, request.samples, plan=plan))
     except BaseException as error:
         never_began = isinstance(error, StartError) and storage is None  # the same command may be given again
         if never_began or not search.ledger.exists() or not search.ledger.stat().st_size:
@@ -78,110 +78,83 @@ def launch(
         raise
 
 
-def dry_run(request: Request, *, results: Path, parallel: int | None) -> Forecast:
-    """What the search would be; nothing is left on disk but the dataset's cache. TPE's draws are its first ones."""
-    problem = _problem(request)
-    here = machine.find(parallel)
-    plan = problem.plan()
-    return _foresee(plan, calibrate(plan.configs, problem.images, here), here, results)
+def resume(search: Search, options: Options, *, samples: int | None, changed_code: bool = False) -> Outcome:
+    """Continue a search from its ledger, perhaps with more samples.
 
-
-def resume(search: Search, options: Options, *, samples: int | None) -> Outcome:
-    """Continue a search from its ledger, perhaps with more samples."""
+    changed_code: whether to go on although the user's own space or a network has been edited since the launch.
+    """
     request = search.request
     listed = search.folder / LIST
     space = find_space(str(listed) if listed.exists() else request.space)
-    problem = Problem(request, space, unchanged_images(search), unchanged_validation(search))
     record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
+    names = {request.space, *(run.config["network"]["name"] for run in record.trials)}
+    own_code.check(search, names, accept=changed_code)
+    own = found_again(search)
+    problem = Problem(request, space, unchanged_images(search, own), unchanged_validation(search, own))
     before = record.samples or request.samples
     if samples is not None and samples < before:
         raise RequestError(f"--samples can only grow: the search has {before}, got {samples}")
-    networks = [run.config["network"]["name"] for run in record.trials]
-    here = find_machine(options, {request.space, *networks}, search.facts)
-    return run(search, here, options, _errand(search, problem, here, problem.at_most(samples or before)))
+    notes = _growing(search, record, before, samples) if samples is not None and samples > before else ()
+    here = find_machine(options, names, search.facts)
+    errand = _errand(search, problem, here, samples or before, trials=record.trials, notes=notes)
+    return run(search, here, options, errand)
 
 
-def draw_trials(problem: Problem, order: Sequence[int]) -> Callable[[Driver], Iterator[Run]]:
-    """A source for the driver: first what was asked for and has not ended, then new draws of the trials in `order`."""
-
-    def source(driver: Driver) -> Iterator[Run]:
-        sampler = problem.sampler()
-        for trial in driver.record.trials:
-            sampler.tell(trial)
-        yield from driver.unfinished(driver.record.trials)
-        asked = {each.asked.trial for each in driver.record.trials}
-        heard = len(driver.ledger.events)
-        for number in (trial for trial in order if trial not in asked):
-            for event in driver.ledger.events[heard:]:
-                if isinstance(event, Measured | Ended) and event.state in FINAL:
-                    sampler.tell(driver.record.runs[event.trial, 0])
-            drawn = sampler.draw(number)
-            if drawn is None:
-                return
-            config = problem.complete(drawn.config)
-            costs = problem.cost(config)
-            driver.append(
-                Asked(
-                    trial=number,
-                    repeat=0,
-                    **{**history_json(drawn), "config": config.to_json()},
-                    parameters=costs.parameters,
-                    flops=costs.flops,
-                    seed=derive_seed(problem.request.seed, number),
-                )
-            )
-            heard = len(driver.ledger.events)
-            sampler.tell(driver.record.runs[number, 0])
-            yield driver.record.runs[number, 0]
-
-    return source
-
-
-def _problem(request: Request) -> Problem:
-    space = find_space(request.space)
-    found = survey(request.dataset, columns_of(request))
-    given = part_images(request, "validation") if found and found.validation else None
-    problem = Problem(request, space, training_images(request), given, found)
-    _ = problem.num_train  # a split that cannot be is the first to be said
-    _, height, width = problem.images.shape
-    check_test(
-        request.dataset,
-        data_dir=Path(request.data_dir),
-        image_size=request.image_size,
-        columns=columns_of(request),
-        size=(width, height),
+def _growing(search: Search, record: Record, before: int, samples: int) -> tuple[str, ...]:
+    """What is to be said of a search that grows; raises RequestError where it cannot grow yet."""
+    if not scheduler_of(search.request, before).same_on_any_slots:
+        return ()
+    if not record.finished:
+        raise RequestError(
+            f"--samples can grow from {before} to {samples} once the search is finished, as {search.request.scheduler} "
+            f"compares all trials with each other; finish it first: hpsearch resume {search.name}"
+        )
+    return (
+        f"note: the search grows from {before} to {samples} samples. It will not be the search that a launch with "
+        f"--samples {samples} is, because what was decided among {before} stays decided",
     )
-    problem.check_list()
-    return problem
 
 
-def _errand(search: Search, problem: Problem, here: Machine, samples: int, plan: Plan | None = None) -> Errand:
-    """One session of a search; with a plan its forecast is made first."""
+def _errand(
+    search: Search,
+    problem: Problem,
+    here: Machine,
+    asked: int,
+    *,
+    plan: Plan | None = None,
+    trials: Sequence[Run] = (),
+    notes: tuple[str, ...] = (),
+) -> Errand:
+    """One session of a search; with a plan its forecast is made first.
+
+    asked: how many trials it should have, of which the space may hold fewer. trials: those that it has.
+    """
+    samples = problem.at_most(asked, trials)
 
     def calibration(progress: Progress) -> Calibration | None:
         if plan is None:
             return None
 
-        def foresee(speeds: Speeds) -> None:
+        def hear(speeds: Speeds) -> None:
             if not speeds:
                 return
-            found = _foresee(plan, speeds, here, search.folder)
+            found = foresee(plan, speeds, here, search.folder)
             store.record(search, forecast=asdict(found))
             for line in headlines(found):
                 progress.say(line)
 
-        return Calibration(plan.configs, here.slots, foresee)
+        return Calibration(plan.configs, here.slots, hear)
 
     request = problem.request
     return Errand(
         what="trial",
-        title=f"{samples} trials of {problem.space.name} on {problem.num_train:,} images, "
+        title=f"{count_of(samples, 'trial')} of {problem.space.name} on {problem.num_train:,} images, "
         f"{problem.num_validation:,} for validation",
-        notes=problem.notes,
+        notes=(*problem.notes, *_exhausted(samples, asked), *notes),
         runs=lambda record: record.trials,
         total=samples,
         source=draw_trials(problem, problem.order(samples)),
-        scheduler=make_scheduler(request.scheduler, request.epochs),
+        scheduler=scheduler_of(request, samples),
         train=problem.train,
         validation=problem.validation,
         samples=samples,
@@ -189,10 +162,9 @@ def _errand(search: Search, problem: Problem, here: Machine, samples: int, plan:
     )
 
 
-def _foresee(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecast:
-    """The forecast of a plan, given the speeds of some of its configurations."""
-    found = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
-    return forecast(plan, found, rehearse(plan, found, here.slots), here, folder)
+def _exhausted(samples: int, asked: int) -> tuple[str, ...]:
+    """That a search has fewer trials than were asked for, as its space holds no more."""
+    return (f"the space holds no more: {count_of(samples, 'trial')} instead of {asked}",) if samples < asked else ()
 
 
 def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
@@ -211,6 +183,7 @@ def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
             "classes": list(images.classes),
             "num_train": problem.num_train,
             "num_validation": problem.num_validation,
+            "guessing": asdict(problem.guess),
             **own,
         },
         "slots": here.slots,
@@ -221,6 +194,7 @@ def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
             "host": socket.gethostname(),
             "processor": platform.processor() or platform.machine(),
             "cores": os.cpu_count(),
+            "usable_cores": limits.cores(),
             "gpus": [torch.cuda.get_device_name(i) for i in range(min(here.num_gpus, torch.cuda.device_count()))],
         },
     }

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -10,21 +10,28 @@ import numpy as np
 
 from architectures.cost import Cost
 from architectures.errors import HpsearchError
-from architectures.families import network_cost
+from architectures.families import FAMILIES, network_cost
 from architectures.layers import SizeError
+from architectures.pretrained import check_weights
 from search.forecast.forecast import MOST_DRAWS, Plan
-from search.history.store import Request, Search
+from search.history.metric import Guess, guess, shown
+from search.history.record import Run
+from search.history.request import SCHEDULER_OPTIONS
+from search.history.store import Request
+from search.run.images import own_dataset, part_images, training_images
 from search.samplers.make import make_sampler
+from search.samplers.optuna_sampler import key_of
 from search.samplers.sampler import Draw, Sampler
-from search.spaces import Space
+from search.schedulers.scheduler import scheduler_of
+from search.spaces import Space, find_space
+from search.spaces.drawing import everything
 from trainables.config import Config
-from trainables.data.find import Survey
-from trainables.data.formats.format import Columns, Part
-from trainables.data.images import DatasetError, Images, fingerprint
-from trainables.data.known import DATASETS
-from trainables.data.load import load
-from trainables.data.split import split, subset
+from trainables.data.find import Survey, survey_of
+from trainables.data.images import Images
+from trainables.data.load import check_test
+from trainables.data.split import split
 from trainables.data.suspect import warnings_of
+from trainables.fits import check_optimizer
 from trainables.transforms.apply import check_fits
 
 
@@ -79,21 +86,42 @@ class Problem:
         """What looks wrong with a user's own images; nothing of a known dataset, and of a search that goes on."""
         return warnings_of(self.images) if self.survey else ()
 
+    @cached_property
+    def guess(self) -> Guess:
+        """What guessing gives on the images that trials are compared on."""
+        labels = self.images.labels[self._split[1]] if self.given is None else self.given.labels
+        return guess(labels.tolist())
+
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a launch says of a user's own images, in lines."""
+        """What a launch says of the images, in lines."""
+        guessing = self.guess.line(shown(self.request.metric, self.guess))
         if self.survey is None:
-            return ()
-        return (self.survey.line(self.request.validation), *(f"warning: {line}" for line in self.warnings))
+            return (guessing,)
+        own = self.survey.line(self.request.validation)
+        return (own, guessing, *(f"warning: {line}" for line in self.warnings))
 
     @property
     def samples(self) -> int:
-        """How many trials there are at most: the request's, or the length of a list."""
+        """How many trials there are at most: the request's, or as many as the space holds configurations."""
         return self.at_most(self.request.samples)
 
-    def at_most(self, samples: int) -> int:
-        """`samples`, or the length of a list if that is smaller."""
-        return min(samples, len(self.space.configs)) if self.space.configs else samples
+    def at_most(self, samples: int, asked: Sequence[Run] = ()) -> int:
+        """`samples`, or fewer if the space holds fewer configurations. asked: the trials that there are already."""
+        if self.space.function is None:
+            return min(samples, len(self.space.configs))
+        if (choices := everything(self.space.function)) is None:
+            return samples
+        drawn = {key_of(run.asked.params) for run in asked}
+        left = (choice for choice in choices if key_of(choice.params) not in drawn and self._is_possible(choice.config))
+        return min(samples, len(asked) + len(list(left)))
+
+    def _is_possible(self, config: Config) -> bool:
+        try:
+            self.check(config)
+        except SizeError:
+            return False
+        return True
 
     def cost(self, config: Config) -> Cost:
         """What a configuration costs; raises SizeError when its network cannot take such images, else RequestError."""
@@ -121,7 +149,7 @@ class Problem:
         return config.with_defaults(epochs=self.request.epochs, augment=self.request.augment)
 
     def sampler(self) -> Sampler:
-        """Who draws; impossible networks are drawn again."""
+        """Who draws; impossible networks, and what was drawn before, are drawn again."""
         return make_sampler(self.space, self.request.sampler, self.request.seed, self.check)
 
     def order(self, samples: int) -> Sequence[int]:
@@ -153,69 +181,48 @@ class Problem:
             num_validation=self.num_validation,
             sampler=self.request.sampler,
             scheduler=self.request.scheduler,
+            options={option: getattr(self.request, option) for option in SCHEDULER_OPTIONS},
+            pauses=scheduler_of(self.request, self.samples).pauses,
             max_t=self.request.epochs,
         )
 
 
 def cost_of(config: Config, images: Images) -> Cost:
-    """What a configuration costs; raises SizeError when it cannot be trained with such images, else RequestError."""
+    """What a configuration costs; raises SizeError when it cannot be trained with such images, else RequestError.
+
+    Weights that its network begins with are downloaded now.
+    """
     network = config.network
     check_fits(config.training.transforms, images.shape)
     try:
-        return network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
+        cost = network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
+        check_optimizer(config, images.shape, len(images.classes))
+        if network.name in FAMILIES:
+            check_weights(FAMILIES[network.name](**network.hyperparameters))
     except SizeError as error:
         raise SizeError(f"network '{network.name}': {error}") from error
     except ValueError as error:
         raise RequestError(f"network '{network.name}': {error}") from error
+    return cost
 
 
-def part_images(request: Request, part: Part) -> Images:
-    """All images of a part of the dataset, in its order."""
-    return load(
-        request.dataset,
-        part,
-        data_dir=Path(request.data_dir),
-        image_size=request.image_size,
-        columns=columns_of(request),
-    )
-
-
-def columns_of(request: Request) -> Columns:
-    """The columns that a request names."""
-    return Columns(request.label, request.image)
-
-
-def training_images(request: Request) -> Images:
-    """Every image the search may train on, in the dataset's order; the test set is not read."""
-    images = part_images(request, "train")
-    if request.limit_train is not None:
-        images = images.take(subset(images.labels, request.limit_train, request.seed))
-    return images
-
-
-def unchanged_images(search: Search) -> Images:
-    """The images that the search trains on; raises DatasetError when they are gone or not those it began with."""
-    place = search.request.dataset
-    if place not in DATASETS and not Path(place).is_dir():
-        raise DatasetError(
-            f"the images of {search.name} were in {place}, which is not here: say with --dataset where they are now"
+def new_problem(request: Request, *, is_share_asked: bool) -> Problem:
+    """A new search's problem; raises one of the named errors for what cannot be searched."""
+    scheduler_of(request, request.samples)  # a wrong option is said before the images are read
+    space = find_space(request.space)
+    own = own_dataset(request)
+    taken = survey_of(own) if own else None
+    if taken and taken.validation and is_share_asked:
+        raise RequestError(
+            f"--validation is a share of train to hold out, but {request.dataset} brings its validation images, in "
+            f"{taken.validation}: leave --validation out, or move them away"
         )
-    return _unchanged(search, training_images(search.request), search.facts["data"]["fingerprint"])
-
-
-def unchanged_validation(search: Search) -> Images | None:
-    """The images of the dataset's own validation part, None for a search that began without one.
-
-    Raises DatasetError when they are not those it began with.
-    """
-    expected = search.facts["data"].get("validation_fingerprint")
-    return None if expected is None else _unchanged(search, part_images(search.request, "validation"), expected)
-
-
-def _unchanged(search: Search, images: Images, expected: str) -> Images:
-    if fingerprint(images) != expected:
-        raise DatasetError(
-            f"the dataset {search.request.dataset} has changed since {search.name} began, or is another one (its "
-            "fingerprint differs); restore it, say with --dataset where it is, or launch a new search"
-        )
-    return images
+    given = part_images(request, "validation", own) if taken and taken.validation else None
+    images = training_images(request, own)
+    problem = Problem(request, space, images, given, replace(taken, bits=images.bits) if taken else None)
+    _ = problem.num_train  # a split that cannot be is the first to be said
+    if own:
+        _, height, width = images.shape
+        check_test(own, data_dir=Path(request.data_dir), image_size=request.image_size, size=(width, height))
+    problem.check_list()
+    return problem

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from search.forecast.forecast import Forecast
 from search.history.events import FINAL, Decision, Ended, Event, Measured, State
+from search.history.metric import BALANCED
 from search.history.record import Record, Run, rank
-from search.readable import duration, percent
+from search.readable import between, duration, percent
 from search.run.driver import Driver
 
 
@@ -63,11 +64,10 @@ class Progress:
             self.say(f"{name}, {event.trouble}")
         if self._live:
             return
-        accuracy = event.train_accuracy if event.val_accuracy is None else event.val_accuracy
-        kind = "train" if event.val_accuracy is None else "val"
+        measured = f"train {percent(event.train_accuracy)}" if event.value is None else _value(event)
         stop = {Decision.STOP: ", stopped", Decision.PAUSE: ", paused"}.get(event.decision, "")
         epochs = f"{event.epoch:g}/{run.config['training']['epochs']}"
-        self.say(f"{name}, epoch {epochs}, {kind} {percent(accuracy)}{stop}")
+        self.say(f"{name}, epoch {epochs}, {measured}{stop}")
 
     def refresh(self) -> None:
         """Redraw, at most four times a second."""
@@ -90,7 +90,7 @@ class Progress:
                 f"{key[0]}-{key[1]}" if key[1] else str(key[0]),
                 describe(run),
                 f"{last.epoch if last else 0:g}/{run.config['training']['epochs']}",
-                percent(last.val_accuracy if last else None),
+                percent(last.value if last else None),
                 percent(last.train_accuracy if last else None),
                 f"{last.images_per_second or 0:,.0f}" if last else "",
             )
@@ -98,7 +98,7 @@ class Progress:
         summary = f"{ended}/{self._total if self._total is not None else '?'} ended: {counts}"
         best = next(iter(rank(driver.record)), None)
         if best and best.best and self._what == "trial":
-            summary += f"; best {percent(best.best.val_accuracy)} (trial {best.key[0]}, {describe(best)})"
+            summary += f"; best {_value(best.best)} (trial {best.key[0]}, {describe(best)})"
         elapsed = time.time() - self._began
         times = f"{duration(elapsed)} gone"
         if left := self._time_left(runs, elapsed):
@@ -106,7 +106,12 @@ class Progress:
         return Group(table, Text(summary), Text(times))
 
     def _time_left(self, runs: list[Run], elapsed: float) -> float | None:
-        """Seconds, from the mean training time of the trials that ended; None before there are enough."""
+        """Seconds, from the mean training time of the trials that ended; None before there are enough.
+
+        None too where trials pause, as most of them then stay so.
+        """
+        if self._driver and self._driver.scheduler.pauses:
+            return None
         ended = [run.seconds for run in runs if run.state in FINAL]
         if self._total is None or len(ended) < max(3, self._slots) or elapsed <= 0:
             return None
@@ -120,12 +125,16 @@ def headlines(found: Forecast) -> tuple[str, str]:
     epochs, wall = found.epochs, found.seconds
     slowest = max(found.families, key=lambda row: row["seconds_an_epoch"].middle)
     return (
-        f"forecast: about {epochs.middle:.0f} epochs ({epochs.low:.0f} to {epochs.high:.0f}) "
+        f"forecast: {between(epochs.low, epochs.middle, epochs.high, ' epochs')} "
         f"in {duration(wall.middle)} ({duration(wall.low)} to {duration(wall.high)})",
         f"          slowest {slowest['network']}, {slowest['seconds_an_epoch'].middle:.2g} s an epoch; "
         f"memory up to {found.memory / 2**20:,.0f} MiB, checkpoints {found.disk / 2**20:,.0f} MiB"
         + "".join(f"; {warning}" for warning in found.warnings),
     )
+
+
+def _value(event: Measured) -> str:
+    return f"{'val balanced' if event.metric == BALANCED else 'val'} {percent(event.value)}"
 
 
 def describe(run: Run) -> str:

@@ -16,7 +16,7 @@ from search.history.record import Run
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
-from search.schedulers.scheduler import make_scheduler
+from search.schedulers.scheduler import Scheduler, make_scheduler
 from trainables.worker.task import Task
 
 GAMES = 100  # searches that are simulated for a forecast
@@ -28,27 +28,31 @@ _NOISE = 0.25
 _TPE_IMPROVES = 1.0  # standard deviations from the first to the last draw: 40 trials train a fifth more epochs
 
 
-def rehearse(plan: Plan, found: Times, slots: int) -> list[tuple[float, float]]:
-    """Epochs and seconds of a hundred random searches of a plan. found: the times of its configurations."""
+def rehearse(plan: Plan, found: Times, slots: int, games: int = GAMES) -> list[tuple[float, float]]:
+    """Epochs and seconds of so many random searches of a plan. found: the times of its configurations."""
     epochs = [config.training.epochs or plan.max_t for config in plan.configs]
     improves = _TPE_IMPROVES if plan.sampler == "tpe" else 0.0
-    return [play(found, epochs, plan.order, plan.scheduler, plan.max_t, slots, seed, improves) for seed in range(GAMES)]
+
+    def scheduler() -> Scheduler:
+        return make_scheduler(plan.scheduler, max_t=plan.max_t, samples=len(plan.order), **plan.options)
+
+    return [play(found, epochs, plan.order, scheduler(), slots, seed, improves) for seed in range(games)]
 
 
 def play(
     found: Times,
     epochs: Sequence[int],
     order: Sequence[int],
-    scheduler: str,
-    max_t: int,
+    scheduler: Scheduler,
     slots: int,
     seed: int,
     improves: float = 0.0,
 ) -> tuple[float, float]:
     """One search with random accuracies: epochs trained in all, and seconds until the last slot is free.
 
-    found: times of each configuration. epochs: of each to its end. order: of the trials. improves: by how many standard
-    deviations the last draw is better. Trial n is configuration n; numbers past the last one start over.
+    found: times of each configuration. epochs: of each to its end. order: of the trials. scheduler: one that has heard
+    nothing yet. improves: by how many standard deviations the last draw is better. Trial n is configuration n; numbers
+    past the last one start over.
     """
     rng = np.random.default_rng(seed)
     learns = rng.random(len(order)) >= _NEVER_LEARN
@@ -73,7 +77,7 @@ def play(
             yield seconds, _answer(task, epoch, epoch == last, float(value), seconds)
             before = epoch
 
-    driver = Driver(MemoryLedger(clock=clock), source, make_scheduler(scheduler, max_t), NoShelf(), clock=clock)
+    driver = Driver(MemoryLedger(clock=clock), source, scheduler, NoShelf(), clock=clock)
     simulate(driver, steps, slots=slots, clock=clock)
     return trained, clock.now
 

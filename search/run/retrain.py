@@ -1,53 +1,84 @@
-"""Retrain: the winners on all their images from scratch, and one test pass each."""
+"""Retrain: the winners from scratch on all their images, and one test pass each."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
 
 import torch
 
+from architectures.cost import Cost
 from architectures.errors import one_line
 from search.history.events import Asked, Ended, State, Tested, Testing, parse
 from search.history.ledger import read
 from search.history.record import Record, Run, rank
 from search.history.store import Search, retrain_folder
 from search.machines.machine import Machine
+from search.run import own_code
 from search.run.driver import Driver
-from search.run.problem import RequestError, columns_of, part_images, unchanged_images
+from search.run.images import found_again, part_images, unchanged_images, unchanged_validation
+from search.run.problem import Problem, RequestError, cost_of
 from search.run.progress import Progress
 from search.run.session import Errand, Options, Outcome, find_machine, run
+from search.run.widen import widened
 from search.samplers.sampler import derive_seed
 from search.schedulers.scheduler import make_scheduler
+from search.spaces import Space
 from trainables.config import Config
-from trainables.data.find import survey
-from trainables.data.images import fingerprint
+from trainables.data.find import survey_of
+from trainables.data.images import Images, fingerprint
+from trainables.data.own import Own
 from trainables.resident import Resident
 from trainables.saved_network import NetworkError, load_network, test_pass
 
 
-def retrain(
-    search: Search, options: Options, *, top: int, distinct: bool, epochs: int, repeats: int
-) -> tuple[Outcome, list[Run]]:
-    """Train the best trials on all their images from scratch, then test each once. Returns the runs asked for.
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """How winners are trained again, and tested."""
 
-    What an earlier retrain of the same trials and epochs has done is not done again.
+    epochs: int
+    """Epochs, also the horizon of a schedule."""
+    repeats: int = 1
+    """Seeds for each winner."""
+    width: float = 1.0
+    """A factor on each network's width."""
+    patience: int | None = None
+    """Epochs without a better validation accuracy after which a training ends; its best epoch is tested. The training
+    images are then trained on alone."""
+    with_validation: bool = False
+    """Whether the dataset's own validation images are trained on too."""
+    flips: bool = False
+    """Whether each test image is judged mirrored as well."""
+
+
+def retrain(
+    search: Search, options: Options, how: Again, *, top: int, distinct: bool, changed_code: bool = False
+) -> tuple[Outcome, list[Run]]:
+    """Train the best trials from scratch, then test each once. Returns the runs asked for.
+
+    What an earlier retrain of the same trials in the same way has done is not done again. Raises RequestError where
+    there is nothing to retrain, or not in this way. changed_code: as in a resume.
     """
-    images = unchanged_images(search)
-    survey(
-        search.request.dataset, columns_of(search.request)
-    )  # test labels are checked before hours of training, not after
+    own = found_again(search)
+    train, validation, trained_on = _images(search, own, how)
+    if own:
+        survey_of(own)  # test labels are checked before hours of training, not after
     best = rank(Record(parse(read(search.ledger))), distinct=distinct)[:top]
     if not any(winner.state in (State.DONE, State.STOPPED) for winner in best):
         raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
-    here = find_machine(options, [winner.config["network"]["name"] for winner in best], search.facts)
+    configs = [_config_of(winner, how) for winner in best]
+    costs = [cost_of(config, train) for config in configs]  # a width that is impossible is said at once
+    networks = {config.network.name for config in configs}
+    own_code.check(search, networks, accept=changed_code)
+    here = find_machine(options, networks, search.facts)
     wanted: list[tuple[int, int]] = []
 
     def source(driver: Driver) -> Iterator[Run]:
         # All are asked before the first is trained, so that a resumed retrain knows them.
-        for winner in best:
-            for repeat in _repeats(driver.record, winner, epochs, repeats):
+        for winner, config, cost in zip(best, configs, costs, strict=True):
+            for repeat in _repeats(driver.record, winner, config, how):
                 wanted.append((winner.key[0], repeat))
                 if (winner.key[0], repeat) not in driver.record.runs:
-                    driver.append(_asked(search, winner, repeat, epochs))
+                    driver.append(_asked(search, winner, repeat, config, cost, how))
         yield from driver.unfinished([driver.record.runs[key] for key in wanted])
 
     def runs(record: Record) -> list[Run]:
@@ -56,50 +87,81 @@ def retrain(
 
     errand = Errand(
         what="retrain",
-        title=f"{len(best)} winners × {repeats} for {epochs} epochs on all {len(images):,} images",
+        title=f"{len(best)} winners × {how.repeats} for {how.epochs} epochs on {trained_on}",
         runs=runs,
-        total=len(best) * repeats,
+        total=len(best) * how.repeats,
         source=source,
-        scheduler=make_scheduler("none", epochs),
-        train=images,
-        validation=None,
-        after=lambda driver, progress: _test(driver, search, runs(driver.record), here, progress),
+        scheduler=make_scheduler("none", max_t=how.epochs, samples=len(best)),
+        train=train,
+        validation=validation,
+        after=lambda driver, progress: _test(driver, search, runs(driver.record), here, progress, how.flips),
     )
     outcome = run(search, here, options, errand)
     return outcome, runs(outcome.record)
 
 
-def _asked(search: Search, winner: Run, repeat: int, epochs: int) -> Asked:
+def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images | None, str]:
+    """The images to train on, those to stop early by, and the former in words."""
+    images, given = unchanged_images(search, own), unchanged_validation(search, own)
+    if how.patience is not None:
+        if how.with_validation:
+            raise RequestError(
+                "--patience compares epochs on the validation images and --with-validation trains on them; give one"
+            )
+        problem = Problem(search.request, Space(search.request.space), images, given)
+        return problem.train, problem.validation, f"{len(problem.train):,} images, without those for validation"
+    if how.with_validation:
+        if given is None:
+            raise RequestError(
+                f"--with-validation adds a dataset's own validation images, and {search.name} has none: it held out "
+                "a share of train, which a retrain uses anyway; leave --with-validation out"
+            )
+        both = images.and_also(given)
+        return both, None, f"all {len(both):,} images, {len(given):,} of them its validation images"
+    if given is not None:
+        without = f"without the {len(given):,} validation images (see --with-validation)"
+        return images, None, f"all {len(images):,} images of train, {without}"
+    return images, None, f"all {len(images):,} images"
+
+
+def _config_of(winner: Run, how: Again) -> Config:
+    """A winner's configuration as it is trained again; its own patience is for the search."""
+    config = widened(Config.from_json(winner.config), how.width)
+    return config.with_training(epochs=how.epochs, patience=how.patience)
+
+
+def _asked(search: Search, winner: Run, repeat: int, config: Config, cost: Cost, how: Again) -> Asked:
     """A retrain of a winner, as it is recorded before it is trained."""
     trial = winner.key[0]
     return Asked(
         trial=trial,
         repeat=repeat,
-        config=Config.from_json(winner.config).with_training(epochs=epochs).to_json(),
+        config=config.to_json(),
         params={},
         distributions={},
         redrawn=0,
-        parameters=winner.asked.parameters,
-        flops=winner.asked.flops,
+        parameters=cost.parameters,
+        flops=cost.flops,
         seed=derive_seed(search.request.seed, trial, repeat),
+        with_validation=how.with_validation or None,
     )
 
 
-def _repeats(record: Record, winner: Run, epochs: int, repeats: int) -> list[int]:
-    """Repeat numbers for a winner: those it has with as many epochs, then the next free ones."""
-    trial = winner.key[0]
-    mine = [run for run in record.retrains if run.key[0] == trial]
-    same = [run.key[1] for run in mine if run.config["training"]["epochs"] == epochs]
+def _repeats(record: Record, winner: Run, config: Config, how: Again) -> list[int]:
+    """Repeat numbers for a winner: those that it has of this configuration and images, then the next free ones."""
+    mine = [run for run in record.retrains if run.key[0] == winner.key[0]]
+    wanted = config, how.with_validation
+    same = [run.key[1] for run in mine if (Config.from_json(run.config), bool(run.asked.with_validation)) == wanted]
     free = count(max((run.key[1] for run in mine), default=0) + 1)
-    return (same + [next(free) for _ in range(repeats - len(same))])[:repeats]
+    return (same + [next(free) for _ in range(how.repeats - len(same))])[: how.repeats]
 
 
-def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progress: Progress) -> None:
-    """The test set is read here and nowhere else, once for each retrained network that has not been tested.
+def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progress: Progress, flips: bool) -> None:
+    """The test set is read here and nowhere else, once for each retrained network that has not been tested so.
 
     That it is read is recorded before it is, so a pass that a kill interrupts counts as well as the one after it.
     """
-    waiting = [run for run in runs if run.retrained and run.test is None]
+    waiting = [run for run in runs if run.retrained and (run.test is None or bool(run.test.flips) != flips)]
     if not waiting:
         return
     test = part_images(search.request, "test")
@@ -116,5 +178,15 @@ def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progre
             driver.append(Ended(trial=trial, repeat=repeat, attempt=each.attempt, state=State.FAILED, reason=reason))
             continue
         driver.append(Testing(trial=trial, repeat=repeat))
-        correct = test_pass(network, folder, resident, here.precision)
-        driver.append(Tested(trial=trial, repeat=repeat, correct=correct, images=len(test), fingerprint=digest))
+        correct, balanced = test_pass(network, folder, resident, here.precision, flips=flips)
+        driver.append(
+            Tested(
+                trial=trial,
+                repeat=repeat,
+                correct=correct,
+                balanced_accuracy=balanced,
+                images=len(test),
+                fingerprint=digest,
+                flips=flips or None,
+            )
+        )

@@ -18,6 +18,7 @@ from search.history.record import Record, Run
 from search.history.store import Search
 from search.machines import machine
 from search.machines.machine import Machine, describe
+from search.readable import count
 from search.run.driver import RETRIES, Driver
 from search.run.engines.engine import EngineError, Train, Work, engine
 from search.run.progress import Progress
@@ -115,9 +116,15 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
             superseded=lambda: mirror.superseded if mirror else None,
             listeners=[progress.hear],
             calibration=errand.calibration(progress),
+            metric=search.request.metric,
         )
         progress.attach(driver)
         progress.say(f"{search.name}: {errand.title}; {describe(here)}")
+        if options.parallel is None and options.engine != "inline" and here.slots < search.facts.get("slots", 0):
+            fitting = count(here.slots, "trial")
+            progress.say(
+                f"there is room for {fitting} at a time here, and was for {search.facts['slots']} at the launch"
+            )
         for line in errand.notes:
             progress.say(line)
         train = engine(options.engine)  # Ray takes seconds to import, and a wrong request does not wait for it
@@ -156,7 +163,8 @@ def _work(
         train(driver, work, progress)
         if driver.finished:
             errand.after(driver, progress)
-            driver.shelf.release_paused(driver.record.trials)
+            if errand.samples is not None:  # after a retrain the search itself may go on
+                driver.shelf.release_paused(driver.record.trials)
         reason = "finished" if driver.finished else driver.pausing or "interrupted"
     except KeyboardInterrupt:
         reason = "interrupted"

@@ -1,6 +1,8 @@
 """Draws from a space that is a function, with any of Optuna's samplers."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Set
+from typing import Any
 
 import optuna
 from optuna.distributions import distribution_to_json
@@ -11,9 +13,12 @@ from architectures.layers import SizeError
 from search.history.optuna_trial import optuna_trial
 from search.history.record import Run
 from search.samplers.sampler import Check, Draw, derive_seed
+from search.spaces.drawing import Choice, everything
 from search.spaces.space import Function, SpaceError, draw
+from trainables.config import Config
 
 MAX_REDRAWS = 1000
+PATIENCE = 100  # draws that are impossible or were drawn before, after which a small space is looked through
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -34,27 +39,37 @@ class OptunaSampler:
         self._function, self._seed, self._check = function, seed, check
         self._make, self._learns = make, learns
         self._told: dict[int, FrozenTrial] = {}
+        self._drawn: dict[int, str] = {}
 
     def draw(self, trial: int) -> Draw | None:
-        """A configuration that the images can be trained with; others are drawn again from the same stream.
+        """A configuration that the images can be trained with and no other trial has; others are drawn again.
 
-        Raises SpaceError when the space fails, or gives MAX_REDRAWS impossible configurations in a row.
+        They are drawn again from the same stream, until a small space is looked through for what is left. None when
+        nothing is left, or when `MAX_REDRAWS` draws of a large space were drawn before. Raises SpaceError when the
+        space fails, or gives as many impossible configurations.
         """
-        study = optuna.create_study(direction="maximize")
-        study.add_trials(told for _, told in sorted(self._told.items()))
-        study.sampler = self._make(derive_seed(self._seed, trial, purpose="draw"))
+        taken = {drawn for number, drawn in self._drawn.items() if number != trial}
+        sampler = self._make(derive_seed(self._seed, trial, purpose="draw"))
+        study = self._study(sampler)
         impossible: list[str] = []
-        while len(impossible) < MAX_REDRAWS:
+        repeated = 0
+        while max(len(impossible), repeated) < MAX_REDRAWS:
             asked = study.ask()
             config = draw(self._function, asked)
-            try:
-                self._check(config)
-            except SizeError as error:
-                impossible.append(str(error))
-                study.tell(asked, state=TrialState.FAIL)
-                continue
-            distributions = {name: distribution_to_json(d) for name, d in asked.distributions.items()}
-            return Draw(config, asked.params, distributions, tuple(impossible))
+            reason = self._why_not(config)
+            if reason is None and key_of(asked.params) not in taken:
+                return self._take(trial, Choice(config, asked.params, asked.distributions), impossible)
+            if reason is None:
+                repeated += 1
+            else:
+                impossible.append(reason)
+            study.tell(asked, state=TrialState.FAIL)
+            if not self._learns:  # within a study a parameter's choices must not change, and random draws need none
+                study = self._study(sampler)
+            if len(impossible) + repeated == PATIENCE and (choices := everything(self._function)) is not None:
+                return self._choose(trial, choices, taken, impossible)
+        if repeated:
+            return None
         raise SpaceError(f"{MAX_REDRAWS} draws in a row are impossible; the last one: {impossible[-1]}")
 
     def tell(self, run: Run) -> None:
@@ -62,6 +77,7 @@ class OptunaSampler:
 
         Raises SpaceError for a run that does not hold its parameters and their distributions.
         """
+        self._drawn[run.asked.trial] = key_of(run.asked.params)
         if not self._learns:
             return
         try:
@@ -70,3 +86,37 @@ class OptunaSampler:
             raise SpaceError(
                 f"trial {run.asked.trial} of the ledger holds no draw that Optuna can learn from: {one_line(error)}"
             ) from error
+
+    def _study(self, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
+        """A study with all that was told."""
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.add_trials(told for _, told in sorted(self._told.items()))
+        return study
+
+    def _why_not(self, config: Config) -> str | None:
+        """Why the images cannot be trained with a configuration; None when they can."""
+        try:
+            self._check(config)
+        except SizeError as error:
+            return str(error)
+        return None
+
+    def _choose(self, trial: int, choices: tuple[Choice, ...], taken: Set[str], impossible: list[str]) -> Draw | None:
+        """One of what is left of a small space, the same for the same seed and trial; None when nothing is left."""
+        possible = [choice for choice in choices if self._why_not(choice.config) is None]
+        if not possible:
+            raise SpaceError(f"all {len(choices)} draws of the space are impossible; the last one: {impossible[-1]}")
+        left = [choice for choice in possible if key_of(choice.params) not in taken]
+        if not left:
+            return None
+        return self._take(trial, left[derive_seed(self._seed, trial, purpose="draw") % len(left)], impossible)
+
+    def _take(self, trial: int, found: Choice, impossible: list[str]) -> Draw:
+        self._drawn[trial] = key_of(found.params)
+        distributions = {name: distribution_to_json(each) for name, each in found.distributions.items()}
+        return Draw(found.config, found.params, distributions, tuple(impossible))
+
+
+def key_of(params: Mapping[str, Any]) -> str:
+    """The same text for the same draw, be it new or from a ledger."""
+    return json.dumps(params, sort_keys=True)

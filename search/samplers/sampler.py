@@ -1,7 +1,7 @@
 """What a sampler is, what it draws, and the seeds of draws and trainings.
 
-Trial n's draw derives from (search seed, n) and, for a sampler that learns, from the history in the ledger: a resumed
-search draws what it would have drawn.
+Trial n's draw derives from (search seed, n), from the draws before it, which it does not repeat, and, for a sampler
+that learns, from the history in the ledger: a resumed search draws what it would have drawn.
 """
 
 import json

@@ -6,11 +6,16 @@ import optuna
 
 from search.samplers.optuna_sampler import OptunaSampler
 from search.samplers.sampler import Check
+from search.spaces.drawing import check_constant
 from search.spaces.space import Function
 
 
 def sampler(function: Function, seed: int, check: Check) -> OptunaSampler:
-    """Optuna's TPE, multivariate, with running trials taken for bad ones."""
+    """Optuna's TPE, multivariate, with running trials taken for bad ones.
+
+    Raises SpaceError for a space whose parameters change their choices.
+    """
+    check_constant(function)
     return OptunaSampler(function, seed, check, _make, learns=True)
 
 

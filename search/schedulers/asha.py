@@ -6,9 +6,7 @@ replaces its own values, and the rungs are rebuilt from the ledger.
 """
 
 from search.history.events import Decision, Event, Measured, Started
-from search.schedulers.scheduler import scheduler
-
-_ROUNDING = 1e-9  # epochs: a mark is reached although floating point falls short of it
+from search.schedulers.scheduler import ROUNDING, ladder, scheduler
 
 
 @scheduler("asha")
@@ -16,16 +14,13 @@ class Asha:
     """Stops the trials below the others at each rung."""
 
     pauses = False
+    same_on_any_slots = False
 
-    def __init__(self, max_t: int, *, grace_period: int = 1, reduction_factor: int = 2) -> None:
+    def __init__(self, max_t: int, *, grace_period: float = 1.0, reduction_factor: float = 2.0) -> None:
         """max_t, grace_period: epochs (R and r in the paper). reduction_factor: η."""
         self._share = 1 - 1 / reduction_factor
-        levels, level = [], grace_period
-        while level < max_t:
-            levels.append(float(level))
-            level *= reduction_factor
-        self.rungs = tuple(levels)
-        self._values: list[dict[int, tuple[int, float]]] = [{} for _ in levels]
+        self.rungs = tuple(ladder(grace_period, reduction_factor, max_t))
+        self._values: list[dict[int, tuple[int, float]]] = [{} for _ in self.rungs]
 
     def values(self, rung: int) -> dict[int, float]:
         """What each trial had at a rung, by its index."""
@@ -51,8 +46,8 @@ class Asha:
         match event:
             case Measured(repeat=0) if event.decision is not Decision.END:
                 rung = self._rung_due(event.trial, event.epoch)
-                if rung is not None and event.val_accuracy is not None:
-                    self._values[rung][event.trial] = (event.images, event.val_accuracy)
+                if rung is not None and event.value is not None:
+                    self._values[rung][event.trial] = (event.images, event.value)
             case Started(repeat=0):
                 for values in self._values:
                     if event.trial in values and values[event.trial][0] > event.images:
@@ -60,5 +55,5 @@ class Asha:
 
     def _rung_due(self, trial: int, epoch: float) -> int | None:
         """The index of the rung that a trial has just reached, if it has."""
-        reached = sum(level <= epoch + _ROUNDING for level in self.rungs)
+        reached = sum(level <= epoch + ROUNDING for level in self.rungs)
         return reached - 1 if reached and trial not in self._values[reached - 1] else None

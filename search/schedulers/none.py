@@ -10,9 +10,7 @@ class NoScheduler:
 
     rungs: tuple[float, ...] = ()
     pauses = False
-
-    def __init__(self, max_t: int) -> None:
-        """max_t: epochs, which no rung depends on."""
+    same_on_any_slots = False
 
     def decide(self, trial: int, epoch: float, value: float) -> Decision:
         """Go on."""

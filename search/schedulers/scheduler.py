@@ -5,21 +5,26 @@ is a deterministic function of the ledger's events in their order: `hear` folds 
 so whatever it keeps can be rebuilt from the ledger.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
+from inspect import signature
 from typing import Protocol
 
 from architectures.errors import HpsearchError
 from search.history.events import Decision, Event
+from search.history.request import SCHEDULER_OPTIONS, Request
 from search.schedulers import SCHEDULERS
+
+ROUNDING = 1e-9  # epochs: a mark is reached although floating point falls short of it
 
 
 class SchedulerError(HpsearchError):
-    """A scheduler that does not exist: one line."""
+    """A scheduler that does not exist, or an option that it does not take: one line."""
 
 
 class Scheduler(Protocol):
-    """Compares trials by validation accuracies, which are fractions of one and to be maximised."""
+    """Compares trials by values, which are fractions of one and to be maximised, whatever they measure."""
 
     @property
     def rungs(self) -> tuple[float, ...]:
@@ -29,24 +34,41 @@ class Scheduler(Protocol):
     def pauses(self) -> bool:
         """Whether it may pause a trial; each then has a checkpoint at every rung."""
 
+    @property
+    def same_on_any_slots(self) -> bool:
+        """Whether a search with it is promised to be the same on any number of slots, at any speed of them.
+
+        A slot then has one thread unless more are asked for, a trial that has failed is not tried again by a resume,
+        and the number of samples grows only once the search is finished.
+        """
+
     def decide(self, trial: int, epoch: float, value: float) -> Decision:
         """What a trial with this value at an epoch does: `CONTINUE`, `PAUSE` or `STOP`; `CONTINUE` off the rungs."""
 
     def choose(self) -> int | None:
-        """The paused trial that goes on now that a slot is free; None when a new one may begin instead."""
+        """The paused trial that goes on now that a slot is free; None when a new one may begin instead.
+
+        The slot waits where all have begun, and is asked again when another trial reports.
+        """
 
     def hear(self, event: Event) -> None:
-        """Take one more of the events that count."""
+        """Take one more of the events that count; the value of a measurement is `event.value`."""
 
 
-Make = Callable[[int], Scheduler]
-"""Makes a scheduler for trials of at most so many epochs."""
+Make = Callable[..., Scheduler]
+"""Makes a scheduler; it names what it needs of `GIVEN`, and options of its own with their defaults."""
+
+GIVEN = ("max_t", "samples")
+"""What every scheduler may ask for: the epochs of the longest trial, and how many trials the search has."""
 
 _MADE_BY: dict[str, Make] = {}
 
 
 def scheduler(name: str) -> Callable[[type], type]:
-    """Register a class, whose one argument is max_t, as the scheduler of a name; raises ValueError on a duplicate."""
+    """Register a class as the scheduler of a name; raises ValueError on a duplicate.
+
+    The arguments of its constructor are what it needs of `GIVEN`, and its options, which are fields of the request.
+    """
 
     def register(made: type) -> type:
         if name in _MADE_BY:
@@ -57,10 +79,60 @@ def scheduler(name: str) -> Callable[[type], type]:
     return register
 
 
-def make_scheduler(name: str, max_t: int) -> Scheduler:
-    """The scheduler of a name for trials of at most `max_t` epochs; raises SchedulerError for an unknown name."""
+def options_of(name: str) -> Mapping[str, float]:
+    """The options that a scheduler takes, with their defaults; raises SchedulerError for an unknown name."""
+    arguments = signature(_made_by(name)).parameters.values()
+    return {each.name: each.default for each in arguments if each.name not in GIVEN}
+
+
+def make_scheduler(name: str, *, max_t: int, samples: int, **options: float | None) -> Scheduler:
+    """The scheduler of a name, for so many trials of at most `max_t` epochs. options: None where the default counts.
+
+    Raises SchedulerError for an unknown name, for an option that is not the scheduler's, and for rungs above max_t.
+    """
+    made, taken = _made_by(name), options_of(name)
+    asked = {option: value for option, value in options.items() if value is not None}
+    for option in asked:
+        if option not in taken:
+            takers = [each for each in SCHEDULERS if option in options_of(each)]
+            own = ", ".join(map(_flag, taken)) or "no option"
+            raise SchedulerError(f"{_flag(option)} belongs to {', '.join(takers)}; --scheduler {name} takes {own}")
+    given = {"max_t": max_t, "samples": samples}
+    needed = {each: given[each] for each in GIVEN if each in signature(made).parameters}
+    return made(**needed, **asked)
+
+
+def scheduler_of(request: Request, samples: int) -> Scheduler:
+    """The scheduler that was asked for, for so many trials; raises SchedulerError as `make_scheduler` does."""
+    options = {option: getattr(request, option) for option in SCHEDULER_OPTIONS}
+    return make_scheduler(request.scheduler, max_t=request.epochs, samples=samples, **options)
+
+
+def with_defaults(request: Request) -> Request:
+    """The request with all options of its scheduler, as they are recorded: no later default changes the search."""
+    left_out = {each: own for each, own in options_of(request.scheduler).items() if getattr(request, each) is None}
+    return replace(request, **left_out)  # type: ignore[arg-type]
+
+
+def ladder(grace_period: float, factor: float, max_t: int) -> Iterator[float]:
+    """The epochs grace_period, grace_period · factor and so on, below max_t; SchedulerError if the first is above."""
+    if grace_period > max_t:
+        raise SchedulerError(
+            f"--grace-period is at most the epochs of a trial (--epochs {max_t}); got {grace_period:g}"
+        )
+    rung = float(grace_period)
+    while rung < max_t:
+        yield rung
+        rung *= factor
+
+
+def _made_by(name: str) -> Make:
     if name in SCHEDULERS:
-        import_module(f"search.schedulers.{name}")
+        import_module(f"search.schedulers.{name.replace('-', '_')}")
     if name not in _MADE_BY:
         raise SchedulerError(f"unknown scheduler '{name}'; known: {', '.join(SCHEDULERS)}")
-    return _MADE_BY[name](max_t)
+    return _MADE_BY[name]
+
+
+def _flag(option: str) -> str:
+    return f"--{option.replace('_', '-')}"

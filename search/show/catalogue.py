@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from architectures.blocks import Network
 from architectures.cost import cost
 from architectures.describe import describe
 from architectures.families import FAMILIES, make_network
-from architectures.layers import Shape
+from architectures.layers import Shape, SizeError
 from search.show.terminal import Rows
 from search.spaces import find_space
 from search.spaces.parameters import parameters
@@ -13,23 +14,30 @@ from search.spaces.space import SPACES
 
 
 def networks(shape: Shape, num_classes: int) -> Rows:
-    """A row for each family, at its published size."""
+    """A row for each family, at its published size; `misfit` says why one does not take such images, if any."""
     rows = []
     for name, family in FAMILIES.items():
-        network = family()
-        costs = cost(network, shape, num_classes)
-        rows.append(
-            {
-                "name": name,
-                "units": len(network.blocks),
-                "hidden": len(network.head.hidden),
-                "parameters": costs.parameters,
-                "with_statistics": costs.with_statistics,
-                "forward_mflop": round(costs.flops / 1e6, 1),
-                "activation_kib": round(costs.activation_bytes / 1024),
-            }
-        )
+        made = family()
+        row = {"name": name, "group": family.group, "units": len(made.blocks), "hidden": len(made.head.hidden)}
+        rows.append(row | _figures(made, shape, num_classes))
+    if all(row["misfit"] is None for row in rows):
+        rows = [{key: value for key, value in row.items() if key != "misfit"} for row in rows]
     return rows
+
+
+def _figures(network: Network, shape: Shape, num_classes: int) -> dict[str, Any]:
+    try:
+        costs = cost(network, shape, num_classes)
+    except SizeError as error:
+        names = ("parameters", "with_statistics", "forward_mflop", "activation_kib")
+        return dict.fromkeys(names) | {"misfit": str(error)}
+    return {
+        "parameters": costs.parameters,
+        "with_statistics": costs.with_statistics,
+        "forward_mflop": round(costs.flops / 1e6, 1),
+        "activation_kib": round(costs.activation_bytes / 1024),
+        "misfit": None,
+    }
 
 
 def network(name: str, hyperparameters: dict[str, Any], shape: Shape, num_classes: int) -> Rows:

@@ -1,30 +1,43 @@
 """A forecast for people: what a search would draw and cost."""
 
-from search.forecast.forecast import Forecast, Spread
+from collections.abc import Mapping
+
+from search.forecast.forecast import Expected, Forecast, Spread
 from search.history.store import Request
-from search.readable import count, duration
+from search.readable import between, count, duration
 from search.show.terminal import console, print_rows
 
 
-def print_forecast(request: Request, found: Forecast) -> None:
-    """Print networks, epochs, time, memory, disk and warnings."""
+def print_forecast(request: Request, found: Forecast, schedulers: Mapping[str, Expected]) -> None:
+    """Print networks, epochs, time, memory, disk and warnings, and what each scheduler would cost."""
     rows = [
         {name: _spread(value) if isinstance(value, Spread) else value for name, value in row.items()}
         for row in found.families
     ]
-    trials = count(request.samples, "trial")
+    trials = count(found.trials, "trial")
     print_rows(rows, "", f"{trials} of {request.space} on {request.dataset}: median (smallest to largest)")
+    if found.trials < request.samples:
+        console.print(f"samples     {found.trials} instead of {request.samples}: the space holds no more")
     for reason, times in found.impossible.items():
         console.print(f"impossible  {count(times, 'draw')}: {reason}")
     epochs, wall = found.epochs, found.seconds
-    console.print(f"epochs      about {epochs.middle:.0f} ({epochs.low:.0f} to {epochs.high:.0f}), {request.scheduler}")
-    between = f"{duration(wall.low)} to {duration(wall.high)}"
-    console.print(f"time        about {duration(wall.middle)} ({between}), without Ray's start")
+    console.print(f"epochs      {between(epochs.low, epochs.middle, epochs.high)}, {request.scheduler}")
+    range_of = f"{duration(wall.low)} to {duration(wall.high)}"
+    console.print(f"time        about {duration(wall.middle)} ({range_of}), without Ray's start")
     memory = f"{found.memory / 2**20:,.0f} MiB"
     console.print(f"memory      up to {memory} in all slots together, besides torch and the images")
     console.print(f"disk        up to {found.disk / 2**20:,.0f} MiB of checkpoints")
     for warning in found.warnings:
         console.print(f"warning     {warning}", style="yellow")
+    compared = [
+        {
+            "scheduler": f"{name} (asked for)" if name == request.scheduler else name,
+            "epochs": between(each.epochs.low, each.epochs.middle, each.epochs.high),
+            "time": f"about {duration(each.seconds.middle)}",
+        }
+        for name, each in schedulers.items()
+    ]
+    print_rows(compared, "", "with each scheduler")
 
 
 def _spread(value: Spread) -> str:

@@ -16,6 +16,7 @@ def summary(found: Loaded) -> dict[str, Any]:
         "space": found.search.request.space,
         "dataset": found.search.request.dataset,
         "trials": f"{len(found.record.trials)}/{found.samples}",
-        "best_val_accuracy": percent(best[0].best_accuracy) if best else None,
+        "best_val_accuracy": percent(best[0].at_best("val_accuracy")) if best else None,
+        "best_val_balanced_accuracy": percent(best[0].at_best("val_balanced_accuracy")) if best else None,
         "tested": found.record.test_passes,
     }

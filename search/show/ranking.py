@@ -5,14 +5,15 @@ from typing import Any
 import pandas as pd
 
 from search.history.load import Loaded
+from search.history.metric import ACCURACY, METRICS, words
 from search.history.record import rank
-from search.readable import duration
-from search.show.terminal import print_rows
+from search.readable import duration, percent
+from search.show.terminal import console, print_rows
 from trainables.metrics import wilson
 
 
 def top(found: Loaded, number: int | None, *, distinct: bool = False, everything: bool = False) -> pd.DataFrame:
-    """Rows of `trials`, best first; `everything` adds those without an accuracy at the end."""
+    """Rows of `trials`, best first; `everything` adds those without a value at the end."""
     ranked = [run.key[0] for run in rank(found.record, distinct=distinct)]
     frame = found.trials.set_index("trial", drop=False)
     if everything:
@@ -21,11 +22,10 @@ def top(found: Loaded, number: int | None, *, distinct: bool = False, everything
 
 
 def print_top(found: Loaded, frame: pd.DataFrame, *, everything: bool = False) -> None:
-    """Print the ranking, each accuracy with the interval that the number of validation images gives."""
-    images = found.search.facts["data"]["num_validation"]
+    """Print the ranking, accuracies with the interval that the number of validation images gives."""
+    metrics, images = found.search.metrics, found.search.facts["data"]["num_validation"]
     rows = []
     for place, row in enumerate(frame.to_dict("records"), 1):
-        accuracy = row["best_val_accuracy"]
         shown = {
             "": place,
             "trial": row["trial"],
@@ -34,21 +34,27 @@ def print_top(found: Loaded, frame: pd.DataFrame, *, everything: bool = False) -
             "lr": f"{row['lr']:.2g}",
             "batch": row["batch_size"],
             "parameters": row["parameters"],
-            "val accuracy": _interval(accuracy, images),
+            **{f"val {words(metric)}": _value(metric, row[f"best_{METRICS[metric]}"], images) for metric in metrics},
             "epoch": "" if pd.isna(row["best_epoch"]) else f"{row['best_epoch']:g}/{row['max_epochs']}",
             "state": row["state"],
             "time": duration(row["seconds"]),
         }
         rows.append(shown | ({"reason": _blank(row["reason"])} if everything else {}))
-    title = f"{found.search.name}: best validation accuracy of each trial, with its 95 % interval on {images:,} images"
+    ranked_by = f"{found.search.name}: each trial at its best validation {words(metrics[0])}"
+    title = f"{ranked_by}, accuracies with their 95 % interval on {images:,} images"
     print_rows(rows, f"{found.search.name} has no measured trial yet", title)
+    if found.search.guess:
+        console.print(found.search.guess.line(metrics))
 
 
-def _interval(accuracy: Any, images: int) -> str:
-    if pd.isna(accuracy):
+def _value(metric: str, value: Any, images: int) -> str:
+    """A metric's value for people, with the interval of accuracy: that of others depends on the sizes of classes."""
+    if pd.isna(value):
         return ""
-    low, high = wilson(round(accuracy * images), images)
-    return f"{accuracy:.1%} ({low:.1%}–{high:.1%})"
+    if metric != ACCURACY:
+        return percent(value)
+    low, high = wilson(round(value * images), images)
+    return f"{value:.1%} ({low:.1%}–{high:.1%})"
 
 
 def _blank(value: Any) -> Any:

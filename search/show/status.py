@@ -1,13 +1,15 @@
 """How far a search has come: plain data for programs, and the same in lines for people."""
 
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from search.history.columns import state_of
 from search.history.load import Loaded
+from search.history.metric import METRICS, Guess, shown, words
 from search.history.record import Run, rank
-from search.readable import count, duration, percent
+from search.readable import between, count, duration, percent
 from search.show.terminal import Rows, console
 
 
@@ -27,10 +29,16 @@ def status(found: Loaded) -> dict[str, Any]:
         "state": found.state,
         "folder": str(found.search.folder),
         "samples": found.samples,
+        "asked": found.search.request.samples,
+        "holds": len(record.trials) if found.state == "finished" else found.samples,
+        "changed_code": found.search.facts.get("changed_code", []),
         "trials": states,
         "redrawn": sum(run.asked.redrawn for run in record.trials),
         "best_trial": best[0].key[0] if best else None,
-        "best_val_accuracy": best[0].best_accuracy if best else None,
+        "metric": found.search.request.metric,
+        "best_val_accuracy": best[0].at_best("val_accuracy") if best else None,
+        "best_val_balanced_accuracy": best[0].at_best("val_balanced_accuracy") if best else None,
+        "guessing": asdict(found.search.guess) if found.search.guess else None,
         "forecast": {key: forecast[key] for key in ("epochs", "seconds")} if forecast else None,
         "epochs_trained": sum(run.epochs for run in record.runs.values()),
         "training_seconds": training,
@@ -71,12 +79,20 @@ def epochs_of(run: Run) -> list[float]:
 
 
 def rungs(found: Loaded) -> Rows:
-    """How many trials were measured at each epoch at which some trial was stopped, and how many were stopped there."""
-    stopped = [epoch for run in found.record.trials if run.state == "stopped" for epoch in epochs_of(run)[-1:]]
+    """At each epoch at which trials were stopped or stay paused: how many were measured, stopped and paused there."""
+    stopped, paused = (
+        [epoch for run in found.record.trials if run.state == state for epoch in epochs_of(run)[-1:]]
+        for state in ("stopped", "paused")
+    )
     reached = [epoch for run in found.record.trials for epoch in epochs_of(run)]
     return [
-        {"epoch": epoch, "reached": reached.count(epoch), "stopped": stopped.count(epoch)}
-        for epoch in sorted(set(stopped))
+        {
+            "epoch": epoch,
+            "reached": reached.count(epoch),
+            "stopped": stopped.count(epoch),
+            "paused": paused.count(epoch),
+        }
+        for epoch in sorted({*stopped, *paused})
     ]
 
 
@@ -85,14 +101,24 @@ def print_status(data: dict[str, Any]) -> None:
     states = ", ".join(f"{count} {state}" for state, count in sorted(data["trials"].items())) or "none yet"
     console.print(f"{data['name']}: {data['state']}", style="bold")
     console.print(f"trials     {states}; of {data['samples']} in all")
+    if data["holds"] < data["asked"]:
+        held = count(data["holds"], "configuration")
+        console.print(f"space      holds no more than {held}; {count(data['asked'], 'trial')} were asked for")
+    if data["changed_code"]:
+        console.print(f"code       changed since the launch: {', '.join(data['changed_code'])} (--changed-code)")
     if data["best_trial"] is not None:
-        console.print(f"best       {percent(data['best_val_accuracy'])} on validation, trial {data['best_trial']}")
+        found = Guess(**data["guessing"]) if data["guessing"] else None
+        metrics = shown(data["metric"], found)
+        values = ", ".join(f"{percent(data[f'best_{METRICS[metric]}'])} {words(metric)}" for metric in metrics)
+        console.print(f"best       {values} on validation, trial {data['best_trial']}")
+        if found:
+            console.print(f"           {found.line(metrics)}")
     if data["redrawn"]:
         console.print(f"redrawn    {count(data['redrawn'], 'impossible draw')}")
     if forecast := data["forecast"]:
         epochs, wall = forecast["epochs"], forecast["seconds"]
         console.print(
-            f"forecast   about {epochs['middle']:.0f} epochs ({epochs['low']:.0f} to {epochs['high']:.0f}) in "
+            f"forecast   {between(**epochs, noun=' epochs')} in "
             f"{duration(wall['middle'])} ({duration(wall['low'])} to {duration(wall['high'])}), without Ray's start"
         )
     console.print(
@@ -105,7 +131,8 @@ def print_status(data: dict[str, Any]) -> None:
             f"           {percent(data['training_share'])} of slots × wall clock was training, counting Ray's start"
         )
     for rung in data["rungs"]:
-        console.print(f"epoch {rung['epoch']:<4g} {rung['reached']} reached it, {rung['stopped']} stopped there")
+        left = ", ".join(f"{rung[state]} {state} there" for state in ("stopped", "paused") if rung[state])
+        console.print(f"epoch {rung['epoch']:<4g} {rung['reached']} reached it, {left}")
     if data["retrained"] or data["test_passes"]:
         times = count(data["test_passes"], "time")
         console.print(f"retrained  {data['retrained']}; the test set was read {times}")

@@ -9,7 +9,7 @@ from rich.table import Table
 Rows = list[dict[str, Any]]
 
 # A row stays on one line: a pipe gets the full width, and a narrow terminal wraps the line as any long one.
-_LEAST_WIDTH = 120
+_LEAST_WIDTH = 140
 console = Console(highlight=False, markup=False)
 if not console.is_terminal or console.width < _LEAST_WIDTH:
     console = Console(highlight=False, markup=False, width=_LEAST_WIDTH)
@@ -22,6 +22,7 @@ _WHOLE = (
     "parameters",
     "val accuracy",
     "test accuracy",
+    "test balanced accuracy",
     "state",
     "time",
     "lr",

@@ -6,9 +6,13 @@ import pandas as pd
 
 from search.history import scores
 from search.history.load import Loaded
+from search.history.metric import ACCURACY, BALANCED, METRICS, Guess, shown, words
 from search.history.record import Run
 from search.readable import count, duration, percent
 from search.show.terminal import Rows, console, print_rows
+
+#: The ends of the intervals of what a test gave, by metric.
+_ENDS = {ACCURACY: ("test_low", "test_high"), BALANCED: ("test_balanced_low", "test_balanced_high")}
 
 
 def retrain_report(found: Loaded, keys: list[tuple[int, int]]) -> dict[str, Any]:
@@ -19,8 +23,9 @@ def retrain_report(found: Loaded, keys: list[tuple[int, int]]) -> dict[str, Any]
     mine = frame[[key in keys for key in zip(frame.trial, frame.repeat, strict=True)]] if len(frame) else frame
     return {
         "search": found.search.name,
-        "winners": mine.to_dict("records"),
-        "repeats": scores.over_repeats(mine).to_dict("records"),
+        "metric": found.search.request.metric,
+        "winners": _rows(mine),
+        "repeats": scores.over_repeats(mine, found.search.request.metric).to_dict("records"),
         "ensemble": scores.ensemble(folder, runs),
         "classes": _rows(scores.classes(folder, runs)),
         "confusion": scores.confusions(folder, runs).query("images > 0").to_dict("records") if runs else [],
@@ -38,12 +43,23 @@ def _tested(found: Loaded, keys: list[tuple[int, int]]) -> list[Run]:
     return [run for run in scores.tested(found.record) if run.key in keys]
 
 
+def _guess(row: dict[str, Any]) -> Guess:
+    return Guess(accuracy=row["test_guess"], balanced_accuracy=row["test_balanced_guess"])
+
+
+def _tested_value(row: dict[str, Any], metric: str) -> str:
+    low, high = (row[end] for end in _ENDS[metric])
+    return f"{row[f'test_{metric}']:.1%} ({low:.1%}–{high:.1%})"
+
+
 def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
     """The winners' table for people."""
-    report = retrain_report(found, keys)
+    report, metric = retrain_report(found, keys), found.search.request.metric
+    guess = _guess(report["winners"][0]) if report["winners"] else None
+    metrics = shown(metric, guess)
     rows: Rows = []
     # By validation, as they were chosen: the test set ranks nothing.
-    for row in sorted(report["winners"], key=lambda r: (-r["val_accuracy"], r["trial"], r["repeat"])):
+    for row in sorted(report["winners"], key=lambda r: (-r[METRICS[metric]], r["trial"], r["repeat"])):
         rows.append(
             {
                 "trial": f"{row['trial']}-{row['repeat']}",
@@ -51,8 +67,8 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
                 "optimizer": row["optimizer"],
                 "parameters": row["parameters"],
                 "epochs": row["epochs"],
-                "val accuracy": percent(row["val_accuracy"]),
-                "test accuracy": f"{row['test_accuracy']:.1%} ({row['test_low']:.1%}–{row['test_high']:.1%})",
+                f"val {words(metric)}": percent(row[METRICS[metric]]),
+                **{f"test {words(each)}": _tested_value(row, each) for each in metrics},
                 "test loss": f"{row['test_loss']:.3f}",
                 "time": duration(row["seconds"]),
             }
@@ -63,7 +79,7 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
             | {
                 "trial": "all",
                 "network": f"ensemble of {len(rows)}",
-                "test accuracy": f"{both['test_accuracy']:.1%} ({both['test_low']:.1%}–{both['test_high']:.1%})",
+                **{f"test {words(each)}": _tested_value(both, each) for each in metrics},
                 "test loss": f"{both['test_loss']:.3f}",
             }
         )
@@ -73,11 +89,16 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
         "no retrain has been tested yet",
         f"{found.search.name}: winners on {images} test images, with 95 % intervals",
     )
+    if guess:
+        console.print(f"{guess.line(metrics)} on the test images")
     for run in (found.record.runs[key] for key in keys):
         if run.test is None:
             console.print(f"trial {run.key[0]}-{run.key[1]} is not tested: {run.state}, {run.reason}")
+    if any(row["flips"] for row in report["winners"]):
+        console.print("Each test image was judged mirrored as well.")
     for row in report["repeats"]:
-        console.print(f"trial {row['trial']}: {row['mean']:.1%} ± {row['std']:.1%} over {row['count']} seeds")
+        spread = f"{words(metric)} {row['mean']:.1%} ± {row['std']:.1%}"
+        console.print(f"trial {row['trial']}: {spread} over {row['count']} seeds")
     hardest = sorted((row for row in report["classes"] if row["images"]), key=lambda row: row["accuracy"])[:3]
     for row in hardest:
         mistake = f", most often mistaken for {row['mistaken_for']}" if row["mistaken_for"] else ""

@@ -9,5 +9,5 @@ from search.spaces.space import Space, SpaceError
 __all__ = ["Space", "SpaceError", "config_of", "find_space"]
 
 # The modules of the built-in spaces, in the order in which the spaces are listed; importing one registers its spaces.
-for _module in ("published", "families"):
+for _module in ("published", "families", "modern", "reports", "networks"):
     import_module(f"search.spaces.{_module}")

@@ -22,13 +22,19 @@ def cnn_all(trial: optuna.Trial) -> Config:
 
 
 def _draw(trial: optuna.Trial, network: str) -> Config:
-    """A family's hyperparameters, an optimizer with its own, and how to train."""
+    """A plain family's hyperparameters, an optimizer with its own, and how to train."""
     trial.suggest_categorical(f"{network}/width", (0.25, 0.5, 0.75, 1.0))
     trial.suggest_categorical(f"{network}/activation", ACTIVATIONS)
     trial.suggest_categorical(f"{network}/pool", ("published", "max", "average"))
     trial.suggest_categorical(f"{network}/norm", ("published", "everywhere", "none"))
     trial.suggest_float(f"{network}/conv_dropout", 0.0, 0.3)
     trial.suggest_float(f"{network}/head_dropout", 0.0, 0.5)
+    suggest_training(trial)
+    return config_of(trial.params)
+
+
+def suggest_training(trial: optuna.Trial) -> None:
+    """Draw an optimizer with its own arguments, and how to train."""
     optimizer = trial.suggest_categorical("optimizer", OPTIMIZERS)
     trial.suggest_float(f"{optimizer}/lr", *LEARNING_RATES[optimizer], log=True)
     suggest_arguments(trial, optimizer)
@@ -36,11 +42,10 @@ def _draw(trial: optuna.Trial, network: str) -> Config:
     trial.suggest_categorical("batch_size", (32, 64, 128, 256))
     trial.suggest_categorical("label_smoothing", (0.0, 0.1))
     trial.suggest_categorical("schedule", ("constant", "cosine"))
-    return config_of(trial.params)
 
 
-def _alone(name: str) -> Function:
-    """The space of one family."""
+def alone(name: str) -> Function:
+    """The space of one plain family."""
 
     def function(trial: optuna.Trial) -> Config:
         return _draw(trial, trial.suggest_categorical("network", (name,)))
@@ -51,4 +56,4 @@ def _alone(name: str) -> Function:
 
 
 for _name in NETWORKS:
-    space(_alone(_name))
+    space(alone(_name))

@@ -9,8 +9,9 @@ from trainables.config import Config, ConfigError, NetworkConfig, OptimizerConfi
 def config_of(params: Mapping[str, Any]) -> Config:
     """The configuration that flat names describe.
 
-    `network` and `optimizer` name them; `<network>/…` are hyperparameters, `<optimizer>/…` the learning rate and
-    arguments, `weight_decay` the optimizer's; the rest are what `TrainingConfig.of` reads. Raises ConfigError.
+    `network` and `optimizer` name them; `<network>/…` are hyperparameters, `<optimizer>/…` the learning rate and the
+    arguments; `weight_decay` is the optimizer's, with its name before it or without; the rest are what
+    `TrainingConfig.of` reads. Raises ConfigError.
     """
     rest = dict(params)
     for key in ("network", "optimizer"):
@@ -24,7 +25,7 @@ def config_of(params: Mapping[str, Any]) -> Config:
     arguments = own[optimizer]
     if "lr" not in arguments:
         raise ConfigError(f"a draw needs '{optimizer}/lr', got only: {', '.join(params)}")
-    weight_decay = rest.pop("weight_decay", 0.0)
+    weight_decay = arguments.pop("weight_decay", rest.pop("weight_decay", 0.0))
     return Config(
         network=NetworkConfig(network, own[network]),
         optimizer=OptimizerConfig(optimizer, arguments.pop("lr"), weight_decay, arguments),

@@ -14,6 +14,7 @@ from architectures.build import build
 from architectures.cost import cost
 from architectures.families import FAMILIES
 from architectures.layers import SizeError
+from tests.architectures.families.smaller import SMALLER
 
 SHAPE = (3, 32, 32)
 
@@ -60,11 +61,10 @@ def test_parameters_and_operations_are_those_of_the_module(name: str) -> None:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_activation_bytes_are_near_what_autograd_keeps(name: str) -> None:
-    module = build(FAMILIES[name](), SHAPE, 100).to(memory_format=torch.channels_last)
+    network = FAMILIES[name](**SMALLER.get(name, {}))
+    module = build(network, SHAPE, 100).to(memory_format=torch.channels_last)
     images = torch.rand(4, *SHAPE).to(memory_format=torch.channels_last)
-    assert cost(FAMILIES[name](), SHAPE, 100).activation_bytes == pytest.approx(
-        kept_bytes(module, images) / 4, rel=0.15
-    )
+    assert cost(network, SHAPE, 100).activation_bytes == pytest.approx(kept_bytes(module, images) / 4, rel=0.15)
 
 
 def test_a_network_of_a_billion_parameters_is_costed_without_a_single_tensor() -> None:

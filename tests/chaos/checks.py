@@ -11,12 +11,12 @@ from search.history import tables
 from search.history.events import FINAL, Asked, Decision, Event, Measured, Started, State
 from search.history.record import Key, Record, Run
 from search.history.store import Request
-from search.schedulers.scheduler import make_scheduler
+from search.schedulers.scheduler import scheduler_of
 from trainables.predictions import read_predictions
 
 #: Times, speeds, hosts and attempts may differ; everything else is the same to the bit.
 MAY_DIFFER = ["seconds", "images_per_second", "attempt", "host", "pid", "time"]
-_CURVE = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate")
+_CURVE = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_balanced_accuracy", "learning_rate")
 _ASKED = ("config", "params", "distributions", "redrawn", "parameters", "flops", "seed")
 
 Events = Sequence[Event]
@@ -110,12 +110,12 @@ def _differ(ours: pd.DataFrame, theirs: pd.DataFrame) -> int:
 
 def other_decisions(events: Events, request: Request) -> int:
     """Decisions that one scheduler, which had seen all of the ledger without a break, would have made otherwise."""
-    scheduler, record, others = make_scheduler(request.scheduler, request.epochs), Record(), 0
+    scheduler, record, others = scheduler_of(request, request.samples), Record(), 0
     for event in events:
         if not record.apply(event):
             continue
         if isinstance(event, Measured) and not event.repeat and event.decision is not Decision.END:
-            decision = scheduler.decide(event.trial, event.epoch, event.val_accuracy)
+            decision = scheduler.decide(event.trial, event.epoch, event.value)
             others += (decision is Decision.STOP) != (event.decision is Decision.STOP)
         scheduler.hear(event)
     return others
@@ -123,7 +123,7 @@ def other_decisions(events: Events, request: Request) -> int:
 
 def unended(events: Events, request: Request) -> int:
     """Trials that are not as a finished search leaves them: done at the end or stopped at a rung, no epoch twice."""
-    rungs = make_scheduler(request.scheduler, request.epochs).rungs
+    rungs = scheduler_of(request, request.samples).rungs
     record = Record(events)
     wrong = abs(len(record.trials) - (record.samples or 0)) + (record.sessions[-1].reason != "finished")
     for run in record.trials:

@@ -9,6 +9,7 @@ class Halves:
     """Every trial trains half an epoch at a time, in whatever slot is free."""
 
     pauses = True
+    same_on_any_slots = False
 
     def __init__(self, max_t: int) -> None:
         """max_t: epochs."""

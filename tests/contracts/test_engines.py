@@ -30,7 +30,16 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Record:
 
 def curves(record: Record) -> dict[int, list[tuple[Any, ...]]]:
     def row(m: Measured) -> tuple[Any, ...]:
-        return m.images, m.epoch, m.train_loss, m.train_accuracy, m.val_loss, m.val_accuracy, m.learning_rate
+        return (
+            m.images,
+            m.epoch,
+            m.train_loss,
+            m.train_accuracy,
+            m.val_loss,
+            m.val_accuracy,
+            m.val_balanced_accuracy,
+            m.learning_rate,
+        )
 
     return {run.key[0]: [row(m) for m in run.measurements] for run in record.trials}
 

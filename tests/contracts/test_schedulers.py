@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 import tests.contracts.halves  # noqa: F401  registers the scheduler that pauses
 from search.history.events import Asked, Closed, Decision, Event, Granted, Measured, OfRun, Opened, Started, State
 from search.history.ledger import MemoryLedger
+from search.history.metric import ACCURACY, BALANCED, METRICS
 from search.history.record import Record, Run
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
 from search.schedulers import SCHEDULERS
-from search.schedulers.scheduler import SchedulerError, make_scheduler
+from search.schedulers.scheduler import Scheduler, SchedulerError, make_scheduler
 from trainables.worker.task import Task
 
 MAX_T = 8
@@ -23,8 +24,16 @@ IMAGES = 1000  # an epoch
 every_scheduler = pytest.mark.parametrize("name", [*SCHEDULERS, "halves", "marks"])
 
 
-def play(name: str, values: list[list[float]], slots: int) -> Driver:
-    """A search in which trial n has values[n] at its half epochs, each trial at a speed of its own."""
+def make(name: str, max_t: int = MAX_T, samples: int = 1) -> Scheduler:
+    return make_scheduler(name, max_t=max_t, samples=samples)
+
+
+def play(name: str, values: list[list[float]], slots: int, metric: str = ACCURACY) -> Driver:
+    """A search in which trial n has values[n] at its half epochs, each trial at a speed of its own.
+
+    metric: what trials are compared by; by the other one they rank the other way round.
+    """
+    (other,) = METRICS.keys() - {metric}
     clock = Clock()
     config = {"training": {"batch_size": 1, "epochs": MAX_T}}
 
@@ -51,17 +60,20 @@ def play(name: str, values: list[list[float]], slots: int) -> Driver:
         for epoch in ends:
             if (images := round(epoch * IMAGES)) <= begins:
                 continue
+            value = values[task.trial][int(2 * epoch) - 1]
             answer: dict[str, Any] = {
                 "state": "done" if epoch == MAX_T else "running",
                 "images": images,
                 "epoch": float(epoch),
-                "val_accuracy": values[task.trial][int(2 * epoch) - 1],
+                METRICS[metric]: value,
+                METRICS[other]: 1 - value,
                 "seconds": 1.0,
                 "checkpoint": f"{task.prefix}-{images}.pt" if task.pauses and epoch < MAX_T else None,
             }
             yield 1.0 + task.trial % 3, answer
 
-    driver = Driver(MemoryLedger(clock=clock), source, make_scheduler(name, MAX_T), NoShelf(), clock=clock)
+    book, scheduler = MemoryLedger(clock=clock), make(name, samples=len(values))
+    driver = Driver(book, source, scheduler, NoShelf(), metric=metric, clock=clock)
     driver.append(Opened(samples=len(values), slots=slots))
     simulate(driver, steps, slots=slots, clock=clock)
     driver.append(Closed(reason="finished"))
@@ -76,13 +88,25 @@ curves = st.lists(st.lists(st.floats(0, 1, width=16), min_size=2 * MAX_T, max_si
 @given(values=curves, slots=st.sampled_from([1, 2, 5]))
 def test_it_is_a_function_of_the_events_in_their_order(name: str, values: list[list[float]], slots: int) -> None:
     events = play(name, values, slots).ledger.events
-    rebuilt = make_scheduler(name, MAX_T)
+    rebuilt = make(name)
     for event in events:
         if isinstance(event, Measured) and event.decision is not Decision.END:
-            assert rebuilt.decide(event.trial, event.epoch, event.val_accuracy or 0.0) is event.decision
+            assert rebuilt.decide(event.trial, event.epoch, event.value or 0.0) is event.decision
         if isinstance(event, Granted):
             assert rebuilt.choose() == event.trial
         rebuilt.hear(event)
+
+
+@every_scheduler
+@settings(deadline=None, max_examples=25)
+@given(values=curves, slots=st.sampled_from([1, 2, 5]))
+def test_it_compares_what_the_search_asks_it_to(name: str, values: list[list[float]], slots: int) -> None:
+    by_accuracy, by_balanced = (play(name, values, slots, metric) for metric in (ACCURACY, BALANCED))
+    decided = [
+        [(e.trial, e.epoch, e.decision) for e in driver.ledger.events if isinstance(e, Measured)]
+        for driver in (by_accuracy, by_balanced)
+    ]
+    assert decided[0] == decided[1]
 
 
 @every_scheduler
@@ -99,7 +123,7 @@ def test_every_search_ends_and_somebody_reaches_the_end(name: str, values: list[
 
 @every_scheduler
 def test_asking_changes_nothing(name: str) -> None:
-    scheduler = make_scheduler(name, MAX_T)
+    scheduler = make(name)
     for _ in range(2):
         assert scheduler.decide(0, 1.0, 0.5) in (Decision.CONTINUE, Decision.PAUSE)
         assert scheduler.choose() is None
@@ -107,10 +131,10 @@ def test_asking_changes_nothing(name: str) -> None:
 
 @every_scheduler
 def test_rungs_ascend_below_the_last_epoch(name: str) -> None:
-    rungs = make_scheduler(name, MAX_T).rungs
+    rungs = make(name).rungs
     assert list(rungs) == sorted(set(rungs))
     assert all(0 < rung < MAX_T for rung in rungs)
-    assert make_scheduler(name, 1).rungs == tuple(rung for rung in make_scheduler(name, 1).rungs if rung < 1)
+    assert all(0 < rung < 1 for rung in make(name, max_t=1).rungs)
 
 
 @every_scheduler
@@ -142,5 +166,14 @@ def test_a_fold_of_the_ledger_knows_who_is_paused() -> None:
 
 
 def test_an_unknown_scheduler_is_one_line_that_names_the_known_ones() -> None:
-    with pytest.raises(SchedulerError, match="unknown scheduler 'magic'; known: asha, none"):
-        make_scheduler("magic", 4)
+    with pytest.raises(SchedulerError, match="unknown scheduler 'magic'; known: asha, asha-promote, halving, none"):
+        make("magic")
+
+
+@every_scheduler
+@settings(deadline=None, max_examples=25)
+@given(values=curves, slots=st.sampled_from([2, 5]))
+def test_what_promises_to_be_the_same_on_any_slots_is(name: str, values: list[list[float]], slots: int) -> None:
+    if make(name).same_on_any_slots:
+        one, more = (play(name, values, count).record.trials for count in (1, slots))
+        assert [(run.state, run.epochs) for run in one] == [(run.state, run.epochs) for run in more]

@@ -39,7 +39,7 @@ LINES = (OLD / "finished" / "ledger.jsonl").read_bytes().splitlines(keepends=Tru
 Contents = dict[int, tuple[str | None, dict[int, float]]]
 
 
-def read_tensorboard(folder: Path, search: str) -> Contents:
+def read_tensorboard(folder: Path, search: str, tag: str = "val_accuracy") -> Contents:
     """As TensorBoard reads it: a start at a step makes it forget what it read of that step and later ones."""
     found: Contents = {}
     for run in folder.glob("trial-*[0-9]"):
@@ -51,7 +51,7 @@ def read_tensorboard(folder: Path, search: str) -> Contents:
             if event.HasField("session_log"):
                 curve, end = {}, None
             for value in event.summary.value:
-                if value.tag == "val_accuracy":
+                if value.tag == tag:
                     assert event.step not in curve
                     curve[event.step] = value.simple_value
                 if value.tag == "_hparams_/session_start_info":

@@ -47,6 +47,12 @@ def test_an_address_is_refused_in_one_line_before_anything_is_on_disk(home):
     assert not (home / "results" / "far").exists()
 
 
+def test_validation_images_that_a_dataset_does_not_bring_are_refused_in_one_line(home):
+    done = hpsearch("retrain", "first", "--with-validation", *INLINE, cwd=home, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"hpsearch: [^\n]*--with-validation[^\n]*\n", done.stderr), done.stderr
+
+
 @pytest.mark.slow
 def test_a_search_judges_at_two_rungs_stops_the_worse_trials_and_finishes(home):
     trials = loaded(home, "first").trials

@@ -8,10 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables.augmentation import PRESETS
-from trainables.config import SCHEDULES, Config, ConfigError, NetworkConfig, OptimizerConfig, TrainingConfig
-from trainables.optimizers import OPTIMIZERS
+from trainables.config import Config, ConfigError, NetworkConfig, OptimizerConfig, TrainingConfig
+from trainables.optimizers import DECAYED, OPTIMIZERS, Argument
+from trainables.schedules import SCHEDULES
 
 numbers = st.floats(0, 1)
+
+
+def within(rule: Argument) -> st.SearchStrategy[float]:
+    """Values of an optimizer's argument."""
+    return st.sampled_from((0, 1)) if rule.whole else st.floats(0, 0.999, exclude_min=True)
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda children: st.lists(children, max_size=3),
@@ -28,7 +36,7 @@ optimizers = st.sampled_from(sorted(OPTIMIZERS)).flatmap(
         st.just(name),
         st.floats(0, 1e6, exclude_min=True),
         numbers,
-        st.fixed_dictionaries({}, optional=dict.fromkeys(OPTIMIZERS[name].arguments, st.floats(0, 0.999))),
+        st.fixed_dictionaries({}, optional={key: within(rule) for key, rule in OPTIMIZERS[name].arguments.items()}),
     )
 )
 trainings = st.builds(
@@ -36,8 +44,19 @@ trainings = st.builds(
     batch_size=st.integers(1, 10**6),
     epochs=st.none() | st.integers(1, 10**6),
     label_smoothing=st.floats(0, 0.99),
-    schedule=st.sampled_from(SCHEDULES),
+    schedule=st.sampled_from(sorted(SCHEDULES)),
     augment=st.none() | st.sampled_from(sorted(PRESETS)),
+    init=st.sampled_from(["torch", "kaiming"]),
+    warmup=st.floats(0, 0.99),
+    time_decay=numbers,
+    decayed=st.sampled_from(sorted(DECAYED)),
+    ema=st.none() | st.floats(0, 1, exclude_min=True, exclude_max=True),
+    patience=st.none() | st.integers(1, 100),
+    class_weights=st.booleans(),
+    crop_padding=st.none() | st.integers(0, 9),
+    jitter=st.none() | numbers,
+    rotation=st.none() | st.floats(0, 180),
+    mixing_from=st.integers(0, 99),
 )
 
 # The part of a configuration that is changed, what it becomes (None: left out), and what is said.
@@ -79,8 +98,16 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("training", {"epochs": "10"}, r"epochs must be a whole number .* 1.*, got '10'"),
     ("training", {"label_smoothing": 1}, r"label_smoothing must be below 1, got 1"),
     ("training", {"label_smoothing": float("nan")}, r"label_smoothing must be a finite number, got nan"),
-    ("training", {"schedule": "step"}, r"unknown schedule 'step'; known: constant, cosine"),
+    ("training", {"schedule": "steps"}, r"unknown schedule 'steps'; known: constant, cosine, linear, one_cycle, step"),
     ("training", {"schedule": None}, r"unknown schedule 'None'; known: constant, cosine"),
+    ("training", {"warmup": 1.0}, r"warmup must be below 1, got 1.0"),
+    ("training", {"ema": 1.0}, r"ema must be below 1, got 1.0"),
+    ("training", {"ema": 0.0}, r"ema must be above 0, got 0.0"),
+    ("training", {"patience": 0}, r"patience must be a whole number .* 1.*, got 0"),
+    ("training", {"class_weights": 1}, r"class_weights must be true or false, got 1"),
+    ("training", {"decayed": "norms"}, r"unknown choice of decayed 'norms'; known: all, weights, conv, dense"),
+    ("optimizer", {"name": "muon", "lr": 1, "keep_norms": 0.5}, r"keep_norms must be a whole number, got 0.5"),
+    ("optimizer", {"name": "sgd_nesterov", "lr": 1, "momentum": 0}, r"momentum must be above 0, got 0"),
     ("training", {"augment": "mixup"}, r"unknown augmentation 'mixup'; known: none, flip-crop, published"),
     ("training", {"augment": ["none"]}, r"unknown augmentation .*; known: none, flip-crop, published"),
 ]

@@ -1,13 +1,23 @@
 """What predictions say, against published figures, scikit-learn and torch."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
-from trainables.metrics import class_accuracies, confusion, cross_entropy, ensemble, wilson
+from trainables.metrics import (
+    balanced_accuracy,
+    balanced_interval,
+    class_accuracies,
+    confusion,
+    cross_entropy,
+    ensemble,
+    wilson,
+)
 
 labelled = st.integers(2, 6).flatmap(
     lambda classes: st.tuples(
@@ -86,3 +96,52 @@ def test_cross_entropy_is_torchs(seed: int) -> None:
 
 def test_cross_entropy_of_an_impossible_label_is_large_and_finite() -> None:
     assert 80 < cross_entropy(np.array([[1.0, 0.0]], dtype=np.float32), np.array([1])) < 100
+
+
+@given(data=labelled)
+def test_balanced_accuracy_is_scikit_learns(data: tuple[int, list[tuple[int, int]]]) -> None:
+    classes, pairs = data
+    labels, predicted = np.array(pairs, dtype=np.int64).T
+    matrix = confusion(labels, predicted, classes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes that are predicted and do not occur
+        expected = balanced_accuracy_score(labels, predicted)
+    assert balanced_accuracy(matrix.diagonal(), matrix.sum(axis=1)) == pytest.approx(expected)
+
+
+@given(data=st.integers(1, 10**6).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_balanced_interval_of_one_class_is_that_class_s(data: tuple[int, int]) -> None:
+    recognised, images = data
+    assert balanced_interval([recognised, 0], [images, 0]) == pytest.approx(wilson(recognised, images))
+
+
+@given(
+    counts=st.lists(st.integers(0, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), min_size=1).filter(
+        lambda counts: any(of for _, of in counts)
+    )
+)
+def test_the_balanced_interval_lies_in_zero_to_one_around_the_value(counts: list[tuple[int, int]]) -> None:
+    recognised, images = zip(*counts, strict=True)
+    low, high = balanced_interval(recognised, images)
+    assert 0 <= low <= balanced_accuracy(recognised, images) <= high <= 1
+    assert low < high
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shares"),
+    [
+        ([800, 100, 100], [0.9, 0.5, 0.7]),
+        ([1000, 20, 5, 5], [0.95, 0.6, 0.3, 0.9]),
+        ([30] * 10, [0.98] * 10),
+        ([10] * 100, [0.95] * 100),
+        ([200, 200], [0.999, 0.999]),
+    ],
+)
+def test_the_balanced_interval_covers_the_truth_about_as_often_as_it_says(
+    sizes: list[int], shares: list[float]
+) -> None:
+    rng = np.random.default_rng(0)
+    drawn = rng.binomial(sizes, shares, size=(1000, len(sizes)))
+    intervals = np.array([balanced_interval(recognised, sizes) for recognised in drawn])
+    covered = (intervals[:, 0] <= np.mean(shares)) & (np.mean(shares) <= intervals[:, 1])
+    assert covered.mean() > 0.93  # of 1000, three standard deviations below 0.95

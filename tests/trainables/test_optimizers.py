@@ -19,6 +19,12 @@ def own_arguments(name: str) -> dict[str, float]:
     return {argument: 0.1 * (i + 3) for i, argument in enumerate(OPTIMIZERS[name].arguments)}
 
 
+#: Torch's defaults do not make this optimizer.
+MADE: dict[str, dict[str, Any]] = {"sgd_nesterov": {"momentum": 0.9, "nesterov": True}}
+#: Those that are one of torch's; tests/trainables/test_matrices.py has the others.
+PLAIN = [name for name, entry in OPTIMIZERS.items() if entry.others is None]
+
+
 def reference(name: str, weight: nn.Parameter, **carried_out: Any) -> torch.optim.Optimizer:
     """Torch's own optimizer with those arguments."""
     kind = getattr(torch.optim, OPTIMIZERS[name].torch_class)
@@ -32,6 +38,9 @@ def reference(name: str, weight: nn.Parameter, **carried_out: Any) -> torch.opti
         ("rmsprop", {"alpha": 0.9, "momentum": 0.4}, {"alpha": 0.9, "momentum": 0.4}),
         ("adagrad", {"lr_decay": 0.1}, {"initial_accumulator_value": 0.0, "lr_decay": 0.1}),
         ("sgd", {"momentum": 0.4, "dampening": 0.3}, {"momentum": 0.4, "dampening": 0.3}),
+        ("nadam", {"momentum_decay": 0.01}, {"betas": (0.9, 0.999), "momentum_decay": 0.01}),
+        ("adadelta", {"rho": 0.8}, {"rho": 0.8}),
+        ("sgd_nesterov", {"momentum": 0.99}, {"momentum": 0.99, "dampening": 0, "nesterov": True}),
     ],
 )
 def test_an_optimizer_has_the_arguments_given(name: str, arguments: dict[str, float], expected: dict[str, Any]) -> None:
@@ -41,13 +50,15 @@ def test_an_optimizer_has_the_arguments_given(name: str, arguments: dict[str, fl
     assert (group["lr"], group["weight_decay"], len(group["params"])) == (0.02, 0.001, 2)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_the_defaults_are_torchs(name: str) -> None:
     layer = nn.Linear(3, 2)
     made = make_optimizer(OptimizerConfig(name, 0.02), layer.parameters())
     kind = getattr(torch.optim, OPTIMIZERS[name].torch_class)
     assert isinstance(made, kind)
-    group, expected = made.param_groups[0], kind(layer.parameters(), lr=0.02, weight_decay=0.0).param_groups[0]
+    group = made.param_groups[0]
+    theirs = kind(layer.parameters(), lr=0.02, weight_decay=0.0, **MADE.get(name, {}))
+    expected = theirs.param_groups[0]
     # How torch carries a step out may differ, what it computes may not.
     carried_out = ("params", "fused", "foreach")
     assert {k: v for k, v in group.items() if k not in carried_out} == {
@@ -55,7 +66,7 @@ def test_the_defaults_are_torchs(name: str) -> None:
     }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_weight_decay_pulls_weights_towards_zero(name: str) -> None:
     weight = nn.Parameter(torch.ones(4))
     optimizer = make_optimizer(OptimizerConfig(name, 0.01, weight_decay=0.1), [weight])
@@ -64,7 +75,7 @@ def test_weight_decay_pulls_weights_towards_zero(name: str) -> None:
     assert ((weight < 1) & (weight > 0)).all()
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_steps_are_those_of_torchs_plain_implementation(name: str) -> None:
     ours, theirs = nn.Parameter(torch.ones(5)), nn.Parameter(torch.ones(5))
     known = inspect.signature(getattr(torch.optim, OPTIMIZERS[name].torch_class)).parameters
@@ -80,11 +91,11 @@ def test_steps_are_those_of_torchs_plain_implementation(name: str) -> None:
     torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_its_steps_are_torchs_to_the_bit(name: str) -> None:
     ours, theirs = (nn.Parameter(torch.linspace(-1, 1, 100)) for _ in range(2))
     made = make_optimizer(OptimizerConfig(name, 0.02, 0.001, own_arguments(name)), [ours])
-    expected = reference(name, theirs, **{OPTIMIZERS[name].implementation: True})
+    expected = reference(name, theirs, **{str(OPTIMIZERS[name].implementation): True})
     for _ in range(4):
         for weight, optimizer in ((ours, made), (theirs, expected)):
             optimizer.zero_grad()
@@ -94,7 +105,7 @@ def test_its_steps_are_torchs_to_the_bit(name: str) -> None:
     assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_its_state_has_the_size_that_the_registry_says(name: str) -> None:
     weight = nn.Parameter(torch.ones(7))
     made = make_optimizer(OptimizerConfig(name, 0.02, 0.001, own_arguments(name)), [weight])
@@ -112,8 +123,9 @@ from trainables.optimizers import OPTIMIZERS
 from trainables.torch_optimizers import make_optimizer
 for name in OPTIMIZERS:
     weight = torch.nn.Parameter(torch.ones(3))
-    optimizer = make_optimizer(OptimizerConfig(name, 0.1), [weight])
-    weight.sum().backward()
+    matrices = [torch.nn.Parameter(torch.ones(2, 2)) for _ in range(2)]
+    optimizer = make_optimizer(OptimizerConfig(name, 0.1), [weight, *matrices])
+    sum(each.sum() for each in (weight, *matrices)).backward()
     optimizer.step()
     optimizer.zero_grad()
     optimizer.load_state_dict(optimizer.state_dict())
@@ -121,3 +133,45 @@ print("torch._dynamo" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def layers() -> nn.Module:
+    """A convolution with a norm, and a dense layer."""
+    return nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(12, 2))
+
+
+def pulled(name: str, decayed: str) -> set[str]:
+    """The names of the parameters that change when all gradients are zero."""
+    model = layers()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(1.0)
+            parameter.grad = torch.zeros_like(parameter)
+    arguments = {"keep_norms": 0} if name == "muon" else {}
+    optimizer = make_optimizer(OptimizerConfig(name, 0.1, 0.5, arguments), model.parameters(), decayed)
+    optimizer.step()
+    return {key for key, value in model.named_parameters() if not torch.equal(value, torch.ones_like(value))}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("decayed", "expected"),
+    [
+        ("all", {"0.weight", "0.bias", "1.weight", "1.bias", "3.weight", "3.bias"}),
+        ("weights", {"0.weight", "3.weight"}),
+        ("conv", {"0.weight"}),
+        ("dense", {"3.weight"}),
+    ],
+)
+def test_weight_decay_pulls_what_is_asked_for(name: str, decayed: str, expected: set[str]) -> None:
+    assert pulled(name, decayed) == expected
+
+
+def test_adamw_decays_by_the_rate_alone_and_adam_by_its_gradient() -> None:
+    """Loshchilov and Hutter 2019: w · (1 - lr · decay), whatever the gradients were."""
+    weights = {name: nn.Parameter(torch.tensor([1.0, 10.0])) for name in ("adam", "adamw")}
+    for name, weight in weights.items():
+        weight.grad = torch.zeros(2)
+        make_optimizer(OptimizerConfig(name, 0.1, 0.5), [weight]).step()
+    torch.testing.assert_close(weights["adamw"].detach(), torch.tensor([0.95, 9.5]))
+    torch.testing.assert_close(weights["adam"].detach(), torch.tensor([0.9, 9.9]))

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import save_file
+from sklearn.metrics import balanced_accuracy_score
 
 from trainables import files, saved_network
 from trainables.config import Config
@@ -75,7 +76,7 @@ def test_what_rebuilds_a_network_is_plain_json(folder: Path, digits: Images) -> 
 def test_a_test_pass_writes_every_prediction(
     folder: Path, digits: Images, resident: Resident, network: saved_network.Network
 ) -> None:
-    correct = saved_network.test_pass(network, folder, resident, "float32")
+    correct, balanced = saved_network.test_pass(network, folder, resident, "float32")
     table = pq.read_table(folder / "predictions.parquet")
     assert table.column_names == ["index", "label", "probabilities"]
     assert table["index"].to_pylist() == list(range(len(digits)))
@@ -84,13 +85,14 @@ def test_a_test_pass_writes_every_prediction(
     assert probabilities.shape == (len(digits), len(digits.classes))
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert (probabilities.argmax(axis=1) == digits.labels).sum() == correct
+    assert balanced == pytest.approx(balanced_accuracy_score(digits.labels, probabilities.argmax(axis=1)))
     assert correct > len(digits) / 5  # guessing would be a tenth
 
 
 def test_predictions_are_read_back_with_their_classes(
     folder: Path, digits: Images, resident: Resident, network: saved_network.Network
 ) -> None:
-    correct = saved_network.test_pass(network, folder, resident, "float32")
+    correct, _ = saved_network.test_pass(network, folder, resident, "float32")
     labels, probabilities, classes = read_predictions(folder)
     expected = torch.cat([logits.softmax(1) for logits, _ in evaluate(network.model, resident, "float32")])
     assert np.array_equal(labels, digits.labels)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -197,6 +198,22 @@ def test_validation_is_the_mean_over_the_plain_images_without_dropout(make: Make
     assert measurement.val_accuracy == pytest.approx((logits.argmax(1) == labels).float().mean().item())
 
 
+def test_balanced_accuracy_is_the_mean_over_the_classes_that_the_validation_images_have(digits: Images) -> None:
+    """Nine of ten classes, two of them smaller, in more batches than one."""
+    order = np.argsort(digits.labels, kind="stable")
+    times = np.array([0, 1, 3, *[6] * 7])[digits.labels[order]]
+    uneven = digits.take(np.repeat(order, times))
+    validation = Resident.of(uneven, "cpu")
+    assert len(uneven) > 512 and np.bincount(uneven.labels)[0] == 0
+    training = Training(configured(epochs=2), Resident.of(digits, "cpu"), validation, seed=0)
+    for _ in range(2):
+        measurement = training.run_segment()
+        predicted = torch.cat([logits.argmax(1) for logits, _ in evaluate(training.model, validation, "float32")])
+        expected = balanced_accuracy_score(uneven.labels, predicted.numpy())
+        assert measurement.val_balanced_accuracy == pytest.approx(expected, rel=1e-12)
+        assert measurement.val_balanced_accuracy != measurement.val_accuracy
+
+
 def test_training_without_an_augmentation_of_its_own_is_augmented_as_published(make: Make) -> None:
     config = configured(epochs=1)
     none_named, published = (run(make(config.with_training(augment=name))) for name in (None, "published"))
@@ -207,8 +224,8 @@ def test_training_without_an_augmentation_of_its_own_is_augmented_as_published(m
 def test_without_validation_its_fields_are_none_and_training_is_the_same(make: Make) -> None:
     validated, alone = make(everything("sgd")), make(everything("sgd"), validated=False)
     with_validation, without = run(validated), run(alone)
-    assert {(m.val_loss, m.val_accuracy) for m in without} == {(None, None)}
-    assert [replace(m, val_loss=None, val_accuracy=None) for m in with_validation] == without
+    nothing = dict.fromkeys(("val_loss", "val_accuracy", "val_balanced_accuracy"))
+    assert [replace(m, **nothing) for m in with_validation] == without
     assert same_weights(validated, alone)
     assert all(m.finite for m in without)
 
@@ -277,3 +294,48 @@ def test_a_users_own_module_trains(make: Make, tmp_path: Path, monkeypatch: pyte
     config = configured().to_json() | {"network": {"name": f"{name}:make"}}
     first, *_, last = run(make(Config.from_json(config)))
     assert last.train_loss < first.train_loss
+
+
+def test_with_class_weights_each_class_counts_alike_in_the_loss(make: Make) -> None:
+    training = make(configured(optimizer={"lr": STILL}, class_weights=True), num_images=64)
+    measurement = training.run_segment()
+    with torch.no_grad():
+        losses = cross_entropy(
+            training.model(normalise(training.train.pixels)), training.train.labels, reduction="none"
+        )
+    labels = training.train.labels
+    of_classes = [losses[labels == each].mean() for each in labels.unique()]
+    assert len({int((labels == each).sum()) for each in labels.unique()}) > 1  # or the test shows nothing
+    assert measurement.train_loss == pytest.approx(torch.stack(of_classes).mean().item(), rel=1e-5)
+
+
+def test_class_weights_change_nothing_where_classes_are_even(digits: Images) -> None:
+    rows = np.concatenate([np.flatnonzero(digits.labels == each)[:20] for each in range(10)])
+    even = Resident.of(digits.take(rows), "cpu")
+    first, second = (
+        Training(configured(class_weights=weighted), even, None, seed=0).run_segment() for weighted in (False, True)
+    )
+    assert second.train_loss == pytest.approx(first.train_loss, rel=1e-5)
+
+
+def test_every_parameter_group_follows_the_schedule_from_its_own_rate(make: Make) -> None:
+    config = configured(
+        optimizer={"name": "muon", "lr": 0.1, "others_lr": 0.001, "weight_decay": 0.1},
+        network={"head_widths": [16]},
+        schedule="linear",
+        decayed="weights",
+    )
+    training = make(config)
+    assert {group["lr"] for group in training.optimizer.param_groups} == {0.1, 0.001}
+    training.run_segment()
+    factor = 1 - (240 - 16) / 720  # of the last batch, of sixteen images
+    found = sorted(group["lr"] for group in training.optimizer.param_groups)
+    assert found == pytest.approx([0.001 * factor] * (len(found) - 1) + [0.1 * factor])
+
+
+def test_weights_may_begin_as_he_et_al_drew_them(make: Make) -> None:
+    torchs, again, kaiming = (make(configured(init=how)) for how in ("torch", "torch", "kaiming"))
+    assert same_weights(torchs, again) and not same_weights(torchs, kaiming)
+    last = [part for part in kaiming.model.modules() if isinstance(part, nn.Linear)][-1]
+    assert last.weight.std().item() == pytest.approx(math.sqrt(2 / last.in_features), rel=0.1)
+    assert not last.bias.any()

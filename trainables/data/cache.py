@@ -61,7 +61,7 @@ def _open(folder: Path, stem: str) -> Images | None:
             raise ValueError("the manifest has changed since it was stored")
         pixels = _map(folder / f"{stem}.pixels.npy", described["pixels"])
         labels = _map(folder / f"{stem}.labels.npy", described["labels"])
-        return Images(pixels, labels, tuple(described["classes"]))
+        return Images(pixels, labels, tuple(described["classes"]), described["bits"])
     except Exception as error:  # a damaged file makes its readers fail in any way
         reason = one_line(error)
         warnings.warn(f"the image cache {manifest} is damaged and is built anew ({reason})", stacklevel=4)
@@ -89,7 +89,7 @@ def _checksum(described: dict[str, Any]) -> int:
 
 def _store(folder: Path, stem: str, images: Images) -> None:
     """Write under temporary names and rename, the manifest last: it vouches for the arrays."""
-    manifest: dict[str, Any] = {"classes": list(images.classes)}
+    manifest: dict[str, Any] = {"classes": list(images.classes), "bits": images.bits}
     for name, array in (("pixels", images.pixels), ("labels", images.labels)):
         array = np.ascontiguousarray(array)
         manifest[name] = _describe(array)

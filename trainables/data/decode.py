@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,17 +11,24 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from architectures.errors import one_line
+from trainables import limits
+from trainables.data.contents import LFS_POINTER, LFS_WORDS, beginning
 from trainables.data.images import DatasetError
-from trainables.data.pixels import GREY, as_8_bits, resize, upright, upright_size
+from trainables.data.pixels import GREY, as_8_bits, is_deep, resize, upright, upright_size
 
 Progress = Callable[[int, int], None]
-# Where an image lies, for messages, and its file or its encoded bytes; None where a row of a Parquet file has none.
-Encoded = tuple[str, Path | bytes | None]
+Data = Path | bytes | np.ndarray | None
+# An image's place among those asked for, where it lies, for messages, and its file, its encoded bytes or its pixels,
+# uint8 (H, W) or (H, W, 3); None where a row of a Parquet file has none. Archives yield images in their own order.
+Encoded = tuple[int, str, Data]
 
 # No other format is decoded, whatever a file's name says, because Pillow hands some formats to external programs.
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
+#: What files of these formats are called.
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
+)
 IMAGES_PER_REPORT = 500
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 # A small file may hold any number of pixels, and all are decoded before they are resized.
 MOST_PIXELS = 50_000_000
 
@@ -34,9 +40,9 @@ class Look:
     mode: str
     """L if all images are grey, else RGB."""
     size: tuple[int, int]
-    """(width, height) of the first image."""
-    bits: int = 16
-    """How many of the 16 bits of a deep grey image are used, from 8."""
+    """(width, height) of an image."""
+    bits: int | None = None
+    """How many of the 16 bits of deep grey images are used, from 8; None where there are no such images."""
 
 
 def look(images: Iterable[Encoded], total: int, root: Path) -> Look:
@@ -46,17 +52,19 @@ def look(images: Iterable[Encoded], total: int, root: Path) -> Look:
     """
     size, largest = None, 0
     faults = _Faults()
-    for where, data in images:
+    is_any_deep = False
+    for _, where, data in images:
         with faults.noted(where, data), _opened(data) as image:
             size = size or upright_size(image)
             if image.mode not in GREY:
                 return Look("RGB", size)
-            if image.mode.startswith("I;16"):
+            if is_deep(image):
+                is_any_deep = True
                 largest = max(largest, int(np.asarray(image).max()))
     if size is None:
         faults.refuse(total, root)
     assert size is not None, "every part has an image"
-    return Look("L", size, max(largest.bit_length(), 8) if largest else 16)
+    return Look("L", size, max(largest.bit_length(), 8) if is_any_deep else None)
 
 
 def decode(
@@ -78,7 +86,7 @@ def decode(
     pixels = np.empty((total, 1 if mode == "L" else 3, height, width), np.uint8)
     sizes = {size}
     faults = _Faults()
-    for row, (where, data) in enumerate(images):
+    for done, (row, where, data) in enumerate(images, start=1):
         with faults.noted(where, data), _opened(data) as stored:
             image = upright(stored)
             sizes.add(image.size)
@@ -86,8 +94,8 @@ def decode(
                 image = as_8_bits(image, mode, seen.bits)
                 array = np.asarray(resize(image, image_size) if image_size else image)
                 pixels[row] = array if mode == "L" else array.transpose(2, 0, 1)
-        if progress and ((row + 1) % IMAGES_PER_REPORT == 0 or row + 1 == total):
-            progress(row + 1, total)
+        if progress and (done % IMAGES_PER_REPORT == 0 or done == total):
+            progress(done, total)
     faults.refuse(total, root)
     if not image_size:
         _check_sizes(sizes, root)
@@ -101,7 +109,7 @@ def check_headers(images: Iterable[Encoded], total: int, root: Path, size: tuple
     """
     faults = _Faults()
     sizes = {size} if size else set()
-    for where, data in images:
+    for _, where, data in images:
         with faults.noted(where, data), _opened(data) as image:
             if size:
                 sizes.add(upright_size(image))
@@ -120,12 +128,12 @@ def _check_sizes(sizes: set[tuple[int, int]], root: Path) -> None:
 
 
 def _check_memory(needed: int, images: str, root: Path) -> None:
-    """Raise DatasetError for more bytes than this machine has, for which the system might kill the process later."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Raise DatasetError for more bytes than there are here, for which the system might kill the process later."""
+    memory, _ = limits.memory()
     if needed > memory:
         raise DatasetError(
             f"images are held in memory; {images} in {root} take {needed / 2**30:,.0f} GiB of the "
-            f"{memory / 2**30:,.0f} GiB that this machine has: use a smaller --image-size N"
+            f"{memory / 2**30:,.0f} GiB that this machine or its container has: use a smaller --image-size N"
         )
 
 
@@ -137,7 +145,7 @@ class _Faults:
         self.unreadable: list[str] = []
 
     @contextlib.contextmanager
-    def noted(self, where: str, data: Path | bytes | None) -> Iterator[None]:
+    def noted(self, where: str, data: Data) -> Iterator[None]:
         """Note what goes wrong in the block instead of raising it."""
         try:
             yield
@@ -157,7 +165,9 @@ class _Faults:
                 raise DatasetError(f"every {rule}: {len(faults)} of {total} in {root} {fail}, the first is {faults[0]}")
 
 
-def _opened(data: Path | bytes | None) -> Image.Image:
+def _opened(data: Data) -> Image.Image:
+    if isinstance(data, np.ndarray):
+        return Image.fromarray(data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below
         image = Image.open(data if isinstance(data, Path) else io.BytesIO(data or b""), formats=FORMATS)
@@ -166,19 +176,10 @@ def _opened(data: Path | bytes | None) -> Image.Image:
     return image
 
 
-def _reason(error: Exception, data: Path | bytes) -> str:
-    if _beginning(data).startswith(LFS_POINTER):
-        return "a Git LFS pointer, which stands for a file that is not here: git lfs pull fetches it"
+def _reason(error: Exception, data: Data) -> str:
+    start = beginning(data) if isinstance(data, Path) else bytes(data[:512]) if isinstance(data, bytes) else b""
+    if start.startswith(LFS_POINTER):
+        return LFS_WORDS
     if isinstance(error, UnidentifiedImageError):  # its text holds a memory address
         return f"not a {', '.join(FORMATS)} image"
     return one_line(error)
-
-
-def _beginning(data: Path | bytes) -> bytes:
-    if isinstance(data, bytes):
-        return data[: len(LFS_POINTER)]
-    try:
-        with data.open("rb") as file:
-            return file.read(len(LFS_POINTER))
-    except OSError:
-        return b""

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.data.formats import find_files
-from trainables.data.formats.format import Columns, Files, Format
+from trainables.data.formats.format import AS_NAMED, Columns, Part
 from trainables.data.formats.listing import printable
 from trainables.data.images import DatasetError
 from trainables.data.known import DATASETS
-from trainables.data.read import TEST_SHARE, number_classes, read_labels
+from trainables.data.own import Own
+from trainables.data.read import TEST_SHARE
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Survey:
     """Where the test images lie; None where a share of train is held out."""
     left_out: tuple[str, ...]
     """What is not used, in phrases."""
+    bits: int | None = None
+    """How many of the 16 bits of grey train uses, which are scaled to 8; None where no image has 16."""
 
     def line(self, share: float) -> str:
         """All of it in one line; `share` of train is held out where there are no validation images."""
@@ -33,18 +36,22 @@ class Survey:
             f"validation from {self.validation or f'{share:.0%} of train'}",
             f"test from {self.test or f'{TEST_SHARE:.0%} of train'}",
         )
-        return ", ".join((*used, *(f"{phrase} left out" for phrase in self.left_out)))
+        used_bits = "16 bits" if self.bits == 16 else f"the lower {self.bits} of 16 bits"
+        grey = (f"{used_bits} of grey scaled to 8",) if self.bits else ()
+        return ", ".join((*used, *grey, *(f"{phrase} left out" for phrase in self.left_out)))
 
 
-def find(dataset: str) -> tuple[Path, Format, Files]:
-    """The folder of a dataset, its format and its files; raises DatasetError if there is no such folder or dataset."""
+def find(dataset: str, columns: Columns) -> Own:
+    """A user's own dataset; raises DatasetError if there is no such folder or file, or it is of no format."""
     try:
         root = Path(dataset).expanduser().resolve()
-        found = root.is_dir()
+        found = root.is_dir() or root.is_file()
     except (OSError, RuntimeError, ValueError):  # too long, a user who does not exist, a NUL
         found = False
     if not found:
-        raise DatasetError(f"a dataset is one of {', '.join(DATASETS)} or a folder that exists; {dataset!r} is neither")
+        raise DatasetError(
+            f"a dataset is one of {', '.join(DATASETS)} or a folder or file that exists; {dataset!r} is none of these"
+        )
     try:
         str(root).encode()
     except UnicodeEncodeError as error:
@@ -52,7 +59,7 @@ def find(dataset: str) -> tuple[Path, Format, Files]:
             f"a dataset's path must be in UTF-8, which {printable(root)} is not: rename the folder"
         ) from error
     try:
-        return root, *find_files(root)
+        return Own(root, *find_files(root), columns)
     except OSError as error:
         raise unreadable(root, error) from error
 
@@ -63,25 +70,34 @@ def unreadable(root: Path, error: OSError) -> DatasetError:
 
 
 def survey(dataset: str, columns: Columns) -> Survey | None:
-    """What a folder of images was taken for; None for a known dataset, which leaves nothing to guess.
+    """What a user's own dataset is taken for; None for a known dataset, which leaves nothing to guess."""
+    own = find_own(dataset, columns)
+    return survey_of(own) if own else None
+
+
+def find_own(dataset: str, columns: Columns) -> Own | None:
+    """A user's own dataset, None for a known one; raises DatasetError for columns of a dataset that has none."""
+    if dataset not in DATASETS:
+        return find(dataset, columns)
+    if columns != AS_NAMED:
+        raise DatasetError(f"--label and --image choose columns of your own Parquet files, and {dataset} has none")
+    return None
+
+
+def survey_of(own: Own) -> Survey:
+    """What a dataset is taken for.
 
     Reads the labels of all parts and no picture. Raises DatasetError for labels that cannot be trained on or tested.
     """
-    if dataset in DATASETS:
-        if columns.label or columns.image:
-            raise DatasetError(f"--label and --image choose columns of your own Parquet files, and {dataset} has none")
-        return None
-    root, of, files = find(dataset)
-    train = of.open(files.train, columns)
-    classes = number_classes(train, root)
-    if files.validation:
-        read_labels(root, of, files, "validation", columns, train)
-    if files.test:
-        read_labels(root, of, files, "test", columns, train)
+    classes = own.numbers
+    parts: tuple[Part, ...] = ("validation", "test")
+    for part in parts:
+        if own.files.of(part):
+            own.labelled(part)
     return Survey(
-        labels=f"column '{train.label_column}'" if train.label_column else "folder names",
+        labels=own.train.labels_from,
         num_classes=len(classes),
-        validation=files.validation_from or None,
-        test=files.test_from or None,
-        left_out=files.left_out,
+        validation=own.files.validation_from or None,
+        test=own.files.test_from or None,
+        left_out=own.files.left_out,
     )

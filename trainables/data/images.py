@@ -24,6 +24,8 @@ class Images:
     """int64 (N,), numbers of classes."""
     classes: tuple[str, ...]
     """The classes' names by number."""
+    bits: int | None = None
+    """Of images that had 16 bits of grey, how many were used for black to white; None for all others."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -36,7 +38,12 @@ class Images:
 
     def take(self, indices: np.ndarray) -> "Images":
         """A copy of the images at `indices`, in that order, with the same classes."""
-        return Images(self.pixels[indices], self.labels[indices], self.classes)
+        return Images(self.pixels[indices], self.labels[indices], self.classes, self.bits)
+
+    def and_also(self, others: "Images") -> "Images":
+        """A copy of these images and others of the same classes and shape, in that order."""
+        pixels = np.concatenate((self.pixels, others.pixels))
+        return Images(pixels, np.concatenate((self.labels, others.labels)), self.classes)
 
 
 def fingerprint(images: Images) -> str:

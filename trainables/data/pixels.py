@@ -1,11 +1,14 @@
 """From an opened image to the pixels that a viewer shows: turned upright, transparency laid on white, 8 bits."""
 
 import warnings
+from functools import cache
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
-GREY = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"})
+GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+# Colours that were multiplied with their opacity, which are divided by it first.
+_STRAIGHT = {"La": "LA", "RGBa": "RGBA"}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -38,21 +41,37 @@ def upright(image: Image.Image) -> Image.Image:
     return image.transpose(turn) if turn is not None else image
 
 
-def as_8_bits(image: Image.Image, mode: str, bits: int = 16) -> Image.Image:
+def is_deep(image: Image.Image) -> bool:
+    """Whether an opened image has 16 bits of grey a pixel."""
+    # Pillow keeps the 16 bits of a PGM in 32, stretched to all of the 16.
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
+
+
+def as_8_bits(image: Image.Image, mode: str, bits: int | None = None) -> Image.Image:
     """The image in mode L or RGB, with what is transparent laid on white; raises ValueError for 32-bit pixels.
 
-    bits: of 16-bit grey pixels, how many are used: a camera may fill 12, whose upper 8 are then kept.
+    bits: of 16-bit grey pixels, how many are used: a camera may fill 12, whose upper 8 are then kept. All by default.
     """
-    if image.mode in ("I", "F"):
+    if is_deep(image):  # Pillow would clip 16 bits at 255 instead of scaling them
+        image = Image.fromarray(np.minimum(np.asarray(image) >> ((bits or 16) - 8), 255).astype(np.uint8))
+    elif image.mode in ("I", "F"):
         raise ValueError("its pixels have 32 bits, which say nothing of what is black and white: store 8 or 16 bits")
-    if image.mode.startswith("I;16"):  # Pillow would clip 16 bits at 255 instead of scaling them
-        image = Image.fromarray(np.minimum(np.asarray(image) >> (bits - 8), 255).astype(np.uint8))
+    elif image.mode == "LAB":
+        image = ImageCms.applyTransform(image, _lab_to_rgb()) or image
     elif image.has_transparency_data:
+        if image.mode in _STRAIGHT:
+            image = image.convert(_STRAIGHT[image.mode])
         image = image.convert("RGBA")
         opacity, _ = image.getchannel("A").getextrema()
         if opacity != 255:
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert(mode)
+
+
+@cache
+def _lab_to_rgb() -> ImageCms.ImageCmsTransform:
+    profiles = (ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"))
+    return ImageCms.buildTransform(*profiles, "LAB", "RGB")
 
 
 def _orientation(image: Image.Image) -> int:

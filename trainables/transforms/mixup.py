@@ -25,4 +25,4 @@ def mix_up(batch: Batch, alpha: float, stream: np.random.Generator) -> Batch:
     return Batch(inputs, torch.lerp(labels.roll(1, 0), labels, share.view(-1, 1)), batch.num_classes)
 
 
-MIXUP = Transform("mixup", whole=False, most=100.0, apply=mix_up)
+MIXUP = Transform("mixup", whole=False, most=100.0, apply=mix_up, mixes=True)

@@ -50,3 +50,5 @@ class Transform:
     """The batch changed, each image by its own draw. It neither changes the given tensors nor waits for the device."""
     misfit: Callable[[float, tuple[int, ...]], str | None] = any_size
     """Why images of a shape (C, H, W) cannot be transformed at a strength, as one line; None when they can."""
+    mixes: bool = False
+    """Whether images and labels are mixed with those of other images."""

@@ -4,6 +4,7 @@ This is the only module of `trainables` that imports Ray.
 """
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -74,12 +75,16 @@ class Worker(tune.Trainable):
         place: Place,
         threads: int,
         versions: Mapping[str, str] | None = None,
+        folder: str | None = None,
         **slot: Any,
     ) -> None:
         """Prepare the process once, then take the first run. Images come from Ray's object store, shared by all.
 
-        versions: the driver's, which must be these. slot: more arguments of `Slot`.
+        versions: the driver's, which must be these. folder: where a user's own networks are found, after everything
+        else. slot: more arguments of `Slot`.
         """
+        if folder is not None:
+            sys.path.append(folder)
         _check_versions(versions or {})
         keep_freed_memory()
         torch.set_num_threads(threads)

@@ -173,7 +173,7 @@ class Slot:
         """Write a retrain's network under this attempt's name; the driver puts it in its place."""
         if self._task.weights:
             shape = tuple(self._train.pixels.shape[1:])
-            network = Network(training.model, training.config, shape, self._classes)
+            network = Network(training.result, training.config, shape, self._classes)
             for name, data in network_files(network).items():
                 self._files.write(f"{self._task.prefix}+{name}", data)
 

@@ -4,9 +4,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trainables.batches import AUGMENTED_TOGETHER
 from trainables.config import Config
 from trainables.resident import Resident
-from trainables.training import AUGMENTED_TOGETHER, Training
+from trainables.training import Training
 
 SECONDS = 2.0  # of calibration in each slot
 STEPS = 2  # timed at first; those before them, which allocate and choose kernels, are timed apart

@@ -1,9 +1,7 @@
-"""Every Ray that runs here and every machine of a cluster, and whom they let in."""
+"""Every Ray that runs here and whom it lets in, and every machine of a cluster."""
 
-import os
-
-from search.machines import host, ray_processes, tokens
-from search.machines.doctor.row import Row, count, size_of
+from search.machines import ray_processes
+from search.machines.row import Row, count, size_of
 
 
 def rays() -> list[Row]:
@@ -27,27 +25,6 @@ def rays() -> list[Row]:
         advice = "see that it was started with RAY_AUTH_MODE=token"
         return [*rows, Row("who gets in", f"{shown}, of another user", "warning", advice)]
     return [*rows, Row("who gets in", f"{shown}: whoever has the token")]
-
-
-def token() -> Row:
-    """Whether Ray has a token here, and who may read it."""
-    if not tokens.wants_token():
-        found = f"RAY_AUTH_MODE={os.environ['RAY_AUTH_MODE']}"
-        return Row("token", found, "warning", "whoever reaches Ray's ports may run code: unset RAY_AUTH_MODE")
-    file = tokens.token_file()
-    if file is None:
-        return Row("token", tokens.place())
-    if not file.exists() and "RAY_AUTH_TOKEN_PATH" not in os.environ:
-        if not os.access(host.existing(file.parent), os.W_OK):
-            advice = "Ray keeps its token there: set HOME to a folder that can be written, or RAY_AUTH_TOKEN_PATH"
-            return Row("token", f"{host.existing(file.parent)} cannot be written", "problem", advice)
-        return Row("token", "none yet; the first launch makes one")
-    if tokens.token() is None:
-        return Row("token", f"none in {file}", "problem", tokens.REMEDY)
-    mode = file.stat().st_mode & 0o777
-    if mode & 0o077:
-        return Row("token", f"{file} has mode {mode:o}", "problem", f"others may read it: chmod 600 {file}")
-    return Row("token", f"{file}, mode {mode:o}")
 
 
 def machines(address: str) -> list[Row]:

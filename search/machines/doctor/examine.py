@@ -5,14 +5,9 @@ Nothing is changed and nothing is started. Neither torch nor Ray is imported unl
 
 from pathlib import Path
 
-from search.machines.doctor import access, folders, hardware, limits, packages
-from search.machines.doctor.row import Row
-
-
-def why_ray_may_not_start() -> str | None:
-    """The first problem of this machine that keeps Ray from starting, with what to do; None when none is known."""
-    rows = [*folders.ray_files(), access.token(), limits.limits(), hardware.memory()]
-    return next((f"{row.check}: {row.found}: {row.advice}" for row in rows if row.verdict == "problem"), None)
+from search.machines import ray_needs
+from search.machines.doctor import access, folders, hardware, packages
+from search.machines.row import Row
 
 
 def examine(results: Path, data_dir: Path, *, address: str | None = None, storage: str | None = None) -> list[Row]:
@@ -24,11 +19,11 @@ def examine(results: Path, data_dir: Path, *, address: str | None = None, storag
         from search.machines import cluster  # imported late, as it brings Ray
 
         address = cluster.resolve(address)
-    rows = [*packages.packages(), hardware.cores(), hardware.memory(), hardware.shared_memory(), *hardware.gpus()]
-    rows += [limits.limits(), limits.threads()]
-    rows += [*folders.folder("results", results), *folders.folder("data", data_dir), folders.datasets(data_dir)]
-    rows += folders.ray_files()
-    rows += [*access.rays(), access.token()]
+    rows = [*packages.packages(), hardware.cores(), ray_needs.memory(), hardware.shared_memory(), *hardware.gpus()]
+    rows += [ray_needs.limits(), hardware.threads()]
+    rows += [*ray_needs.folder("results", results), *ray_needs.folder("data", data_dir), folders.datasets(data_dir)]
+    rows += ray_needs.ray_files()
+    rows += [*access.rays(), ray_needs.token()]
     if address is not None:
         rows += access.machines(address)
     if storage is not None:

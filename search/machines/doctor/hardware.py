@@ -1,4 +1,4 @@
-"""Cores, memory and GPUs."""
+"""Cores, shared memory, GPUs, and the variables that rule threads."""
 
 import os
 import shutil
@@ -7,11 +7,13 @@ from pathlib import Path
 
 from architectures.errors import one_line
 from search.machines import host
-from search.machines.doctor.row import Row, count, size_of
+from search.machines.row import Row, count, size_of
 from trainables import limits
 
 OBJECT_STORE_SHARE = 0.3  # of the memory, which Ray gives its object store
 GPU_SECONDS = 10  # for the driver's answer
+BINDINGS = ("OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def cores() -> Row:
@@ -21,19 +23,6 @@ def cores() -> Row:
     if quota is not None and quota < usable:
         found += f"; {count(limits.cores(), 'trial')} at a time by default"
     return Row("cores", found)
-
-
-def memory() -> Row:
-    """Whether there is enough memory for a trial on each core."""
-    total, free = limits.memory()
-    found = f"{size_of(free)} free of {size_of(total)}"
-    slots = host.slots_in(free)
-    if slots < 1:
-        needed = size_of(host.RAY_BYTES + host.WORKER_BYTES)
-        return Row("memory", found, "problem", f"make {needed} free: a search needs that")
-    if slots < limits.cores():
-        return Row("memory", found, "warning", f"a trial takes about {size_of(host.WORKER_BYTES)}: --parallel {slots}")
-    return Row("memory", found)
 
 
 def shared_memory() -> Row:
@@ -95,3 +84,12 @@ def _driver_gpus() -> list[str]:
     except (OSError, subprocess.TimeoutExpired):
         return []
     return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
+
+
+def threads() -> Row:
+    """Variables that set the number of threads or their cores; a worker sets its own number, not its cores."""
+    given = [f"{name}={os.environ[name]}" for name in (*THREADS, *BINDINGS) if name in os.environ]
+    bound = [name for name in BINDINGS if name in os.environ]
+    if bound and os.environ.get("OMP_PROC_BIND", "true").lower() != "false":
+        return Row("threads", ", ".join(given), "warning", f"all workers may share one core: unset {' '.join(bound)}")
+    return Row("threads", ", ".join(given) or "no variable rules them; each worker sets its own number")

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from search.machines.doctor.row import Row
+from search.machines.row import Row
 
 
 def packages() -> list[Row]:

@@ -1,16 +1,30 @@
-"""Whether a session's workers start at all: one whose workers all fail before they begin ends, and says why."""
+"""Whether a session's workers start at all: one whose workers do not ends within a minute, and says why.
+
+A worker may take minutes to start where a machine is slow, as it imports torch. So waiting alone is no failure: it is
+one when the processes of this session's Ray stand still meanwhile, which those that import do not.
+"""
+
+from collections import deque
+from collections.abc import Callable
 
 from search.machines.machine import StartError
 
 FAILURES = 3  # to start, after which no worker is expected any more
+STILL = 40  # looks, one a second, after which
+BUSY_SHARE = 0.5  # of them must have seen a process at work; where nothing happens it is about a tenth
+MOST = 600  # looks after which a worker that is at work is not expected to start either
 
 
 class Starting:
     """Watches over a session until its first worker has started."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_busy: Callable[[], bool], last_error: Callable[[], str | None]) -> None:
+        """is_busy: whether one of Ray's processes is at work now. last_error: what they have written last, if any."""
+        self._is_busy, self._last_error = is_busy, last_error
         self._has_worker = False
         self._failures = 0
+        self._num_looks = 0
+        self._looks: deque[bool] = deque(maxlen=STILL)
 
     def started(self) -> None:
         """A worker has started."""
@@ -21,3 +35,18 @@ class Starting:
         self._failures += not self._has_worker
         if self._failures >= FAILURES:
             raise StartError(f"no worker starts here ({reason}); hpsearch doctor says what there is")
+
+    def look(self) -> None:
+        """To be called once a second; raises StartError when no worker is expected to start any more."""
+        if self._has_worker:
+            return
+        self._num_looks += 1
+        self._looks.append(self._is_busy())
+        if self._num_looks >= MOST:
+            raise self._error("none will")
+        if len(self._looks) == STILL and sum(self._looks) < BUSY_SHARE * STILL:
+            raise self._error("Ray's processes stand still")
+
+    def _error(self, what: str) -> StartError:
+        why = self._last_error() or "hpsearch doctor says what there is"
+        return StartError(f"no worker has started here, and {what} ({why})")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from search.machines import local_ray, ray_private, scratch
+from search.machines import local_ray, ray_logs, ray_private, ray_processes, scratch
 
 # isort: split
 import ray
@@ -75,6 +75,7 @@ def run_workers(
             sharers=sharers,
             timeout=work.timeout,
             versions=versions(),
+            folder=str(Path.cwd()) if here.address is None else None,  # a cluster's workers have a copy
         ),
         {"GPU": 1 / sharers} if sharers else {"CPU": here.threads},
     )
@@ -163,7 +164,8 @@ class _Judge(_Local, FIFOScheduler):
         super().__init__()
         self._driver, self._here = driver, here
         self._keeps_warm = False
-        self._starting = Starting()
+        self._starting = Starting(ray_processes.is_one_at_work, ray_logs.last_error)
+        self._looked = time.monotonic()
         self.fatal: Exception | None = None
 
     def guard(self, call: Callable[..., Any], *arguments: Any) -> Any:
@@ -198,6 +200,12 @@ class _Judge(_Local, FIFOScheduler):
         """A worker has begun with a trial."""
         self._starting.started()
         self.guard(self._driver.started, _task(trial))
+
+    def look(self) -> None:
+        """Once a second, look whether workers start. On a cluster they may have to wait for others' work."""
+        if self._here.address is None and time.monotonic() > self._looked + 1:
+            self._looked = time.monotonic()
+            self.guard(self._starting.look)
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
         """The next trial to get a worker that is free.
@@ -238,6 +246,7 @@ class _Starts(_Local, tune.Callback):
         self._judge.started(trial)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        self._judge.look()
         self._watcher.refresh()
 
 
@@ -285,4 +294,7 @@ def _reason(trial: Trial) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     named = [i for i, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exception|Interrupt|Exit)\b", line)]
     found = " ".join(lines[named[-1] if named else -1 :]) or "the worker failed without an error"
-    return next((meaning for sign, meaning in _DEATHS.items() if sign in text), found)
+    if (death := next((meaning for sign, meaning in _DEATHS.items() if sign in text), None)) is None:
+        return found
+    imported = ray_logs.import_error(text)
+    return f"a worker cannot import what it needs: {imported}" if imported else death

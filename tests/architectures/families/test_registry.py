@@ -13,6 +13,7 @@ from architectures.build import build
 from architectures.cost import cost
 from architectures.families import FAMILIES, family, make_network
 from architectures.module_cost import statistics
+from tests.architectures.families.smaller import SMALLER
 
 SHAPE, CLASSES = (3, 32, 32), 10
 
@@ -44,9 +45,8 @@ def test_a_family_costs_something_at_every_turn(name: str) -> None:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_exports_with_a_dynamic_batch(name: str) -> None:
-    module = (
-        build(FAMILIES[name](), SHAPE, CLASSES).to(memory_format=torch.channels_last).eval()
-    )  # as networks are saved
+    network = FAMILIES[name](**SMALLER.get(name, {}))
+    module = build(network, SHAPE, CLASSES).to(memory_format=torch.channels_last).eval()  # as networks are saved
     images = torch.rand(3, *SHAPE)
     exported = export(module, (images[:2],), dynamic_shapes=({0: Dim("batch")},)).module()
     with torch.no_grad():
@@ -78,3 +78,8 @@ def test_families_are_made_and_costed_without_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_familys_group_is_its_file() -> None:
+    assert FAMILIES["cnn6"].group == "published"
+    assert FAMILIES["baseline_final"].group == FAMILIES["baseline"].group == "report4"

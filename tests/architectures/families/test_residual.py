@@ -11,7 +11,7 @@ from architectures.blocks import Residual
 from architectures.build import build
 from architectures.cost import cost
 from architectures.families import FAMILIES, make_network
-from architectures.layers import layers
+from tests.architectures.families.by_hand import assert_alike
 
 SHAPE = (3, 32, 32)
 
@@ -55,28 +55,34 @@ class PreBottleneck(nn.Module):
         return self.conv3(self.norm3(y).relu()) + around
 
 
-class Nine(nn.Module):
-    """Page 2018: eight convolutions and a classifier, with two sums or with none."""
+class WideBlock(nn.Module):
+    """Zagoruyko and Komodakis 2016: two 3×3 convolutions, each after a norm, dropout before the second."""
 
-    def __init__(self, width: int, sums: bool) -> None:
+    def __init__(self, channels: int, out: int, stride: int) -> None:
         super().__init__()
-        self.sums = sums
-        self.prep, self.one = self.unit(3, width), self.unit(width, 2 * width)
-        self.first = nn.Sequential(self.unit(2 * width, 2 * width), self.unit(2 * width, 2 * width))
-        self.two, self.three = self.unit(2 * width, 4 * width), self.unit(4 * width, 8 * width)
-        self.second = nn.Sequential(self.unit(8 * width, 8 * width), self.unit(8 * width, 8 * width))
-        self.classifier = nn.Linear(8 * width, 10)
-
-    @staticmethod
-    def unit(channels: int, out: int) -> nn.Module:
-        return nn.Sequential(nn.Conv2d(channels, out, 3, 1, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU())
+        self.norm1, self.conv1 = nn.BatchNorm2d(channels), nn.Conv2d(channels, out, 3, stride, 1, bias=False)
+        self.norm2, self.conv2 = nn.BatchNorm2d(out), nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.projection = nn.Conv2d(channels, out, 1, stride, bias=False) if channels != out else None
 
     def forward(self, x: Tensor) -> Tensor:
-        x = nn.functional.max_pool2d(self.one(self.prep(x)), 2)
-        x = self.first(x) + self.sums * x
-        x = nn.functional.max_pool2d(self.three(nn.functional.max_pool2d(self.two(x), 2)), 2)
-        x = self.second(x) + self.sums * x
-        return self.classifier(x.amax((2, 3)))
+        activated = self.norm1(x).relu()
+        around = self.projection(activated) if self.projection is not None else x
+        return self.conv2(self.norm2(self.conv1(activated)).relu()) + around
+
+
+class WideNetwork(nn.Module):
+    """WRN-16 with this many channels in its first stage."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        widths = [16, channels, channels, 2 * channels, 2 * channels, 4 * channels, 4 * channels]
+        strides = (1, 1, 2, 1, 2, 1)
+        self.blocks = nn.Sequential(*(WideBlock(*sizes) for sizes in zip(widths, widths[1:], strides, strict=False)))
+        self.norm, self.classifier = nn.BatchNorm2d(4 * channels), nn.Linear(4 * channels, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.norm(self.blocks(self.stem(x))).relu().mean((2, 3)))
 
 
 def basic_network() -> nn.Module:
@@ -107,39 +113,18 @@ def pre_network() -> nn.Module:
     )
 
 
-def same_weights(built: nn.Module, by_hand: nn.Module) -> None:
-    """Give the module written by hand the weights that were built; both have them in the same order."""
-    theirs, ours = list(by_hand.parameters()), list(built.parameters())
-    assert [p.shape for p in ours] == [p.shape for p in theirs]
-    with torch.no_grad():
-        for mine, other in zip(ours, theirs, strict=True):
-            mine.copy_(torch.rand_like(mine) - 0.5)
-            other.copy_(mine)
-
-
 @pytest.mark.parametrize(
     ("name", "hyperparameters", "make"),
     [
         ("resnet", {"depths": [2, 1], "widths": [8, 16]}, basic_network),
         ("resnet", {"depths": [2, 1], "widths": [8, 8], "block": "bottleneck", "order": "pre"}, pre_network),
-        ("resnet9", {"width": 0.125}, lambda: Nine(8, sums=True)),
-        ("plain9", {"width": 0.125}, lambda: Nine(8, sums=False)),
+        ("wide_resnet", {"depth": 16, "width": 0.5}, lambda: WideNetwork(8)),
     ],
 )
 def test_a_residual_network_is_the_module_written_by_hand(
     name: str, hyperparameters: dict[str, Any], make: Callable[[], nn.Module]
 ) -> None:
-    torch.manual_seed(0)
-    built, by_hand = build(make_network(name, hyperparameters, SHAPE, 10), SHAPE, 10), make()
-    same_weights(built, by_hand)
-    images = torch.rand(4, *SHAPE)
-    for mode in (True, False):  # training first, so that evaluation has the running statistics of both
-        ours, theirs = built.train(mode)(images), by_hand.train(mode)(images)
-        torch.testing.assert_close(ours, theirs)
-    ours.square().sum().backward()
-    theirs.square().sum().backward()
-    for mine, other in zip(built.parameters(), by_hand.parameters(), strict=True):
-        torch.testing.assert_close(mine.grad, other.grad, rtol=1e-4, atol=1e-4)
+    assert_alike(build(make_network(name, hyperparameters, SHAPE, 10), SHAPE, 10), make())
 
 
 @pytest.mark.parametrize(
@@ -156,16 +141,6 @@ def test_the_known_residual_networks_have_their_number_of_parameters(
     assert cost(FAMILIES["resnet"](**hyperparameters), SHAPE, 10).parameters == count
 
 
-def test_resnet9_has_its_known_number_of_parameters_and_a_bias_a_class() -> None:
-    assert cost(FAMILIES["resnet9"](), SHAPE, 10).parameters == 6_573_120 + 10
-
-
-def test_plain9_is_resnet9_without_its_sums() -> None:
-    residual, plain = (FAMILIES[name]().walk(SHAPE, 10) for name in ("resnet9", "plain9"))
-    assert [layer.op for layer in layers(residual) if layer.op != "add"] == [layer.op for layer in layers(plain)]
-    assert sum(layer.op == "add" for layer in layers(residual)) == 2
-
-
 @pytest.mark.parametrize("order", ["post", "pre"])
 def test_only_a_block_that_changes_the_size_has_a_projection(order: str) -> None:
     network = FAMILIES["resnet"](depths=[2, 2], widths=[8, 8], order=order)
@@ -179,10 +154,11 @@ def test_a_residual_network_takes_images_of_any_size(size: int) -> None:
     assert module(torch.rand(2, 1, size, size)).shape == (2, 2)
 
 
-def test_width_is_a_factor_on_every_channel_count_and_leaves_at_least_one() -> None:
+def test_width_is_a_factor_on_every_channel_count_and_must_leave_one() -> None:
     half = FAMILIES["resnet"](width=0.5).layers(SHAPE, 10)
     assert [layer.output_shape[0] for layer in half if layer.op == "add"] == [32, 32, 64, 64, 128, 128, 256, 256]
-    assert {layer.output_shape[0] for layer in FAMILIES["resnet"](width=1e-6).layers(SHAPE, 10)} == {1, 10}
+    with pytest.raises(ValueError, match=r"^width 0.001 leaves none of 64 channels; use at least 0.0156$"):
+        FAMILIES["resnet"](width=0.001)
 
 
 @pytest.mark.parametrize(
@@ -208,3 +184,30 @@ def test_an_impossible_hyperparameter_is_refused_with_rule_and_value(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         make_network("resnet", hyperparameters, SHAPE, 10)
+
+
+def test_wrn_28_10_has_its_published_number_of_parameters() -> None:
+    assert cost(FAMILIES["wide_resnet"](), SHAPE, 10).parameters == 36_479_194
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "millions"),
+    # As the paper rounds them.
+    [(40, 1, 0.6), (40, 2, 2.2), (40, 4, 8.9), (40, 8, 35.7), (28, 12, 52.5), (22, 8, 17.2), (22, 10, 26.8),
+     (16, 8, 11.0), (16, 10, 17.1), (16, 4, 2.7)],
+)  # fmt: skip
+def test_the_wide_networks_have_the_papers_numbers_of_parameters(depth: int, width: int, millions: float) -> None:
+    assert round(cost(FAMILIES["wide_resnet"](depth=depth, width=width), SHAPE, 10).parameters / 1e6, 1) == millions
+
+
+def test_a_wide_block_has_dropout_before_its_second_convolution() -> None:
+    network = FAMILIES["wide_resnet"](depth=10, width=1, dropout=0.3)
+    ops = [layer.op for layer in network.layers(SHAPE, 10)]
+    between = [ops[at - 2 : at + 2] for at, op in enumerate(ops) if op == "dropout"]
+    assert between == [["norm", "activation", "dropout", "conv"]] * 3
+
+
+@pytest.mark.parametrize("depth", [27, 29, 8.5, True])
+def test_a_depth_that_no_wide_network_has_is_refused(depth: Any) -> None:
+    with pytest.raises(ValueError, match=r"depth must be (6·n \+ 4, such as 10|a whole number of at least 10)"):
+        make_network("wide_resnet", {"depth": depth}, SHAPE, 10)

@@ -36,7 +36,8 @@ def options() -> Kind:
         words = [word for option in given_options for word in option]
         with (
             mock.patch("search.run.launch.launch", begin),
-            mock.patch("search.run.launch.dry_run", begin),
+            mock.patch("search.run.foresee.dry_run", begin),
+            mock.patch("search.run.foresee.affordable", begin),
             mock.patch("search.run.launch.resume", begin),
             mock.patch("search.run.retrain.retrain", begin),
         ):

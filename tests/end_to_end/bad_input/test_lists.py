@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.bad_input.cases import GOOD, Refused, merged, says, write_list
+from tests.end_to_end.bad_input.cases import GOOD, Refused, folder_of_images, merged, says, write_list
 from trainables.optimizers import OPTIMIZERS
 
 LINES = [
@@ -42,7 +42,16 @@ LINES = [
     (merged(training={"batch_size": None}), ("line 2", "batch_size", "None")),
     (merged(training={"batch_size": "64"}), ("line 2", "batch_size", "'64'")),
     (merged(training={"label_smoothing": 1}), ("line 2", "label_smoothing", "below 1")),
-    (merged(training={"schedule": "step"}), ("line 2", "'step'", "constant, cosine")),
+    (merged(training={"schedule": "steps"}), ("line 2", "'steps'", "constant, cosine, linear")),
+    (merged(training={"warmup": 1}), ("line 2", "warmup", "below 1", "got 1")),
+    (merged(training={"init": "xavier"}), ("line 2", "'xavier'", "torch, kaiming")),
+    (merged(training={"ema": 1.0}), ("line 2", "ema", "below 1", "got 1.0")),
+    (merged(training={"ema": 0}), ("line 2", "ema", "above 0", "got 0")),
+    (merged(training={"patience": 0}), ("line 2", "patience", "from 1", "got 0")),
+    (merged(training={"decayed": "norms"}), ("line 2", "'norms'", "all, weights, conv, dense")),
+    (merged(training={"class_weights": "balanced"}), ("line 2", "class_weights", "true or false")),
+    (merged(optimizer={"name": "sgd_nesterov", "momentum": 0}), ("line 2", "momentum", "above 0")),
+    (merged(optimizer={"name": "muon", "keep_norms": 0.5}), ("line 2", "keep_norms", "whole number", "0.5")),
     (merged(training={"schedule": ["cosine"]}), ("line 2", "schedule")),
     (merged(training={"augment": "flip"}), ("line 2", "'flip'", "none, flip-crop, published")),
     (merged(training={"augment": {}}), ("line 2", "augment", "none, flip-crop, published")),
@@ -58,6 +67,7 @@ def test_a_line_that_is_no_configuration_is_named_by_its_number(launch: Refused,
 IMPOSSIBLE = [
     ({"width": 0}, ("width", "(0, 64]", "got 0")),
     ({"width": True}, ("width", "(0, 64]", "True")),
+    ({"width": 0.001}, ("width 0.001", "none of 32 channels", "use at least 0.0312")),
     ({"depth": 3}, ("'depth'", "known: width")),
     ({"activation": "swish"}, ("'swish'", "relu, leaky_relu")),
     ({"activation": ["relu"]}, ("activation", "relu, leaky_relu")),
@@ -74,6 +84,9 @@ IMPOSSIBLE = [
     ({"name": "own:raises"}, ("own:raises", "RuntimeError", "first line second line")),
     ({"name": "own:nothing"}, ("own:nothing", "NoneType", "torch.nn.Module")),
     ({"name": "own:hungry"}, ("own:hungry", "depth")),
+    ({"name": "wide_resnet", "depth": 27}, ("6·n + 4", "27")),
+    ({"name": "vgg16", "weights": "vgg16.pth"}, ("weights", "full path", "'vgg16.pth'")),
+    ({"name": "vgg16", "weights": "/no/such/file.pth"}, ("/no/such/file.pth", "No such file")),
 ]
 
 
@@ -85,6 +98,34 @@ def test_an_impossible_network_is_named_by_its_number(launch: Refused, network: 
 def test_a_network_that_is_too_deep_for_the_images_names_unit_size_and_rule(launch: Refused):
     space = write_list(GOOD, merged(network={"name": "cnn4"}))
     says(launch("--space", space, "--image-size", "4"), "2", "list.jsonl", "unit 2", "1×1", "at least 2×2")
+
+
+@pytest.mark.parametrize(
+    ("config", "parts"),
+    [
+        ({"training": {"cutout": 9}}, ("cutout", "at most 8", "got 9")),
+        ({"training": {"channel_shift": 0.2}}, ("channel_shift", "grey")),
+        ({"network": {"name": "own:flat"}, "optimizer": {"name": "muon"}}, ("'muon'", "matrices", "another optimizer")),
+    ],
+)
+def test_a_training_that_the_images_or_the_network_cannot_take_is_refused(
+    launch: Refused, config: dict[str, Any], parts: tuple[str, ...]
+):
+    says(launch("--space", write_list(GOOD, merged(**config))), "line 2", *parts)
+
+
+def test_a_network_of_large_images_refuses_those_of_eight_pixels(launch: Refused):
+    folder_of_images("cat", "dog")
+    space = write_list(GOOD, merged(network={"name": "resnet50", "weights": "random"}))
+    says(launch("--dataset", "my images", "--space", space), "2", "resnet50", "224×224", "16×16", "8×8", "--image-size")
+
+
+def test_weights_that_can_be_had_from_nowhere_are_named_when_the_search_begins(
+    launch: Refused, place: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TORCH_HOME", str(place))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody listens
+    says(launch("--space", "vgg16"), "vgg16", str(place), "vgg16-397923af.pth", "cannot be downloaded", "random")
 
 
 @pytest.mark.parametrize("name", ["own:misfit", "own:short"])

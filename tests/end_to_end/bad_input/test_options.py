@@ -15,8 +15,13 @@ NUMBERS = [
     *(("launch", "--validation", value) for value in ("0", "1", "-0.1", "1.5", "half", "nan")),
     *(("launch", "--max-time", value) for value in ("0", "-1", "1h", "nan", "inf", "1e400")),
     *(("launch", "--epochs", value) for value in ("1e3", "9" * 30)),
+    *(("launch", "--threads", value) for value in ("0", "x")),
     *(("top", "--number", value) for value in ("0", "x")),
-    *(("retrain", option, v) for option in ("--top", "--epochs", "--repeats", "--parallel") for v in ("0", "x")),
+    *(
+        ("retrain", option, v)
+        for option in ("--top", "--epochs", "--repeats", "--parallel", "--width", "--patience")
+        for v in ("0", "x")
+    ),
     *(("resume", "--samples", value) for value in ("0", "x")),
     ("resume", "--max-time", "0"),
     ("resume", "--parallel", "0"),
@@ -37,11 +42,46 @@ def test_a_number_that_is_none_or_outside_its_range_is_refused(refused: Refused,
     [
         ("--augment", ("none", "flip-crop", "published")),
         ("--sampler", ("random", "tpe")),
-        ("--scheduler", ("asha", "none")),
+        ("--scheduler", ("asha", "asha-promote", "halving", "none")),
     ],
 )
 def test_an_unknown_choice_names_the_known_ones(refused: Refused, option: str, known: tuple[str, ...]):
     says(refused("launch", option, "best"), option, "'best'", *known)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "option", "value", "rule"),
+    [
+        *(("halving", "--grace-period", value, "is not above 0") for value in ("0", "-1")),
+        *(("halving", "--keep", value, "is not inside (0, 1)") for value in ("0", "1", "-0.5", "60")),
+        *(("asha", "--reduction-factor", value, "is not at least 2") for value in ("1", "0", "-3", "1.99")),
+        *(("asha", "--grace-period", value, "is not a valid number") for value in ("half", "1/2")),
+        *(("asha", "--grace-period", value, "is not a finite number") for value in ("nan", "inf")),
+        *(
+            (name, "--grace-period", "31", "at most the epochs of a trial (--epochs 30)")
+            for name in ("asha", "halving")
+        ),
+        ("asha", "--keep", "0.5", "belongs to halving"),
+        ("halving", "--reduction-factor", "3", "belongs to asha, asha-promote"),
+        ("none", "--grace-period", "1", "takes no option"),
+    ],
+)
+def test_a_scheduler_s_option_that_does_not_fit_is_refused(
+    refused: Refused, scheduler: str, option: str, value: str, rule: str
+):
+    says(refused("launch", "--scheduler", scheduler, option, value), option, rule)
+
+
+@pytest.mark.parametrize("value", ["0", "-5m", "soon", "1d", "nan", "inf", "1e3"])
+def test_a_budget_is_a_time(refused: Refused, value: str):
+    says(refused("launch", f"--budget={value}"), "--budget", "is not a time such as 90s, 30m or 1.5h")
+
+
+@pytest.mark.parametrize(
+    "more", [("--samples", "5"), ("--submit", "http://head:8265", "--storage", "/s")], ids=["samples", "submit"]
+)
+def test_a_budget_takes_the_place_of_samples_and_measures_this_machine(refused: Refused, more: tuple[str, ...]):
+    says(refused("launch", "--budget", "5m", *more), "--budget", more[0], "give one of them")
 
 
 @pytest.mark.parametrize(

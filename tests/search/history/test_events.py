@@ -101,6 +101,9 @@ def test_a_field_that_no_kind_names_cannot_be_written() -> None:
         ("opened", {"slots": 1, "time": "noon"}, "time is"),
         ("measured", MEASURED | {"val_accuracy": 1.5}, "val_accuracy is"),
         ("measured", MEASURED | {"val_accuracy": None}, "val_accuracy is missing"),
+        ("measured", MEASURED | {"metric": "balanced_accuracy"}, "val_balanced_accuracy is missing"),
+        ("measured", MEASURED | {"metric": "kappa"}, "metric is 'kappa'"),
+        ("asked", ASKED | {"with_validation": "yes"}, "with_validation is 'yes'"),
         ("closed", {"reason": ["x"]}, "reason is"),
     ],
 )

@@ -48,6 +48,8 @@ def test_a_search_that_0_1_0_left_killed_is_resumed_to_its_end_with_the_tables_t
     assert outcome.reason == "finished"
     assert search.ledger.read_bytes().startswith(before), "what was recorded stays as it is"
     assert 0 < len(ended) < len(outcome.record.trials)
+    balanced = pd.read_parquet(search.folder / "epochs.parquet").set_index("trial").val_balanced_accuracy
+    assert balanced[ended].isna().all() and not balanced.drop(ended).isna().all(), "what was not measured stays empty"
     for name, sort in (("trials", ["trial"]), ("epochs", ["trial", "epoch"])):
         theirs = pd.read_parquet(OLD / "finished" / f"{name}.parquet").sort_values(sort)
         columns = [column for column in theirs.columns if column not in MAY_DIFFER]

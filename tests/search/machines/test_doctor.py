@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from search.machines import ray_processes, tokens
+from search.machines import ray_needs, ray_processes, tokens
 from search.machines.doctor import access, folders, hardware, packages
-from search.machines.doctor import limits as rules
-from search.machines.doctor.row import Row
+from search.machines.row import Row
 from tests.search.machines.files import write
 from trainables import limits
 
@@ -88,7 +87,7 @@ def machine(tmp_path, monkeypatch):
 
 def test_a_machine_without_limits(machine):
     assert hardware.cores().verdict == "ok"
-    assert hardware.memory() == Row("memory", "15.4 GB free of 16.4 GB")
+    assert ray_needs.memory() == Row("memory", "15.4 GB free of 16.4 GB")
 
 
 @pytest.mark.parametrize("group", ["cgroup", "cgroup/a", "cgroup/a/b"])
@@ -102,9 +101,9 @@ def test_a_containers_limits_hold_wherever_they_were_set(machine, group):
         "cores",
         f"8 of {os.cpu_count()}, with the time of 1.5; 1 trial at a time by default",
     )
-    assert hardware.memory() == Row("memory", "5.0 GB free of 6.0 GB")
+    assert ray_needs.memory() == Row("memory", "5.0 GB free of 6.0 GB")
     write(machine / group / "cpu.max", "max 100000\n")
-    assert hardware.memory() == Row(
+    assert ray_needs.memory() == Row(
         "memory", "5.0 GB free of 6.0 GB", "warning", "a trial takes about 1.1 GB: --parallel 3"
     )
 
@@ -116,20 +115,20 @@ def test_limits_of_the_older_control_groups(machine):
     write(machine / "cgroup/memory/x/memory.limit_in_bytes", "1500000000\n")
     write(machine / "cgroup/pids/x/pids.max", "512\n")
     assert limits.cpu_quota() == 2
-    assert hardware.memory().verdict == "problem"
-    assert "--pids-limit" in rules.limits().advice
+    assert ray_needs.memory().verdict == "problem"
+    assert "--pids-limit" in ray_needs.limits().advice
 
 
 def test_threads_that_are_bound_to_cores_are_a_warning(monkeypatch):
-    for name in (*rules.THREADS, *rules.BINDINGS):
+    for name in (*hardware.THREADS, *hardware.BINDINGS):
         monkeypatch.delenv(name, raising=False)
-    assert rules.threads().verdict == "ok"
+    assert hardware.threads().verdict == "ok"
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert rules.threads() == Row("threads", "OMP_NUM_THREADS=1")
+    assert hardware.threads() == Row("threads", "OMP_NUM_THREADS=1")
     monkeypatch.setenv("OMP_PROC_BIND", "close")
-    assert rules.threads().advice == "all workers may share one core: unset OMP_PROC_BIND"
+    assert hardware.threads().advice == "all workers may share one core: unset OMP_PROC_BIND"
     monkeypatch.setenv("OMP_PROC_BIND", "false")
-    assert rules.threads().verdict == "ok"
+    assert hardware.threads().verdict == "ok"
 
 
 def test_a_gpu_that_the_driver_lists_and_torch_does_not_see(tmp_path, monkeypatch):
@@ -161,25 +160,25 @@ def test_a_driver_that_is_too_old_for_torch_is_named_in_one_line(monkeypatch):
 
 
 def test_a_folder_that_works(tmp_path):
-    (row,) = folders.folder("results", tmp_path / "not" / "yet")
+    (row,) = ray_needs.folder("results", tmp_path / "not" / "yet")
     assert row.verdict in ("ok", "warning") and "free" in row.found and "not there yet" in row.found
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_on_a_file_system_without_room(tmp_path, monkeypatch):
-    monkeypatch.setattr(folders, "NO_DISK", 1e18)
-    assert verdict(list(folders.folder("results", tmp_path)), "results").verdict == "problem"
+    monkeypatch.setattr(ray_needs, "NO_DISK", 1e18)
+    assert verdict(list(ray_needs.folder("results", tmp_path)), "results").verdict == "problem"
 
 
 def test_a_folder_in_memory_goes_with_the_machines_next_start():
-    row = verdict(list(folders.folder("results", Path("/dev/shm"))), "results")
+    row = verdict(list(ray_needs.folder("results", Path("/dev/shm"))), "results")
     assert "tmpfs" in row.found and row.verdict != "ok"
 
 
 def test_a_folder_that_cannot_be_written(monkeypatch):
     for size in ("NO_DISK", "LITTLE_DISK"):  # there is none in /proc
-        monkeypatch.setattr(folders, size, 0)
-    row = verdict(list(folders.folder("data", Path("/proc/self"))), "data")
+        monkeypatch.setattr(ray_needs, size, 0)
+    row = verdict(list(ray_needs.folder("data", Path("/proc/self"))), "data")
     assert row.verdict == "problem" and "cannot be written" in row.found
 
 
@@ -188,7 +187,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    row = verdict(list(folders.folder("results", tmp_path)), "results")
+    row = verdict(list(ray_needs.folder("results", tmp_path)), "results")
     assert row.verdict == "warning" and "no file locks" in row.found
 
 
@@ -202,18 +201,18 @@ def test_datasets_that_are_decoded(tmp_path):
 def test_sockets_have_short_paths(tmp_path, monkeypatch):
     for variable in ("RAY_TMPDIR", "TMPDIR"):
         monkeypatch.delenv(variable, raising=False)
-    assert "/tmp/ray" in verdict(list(folders.ray_files()), "Ray's files").found
+    assert "/tmp/ray" in verdict(list(ray_needs.ray_files()), "Ray's files").found
     monkeypatch.setenv("TMPDIR", str(tmp_path / ("x" * 40)))
-    row = verdict(list(folders.ray_files()), "Ray's files")
+    row = verdict(list(ray_needs.ray_files()), "Ray's files")
     assert row.verdict == "problem" and "RAY_TMPDIR=/tmp" in row.advice
     monkeypatch.setenv("RAY_TMPDIR", "/tmp")
-    assert verdict(list(folders.ray_files()), "Ray's files").verdict != "problem"
+    assert verdict(list(ray_needs.ray_files()), "Ray's files").verdict != "problem"
 
 
 def test_a_limit_on_address_space_is_a_problem():
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))\n"
-        "from search.machines.doctor import limits; print(limits.limits())"
+        "from search.machines import ray_needs; print(ray_needs.limits())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "8.6 GB of address space" in done.stdout and "ulimit -v unlimited" in done.stdout
@@ -233,21 +232,21 @@ def home(tmp_path, monkeypatch):
 
 
 def test_the_token_and_who_may_read_it(home, monkeypatch):
-    assert access.token().found == "none yet; the first launch makes one"
+    assert ray_needs.token().found == "none yet; the first launch makes one"
     file = home / ".ray" / "auth_token"
     write(file, "secret\n")
     file.chmod(0o644)
-    assert access.token() == Row("token", f"{file} has mode 644", "problem", f"others may read it: chmod 600 {file}")
+    assert ray_needs.token() == Row("token", f"{file} has mode 644", "problem", f"others may read it: chmod 600 {file}")
     file.chmod(0o600)
-    assert access.token() == Row("token", f"{file}, mode 600")
+    assert ray_needs.token() == Row("token", f"{file}, mode 600")
     file.write_text(" \n")
-    assert access.token().verdict == "problem"
+    assert ray_needs.token().verdict == "problem"
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(home / "none"))
-    assert (access.token().verdict, access.token().advice) == ("problem", tokens.REMEDY)
+    assert (ray_needs.token().verdict, ray_needs.token().advice) == ("problem", tokens.REMEDY)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
-    assert access.token() == Row("token", "in the variable RAY_AUTH_TOKEN")
+    assert ray_needs.token() == Row("token", "in the variable RAY_AUTH_TOKEN")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    assert access.token().verdict == "warning"
+    assert ray_needs.token().verdict == "warning"
 
 
 LISTEN = """

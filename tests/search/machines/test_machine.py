@@ -78,3 +78,29 @@ def test_slots_and_threads_follow_a_containers_limits(gpus, tmp_path, cpu, memor
     here = machine.find(None)
     assert (here.slots, here.threads) == (slots, threads)
     assert machine.find(6).slots == 6, "what is asked for is given"
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "slots"),
+    [
+        (8, 1, 6),  # as many cores as there were: what was asked for stays
+        (4, 1, 4),
+        (4, 2, 2),
+        (1, 1, 1),
+        (1, 4, 1),  # threads stay, for the same sums
+    ],
+)
+def test_a_resume_on_fewer_cores_takes_what_fits(gpus, cores, threads, slots):
+    gpus(0, 0, cores)
+    facts = {"slots": 6, "threads": threads, "machine": {"cores": 64, "usable_cores": 8, "gpus": []}}
+    here = machine.find(None, facts)
+    assert (here.slots, here.threads) == (slots, threads)
+    assert machine.find(5, facts).slots == 5, "what is asked for is given"
+
+
+def test_a_resume_on_fewer_gpus_takes_what_fits(gpus):
+    gpus(1, 80, 64)
+    facts = {"slots": 32, "threads": 1, "machine": {"cores": 64, "gpus": ["one", "two"]}}
+    assert machine.find(None, facts).slots == 16
+    gpus(2, 80, 64)
+    assert machine.find(None, facts).slots == 32

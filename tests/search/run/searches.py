@@ -11,13 +11,13 @@ from search.history.ledger import Ledger
 from search.history.record import Record
 from search.history.store import Request
 from search.machines.machine import Machine
+from search.run.drawing import draw_trials
 from search.run.driver import Driver, Listener
 from search.run.engines import inline
 from search.run.engines.engine import Work
-from search.run.launch import draw_trials
 from search.run.problem import Problem
 from search.run.shelf import Shelf
-from search.schedulers.scheduler import Scheduler, make_scheduler
+from search.schedulers.scheduler import Scheduler, scheduler_of
 from search.spaces import Space
 from search.spaces.space import Function
 from trainables.data.images import Images
@@ -91,10 +91,11 @@ def run(
         driver = Driver(
             book,
             draw_trials(problem, problem.order(request.samples)),
-            scheduler or make_scheduler(request.scheduler, request.epochs),
+            scheduler or scheduler_of(request, request.samples),
             Shelf(folder),
             deadline=deadline,
             listeners=listeners,
+            metric=request.metric,
         )
         driver.append(Opened(samples=request.samples, slots=1))
         inline.train(driver, work_of(problem), Silent())

@@ -6,9 +6,9 @@ from search.forecast.calibration import Calibration
 from search.history.events import Opened
 from search.history.ledger import Ledger
 from search.history.store import Request
+from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.engines import inline
-from search.run.launch import draw_trials
 from search.run.problem import Problem
 from search.run.shelf import Shelf
 from search.schedulers.scheduler import make_scheduler
@@ -70,7 +70,9 @@ def test_the_first_trial_calibrates_and_then_trains(tmp_path, make):
     calibration = Noted(CONFIGS, 2, heard.append)
     with Ledger(tmp_path / "ledger.jsonl") as book:
         source = draw_trials(problem, problem.order(4))
-        driver = Driver(book, source, make_scheduler("none", 1), Shelf(tmp_path), calibration=calibration)
+        driver = Driver(
+            book, source, make_scheduler("none", max_t=1, samples=1), Shelf(tmp_path), calibration=calibration
+        )
         driver.append(Opened(samples=4, slots=1))
         inline.train(driver, searches.work_of(problem), searches.Silent())
         runs = driver.record.trials

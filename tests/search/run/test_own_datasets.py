@@ -1,16 +1,22 @@
 """A search on a user's own images: what the files are taken for, and what is found before anything is trained."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from search.history import store
 from search.history.store import Request
-from search.run.launch import dry_run, launch, resume
-from search.run.retrain import retrain
+from search.run.foresee import dry_run
+from search.run.launch import launch, resume
+from search.run.retrain import Again, retrain
 from search.run.session import Options
-from tests.trainables.data.pictures import class_folders, encoded, parquet, picture
+from tests.trainables.data.pictures import class_folders, encoded, parquet, picture, zipped
+from trainables.data import find
+from trainables.data.formats import find_files
 from trainables.data.images import DatasetError
 
 INLINE = Options(engine="inline")
@@ -52,7 +58,37 @@ def test_a_dataset_that_brings_validation_images_is_validated_on_them(tmp_path, 
         "validation": "val/",
         "test": "test/",
         "left_out": ["1 file that is no image (1 .txt)"],
+        "bits": None,
     }
+
+
+def test_the_scale_of_sixteen_bits_is_said_and_kept(tmp_path, capsys):
+    for name in ("cat", "dog"):
+        (tmp_path / "deep" / name).mkdir(parents=True)
+        for number in range(5):
+            values = np.random.default_rng(number).integers(0, 4096, (16, 16)).astype(np.uint16)
+            Image.fromarray(values).save(tmp_path / "deep" / name / f"{number}{name}.png")
+    for name in ("decoded", "cached"):
+        launch(request(tmp_path / "deep", tmp_path), INLINE, results=tmp_path, name=name)
+        assert "test from 20% of train, the lower 12 of 16 bits of grey scaled to 8\n" in capsys.readouterr().err
+        assert store.find(tmp_path, name).facts["data"]["taken"]["bits"] == 12
+
+
+def test_the_files_are_looked_for_once_and_a_file_is_a_dataset(tmp_path, pets, monkeypatch):
+    looked = []
+    monkeypatch.setattr(find, "find_files", lambda root: looked.append(root) or find_files(root))
+    file = zipped(pets, tmp_path / "pets.zip")
+    for place in (pets, file):
+        launch(request(place, tmp_path), INLINE, results=tmp_path, name=place.name.replace(".", "-"))
+    assert looked == [pets, file]
+    first, second = (store.find(tmp_path, name) for name in ("pets", "pets-zip"))
+    assert first.facts["data"] == second.facts["data"]
+    assert resume(second, INLINE, samples=None).reason == "finished"
+    moved = replace(second, request=replace(second.request, dataset=str(pets)))
+    assert resume(moved, INLINE, samples=None).reason == "finished"
+    file.unlink()
+    with pytest.raises(DatasetError, match=r"were in .*pets.zip, which is not here: say with --dataset"):
+        resume(second, INLINE, samples=None)
 
 
 def test_images_that_look_wrong_give_a_warning_that_is_kept(tmp_path, capsys):
@@ -67,7 +103,7 @@ def test_images_that_look_wrong_give_a_warning_that_is_kept(tmp_path, capsys):
 
 def test_a_retrain_leaves_given_validation_images_out(tmp_path, pets):
     launch(request(pets, tmp_path), INLINE, results=tmp_path, name="one")
-    _, (run,) = retrain(store.find(tmp_path, "one"), INLINE, top=1, distinct=False, epochs=1, repeats=1)
+    _, (run,) = retrain(store.find(tmp_path, "one"), INLINE, Again(epochs=1), top=1, distinct=False)
     assert [each.images for each in run.measurements] == [20]
     assert run.test.images == 4
 
@@ -134,5 +170,5 @@ def test_test_labels_that_have_changed_are_found_before_a_retrain_trains(tmp_pat
     search = store.find(tmp_path, "one")
     before = search.ledger.read_bytes()
     with pytest.raises(DatasetError, match="the first is -1"):
-        retrain(search, INLINE, top=1, distinct=False, epochs=1, repeats=1)
+        retrain(search, INLINE, Again(epochs=1), top=1, distinct=False)
     assert search.ledger.read_bytes() == before

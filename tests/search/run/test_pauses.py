@@ -22,6 +22,7 @@ class Halves:
 
     rungs = (0.5, 1.0, 1.5)
     pauses = True
+    same_on_any_slots = False
 
     def __init__(self, trials=TRIALS):
         self._trials, self._num_asked = trials, 0
@@ -78,7 +79,7 @@ def lines_of(folder):
 
 
 def test_a_search_that_pauses_at_half_epochs_trains_what_one_that_does_not_pause_trains(tmp_path, short, paused):
-    searches.run(tmp_path / "search", short, scheduler=Marks(2))
+    searches.run(tmp_path / "search", short, scheduler=Marks())
     for ours, theirs in zip(searches.final_tables(tmp_path / "search"), searches.final_tables(paused), strict=True):
         both = [table.drop(columns="decision", errors="ignore") for table in (ours, theirs)]
         pd.testing.assert_frame_equal(*both)

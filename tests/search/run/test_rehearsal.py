@@ -6,12 +6,13 @@ import pytest
 from search.forecast.seconds import Times
 from search.history.events import Decision, Granted, Measured
 from search.run.rehearsal import play
-from search.schedulers.scheduler import scheduler
+from search.schedulers.scheduler import make_scheduler, scheduler
 
 
 def game(seconds, epochs, scheduler="none", max_t=30, slots=2, seed=0, order=None):
     found = Times(list(seconds), [-0.05] * len(seconds))  # nothing between two trials
-    return play(found, epochs, order or range(len(seconds)), scheduler, max_t, slots, seed)
+    order = order or range(len(seconds))
+    return play(found, epochs, order, make_scheduler(scheduler, max_t=max_t, samples=len(order)), slots, seed)
 
 
 def test_without_a_scheduler_the_game_is_plain_arithmetic():
@@ -25,7 +26,10 @@ def test_a_slower_last_trial_is_a_tail_that_beginning_with_it_avoids():
 
 
 def test_a_start_is_paid_once_a_trial():
-    assert play(Times([2.0], [0.95]), [4], [0], "none", 4, 1, 0) == (4, pytest.approx(9.0))
+    assert play(Times([2.0], [0.95]), [4], [0], make_scheduler("none", max_t=4, samples=1), 1, 0) == (
+        4,
+        pytest.approx(9.0),
+    )
 
 
 def test_more_samples_than_configurations_repeat_them():
@@ -47,6 +51,7 @@ class HalfWay:
     """Pauses every trial at its half, and lets the first of two go on."""
 
     pauses = True
+    same_on_any_slots = False
 
     def __init__(self, max_t):
         self.rungs = (max_t / 2,)

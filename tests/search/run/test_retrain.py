@@ -3,7 +3,9 @@
 import json
 import time
 
+import numpy as np
 import pytest
+import torch
 
 from search.history import ledger, store
 from search.history.events import Opened, parse
@@ -12,8 +14,12 @@ from search.history.record import Record
 from search.history.store import Request
 from search.run.engines import inline
 from search.run.launch import launch
-from search.run.retrain import retrain
+from search.run.retrain import Again, retrain
 from search.run.session import Options
+from trainables.augment import normalise
+from trainables.data.load import load
+from trainables.predictions import read_predictions
+from trainables.saved_network import load_network
 
 WINNER = {
     "network": {"name": "cnn5", "width": 0.125},
@@ -41,8 +47,9 @@ def found(tmp_path):
     return store.find(tmp_path, "one")
 
 
-def retrain_one(search, **options):
-    return retrain(search, Options(engine="inline", **options), top=1, distinct=False, epochs=1, repeats=1)
+def retrain_one(search, *, epochs=1, width=1.0, patience=None, flips=False, **options):
+    how = Again(epochs=epochs, width=width, patience=patience, flips=flips)
+    return retrain(search, Options(engine="inline", **options), how, top=1, distinct=False)
 
 
 def test_a_winner_is_trained_on_all_images_and_tested_once(found):
@@ -104,3 +111,41 @@ def test_a_test_pass_that_is_interrupted_counts_and_is_made_again(found, monkeyp
     lines = ledger.read(found.ledger)
     assert [e["event"] for e in lines if e["event"].startswith("test")] == ["testing", "testing", "tested"]
     assert Record(parse(lines)).test_passes == 2
+
+
+def test_a_winner_may_be_trained_wider_and_the_record_says_so(found):
+    _, (narrow,) = retrain_one(found)
+    _, (wide,) = retrain_one(found, width=2)
+    assert (narrow.key, wide.key) == ((0, 1), (0, 2))
+    assert (narrow.config["network"]["width"], wide.config["network"]["width"]) == (0.125, 0.25)
+    assert wide.asked.parameters > narrow.asked.parameters
+    network = load_network(store.retrain_folder(found.folder, wide))
+    assert sum(p.numel() for p in network.model.parameters()) == wide.asked.parameters
+    _, (again,) = retrain_one(found, width=2)
+    assert again.key == wide.key
+
+
+def test_with_patience_a_winner_is_judged_on_the_validation_images_and_its_best_epoch_kept(found):
+    _, (run,) = retrain_one(found, epochs=12, patience=2)
+    assert {m.images % 48 for m in run.measurements} == {0}  # a fifth of sixty is for validation
+    assert run.measurements[-1].epoch in (run.best.epoch + 2, 12)
+    assert run.config["training"]["patience"] == 2 and run.test.images > 0
+    _, (other,) = retrain_one(found, epochs=12)
+    assert other.key != run.key and other.measurements[0].val_accuracy is None
+
+
+def test_flips_at_test_time_are_another_test_pass_and_recorded(found):
+    _, (run,) = retrain_one(found)
+    folder = store.retrain_folder(found.folder, run)
+    _, plain, _ = read_predictions(folder)
+    outcome, (flipped,) = retrain_one(found, flips=True)
+    labels, both, _ = read_predictions(folder)
+    assert flipped.key == run.key and outcome.record.test_passes == 2
+    assert (run.test.flips, flipped.test.flips) == (None, True)
+    assert flipped.test.correct == (both.argmax(1) == labels).sum()
+    pixels = load("digits", "test", data_dir=found.folder.parent / "data").pixels
+    model = load_network(folder).model.eval()
+    with torch.no_grad():
+        mirrored = model(normalise(torch.from_numpy(pixels)).flip(3)).softmax(1).numpy()
+    np.testing.assert_allclose(both, (plain + mirrored) / 2, atol=2e-2)  # perhaps in bfloat16
+    assert retrain_one(found, flips=True)[0].record.test_passes == 2

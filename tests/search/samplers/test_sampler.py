@@ -2,14 +2,16 @@ import json
 
 import optuna
 import pytest
+from optuna.trial import FixedTrial
 
 from architectures.layers import SizeError
 from search.history.events import State
 from search.history.optuna_trial import optuna_trial
 from search.samplers import SAMPLERS
 from search.samplers.make import make_sampler
+from search.samplers.optuna_sampler import OptunaSampler
 from search.samplers.sampler import derive_seed, history_json
-from search.spaces import Space, SpaceError, find_space
+from search.spaces import Space, SpaceError, config_of, find_space
 from search.spaces.space import SPACES
 from tests.search import events
 from tests.search.events import measured
@@ -133,3 +135,91 @@ def test_every_sampler_draws_and_is_told(name):
 def test_an_unknown_sampler_is_refused_with_the_known_ones():
     with pytest.raises(SpaceError, match="unknown sampler 'best'; known: random, tpe"):
         sampler("best")
+
+
+def widths(trial):
+    """Six configurations."""
+    trial.suggest_categorical("network", ("cnn5",))
+    trial.suggest_categorical("cnn5/width", (0.25, 0.5, 1.0))
+    trial.suggest_categorical("optimizer", ("sgd",))
+    trial.suggest_categorical("sgd/lr", (0.1, 0.01))
+    return config_of(trial.params)
+
+
+def small(kind, check=anything, seed=3):
+    return make_sampler(Space("small", widths), kind, seed, check)
+
+
+@pytest.mark.parametrize("kind", SAMPLERS)
+def test_a_small_space_is_drawn_without_repeats_until_nothing_is_left(kind):
+    drawing = small(kind)
+    drawn = [drawing.draw(n) for n in range(8)]
+    configs = [each.config for each in drawn[:6]]
+    assert all(configs.count(config) == 1 for config in configs)
+    assert drawn[6:] == [None, None]
+    again = small(kind)
+    assert [again.draw(n) for n in range(8)] == drawn
+    assert drawing.draw(2) == drawn[2], "a trial's own draw is no repeat"
+
+
+@pytest.mark.parametrize("kind", SAMPLERS)
+def test_a_resumed_search_draws_what_is_left(kind):
+    drawing, resumed = small(kind), small(kind)
+    for n in range(4):
+        run = ended(n, drawing.draw(n), accuracies=(0.1 * n,))
+        drawing.tell(run)
+        resumed.tell(run)
+    rest = [drawing.draw(n) for n in (4, 5, 6)]
+    assert [resumed.draw(n) for n in (4, 5, 6)] == rest
+    assert rest[2] is None
+
+
+def test_what_is_impossible_is_not_left():
+    def narrow(config: Config) -> None:
+        if config.network.hyperparameters["width"] > 0.5:
+            raise SizeError("too wide")
+
+    drawing = small("random", narrow)
+    drawn = [drawing.draw(n) for n in range(5)]
+    assert {each.config.network.hyperparameters["width"] for each in drawn[:4]} == {0.25, 0.5}
+    assert drawn[4] is None
+
+    def never(config: Config) -> None:
+        raise SizeError("too small")
+
+    with pytest.raises(SpaceError, match="all 6 draws of the space are impossible; the last one: too small"):
+        small("random", never).draw(0)
+
+
+def test_a_large_space_that_gives_the_same_again_and_again_ends():
+    def stuck(trial):
+        trial.suggest_float("endless", 0.0, 1.0)
+        return widths(FixedTrial({"network": "cnn5", "cnn5/width": 0.5, "optimizer": "sgd", "sgd/lr": 0.1}))
+
+    class Constant(optuna.samplers.RandomSampler):
+        def sample_independent(self, *_):
+            return 0.5
+
+    drawing = OptunaSampler(stuck, 0, anything, lambda seed: Constant(seed), learns=False)
+    assert drawing.draw(0) is not None and drawing.draw(1) is None
+
+
+def test_choices_that_depend_on_other_draws_are_drawn_at_random_and_refused_by_tpe():
+    def depends(trial):
+        trial.suggest_categorical("network", ("cnn5", "cnn6"))
+        wide = trial.params["network"] == "cnn5"
+        trial.suggest_categorical("batch_size", (16, 32) if wide else (64, 128))
+        trial.suggest_categorical("optimizer", ("sgd",))
+        trial.suggest_float("sgd/lr", 1e-4, 1e-1)
+        return config_of(trial.params)
+
+    drawing = make_sampler(Space("depends", depends), "random", 0, lambda config: only(config, "cnn5"))
+    sizes = {drawing.draw(n).config.training.batch_size for n in range(12)}
+    assert sizes == {16, 32}
+    with pytest.raises(SpaceError, match="'batch_size' from .* --sampler random$"):
+        make_sampler(Space("depends", depends), "tpe", 0, anything)
+
+
+def only(config, network):
+    if config.network.name != network:
+        raise SizeError(f"not {network}")

@@ -40,3 +40,10 @@ def test_a_users_module_is_shown_child_by_child(tmp_path: Path, monkeypatch: pyt
     rows = catalogue.network("shown_own:module", {}, SHAPE, 10)
     assert [row["operation"] for row in rows] == ["Flatten", "BatchNorm1d", "Linear", ""]
     assert (rows[-1]["parameters"], rows[-1]["with_statistics"]) == (6144 + 30_730, 2 * 6144 + 30_730)
+
+
+def test_families_that_do_not_take_the_images_are_shown_with_the_reason_and_without_figures() -> None:
+    rows = {row["name"]: row for row in catalogue.networks((1, 28, 28), 10)}
+    assert rows["model1"]["parameters"] is None and rows["model1"]["misfit"].startswith("unit 5 gets a 1×1 map")
+    assert rows["mlp"]["parameters"] == 316_810 and rows["mlp"]["misfit"] is None
+    assert all("misfit" not in row for row in catalogue.networks(SHAPE, 100))

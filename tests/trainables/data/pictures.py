@@ -2,7 +2,9 @@
 
 import io
 import json
-from collections.abc import Sequence
+import tarfile
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +78,33 @@ def first_kept(root: Path) -> int:
     """The number of the first cat that is in the train part of class folders without a test part."""
     labels = np.repeat([0, 1], [len(list((root / name).iterdir())) for name in ("cat", "dog")])
     return int(split(labels, TEST_SHARE, TEST_SEED)[0][0])
+
+
+def zipped(folder: Path, file: Path, names: str = "*") -> Path:
+    """A zip file of what lies in a folder."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(file, "w") as archive:
+        for path in sorted(folder.rglob(names)):
+            archive.write(path, str(path.relative_to(folder)))
+    return file
+
+
+def tarred(folder: Path, file: Path, mode: Any = "w") -> Path:
+    """A tar file of what lies in a folder."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(file, mode) as archive:
+        for path in sorted(folder.iterdir()):
+            archive.add(path, path.name)
+    return file
+
+
+def shard(file: Path, members: Mapping[str, bytes | str], mode: Any = "w") -> Path:
+    """A tar file with these members, in their order."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(file, mode) as archive:
+        for name, content in members.items():
+            data = content.encode() if isinstance(content, str) else content
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return file

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.trainables.data.pictures import class_folders, first_kept, good, picture, refused
+from trainables import limits
 from trainables.data import decode
 from trainables.data.load import load
 
@@ -41,8 +42,11 @@ def test_a_camera_s_twelve_bits_are_scaled_as_what_they_are_in_all_parts(tmp_pat
             (tmp_path / "deep" / part / name).mkdir(parents=True)
             ramp = np.array([[0, 16, 2048, largest]], dtype=np.uint16)
             Image.fromarray(ramp).save(tmp_path / "deep" / part / name / "0.png")
-    for part in ("train", "test"):
-        assert load(str(tmp_path / "deep"), part, data_dir=tmp_path).pixels[0, 0, 0].tolist() == [0, 1, 128, 255]
+    for _ in ("decoded", "from the cache"):
+        for part in ("train", "test"):
+            images = load(str(tmp_path / "deep"), part, data_dir=tmp_path)
+            assert images.pixels[0, 0, 0].tolist() == [0, 1, 128, 255] and images.bits == 12
+    assert load(str(class_folders(tmp_path / "pets", mode="L")), "train", data_dir=tmp_path).bits is None
 
 
 def test_mixed_sizes_are_refused_or_resized(tmp_path: Path) -> None:
@@ -69,9 +73,11 @@ def test_an_image_of_more_pixels_than_fit_is_refused(tmp_path: Path, monkeypatch
 
 
 def test_more_images_than_fit_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 0}[name])
+    monkeypatch.setattr(limits, "memory", lambda: (719, 0))  # a container's limit; the images take 720
     message = refused(class_folders(tmp_path / "pets"), tmp_path)
-    assert "8 images of 6×5" in message and "--image-size" in message
+    assert "8 images of 6×5" in message and "or its container has" in message and "--image-size" in message
+    monkeypatch.setattr(limits, "memory", lambda: (720, 0))
+    assert len(load(str(tmp_path / "pets"), "train", data_dir=tmp_path)) == 8
 
 
 def test_unreadable_images_are_counted_and_the_first_is_named(tmp_path: Path) -> None:

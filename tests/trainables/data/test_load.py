@@ -30,12 +30,16 @@ def test_decoding_happens_once_and_again_when_a_file_changes(tmp_path: Path) -> 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
     message = refused("cifar1000", tmp_path)
-    assert all(name in message for name in DATASETS) and "'cifar1000'" in message and "folder that exists" in message
+    assert (
+        all(name in message for name in DATASETS)
+        and "'cifar1000'" in message
+        and "folder or file that exists" in message
+    )
 
 
 @pytest.mark.parametrize("path", ["x" * 5000, "~no-such-user/x", "a\0b", "\ud800"])
 def test_what_can_be_no_path_is_refused(tmp_path: Path, path: str) -> None:
-    assert "folder that exists" in refused(path, tmp_path)
+    assert "folder or file that exists" in refused(path, tmp_path)
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
@@ -48,7 +52,12 @@ def test_a_folder_of_something_else_is_refused_with_what_it_holds(tmp_path: Path
     (tmp_path / "pets").mkdir()
     for name in ("pets.zip", "README.md", ".hidden"):
         (tmp_path / "pets" / name).write_bytes(b"PK")
-    assert refused(tmp_path / "pets", tmp_path).endswith("it holds README.md, pets.zip: unpack pets.zip first")
+    message = refused(tmp_path / "pets", tmp_path)
+    assert message.endswith(
+        "pets.zip must be the archive that its name says; it is something else, which begins with b'PK'"
+    )
+    (tmp_path / "pets" / "pets.zip").rename(tmp_path / "pets" / "pets.h5")
+    assert refused(tmp_path / "pets", tmp_path).endswith("it holds README.md, pets.h5")
 
 
 def test_an_image_size_below_one_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Transforms of a configuration: off, on, and each with a stream of its own."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from architectures.layers import SizeError
+from trainables.augmentation import PRESETS
 from trainables.config import Config, ConfigError
 from trainables.data.images import Images
 from trainables.resident import Resident
@@ -29,7 +31,8 @@ def configured(**training: Any) -> Config:
 
 
 def curve(digits: Images, config: Config, seed: int = 0) -> list[tuple[float, ...]]:
-    train, validation = (Resident.of(digits.take(rows), "cpu") for rows in (np.arange(240), np.arange(240, 320)))
+    colourful = replace(digits, pixels=np.repeat(digits.pixels, 3, axis=1))
+    train, validation = (Resident.of(colourful.take(rows), "cpu") for rows in (np.arange(240), np.arange(240, 320)))
     training = Training(config, train, validation, seed=seed)
 
     def kept(found: Measurement) -> tuple[float, ...]:
@@ -64,6 +67,11 @@ def test_a_transform_that_is_on_is_in_the_json(name: str) -> None:
         ({"mixup": 101}, r"mixup must be at most 100, got 101"),
         ({"mixup": float("nan")}, r"mixup must be a finite number, got nan"),
         ({"transforms": {}}, r"training has no 'transforms'; known: .*, augment, .*cutout.*mixup"),
+        ({"cutmix": 1.1}, r"cutmix must be at most 1, got 1.1"),
+        ({"zoom": 1}, r"zoom must be at most 0.9, got 1"),
+        ({"crop_padding": 2.5}, r"crop_padding must be a whole number from 0 to 1,024, got 2.5"),
+        ({"jitter": -1}, r"jitter must be at least 0, got -1"),
+        ({"rotation": 200}, r"rotation must be at most 180, got 200"),
     ],
 )
 def test_a_strength_out_of_its_bounds_is_refused(training: dict[str, Any], message: str) -> None:
@@ -80,9 +88,10 @@ def test_a_transform_changes_the_curve_reproducibly(digits: Images, name: str) -
 
 
 def change(strengths: dict[str, float], seed: int = 0) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Two batches of constant images, changed one after the other."""
+    """The same batch twice, changed one after the other."""
     changing = transforms(strengths, seed, 3)
-    return [changing(torch.ones(16, 1, 12, 12), torch.arange(16) % 3) for _ in range(2)]
+    inputs = torch.rand(16, 3, 12, 12, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return [changing(inputs, torch.arange(16) % 3) for _ in range(2)]
 
 
 def test_without_transforms_a_batch_is_passed_on() -> None:
@@ -119,3 +128,21 @@ def test_a_device_is_never_waited_for(name: str) -> None:
     """Tensors on the meta device have no values, so reading one would raise."""
     inputs, labels = torch.ones(8, 3, 12, 12, device="meta"), torch.zeros(8, dtype=torch.int64, device="meta")
     assert transforms({name: STRENGTHS[name]}, 0, 3)(inputs, labels)[0].shape == inputs.shape
+
+
+def test_mixing_waits_for_trainings_that_are_long_enough(digits: Images) -> None:
+    short = configured(cutmix=0.5, mixup=0.2, cutout=4, mixing_from=3)
+    assert curve(digits, short) == curve(digits, configured(cutout=4))
+    assert short.to_json()["training"]["cutmix"] == 0.5
+    long = configured(cutmix=0.5, cutout=4, mixing_from=2)
+    assert curve(digits, long) == curve(digits, configured(cutmix=0.5, cutout=4))
+
+
+@pytest.mark.parametrize(("change", "value"), [("crop_padding", 1), ("jitter", 0.4), ("rotation", 60.0)])
+def test_a_presets_numbers_may_be_changed(digits: Images, change: str, value: float) -> None:
+    changed = configured(**{change: value})
+    assert curve(digits, changed) != curve(digits, configured())
+    assert changed.training.augmentation == replace(
+        PRESETS["flip-crop"],
+        **(dict.fromkeys(("brightness", "contrast", "saturation"), value) if change == "jitter" else {change: value}),
+    )

@@ -1,58 +1,88 @@
 """The formats of a user's own images, one file each."""
 
-import os
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from trainables.data.archive import Place, is_archive, open_archive
+from trainables.data.contents import beginning, kind_of
 from trainables.data.formats.folders import FOLDERS
-from trainables.data.formats.format import PART_NAMES, Files, Format
-from trainables.data.formats.listing import SUFFIXES, entries, first_of, printable
+from trainables.data.formats.format import Files, Format
+from trainables.data.formats.listing import (
+    LeftOut,
+    entries,
+    first_of,
+    is_called_archive,
+    is_called_image,
+    part_of,
+    part_of_archive,
+    printable,
+)
+from trainables.data.formats.metadata import METADATA
+from trainables.data.formats.metadata import NAMES as METADATA_NAMES
+from trainables.data.formats.npz import NPZ
 from trainables.data.formats.parquet import PARQUET
+from trainables.data.formats.webdataset import WEBDATASET
 from trainables.data.images import DatasetError
 
 #: In the order in which a folder is tried: a folder `data` with Parquet files could be taken for a class folder.
-FORMATS: tuple[Format, ...] = (PARQUET, FOLDERS)
+FORMATS: tuple[Format, ...] = (PARQUET, NPZ, WEBDATASET, METADATA, FOLDERS)
 
-
-ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 # A folder in a folder in a folder is what unpacking an archive leaves; more is something else.
 MOST_WRAPPINGS = 3
 
 
 def find_files(root: Path) -> tuple[Format, Files]:
-    """The format of the dataset in `root` and its files; raises DatasetError if there is none."""
-    inside = _unwrapped(root)
+    """The format of the dataset in `root`, a folder or a file, and its files; raises DatasetError if there is none."""
+    inside, beside = _unwrapped(root)
     for each in FORMATS:
         if files := each.find(inside):
-            return each, files
-    names = [printable(Path(entry.name)) for entry in entries(inside)]
+            return each, replace(files, left_out=(*beside.words(), *files.left_out))
+    known = f"{', '.join(each.holds for each in FORMATS[:-1])} or {FORMATS[-1].holds}"
+    if inside.is_dir():
+        names = [printable(entry.name) for entry in entries(inside)]
+        packed = [name for name in names if is_called_archive(name)]
+        choice = f": give one of them, --dataset {printable(inside / packed[0])}" if packed else ""
+        raise DatasetError(f"{printable(inside)} must hold {known}; it holds {first_of(names) or 'nothing'}{choice}")
     raise DatasetError(
-        f"{inside} must hold {' or '.join(each.holds for each in reversed(FORMATS))}; it holds "
-        f"{first_of(names) or 'nothing'}{_unpack(names)}"
+        f"a dataset is a folder, or a zip or tar file, with {known}, or one of these files; {root} is {_kind(root)}"
     )
 
 
-def _unpack(names: Sequence[str]) -> str:
-    packed = [name for name in names if name.lower().endswith(ARCHIVES)]
-    return f": unpack {packed[0]} first" if packed else ""
-
-
-def _unwrapped(root: Path) -> Path:
-    """The folder with the dataset, where `root` has nothing but one folder with folders or Parquet files in it."""
-    parts = {name for names in PART_NAMES.values() for name in names}
+def _unwrapped(root: Path) -> tuple[Place, LeftOut]:
+    """The folder with the dataset, where `root` has but one folder or archive in it, and what lies beside that."""
+    beside = LeftOut()
+    inside: Place = open_archive(root).root if root.is_file() and is_archive(root) else root
     for _ in range(MOST_WRAPPINGS):
-        visible = entries(root)
-        inside = [entry for entry in visible if entry.is_dir()]
-        if len(inside) != 1 or inside[0].name.lower() in parts or any(map(_is_data, visible)):
-            return root
-        within = entries(root / inside[0].name)
-        if not any(entry.is_dir() or entry.name.endswith(".parquet") for entry in within):
-            return root
-        if any(Path(entry.name).suffix.lower() in SUFFIXES for entry in within):
-            return root
-        root /= inside[0].name
-    return root
+        visible = entries(inside)
+        folders = [entry.name for entry in visible if entry.is_dir()]
+        archives = [entry.name for entry in visible if is_called_archive(entry.name) and entry.is_file()]
+        if any(_is_data(entry.name) for entry in visible):
+            break
+        if len(folders) == 1 and part_of(folders[0]) is None and _is_wrapped(inside / folders[0]):
+            beside.archives += archives
+            inside = inside / folders[0]
+        elif isinstance(inside, Path) and not folders and len(archives) == 1 and part_of_archive(archives[0]) is None:
+            file = inside / archives[0]
+            if not is_archive(file):
+                raise DatasetError(f"{file} must be the archive that its name says; it is {_kind(file)}")
+            inside = open_archive(file).root
+        else:
+            break
+    return inside, beside
 
 
-def _is_data(entry: os.DirEntry[str]) -> bool:
-    return entry.name.endswith(".parquet") or Path(entry.name).suffix.lower() in SUFFIXES
+def _is_wrapped(folder: Place) -> bool:
+    """Whether a folder holds a dataset and is no class."""
+    names = [entry.name for entry in entries(folder)]
+    if any(name.lower() in METADATA_NAMES for name in names):
+        return True
+    is_class = any(map(is_called_image, names))
+    return not is_class and any(entry.is_dir() or _is_data(entry.name) for entry in entries(folder))
+
+
+def _is_data(name: str) -> bool:
+    return name.endswith(".parquet") or is_called_image(name) or name.lower() in METADATA_NAMES
+
+
+def _kind(file: Path) -> str:
+    return kind_of(beginning(file)) or f"something else, which begins with {beginning(file, 8)!r}"

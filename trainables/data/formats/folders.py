@@ -1,19 +1,17 @@
 """Class folders: `<class>/*.png`, alone or in `train/`, `val/` and `test/`."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import numpy as np
-
-from trainables.data.decode import Encoded
+from trainables.data.archive import Place
+from trainables.data.decode import SUFFIXES
 from trainables.data.formats.format import AS_NAMED, Columns, Files, Format, Table
+from trainables.data.formats.images import images_of
 from trainables.data.formats.listing import (
-    SUFFIXES,
     LeftOut,
     check_name,
     entries,
     first_of,
     folders,
+    is_called_archive,
+    is_called_image,
     is_image,
     parts_of,
     printable,
@@ -21,10 +19,13 @@ from trainables.data.formats.listing import (
 from trainables.data.images import DatasetError
 
 
-def find(root: Path) -> Files | None:
+def find(root: Place) -> Files | None:
     """The image files of a folder; raises DatasetError for a part or a class folder that cannot be used."""
     left_out = LeftOut()
     parts, others = parts_of(root)
+    for entry in entries(root):
+        left_out.loose += is_called_image(entry.name) and entry.is_file()
+        left_out.archives += [printable(entry.name)] * (is_called_archive(entry.name) and entry.is_file())
     if "train" not in parts and any(map(folders, parts.values())):
         part, folder = next((part, folder) for part, folder in parts.items() if folders(folder))
         raise DatasetError(
@@ -38,7 +39,9 @@ def find(root: Path) -> Files | None:
                     f"every part must hold class folders, which {folder}, the {part} part, does not: its images have "
                     "no labels. Sort them into class folders, or move the folder away"
                 )
-        left_out.partless += [printable(Path(folder.name)) for folder in others]
+        left_out.partless += [printable(folder.name) for folder in others]
+        for folder in parts.values():
+            left_out.loose += sum(is_called_image(each.name) and each.is_file() for each in entries(folder))
         files = {part: _image_files(folder, left_out) for part, folder in parts.items()}
         places = {part: f"{folder.name}/" for part, folder in parts.items()}
         return Files(
@@ -52,26 +55,20 @@ def find(root: Path) -> Files | None:
     return Files(_image_files(root, left_out), (), left_out=left_out.words()) if folders(root) else None
 
 
-def open_files(files: tuple[Path, ...], columns: Columns) -> Table:
+def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
     """The files as a table; a file's label is the name of its folder."""
     if columns != AS_NAMED:
         raise DatasetError(
-            f"--label and --image choose columns of Parquet files; {files[0].parents[1]} holds class folders, whose "
+            f"--label and --image choose columns or fields; {files[0].parent.parent} holds class folders, whose "
             "names are the labels"
         )
-
-    def images(rows: np.ndarray) -> Iterator[Encoded]:
-        for row in rows:
-            yield printable(files[row]), files[row]
-
-    return Table([file.parent.name for file in files], (), images)
+    return Table([file.parent.name for file in files], (), images_of(files), "folder names")
 
 
-def _image_files(root: Path, left_out: LeftOut) -> tuple[Path, ...]:
+def _image_files(root: Place, left_out: LeftOut) -> tuple[Place, ...]:
     """The image files in class folders, class by class; what else lies there is counted."""
-    files: list[Path] = []
+    files: list[Place] = []
     empty, dead = [], []
-    left_out.loose += sum(Path(each.name).suffix.lower() in SUFFIXES and each.is_file() for each in entries(root))
     classes = folders(root)
     for folder in classes:
         check_name(folder, "a class folder")
@@ -85,7 +82,7 @@ def _image_files(root: Path, left_out: LeftOut) -> tuple[Path, ...]:
             elif entry.is_file() and is_image(file):
                 files.append(file)
             else:
-                left_out.others[printable(Path(file.suffix)) if file.suffix else "without a suffix"] += 1
+                left_out.others[printable(file.suffix) if file.suffix else "without a suffix"] += 1
         if len(files) == before:
             empty.append(folder)
     if dead:
@@ -95,8 +92,8 @@ def _image_files(root: Path, left_out: LeftOut) -> tuple[Path, ...]:
     if len(empty) == len(classes) and all(map(folders, empty)):
         raise DatasetError(
             f"every class folder must hold images; those in {root} ({first_of([folder.name for folder in empty])}) "
-            f"hold folders alone, such as {folders(empty[0])[0].relative_to(root)}: which of them are the classes is "
-            "not clear, so let images lie in one folder a class"
+            f"hold folders alone, such as {empty[0].name}/{folders(empty[0])[0].name}: which of them are the classes "
+            "is not clear, so let images lie in one folder a class"
         )
     if empty:
         raise DatasetError(

@@ -1,12 +1,12 @@
-"""What a dataset format is: it recognises a folder, lists its files, and opens them as labels and encoded images."""
+"""What a dataset format is: it recognises a folder or a file, lists its files, and opens them as labels and images."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from trainables.data.archive import Place
 from trainables.data.decode import Encoded
 
 Part = Literal["train", "validation", "test"]
@@ -23,11 +23,11 @@ PART_NAMES: dict[Part, tuple[str, ...]] = {
 class Files:
     """The files of a dataset."""
 
-    train: tuple[Path, ...]
+    train: tuple[Place, ...]
     """Files with training images."""
-    test: tuple[Path, ...]
+    test: tuple[Place, ...]
     """Files with test images; where there are none, a share of the training images is held out."""
-    validation: tuple[Path, ...] = ()
+    validation: tuple[Place, ...] = ()
     """Files with images to compare trials on; where there are none, a share of the training images is held out."""
     test_from: str = ""
     """Where the test images lie, for people."""
@@ -36,7 +36,7 @@ class Files:
     left_out: tuple[str, ...] = ()
     """What the folder holds beside these, in phrases."""
 
-    def of(self, part: Part) -> tuple[Path, ...]:
+    def of(self, part: Part) -> tuple[Place, ...]:
         """The files of a part."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[part]
 
@@ -64,19 +64,22 @@ class Table:
     names: tuple[str, ...]
     """The names of the labels 0, 1, … where the files hold them, else empty."""
     images: Callable[[np.ndarray], Iterator[Encoded]]
-    """The images of the given rows, which are sorted; each is read when the iteration reaches it."""
+    """The images of the given rows, which are sorted, each with its place among them, in any order; each is read when
+    the iteration reaches it."""
+    labels_from: str
+    """Where the labels come from, for people."""
     label_column: str | None = None
-    """The column that was taken for the labels; None where folders' names are the labels."""
+    """The column that was taken for the labels; None where there are no columns."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """A way to store images in a folder."""
+    """A way to store images."""
 
     holds: str
     """What a folder of this format must hold, for the message of a folder that is of no format."""
-    find: Callable[[Path], Files | None]
-    """Lists a folder's files without opening those that are called images; None for another format, DatasetError for a
-    faulty dataset."""
-    open: Callable[[tuple[Path, ...], Columns], Table]
+    find: Callable[[Place], Files | None]
+    """Lists the files of a folder, on disk or in an archive, without opening those that are called images; None for
+    another format, DatasetError for a faulty dataset."""
+    open: Callable[[tuple[Place, ...], Columns], Table]
     """Opens files; raises DatasetError for files that are not whole, and for columns that hold something else."""

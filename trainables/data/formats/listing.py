@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from trainables.data.archive import ARCHIVE_SUFFIXES, START_BYTES, Packed, Place, open_archive
+from trainables.data.decode import SUFFIXES
 from trainables.data.formats.format import PART_NAMES, Part
 from trainables.data.images import DatasetError
 
-SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
-)
 #: What systems and archives leave beside images; hidden files and folders are passed over as well.
 PASSED_OVER = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"})
 # How files of the formats that are decoded begin. BMP's two letters also begin a text, so its zeros are compared too.
@@ -34,6 +33,10 @@ class LeftOut:
     """Folders inside class folders."""
     partless: list[str] = field(default_factory=list)
     """Names of folders beside `train` that are no part."""
+    archives: list[str] = field(default_factory=list)
+    """Names of archives beside folders."""
+    unnamed: int = 0
+    """Images that a file of labels does not name."""
 
     def words(self) -> tuple[str, ...]:
         """A phrase for each kind."""
@@ -47,6 +50,10 @@ class LeftOut:
             phrases.append(f"{_count(self.folders, 'folder')} inside class folders")
         if self.partless:
             phrases.append(f"{_count(len(self.partless), 'folder')} beside train ({first_of(self.partless)})")
+        if self.archives:
+            phrases.append(f"{_count(len(self.archives), 'archive')} beside folders ({first_of(self.archives)})")
+        if self.unnamed:
+            phrases.append(f"{_count(self.unnamed, 'image')} that the metadata {_do(self.unnamed)} not name")
         return tuple(phrases)
 
 
@@ -59,57 +66,107 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def _do(number: int) -> str:
+    return "does" if number == 1 else "do"
+
+
 def _are(number: int) -> str:
     return "is no image" if number == 1 else "are no images"
 
 
-def entries(folder: Path) -> list[os.DirEntry[str]]:
+def entries(folder: Place) -> list[os.DirEntry[str] | Packed]:
     """What lies in a folder, by name, without hidden files and what systems leave; [] for a folder that is absent."""
     if not folder.is_dir():
         return []
-    with os.scandir(folder) as found:
-        visible = [each for each in found if not each.name.startswith(".") and each.name.lower() not in PASSED_OVER]
-    return sorted(visible, key=lambda each: each.name)
+    found: list[os.DirEntry[str] | Packed]
+    if isinstance(folder, Packed):
+        found = [*folder.children()]
+    else:
+        with os.scandir(folder) as entered:
+            found = [*entered]
+    return sorted((each for each in found if not is_passed_over(each.name)), key=lambda each: each.name)
 
 
-def folders(folder: Path) -> list[Path]:
+def is_passed_over(name: str) -> bool:
+    """Whether a file or folder is hidden, or one that systems and archives leave beside images."""
+    return name.startswith(".") or name.lower() in PASSED_OVER
+
+
+def is_called_image(name: str) -> bool:
+    """Whether a file has an image's suffix."""
+    return Path(name).suffix.lower() in SUFFIXES
+
+
+def is_called_archive(name: str) -> bool:
+    """Whether a file has an archive's suffix."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def part_of_archive(name: str) -> Part | None:
+    """The part whose class folders an archive of this name holds; None for other names, and for one of arrays."""
+    suffix = max((each for each in ARCHIVE_SUFFIXES if name.lower().endswith(each)), key=len, default=".npz")
+    return None if suffix == ".npz" else part_of(name[: -len(suffix)])
+
+
+def folders(folder: Place) -> list[Place]:
     """The folders in a folder, by name, without those that are passed over."""
     return [folder / each.name for each in entries(folder) if each.is_dir()]
 
 
-def parts_of(root: Path) -> tuple[dict[Part, Path], list[Path]]:
-    """The folders of a dataset's parts, and the other folders; raises DatasetError for two folders of one part."""
-    found: dict[Part, list[Path]] = defaultdict(list)
+def parts_of(root: Place) -> tuple[dict[Part, Place], list[Place]]:
+    """The folders of a dataset's parts, and the other folders; raises DatasetError for two folders of one part.
+
+    An archive that is called as a part is its folder, where there is none.
+    """
+    found: dict[Part, list[Place]] = defaultdict(list)
     others = []
     for folder in folders(root):
-        part = next((part for part, names in PART_NAMES.items() if folder.name.lower() in names), None)
+        part = part_of(folder.name)
         if part is None:
             others.append(folder)
         else:
             found[part].append(folder)
+    if isinstance(root, Path):
+        for entry in entries(root):
+            part = part_of_archive(entry.name)
+            if part is not None and not any(isinstance(each, Path) for each in found[part]):
+                found[part].append(_part_in(open_archive(root / entry.name).root))
     for part, several in found.items():
         if len(several) > 1:
             raise DatasetError(
                 f"{root} must have one {part} part, not {' and '.join(folder.name for folder in several)}: "
                 "move one of them away"
             )
-    return {part: found[part][0] for part in PART_NAMES if part in found}, others
+    return {part: found[part][0] for part in PART_NAMES if found.get(part)}, others
 
 
-def is_image(file: Path) -> bool:
+def _part_in(root: Packed) -> Place:
+    """The folder with classes in an archive of a part, which is often wrapped in a folder of its name."""
+    inside = folders(root)
+    return inside[0] if len(inside) == 1 and folders(inside[0]) else root
+
+
+def part_of(name: str) -> Part | None:
+    """The part that a folder of this name holds; None for other names."""
+    return next((part for part, names in PART_NAMES.items() if name.lower() in names), None)
+
+
+def is_image(file: Place) -> bool:
     """Whether a file is called an image, or begins as one."""
-    if file.suffix.lower() in SUFFIXES:
+    if is_called_image(file.name):
         return True
+    if isinstance(file, Packed):
+        return _BEGINNINGS.match(file.start()) is not None
     with file.open("rb") as opened:
-        return _BEGINNINGS.match(opened.read(32)) is not None
+        return _BEGINNINGS.match(opened.read(START_BYTES)) is not None
 
 
-def printable(path: Path) -> str:
+def printable(path: Place | str) -> str:
     """A path with the bytes that are not UTF-8 escaped."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return os.fsencode(str(path)).decode("utf-8", "backslashreplace")
 
 
-def check_name(path: Path, what: str) -> None:
+def check_name(path: Place, what: str) -> None:
     """Raise DatasetError for a path whose name is not UTF-8, which no table could show."""
     try:
         path.name.encode()

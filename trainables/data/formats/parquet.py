@@ -1,20 +1,22 @@
 """Parquet files `train*.parquet`, `validation*.parquet` and `test*.parquet` with encoded images and labels.
 
-They lie in the folder or in its subfolder `data`, or as `train/*.parquet`, as in datasets of the Hugging Face Hub.
+They lie in the folder or in its subfolder `data`, or as `train/*.parquet`, as in datasets of the Hugging Face Hub. One
+file alone is train.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from architectures.errors import one_line
+from trainables.data.archive import MOST_RATIO, Packed, Place, most_unpacked
+from trainables.data.contents import beginning
 from trainables.data.decode import Encoded
-from trainables.data.formats.format import PART_NAMES, Columns, Files, Format, Part, Table
-from trainables.data.formats.listing import entries, first_of, parts_of
+from trainables.data.formats.format import Columns, Files, Format, Part, Table
+from trainables.data.formats.labels import MOST_LABEL
 from trainables.data.formats.parquet_schema import (
     class_names,
     find_image_column,
@@ -22,108 +24,68 @@ from trainables.data.formats.parquet_schema import (
     is_floating,
     parquet_file,
 )
+from trainables.data.formats.shards import by_folder, by_name, shards_in
 from trainables.data.images import DatasetError
 
+SUFFIXES = (".parquet",)
 # A Parquet file of a few kilobytes may hold one value, or none, a billion times, so what is read at once is limited.
 MOST_ROWS = 10_000_000
-MOST_LABEL = 1_000  # letters of a class's name
 ROWS_AT_ONCE = 16
-# Encoded images hardly get smaller in a Parquet file. One that unpacks to more than both of these holds something else.
-MOST_UNPACKED = 1 << 30  # bytes
-MOST_RATIO = 100  # times the file's size
 _PARTS: dict[Part, re.Pattern[str]] = {
-    "train": re.compile("train"),
-    "validation": re.compile("val(id(ation)?)?([^a-z]|$)"),
-    "test": re.compile("test"),
+    "train": re.compile("^train"),
+    "validation": re.compile("^val(id(ation)?)?([^a-z]|$)"),
+    "test": re.compile("^test"),
 }
-_SHARD = re.compile(r"(.+)-(\d+)-of-(\d+)\.parquet")
+_SHARD = re.compile(r"-\d+-of-(?!0*1\.)\d+\.parquet$")
 
 
-def find(root: Path) -> Files | None:
-    """The Parquet files of a folder; raises DatasetError when there are none to train on, or shards are absent."""
+def find(root: Place) -> Files | None:
+    """The Parquet files of a folder, or a file as train; raises DatasetError when there are none to train on."""
+    if isinstance(root, Packed):
+        return None
+    if root.is_file():
+        if _SHARD.search(root.name):
+            raise DatasetError(
+                f"every shard must be there, and {root} is one of several: give the folder that holds them"
+            )
+        return Files((root,), ()) if beginning(root, 4) == b"PAR1" else None
     for folder in (root, root / "data"):
-        if found := _parquet_files(folder):
-            parts = {part: [file for file in found if _PARTS[part].match(file.name)] for part in PART_NAMES}
-            places = {part: _named(some) for part, some in parts.items()}
-            if not parts["train"]:
-                raise DatasetError(f"{folder} must hold Parquet files named train*.parquet, not only {found[0].name}")
-            return _files(parts, places, [file for file in found if not any(file in some for some in parts.values())])
-        inside, _ = parts_of(folder)
-        parts = {part: _parquet_files(inside[part]) if part in inside else [] for part in PART_NAMES}
-        if parts["train"]:
-            for part, each in inside.items():
-                if not parts[part]:
-                    raise DatasetError(
-                        f"every part must hold Parquet files as train does, and {each}, the {part} part, holds none: "
-                        "move the folder away"
-                    )
-            return _files(parts, {part: f"{each.name}/" for part, each in inside.items()}, [])
+        if found := shards_in(folder, SUFFIXES):
+            if files := by_name(found, _PARTS, "Parquet file"):
+                return files
+            raise DatasetError(f"{folder} must hold Parquet files named train*.parquet, not only {found[0].name}")
+        if files := by_folder(folder, SUFFIXES, "Parquet file"):
+            return files
     return None
 
 
-def _named(files: list[Path]) -> str:
-    return files[0].name if len(files) == 1 else f"{len(files)} files"
-
-
-def _parquet_files(folder: Path) -> list[Path]:
-    return [folder / each.name for each in entries(folder) if each.name.endswith(".parquet")]
-
-
-def _files(parts: dict[Part, list[Path]], places: dict[Part, str], others: list[Path]) -> Files:
-    for files in parts.values():
-        _check_shards(files)
-    names = [file.name for file in others]
-    left_out = f"{len(names)} Parquet file{'s' * (len(names) > 1)} of no part ({first_of(names)})"
-    return Files(
-        tuple(parts["train"]),
-        tuple(parts["test"]),
-        tuple(parts["validation"]),
-        test_from=places["test"] if parts["test"] else "",
-        validation_from=places["validation"] if parts["validation"] else "",
-        left_out=(left_out,) if names else (),
-    )
-
-
-def _check_shards(files: list[Path]) -> None:
-    """Raise DatasetError when shards that say how many there are, -00000-of-00003, are not all there."""
-    found: dict[tuple[Path, str, int], set[int]] = defaultdict(set)
-    for file in files:
-        if match := _SHARD.fullmatch(file.name):
-            found[file.parent, match[1], int(match[3])].add(int(match[2]))
-    for (folder, name, count), numbers in found.items():
-        if len(numbers) < count:
-            first = next(number for number in range(count) if number not in numbers)
-            raise DatasetError(
-                f"every shard must be there: {folder} holds {len(numbers)} of {count} files {name}-*-of-{count:05}"
-                f".parquet, and the first that is not there has the number {first:05}"
-            )
-
-
-def open_files(files: tuple[Path, ...], columns: Columns) -> Table:
+def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
     """The files' rows as one table, in the order of the files."""
-    with parquet_file(files[0]) as first:
+    paths = [file for file in files if isinstance(file, Path)]
+    with parquet_file(paths[0]) as first:
         schema = first.schema_arrow
-    image_column, in_struct = find_image_column(schema, files[0], columns.image)
-    label_column = find_label_column(schema, image_column, files[0], columns.label)
+    image_column, in_struct = find_image_column(schema, paths[0], columns.image)
+    label_column = find_label_column(schema, image_column, paths[0], columns.label)
     # The path beside the bytes is not even read: no name inside a dataset ever becomes a file name.
     column = f"{image_column}.bytes" if in_struct else image_column
 
     def images(rows: np.ndarray) -> Iterator[Encoded]:
-        start = 0
-        for file in files:
+        start = done = 0
+        for file in paths:
             with parquet_file(file) as parquet:
                 num_rows = parquet.metadata.num_rows
                 wanted = _between(rows, start, start + num_rows) - start
                 for row, value in _images(file, parquet, column, in_struct, wanted):
-                    yield f"row {row} of {file}", value
+                    yield done, f"row {row} of {file}", value
+                    done += 1
                 start += num_rows
 
     names = class_names(schema, label_column)
-    labels = _labels(files, label_column, schema.field(label_column).type, names)
-    return Table(labels, names, images, label_column)
+    labels = _labels(paths, label_column, schema.field(label_column).type, names)
+    return Table(labels, names, images, f"column '{label_column}'", label_column)
 
 
-def _labels(files: tuple[Path, ...], column: str, kind: Any, names: tuple[str, ...]) -> list[Any]:
+def _labels(files: Sequence[Path], column: str, kind: Any, names: tuple[str, ...]) -> list[Any]:
     """The labels of all rows, cast to the type that they have in the first file and numbered as its class names are."""
     labels: list[Any] = []
     for file in files:
@@ -181,7 +143,7 @@ def _images(
     """Number and encoded image of the given rows of one file; row groups without any of them are not read."""
     import pyarrow.compute as pc
 
-    most = max(MOST_UNPACKED, MOST_RATIO * file.stat().st_size)
+    most = most_unpacked(file)
     start = unpacked = 0
     for group in range(parquet.metadata.num_row_groups):
         group_end = start + parquet.metadata.row_group(group).num_rows

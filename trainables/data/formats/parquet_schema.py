@@ -2,20 +2,14 @@
 
 import contextlib
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from architectures.errors import one_line
+from trainables.data.contents import beginning, kind_of
+from trainables.data.formats.labels import LABEL_COLUMNS, NO_LABEL, called_label
 from trainables.data.images import DatasetError
-
-#: Names of the column of labels, the first that is there decides.
-LABEL_COLUMNS = ("label", "labels", "fine_label")
-#: Names that decide where there is one alone.
-OTHER_LABEL_COLUMNS = frozenset({"class", "classes", "target", "targets", "category", "label_id", "class_id", "y"})
-#: An integer or a name that tells images apart, and is never trained on unless it is asked for.
-NO_LABEL = re.compile(r"(^|_)(id|idx|index|__index_level_0__|file|filename|path|url|uri|md5|hash)$", re.IGNORECASE)
 
 
 @contextlib.contextmanager
@@ -28,7 +22,8 @@ def parquet_file(file: Path, **options: Any) -> Iterator[Any]:
         with pq.ParquetFile(file, **options) as parquet:
             yield parquet
     except (pa.ArrowException, OSError, LookupError, UnicodeDecodeError) as error:
-        reason = one_line(error)
+        kind = kind_of(beginning(file))
+        reason = f"it is {kind}" if kind else one_line(error)
         raise DatasetError(
             f"{file} must be a whole Parquet file with the columns of the first one: {reason}"
         ) from error
@@ -67,7 +62,9 @@ def find_label_column(schema: Any, image_column: str, file: Path, asked: str | N
     Raises DatasetError when there is none or more than one, and for a type that is no label.
     """
     columns = [field for field in schema if field.name != image_column]
-    found = _field(schema, asked, file, "--label") if asked is not None else _called_label(columns, file)
+    shown = {field.name: f"{field.name} ({field.type})" for field in columns}
+    name = called_label(shown, file) if asked is None else asked
+    found = _field(schema, name, file, "--label") if name is not None else None
     if found is None:
         possible = [field for field in columns if _label_like(field.type)]
         if len(possible) != 1 or NO_LABEL.search(possible[0].name):
@@ -82,21 +79,6 @@ def find_label_column(schema: Any, image_column: str, file: Path, asked: str | N
             "choose another column with --label NAME"
         )
     return str(found.name)
-
-
-def _called_label(columns: list[Any], file: Path) -> Any | None:
-    """The column whose name says that it holds the labels, of whatever type; None if there is none."""
-    named = {field.name.lower(): field for field in reversed(columns)}
-    for name in LABEL_COLUMNS:
-        if name in named:
-            return named[name]
-    others = [field for field in columns if field.name.lower() in OTHER_LABEL_COLUMNS]
-    if len(others) > 1:
-        raise DatasetError(
-            f"{file} has {len(others)} columns that could be the labels ({_columns(others)}): "
-            f"choose one, --label {others[0].name}"
-        )
-    return others[0] if others else None
 
 
 def _field(schema: Any, name: str, file: Path, option: str) -> Any:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.trainables.data.pictures import encoded, good, parquet, picture, refused
+from trainables.data import archive
 from trainables.data.find import survey
 from trainables.data.formats import parquet as parquet_format
 from trainables.data.formats.format import AS_NAMED, Columns
@@ -192,7 +193,7 @@ def write_repeated(root: Path, image: bytes, labels: Any) -> None:
 def test_a_parquet_file_that_unpacks_to_far_more_than_images_do_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parquet_format, "MOST_UNPACKED", 1 << 20)
+    monkeypatch.setattr(archive, "MOST_UNPACKED", 1 << 20)
     write_repeated(tmp_path / "set", bytes(1 << 16), [0, 1] * 200)
     assert "more than 100 times its size" in refused(tmp_path / "set", tmp_path)
 
@@ -213,6 +214,26 @@ def test_files_that_are_not_parquet_are_refused(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "train.parquet").write_bytes(b"PAR1 and nothing more")
     assert "must be a whole Parquet file" in refused(tmp_path / "set", tmp_path)
+
+
+def test_one_file_is_train(tmp_path: Path) -> None:
+    file = parquet(tmp_path / "images.parquet", [good(i) for i in range(10)], [0, 1] * 5)
+    assert [len(load(str(file), part, data_dir=tmp_path)) for part in ("train", "test")] == [8, 2]
+    shard = parquet(tmp_path / "train-00000-of-00002.parquet", [good(i) for i in range(10)], [0, 1] * 5)
+    assert "is one of several: give the folder" in refused(shard, tmp_path)
+    file.rename(tmp_path / "train-00000-of-00001.parquet")
+    assert len(load(str(tmp_path / "train-00000-of-00001.parquet"), "train", data_dir=tmp_path)) == 8
+
+
+def test_a_git_lfs_pointer_is_called_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train.parquet").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n")
+    assert "a Git LFS pointer" in refused(tmp_path / "set", tmp_path)
+
+
+def test_a_part_without_a_file_is_refused(tmp_path: Path) -> None:
+    parquet(tmp_path / "set" / "train.parquet", [good(i) for i in range(10)], [0, 1] * 5)
+    assert "holds no validation images" in refused(tmp_path / "set", tmp_path, "validation")
 
 
 def test_shards_with_other_columns_are_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the doctor says of one thing that it has looked at."""
+"""What is said of one thing of this machine that was looked at."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,0 +1,118 @@
+"""Weights that others trained: from torchvision, or from a file, into the first layers of a network."""
+
+import pickle
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from architectures.blocks import Network, Weights
+from architectures.errors import HpsearchError, one_line
+
+_HEADS = ("classifier.", "fc.")  # what torchvision calls the layers that a network for other classes does without
+_COUNTER = "num_batches_tracked"  # of no use to anything, and absent from older files
+_SECONDS = 20.0  # for a server to answer
+
+
+class WeightsError(HpsearchError):
+    """Weights that cannot be had, or that do not fit: one line with what would be right."""
+
+
+def check_weights(network: Network | nn.Module) -> None:
+    """Raise WeightsError unless what a network begins with is here and fits; downloads it where that is necessary."""
+    if isinstance(network, Network) and network.weights is not None:
+        _read(network.weights)
+
+
+def load_weights(network: Network | nn.Module, module: nn.Module) -> None:
+    """Give the module that was built of a network the weights that it begins with, if it names any.
+
+    Raises WeightsError as `check_weights` does.
+    """
+    if not isinstance(network, Network) or network.weights is None:
+        return
+    given = _read(network.weights)
+    own = {name: value for name, value in module.state_dict().items() if not name.endswith(_COUNTER)}
+    with torch.no_grad():
+        for mine, theirs in zip(list(own.values())[: len(given)], given, strict=True):
+            mine.copy_(theirs)
+
+
+@lru_cache(maxsize=2)
+def _read(weights: Weights) -> tuple[Tensor, ...]:
+    """The tensors of all layers but torchvision's head, in torchvision's order, which is ours."""
+    import torchvision.models  # imported late: it takes a second, and only these networks need it
+
+    with torch.device("meta"):
+        known = torchvision.models.get_model(weights.model).state_dict()
+    known = {
+        name: value for name, value in known.items() if not name.startswith(_HEADS) and not name.endswith(_COUNTER)
+    }
+    place = _of_torchvision(weights.model) if weights.source == "imagenet" else Path(weights.source)
+    state = _from_file(place)
+    for name, value in known.items():
+        found = state.get(name)
+        if not isinstance(found, Tensor) or found.shape != value.shape:
+            held = "×".join(map(str, found.shape)) if isinstance(found, Tensor) else "nothing of that name"
+            raise WeightsError(
+                f"the weights {place} do not fit {weights.model}: '{name}' must be "
+                f"{'×'.join(map(str, value.shape))}, and the file has {held}; give torchvision's own file"
+            )
+    return tuple(state[name].float().clone() for name in known)
+
+
+def _of_torchvision(model: str) -> Path:
+    """Where torchvision's file of a network lies; it is downloaded when it is not there, and its hash checked."""
+    import torchvision.models
+
+    url = torchvision.models.get_model_weights(model)["IMAGENET1K_V1"].url
+    place = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
+    if place.exists():
+        return place
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with _timeout():
+            begin_of_hash = place.stem.rpartition("-")[2]
+            torch.hub.download_url_to_file(url, str(place), begin_of_hash, progress=sys.stderr.isatty())
+    except Exception as error:  # the network, the disk and the file each fail in their own ways
+        raise WeightsError(
+            f"the ImageNet weights of {model} are not in {place} and cannot be downloaded ({one_line(error)}); put "
+            f"{url} there, or set the network's hyperparameter weights to the path of that file or to random"
+        ) from error
+    return place
+
+
+def _from_file(path: Path) -> Mapping[str, Any]:
+    """The tensors by name of a file of torch or of safetensors; no code of it is run."""
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsError(f"cannot read the weights {path}: {error.strerror or one_line(error)}") from error
+    except pickle.UnpicklingError as error:
+        raise WeightsError(f"the file {path} holds more than weights, or something else, and is not read") from error
+    except Exception as error:  # a damaged file raises anything
+        raise WeightsError(f"the file {path} holds no weights ({one_line(error, named=True)})") from error
+    if not isinstance(state, Mapping):
+        raise WeightsError(f"the file {path} holds a {type(state).__name__}; it must hold tensors by name")
+    return state
+
+
+@contextmanager
+def _timeout() -> Iterator[None]:
+    """Torch's download waits for ever for a server that does not answer."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,86 @@
+"""What a search would cost, before it begins: its forecast, a comparison of schedulers, and what a budget buys."""
+
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from search.forecast.calibration import Speeds, calibrate
+from search.forecast.forecast import Expected, Forecast, Plan, expected, forecast
+from search.forecast.seconds import times
+from search.history.store import Request
+from search.machines import machine
+from search.machines.machine import Machine
+from search.readable import duration
+from search.run.problem import RequestError, new_problem
+from search.run.rehearsal import rehearse
+from search.schedulers import SCHEDULERS
+from search.schedulers.scheduler import scheduler_of
+
+MOST_AFFORDED = 1000  # samples that a budget buys at most
+BUDGET_GAMES = 10  # searches that are played for each number of samples that is tried
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a dry run finds out."""
+
+    notes: tuple[str, ...]
+    """What a launch says of the images."""
+
+    search: Forecast
+    """What the search would be."""
+    schedulers: dict[str, Expected]
+    """What it would cost with each scheduler and that one's defaults; with its own as it was asked for."""
+
+
+def dry_run(request: Request, *, results: Path, parallel: int | None, is_share_asked: bool = False) -> Foreseen:
+    """What the search would be; nothing is left on disk but the dataset's cache. TPE's draws are its first ones."""
+    problem = new_problem(request, is_share_asked=is_share_asked)
+    here = machine.find(parallel, threads_of(request))
+    plan = problem.plan()
+    speeds = calibrate(plan.configs, problem.images, here)
+    found = foresee(plan, speeds, here, results)
+    seconds = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
+    schedulers = {}
+    for name in SCHEDULERS:
+        if name == request.scheduler:
+            schedulers[name] = Expected(found.epochs, found.seconds)
+            continue
+        order = replace(problem, request=replace(request, scheduler=name)).order(problem.samples)
+        other = replace(plan, scheduler=name, options={}, order=order)
+        schedulers[name] = expected(rehearse(other, seconds, here.slots))
+    return Foreseen(problem.notes, found, schedulers)
+
+
+def affordable(request: Request, budget: float, *, parallel: int | None, is_share_asked: bool = False) -> int:
+    """How many samples a search can have whose forecast is at most so many seconds.
+
+    Raises RequestError where one sample alone takes longer.
+    """
+    problem = new_problem(replace(request, samples=MOST_AFFORDED), is_share_asked=is_share_asked)
+    here = machine.find(parallel, threads_of(request))
+    plan = problem.plan()
+    speeds = calibrate(plan.configs, problem.images, here)
+    seconds = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
+
+    def takes(samples: int) -> float:
+        part = replace(plan, order=problem.order(samples))
+        return expected(rehearse(part, seconds, here.slots, games=BUDGET_GAMES)).seconds.middle
+
+    if (least := takes(1)) > budget:
+        raise RequestError(f"one sample takes about {duration(least)}, longer than --budget {duration(budget)}")
+    return bisect_right(range(1, problem.samples + 1), budget, key=takes)
+
+
+def foresee(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecast:
+    """The forecast of a plan, given the speeds of some of its configurations."""
+    found = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
+    return forecast(plan, found, rehearse(plan, found, here.slots), here, folder)
+
+
+def threads_of(request: Request) -> dict[str, Any]:
+    """The threads of a slot as a fact, where they do not follow from the machine."""
+    if request.threads is None and not scheduler_of(request, request.samples).same_on_any_slots:
+        return {}
+    return {"threads": request.threads or 1}

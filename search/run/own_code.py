@@ -1,0 +1,88 @@
+"""The code of a user's own space and networks, which a search needs as it was when it began."""
+
+import hashlib
+import site
+import sys
+import sysconfig
+from collections.abc import Iterable
+from pathlib import Path
+
+from architectures.errors import HpsearchError, one_line
+from architectures.families import import_function
+from search.history import store
+from search.history.store import Search
+from search.readable import count
+
+_OURS = ("__main__", "architectures", "hpsearch_command", "search", "trainables")
+
+
+class CodeError(HpsearchError):
+    """A user's own code that is not what the search began with: one line."""
+
+
+def digests(names: Iterable[str]) -> dict[str, str]:
+    """The SHA-256 of the source of each module that a user's own spaces and networks consist of, by the module's name.
+
+    names: of spaces and networks, of which those that are `package.module:function` are a user's own. To such a module
+    belong the modules of its package and, unless it is installed, those that it has imported from its own folder.
+    Raises CodeError for a name that cannot be imported.
+    """
+    return {module: hashlib.sha256(file.read_bytes()).hexdigest() for module, file in sorted(_files(names).items())}
+
+
+def check(search: Search, names: Iterable[str], *, accept: bool) -> None:
+    """Raise CodeError when these spaces and networks are not what they were when the search began.
+
+    accept: whether to go on with them as they are, which is then recorded. Nothing is known of a search of 0.1.0.
+    """
+    recorded: dict[str, str] = search.facts.get("code", {})
+    if not recorded:
+        return
+    files = _files(names)
+    now = {module: hashlib.sha256(file.read_bytes()).hexdigest() for module, file in files.items()}
+    changed = [module for module in sorted(now) if recorded.get(module, now[module]) != now[module]]
+    if not changed:
+        return
+    if accept:
+        earlier = search.facts.get("changed_code", [])
+        store.record(search, code=recorded | now, changed_code=sorted({*earlier, *changed}))
+        return
+    others = f" and {count(len(changed) - 1, 'other file')}" if len(changed) > 1 else ""
+    raise CodeError(
+        f"{files[changed[0]]}{others} changed since {search.name} began, whose space or networks are in there: restore "
+        "what was there, launch a new search, or go on all the same with --changed-code"
+    )
+
+
+def _files(names: Iterable[str]) -> dict[str, Path]:
+    """The files of every module that belongs to one of the names."""
+    installed = {Path(place) for place in (*sysconfig.get_paths().values(), *site.getsitepackages())}
+    found: dict[str, Path] = {}
+    for name in names:
+        if ":" not in name or name.endswith(".jsonl"):
+            continue
+        try:
+            import_function(name)
+        except ValueError as error:
+            raise CodeError(one_line(error)) from error
+        module = name.partition(":")[0]
+        loaded = _loaded()
+        root = _root_of(module, loaded[module]) if module in loaded else None
+        for other, file in loaded.items():
+            together = root is not None and root not in installed and _root_of(other, file) == root
+            if together or other.partition(".")[0] == module.partition(".")[0]:
+                found[other] = file
+    return found
+
+
+def _loaded() -> dict[str, Path]:
+    """The file of every module that this process has loaded from one, without ours."""
+    files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
+    return {name: Path(file) for name, file in files.items() if file and name.partition(".")[0] not in _OURS}
+
+
+def _root_of(module: str, file: Path) -> Path | None:
+    """The folder of the path in which a module was found; None for one that is not where its name says."""
+    parts = module.split(".")
+    stem = file.parent if file.name == "__init__.py" else file.with_suffix("")
+    return stem.parents[len(parts) - 1] if list(stem.parts[-len(parts) :]) == parts else None

@@ -1,0 +1,27 @@
+"""A winner of a narrow search as a wider network."""
+
+from dataclasses import replace
+
+from architectures.families import FAMILIES
+from search.run.problem import RequestError
+from trainables.config import Config, NetworkConfig
+
+
+def widened(config: Config, factor: float) -> Config:
+    """The configuration with its network's hyperparameter `width` multiplied; all else is as it was.
+
+    Raises RequestError for a network without such a hyperparameter.
+    """
+    if factor == 1:
+        return config
+    name, given = config.network.name, config.network.hyperparameters
+    defaults = FAMILIES[name].hyperparameters if name in FAMILIES else {}
+    width = given.get("width", defaults.get("width"))
+    if isinstance(width, bool) or not isinstance(width, int | float):
+        known = ", ".join(defaults or given) or "none"
+        raise RequestError(
+            f"network '{name}' has no width for --width {factor:g} to multiply (its hyperparameters: {known}); "
+            "leave --width out"
+        )
+    wider = max(1, round(width * factor)) if isinstance(width, int) else width * factor
+    return replace(config, network=NetworkConfig(name, {**given, "width": wider}))

@@ -1,0 +1,145 @@
+"""What the schedulers that promote have in common: every trial pauses at each rung, and the scheduler says who goes on.
+
+A trial is at the level that it was last let go on to: level 0 to the first rung, the last one to its last epoch.
+"""
+
+from bisect import insort
+from dataclasses import dataclass, field
+
+from search.history.events import FINAL, Asked, Decision, Ended, Event, Granted, Measured, Opened, Started, State
+from search.schedulers.scheduler import ROUNDING
+
+
+@dataclass
+class _Value:
+    """A measurement of a trial."""
+
+    images: int
+    """Training images seen until then."""
+    epoch: float
+    """The same in epochs."""
+    value: float
+    """What trials are compared by; to be maximised."""
+
+
+@dataclass
+class Level:
+    """The trials of one level."""
+
+    entered: int = 0
+    """How many trials have ever been at this level or above."""
+    busy: set[int] = field(default_factory=set)
+    """Trials on their way to the rung, whether or not a worker trains them just now."""
+    waiting: list[tuple[float, int]] = field(default_factory=list)
+    """Trials paused at the rung, as (negative value, trial): the best first, the lowest number among equals."""
+    reached: list[tuple[float, int]] = field(default_factory=list)
+    """The same of all that have ever paused there, also of those that have gone on."""
+    ended: set[int] = field(default_factory=set)
+    """Trials that ended on their way to the rung: diverged, infeasible, failed, or done as they have fewer epochs."""
+
+
+class Promoting:
+    """Folds the events into levels; a scheduler says how a rung's values count and when the best there goes on."""
+
+    pauses = True
+
+    def __init__(self, rungs: tuple[float, ...], samples: int) -> None:
+        """rungs: epochs. samples: trials, until an opened session says otherwise."""
+        self.rungs = rungs
+        self.samples = samples
+        self.levels = [Level() for _ in range(len(rungs) + 1)]
+        self._level_of: dict[int, int] = {}
+        self._values: dict[int, list[_Value]] = {}
+        self._is_done = False
+
+    def worth(self, values: list[float]) -> float:
+        """What a trial counts at a rung, of its values up to there in their order."""
+        raise NotImplementedError
+
+    def promotes(self, level: int) -> bool:
+        """Whether the best of those that wait at a level's rung goes on now; at least one does wait there."""
+        raise NotImplementedError
+
+    def decide(self, trial: int, epoch: float, value: float) -> Decision:
+        """Pause at the rung of the trial's level."""
+        level = self._level_of.get(trial, 0)
+        return Decision.PAUSE if level < len(self.rungs) and self._reached(epoch, level) else Decision.CONTINUE
+
+    def choose(self) -> int | None:
+        """Who goes on, the deepest rung first.
+
+        When nothing is left that could let anybody go on and no trial has been trained to its end, the best at the
+        deepest rung goes on.
+        """
+        places = [level for level in reversed(range(len(self.rungs))) if self.levels[level].waiting]
+        for level in places:
+            if self.promotes(level):
+                return self.levels[level].waiting[0][1]
+        all_begun = self.levels[0].entered >= self.samples
+        if places and all_begun and not self._is_done and not any(level.busy for level in self.levels):
+            return self.levels[places[0]].waiting[0][1]
+        return None
+
+    def hear(self, event: Event) -> None:
+        """Follow the trials from level to level."""
+        match event:
+            case Opened(samples=int(samples)):
+                self.samples = samples
+            case Asked(repeat=0, trial=trial):
+                self._level_of[trial], self._values[trial] = 0, []
+                self.levels[0].entered += 1
+                self.levels[0].busy.add(trial)
+            case Granted(repeat=0, trial=trial):
+                self._promote(trial)
+            case Started(repeat=0, trial=trial):
+                # What it measured after its checkpoint is measured again.
+                self._values[trial] = [each for each in self._values[trial] if each.images <= event.images]
+                self._stand(trial, State.RUNNING)
+            case Measured(repeat=0, trial=trial):
+                if event.value is not None:
+                    self._values[trial].append(_Value(event.images, event.epoch, event.value))
+                self._stand(trial, event.state)
+            case Ended(repeat=0, trial=trial):
+                self._stand(trial, event.state)
+            case _:
+                return
+        self._settle()
+
+    def _stand(self, trial: int, state: State) -> None:
+        """Note how a trial stands at its level."""
+        level = self._level_of[trial]
+        here = self.levels[level]
+        here.busy.discard(trial)
+        here.ended.discard(trial)
+        if state is State.PAUSED:
+            place = (-self.worth([each.value for each in self._values[trial]]), trial)
+            insort(here.waiting, place)
+            insort(here.reached, place)
+        elif state in FINAL:
+            here.ended.add(trial)
+            self._is_done = self._is_done or state is State.DONE
+        else:
+            here.busy.add(trial)
+
+    def _promote(self, trial: int) -> None:
+        """Let a waiting trial go on to the next level; it waits there at once where it has been trained so far."""
+        level = self._level_of[trial]
+        here, above = self.levels[level], self.levels[level + 1]
+        here.waiting = [each for each in here.waiting if each[1] != trial]
+        self._level_of[trial] = level + 1
+        above.entered += 1
+        above.busy.add(trial)
+        if self._is_past(trial, level + 1):
+            self._stand(trial, State.PAUSED)
+
+    def _settle(self) -> None:
+        """Promote whoever needs no training for it: two rungs may lie within one batch."""
+        while (trial := self.choose()) is not None and self._is_past(trial, self._level_of[trial] + 1):
+            self._promote(trial)
+
+    def _is_past(self, trial: int, level: int) -> bool:
+        """Whether a paused trial has been trained to the rung of a level already."""
+        return level < len(self.rungs) and self._reached(self._values[trial][-1].epoch, level)
+
+    def _reached(self, epoch: float, level: int) -> bool:
+        return self.rungs[level] <= epoch + ROUNDING

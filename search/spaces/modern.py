@@ -1,0 +1,72 @@
+"""The space of networks and training that make good classifiers: `modern`.
+
+Its ranges are what narrow networks on a few thousand images were found to want. Its choices are written out: a search
+that is resumed by a later version must draw what it would have drawn.
+"""
+
+from dataclasses import replace
+from math import sqrt
+
+import optuna
+
+from search.spaces.flat_names import config_of
+from search.spaces.space import space
+from trainables.config import Config, NetworkConfig
+
+#: Families with the widths that are drawn. A Wide ResNet's is a factor on 16 channels, and 10 is the published one.
+NETWORKS: dict[str, tuple[float, ...]] = {
+    "resnet9": (0.125, 0.1875, 0.25),
+    "plain9": (0.125, 0.1875, 0.25),
+    "cnn6": (0.125, 0.1875, 0.25),
+    "airbench": (0.125, 0.1875, 0.25),
+    "wide_resnet": (1.25, 1.875, 2.5),
+}
+#: Hyperparameters that are not drawn.
+FIXED: dict[str, dict[str, int]] = {"wide_resnet": {"depth": 16}}
+OPTIMIZERS = ("muon", "sgd_nesterov", "adamw")
+#: Learning rates at 64 images a batch, drawn on a log scale.
+LEARNING_RATES = {"muon": (0.02, 0.25), "sgd_nesterov": (0.03, 0.4), "adamw": (8e-4, 1e-2)}
+#: Weight decays, drawn on a log scale. Muon has none: it keeps the norms of what weight decay would shrink.
+WEIGHT_DECAYS = {"sgd_nesterov": (1e-4, 3e-3), "adamw": (0.005, 0.2)}
+#: Arguments that are not drawn.
+ARGUMENTS: dict[str, dict[str, float]] = {
+    "muon": {"momentum": 0.95, "others_lr": 0.002, "keep_norms": 1},
+    "sgd_nesterov": {"momentum": 0.9},
+    "adamw": {"beta1": 0.9, "beta2": 0.999},
+}
+_BATCH = 64  # images, at which the learning rates are drawn
+#: How all are trained: a cosine, judged by averaged weights, with weight decay on weights alone.
+TRAINING = {"schedule": "cosine", "ema": 0.5, "decayed": "weights", "augment": "flip-crop", "mixing_from": 40}
+
+
+@space
+def modern(trial: optuna.Trial) -> Config:
+    """What makes a good classifier: narrow networks, three optimizers, warm-up, cosine, and averaged weights."""
+    network = trial.suggest_categorical("network", tuple(NETWORKS))
+    trial.suggest_categorical(f"{network}/width", NETWORKS[network])
+    optimizer = trial.suggest_categorical("optimizer", OPTIMIZERS)
+    trial.suggest_float(f"{optimizer}/lr", *LEARNING_RATES[optimizer], log=True)
+    if optimizer in WEIGHT_DECAYS:
+        trial.suggest_float(f"{optimizer}/weight_decay", *WEIGHT_DECAYS[optimizer], log=True)
+    trial.suggest_categorical("batch_size", (32, 64, 128))
+    trial.suggest_float("warmup", 0.05, 0.25)
+    trial.suggest_float("label_smoothing", 0.0, 0.2)
+    trial.suggest_float("jitter", 0.0, 0.4)
+    trial.suggest_categorical("cutout", (0, 8, 12))
+    trial.suggest_categorical("cutmix", (0.0, 0.5))
+    return _completed(config_of(trial.params).with_training(**TRAINING))
+
+
+def _completed(config: Config) -> Config:
+    """The configuration with what is not drawn, and with learning rates for its own batch."""
+    network, drawn, batches = config.network, config.optimizer, config.training.batch_size / _BATCH
+    # SGD's rate grows with the batch (Goyal et al. 2017), that of the others with its root (Malladi et al. 2022).
+    factor = batches if drawn.name == "sgd_nesterov" else sqrt(batches)
+    arguments = dict(ARGUMENTS[drawn.name])
+    if "others_lr" in arguments:
+        arguments["others_lr"] *= factor
+    return replace(
+        config,
+        network=NetworkConfig(network.name, {**FIXED.get(network.name, {}), **network.hyperparameters}),
+        optimizer=replace(drawn, lr=drawn.lr * factor, arguments=arguments),
+    )

@@ -1,0 +1,61 @@
+"""The installed command with a real Ray: a halving search is the same on one slot as on two, and after a kill."""
+
+import os
+import signal
+
+import pandas as pd
+import pytest
+
+from tests.end_to_end.commands import INLINE, hpsearch, loaded, make_home, measured, small_search, start, wait_for
+from tests.search.run.searches import MAY_DIFFER
+
+HALVING = ("--scheduler", "halving", "--samples", "8", "--epochs", "8")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with a search on one slot in it."""
+    folder = make_home(tmp_path_factory.mktemp("home"))
+    hpsearch(*small_search("one", *HALVING, "--parallel", "1"), cwd=folder)
+    return folder
+
+
+def tables(home, name):
+    """What is on disk when the search has ended, without what may differ."""
+    files = [home / "results" / name / f"{table}.parquet" for table in ("trials", "epochs")]
+    return [pd.read_parquet(file).drop(columns=MAY_DIFFER, errors="ignore") for file in files]
+
+
+def assert_same(home, name):
+    for ours, theirs in zip(tables(home, name), tables(home, "one"), strict=True):
+        pd.testing.assert_frame_equal(ours, theirs)
+
+
+@pytest.mark.slow
+def test_two_slots_with_a_kill_and_a_resume_give_the_tables_of_one_slot(home):
+    process = start(home, *small_search("two", *HALVING, "--parallel", "2"))
+    path = home / "results" / "two" / "ledger.jsonl"
+    wait_for(lambda: measured(path) >= 12)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert loaded(home, "two").state == "killed"
+    hpsearch("resume", "two", cwd=home)
+    assert_same(home, "two")
+    found = loaded(home, "two")
+    assert found.trials.state.value_counts().to_dict() == {"paused": 6, "done": 2}
+    # 8, 5, 3, 2 and 2 trials to ½, 1, 2, 4 and 8 epochs; a rung within an epoch is rounded up to a batch
+    assert found.trials.epoch.sum() == pytest.approx(4 + 2.5 + 3 + 4 + 8, abs=0.5)
+    assert list((home / "results" / "two" / "checkpoints").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_it_is_the_same_without_ray_too_and_grows_only_when_it_is_finished(home):
+    hpsearch(*small_search("inline", *HALVING, *INLINE), cwd=home)
+    assert_same(home, "inline")
+    hpsearch(*small_search("cut", *HALVING, *INLINE, "--max-time", "0.001"), cwd=home)
+    refused = hpsearch("resume", "cut", "--samples", "10", *INLINE, cwd=home, check=False)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "--samples can grow from 8 to 10 once the search is finished" in refused.stderr
+    grown = hpsearch("resume", "inline", "--samples", "10", *INLINE, cwd=home)
+    assert "note: the search grows from 8 to 10 samples" in grown.stderr
+    assert len(loaded(home, "inline").trials) == 10

@@ -1,0 +1,56 @@
+"""When a session gives up on workers that do not start."""
+
+import pytest
+
+from search.machines.machine import StartError
+from search.run.engines.starting import BUSY_SHARE, FAILURES, MOST, STILL, Starting
+
+
+def starting(is_busy=lambda: True, last_error=lambda: None):
+    return Starting(is_busy, last_error)
+
+
+def look(watch, times):
+    for _ in range(times):
+        watch.look()
+
+
+def test_processes_that_stand_still_end_the_session_within_a_minute_and_say_why():
+    watch = starting(lambda: False, lambda: "ImportError: no such name (x.py, line 3)")
+    look(watch, STILL - 1)
+    assert STILL < 60
+    with pytest.raises(StartError, match=r"stand still \(ImportError: no such name \(x.py, line 3\)\)$"):
+        watch.look()
+    with pytest.raises(StartError, match="hpsearch doctor"):
+        look(starting(lambda: False), STILL)
+
+
+def test_a_worker_that_is_slow_to_start_is_waited_for():
+    busy = iter([False, True, True] * MOST)
+    watch = starting(lambda: next(busy))
+    look(watch, MOST - 1)
+    with pytest.raises(StartError, match="none will"):
+        watch.look()
+
+
+def test_work_now_and_then_is_what_standing_still_looks_like():
+    busy = iter(([True] * int(BUSY_SHARE * 10 - 1) + [False] * 10) * STILL)
+    with pytest.raises(StartError):
+        look(starting(lambda: next(busy)), 2 * STILL)
+
+
+def test_once_a_worker_has_started_nothing_ends_the_session():
+    watch = starting(lambda: False)
+    look(watch, STILL - 1)
+    watch.started()
+    look(watch, MOST)
+    for _ in range(2 * FAILURES):
+        watch.failed("it died")
+
+
+def test_failed_starts_end_the_session():
+    watch = starting()
+    for _ in range(FAILURES - 1):
+        watch.failed("it died")
+    with pytest.raises(StartError, match=r"no worker starts here \(it died\)"):
+        watch.failed("it died")

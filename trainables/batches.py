@@ -1,0 +1,38 @@
+"""How an epoch is cut into batches, blocks of them, and segments."""
+
+import math
+from collections.abc import Iterator
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+AUGMENTED_TOGETHER = 512  # images, over batches; what each image meets does not depend on it
+
+
+def batches_of(order: Tensor, size: int) -> list[Tensor]:
+    """Split indices into batches; a lone last image joins the batch before, as batch norm needs two."""
+    batches = list(order.split(size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def blocks_of(batches: list[Tensor]) -> Iterator[list[Tensor]]:
+    """Batches that are augmented together: small ones would spend more on calling operators than in them."""
+    together = max(1, AUGMENTED_TOGETHER // len(batches[0]))
+    return (batches[i : i + together] for i in range(0, len(batches), together))
+
+
+def starts_of(batches: list[Tensor]) -> Iterator[int]:
+    """How many images come before each batch."""
+    return accumulate((len(batch) for batch in batches[:-1]), initial=0)
+
+
+def mark_at(epochs: float, num_images: int, batch_size: int) -> int:
+    """The images after which a mark lies: at the end of the batch in which so many epochs are reached."""
+    whole = int(epochs)
+    within = round((epochs - whole) * num_images, 6)  # without what floating point adds
+    batches = math.ceil(within / batch_size)
+    is_last = batches * batch_size >= num_images - 1  # see `batches_of`
+    return whole * num_images + (num_images if is_last else batches * batch_size)

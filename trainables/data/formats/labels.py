@@ -1,0 +1,88 @@
+"""Which column or field holds the labels, and labels that are stored as text or JSON."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trainables.data.archive import Place
+from trainables.data.images import DatasetError
+
+#: Names of the column of labels, the first that is there decides.
+LABEL_COLUMNS = ("label", "labels", "fine_label")
+#: Names that decide where there is one alone.
+OTHER_LABEL_COLUMNS = frozenset({"class", "classes", "target", "targets", "category", "label_id", "class_id", "y"})
+#: An integer or a name that tells images apart, and is never trained on unless it is asked for.
+NO_LABEL = re.compile(r"(^|_)(id|idx|index|__index_level_0__|file|filename|path|url|uri|md5|hash)$", re.IGNORECASE)
+MOST_LABEL = 1_000  # letters of a class's name
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+def called_label(columns: Mapping[str, str], file: Place) -> str | None:
+    """The column whose name says that it holds the labels; None if there is none.
+
+    columns: each name, and the column as people are shown it. Raises DatasetError for several that could be meant.
+    """
+    named = {name.lower(): name for name in reversed(list(columns))}
+    for name in LABEL_COLUMNS:
+        if name in named:
+            return named[name]
+    others = [name for name in columns if name.lower() in OTHER_LABEL_COLUMNS]
+    if len(others) > 1:
+        shown = ", ".join(columns[name] for name in others)
+        raise DatasetError(
+            f"{file} has {len(others)} columns that could be the labels ({shown}): choose one, --label {others[0]}"
+        )
+    return others[0] if others else None
+
+
+def find_label(columns: Sequence[str], asked: str | None, file: Place) -> str:
+    """The column or field of labels where no type says more: the user's choice, or one that is called so."""
+    shown = ", ".join(columns)
+    if asked is not None:
+        if asked not in columns:
+            raise DatasetError(f"{file} must have the column '{asked}', as train or --label says; it has {shown}")
+        return asked
+    found = called_label({name: name for name in columns}, file)
+    if found is None:
+        raise DatasetError(
+            f"{file} must have a column of labels named {', '.join(LABEL_COLUMNS)}; it has {shown}: "
+            "choose one with --label NAME"
+        )
+    return found
+
+
+def from_text(values: Sequence[Any], column: str, file: Place) -> list[Any]:
+    """Labels as whole numbers if all are such, else as names; None for one that is empty.
+
+    values: text, or what JSON holds. Raises DatasetError for numbers that are not whole, for lists and the like, and
+    for a name that is too long.
+    """
+    texts = [None if value is None else _text(value, column, file) for value in values]
+    given = {text for text in texts if text}
+    if all(map(_WHOLE.fullmatch, given)):
+        return [int(text) if text else None for text in texts]
+    if all(map(_NUMBER.fullmatch, given)) and not all(map(str.isdigit, given)):  # digits alone are names such as 01
+        broken = sorted(text for text in given if not float(text).is_integer())
+        if broken:
+            raise DatasetError(
+                f"labels are whole numbers or names; column '{column}' of {file} holds {broken[0]}: "
+                "choose another column with --label NAME"
+            )
+        return [int(float(text)) if text else None for text in texts]
+    return [text or None for text in texts]
+
+
+def _text(value: Any, column: str, file: Place) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise DatasetError(
+            f"an image has one label, a whole number or a name; column '{column}' of {file} holds "
+            f"{str(value)[:40]}: choose another column with --label NAME"
+        )
+    if isinstance(value, float) and math.isnan(value):
+        return ""
+    text = str(value).strip()
+    if len(text) > MOST_LABEL:
+        raise DatasetError(f"a label is a name of at most {MOST_LABEL:,} letters; one in {file} has {len(text):,}")
+    return text

@@ -1,0 +1,165 @@
+"""Images beside `metadata.csv` or `metadata.jsonl`, with a column `file_name` and one of labels.
+
+The file lies in the dataset's folder and may name images of `train/…`, `val/…` and `test/…`, or one lies in the folder
+of each part: the layouts of an imagefolder of the Hugging Face Hub.
+"""
+
+import csv
+import io
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from architectures.errors import one_line
+from trainables.data.archive import Place
+from trainables.data.formats.format import Columns, Files, Format, Part, Table
+from trainables.data.formats.images import images_of
+from trainables.data.formats.labels import called_label, find_label, from_text
+from trainables.data.formats.listing import LeftOut, entries, is_called_image, part_of, parts_of, printable
+from trainables.data.images import DatasetError
+
+NAMES = ("metadata.csv", "metadata.jsonl")
+FILE_NAME = "file_name"
+
+Row = dict[str, Any]
+
+
+def find(root: Place) -> Files | None:
+    """The images that metadata name, after the metadata; raises DatasetError for one that is absent or named twice.
+
+    None where images lie in class folders, and no column of the metadata is called a label.
+    """
+    left_out = LeftOut()
+    if (file := _metadata(root)) is not None:
+        images = _named(file, left_out)
+        parts = _by_part(images, root, file)
+    else:
+        inside, _ = parts_of(root)
+        found = {part: file for part, folder in inside.items() if (file := _metadata(folder)) is not None}
+        if "train" not in found:
+            return None
+        for part, folder in inside.items():
+            if part not in found:
+                raise DatasetError(
+                    f"every part must hold metadata as train does, and {folder}, the {part} part, holds none: move the "
+                    "folder away"
+                )
+        parts = {part: (f"{inside[part].name}/", file, _named(file, left_out)) for part, file in found.items()}
+    if all(map(_is_in_class_folders, parts.values())) and not any(_is_labelled(file) for _, file, _ in parts.values()):
+        return None
+    files = {part: (file, *images) for part, (_, file, images) in parts.items()}
+    places = {part: place for part, (place, _, _) in parts.items()}
+    return Files(
+        files["train"],
+        files.get("test", ()),
+        files.get("validation", ()),
+        test_from=places.get("test", ""),
+        validation_from=places.get("validation", ""),
+        left_out=left_out.words(),
+    )
+
+
+def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
+    """The images as a table, in the order of the metadata."""
+    file, *images = files
+    if columns.image is not None:
+        raise DatasetError(f"--image chooses a column of images; {file} names files, in its column {FILE_NAME}")
+    rows = _rows(file)
+    label = find_label([name for name in rows[0] if name != FILE_NAME], columns.label, file)
+    value_of = {_place(file, row): row.get(label) for row in rows}
+    labels = from_text([value_of.get(image) for image in images], label, file)
+    return Table(labels, (), images_of(images), f"column '{label}' of {file.name}", label)
+
+
+def _metadata(folder: Place) -> Place | None:
+    """The file of metadata in a folder; None if there is none, or one that names no files."""
+    there = [folder / each.name for each in entries(folder) if each.name.lower() in NAMES and each.is_file()]
+    found = [file for file in there if FILE_NAME in next(iter(_rows(file)), {})]
+    if len(found) > 1:
+        raise DatasetError(f"{folder} must hold one file of metadata, not {' and '.join(file.name for file in found)}")
+    return found[0] if found else None
+
+
+def _is_labelled(file: Place) -> bool:
+    return called_label({name: name for name in _rows(file)[0]}, file) is not None
+
+
+def _is_in_class_folders(part: tuple[str, Place, Sequence[Place]]) -> bool:
+    place, file, images = part
+    own = {str(file.parent), f"{file.parent}/{place}".rstrip("/")}
+    return all(str(image.parent) not in own for image in images)
+
+
+def _by_part(images: Sequence[Place], root: Place, file: Place) -> dict[Part, tuple[str, Place, list[Place]]]:
+    """The images by the part whose folder they lie in: all of train where none lies in a folder of a part."""
+    beginning = len(str(root)) + 1
+    folder_of = {image: str(image)[beginning:].rpartition("/")[0].partition("/")[0] for image in images}
+    said = {image: part_of(folder) for image, folder in folder_of.items()}
+    if not any(said.values()):
+        return {"train": ("", file, list(images))}
+    parts: dict[Part, list[Place]] = defaultdict(list)
+    for image, part in said.items():
+        if part is None:
+            raise DatasetError(
+                f"every image must lie in a part's folder as others do, which {image} of {file} does not"
+            )
+        parts[part].append(image)
+    if "train" not in parts:
+        raise DatasetError(f"{file} must name images in a folder train, and names some in {folder_of[images[0]]} alone")
+    return {part: (f"{folder_of[some[0]]}/", file, some) for part, some in parts.items()}
+
+
+def _named(file: Place, left_out: LeftOut) -> list[Place]:
+    """The images that metadata name; those beside them that they do not name are counted."""
+    images = [_place(file, row) for row in _rows(file)]
+    if len(set(images)) < len(images):
+        first = next(image for number, image in enumerate(images) if image in images[:number])
+        raise DatasetError(f"an image must be named once, for it has one label; {file} names {first} more than once")
+    by_folder: dict[Place, set[str]] = defaultdict(set)
+    for image in images:
+        by_folder[image.parent].add(image.name)
+    there = {folder: {each.name for each in entries(folder) if not each.is_dir()} for folder in by_folder}
+    absent = [image for image in images if image.name not in there[image.parent]]
+    if absent:
+        raise DatasetError(
+            f"every image that is named must be there: {len(absent)} of {len(images)} in {file} are not, the first is "
+            f"{printable(absent[0])}"
+        )
+    left_out.unnamed += sum(sum(map(is_called_image, there[folder] - named)) for folder, named in by_folder.items())
+    return images
+
+
+def _place(file: Place, row: Row) -> Place:
+    """Where the image of a row lies; raises DatasetError for a name that leads out of the metadata's folder."""
+    name = row.get(FILE_NAME)
+    path = PurePosixPath(str(name).replace("\\", "/"))
+    if not isinstance(name, str) or not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise DatasetError(
+            f"every {FILE_NAME} must name an image below {file.parent}, which {name!a} in {file} does not"
+        )
+    place = file.parent
+    for part in path.parts:
+        place = place / part
+    return place
+
+
+def _rows(file: Place) -> list[Row]:
+    """The rows of metadata; raises DatasetError for what is no table."""
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+        if file.suffix.lower() == ".csv":
+            return list(csv.DictReader(io.StringIO(text, newline="")))
+        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (UnicodeDecodeError, csv.Error, ValueError, RecursionError) as error:
+        if isinstance(error, DatasetError):
+            raise
+        reason = f"byte {error.start} is not" if isinstance(error, UnicodeDecodeError) else one_line(error)
+        raise DatasetError(f"{file} must be a table in UTF-8, a row an image: {reason}") from error
+    if not all(isinstance(row, dict) for row in rows):
+        raise DatasetError(f"every line of {file} must be a JSON object")
+    return rows
+
+
+METADATA = Format(holds="metadata.csv or metadata.jsonl beside images", find=find, open=open_files)

@@ -1,0 +1,43 @@
+"""Early stopping: training ends when validation gets no better, and the best epoch's weights are what it leaves."""
+
+from copy import deepcopy
+from typing import Any
+
+from torch import nn
+
+
+class Best:
+    """The best measurement so far by validation accuracy, the earliest of equals, with its weights."""
+
+    def __init__(self, patience: int) -> None:
+        """patience: epochs without a better accuracy after which training has stalled."""
+        self._patience = patience
+        self._accuracy = -1.0
+        self._epoch = 0.0
+        self._weights: dict[str, Any] | None = None
+
+    def hear(self, epoch: float, accuracy: float, model: nn.Module) -> None:
+        """Take a measurement and the model that was measured."""
+        if accuracy > self._accuracy:
+            self._accuracy, self._epoch = accuracy, epoch
+            self._weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    def stalled(self, epoch: float) -> bool:
+        """Whether training should end after so many epochs; never before the first measurement."""
+        return self._weights is not None and epoch - self._epoch >= self._patience
+
+    def of(self, model: nn.Module) -> nn.Module:
+        """The model with the best weights, as another one; the model itself before the first measurement."""
+        if self._weights is None:
+            return model
+        best = deepcopy(model)
+        best.load_state_dict(self._weights)
+        return best
+
+    def state(self) -> dict[str, Any]:
+        """What continuing needs."""
+        return {"accuracy": self._accuracy, "epoch": self._epoch, "weights": self._weights}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        self._accuracy, self._epoch, self._weights = state["accuracy"], state["epoch"], state["weights"]
