@@ -1,11 +1,12 @@
-"""What a file is, told by its first bytes, for the messages of files that are not read."""
+"""What a file is, told by its first bytes, for what is said of files that are not read."""
 
 from pathlib import Path
 
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-LFS_WORDS = "a Git LFS pointer, which stands for a file that is not here: git lfs pull fetches it"
 _KINDS = (
-    (LFS_POINTER, LFS_WORDS),
+    (
+        b"version https://git-lfs.github.com/spec/",
+        "a Git LFS pointer, which stands for a file that is not here: git lfs pull fetches it",
+    ),
     (b"<!DOCTYPE html", "a web page, as a failed download leaves: download it again"),
     (b"<html", "a web page, as a failed download leaves: download it again"),
     (b"<?xml", "a text in XML, as a failed download may leave: download it again"),

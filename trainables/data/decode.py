@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from architectures.errors import one_line
 from trainables import limits
-from trainables.data.contents import LFS_POINTER, LFS_WORDS, beginning
+from trainables.data.contents import beginning, kind_of
 from trainables.data.images import DatasetError
 from trainables.data.pixels import GREY, as_8_bits, is_deep, resize, upright, upright_size
 
@@ -178,8 +178,6 @@ def _opened(data: Data) -> Image.Image:
 
 def _reason(error: Exception, data: Data) -> str:
     start = beginning(data) if isinstance(data, Path) else bytes(data[:512]) if isinstance(data, bytes) else b""
-    if start.startswith(LFS_POINTER):
-        return LFS_WORDS
     if isinstance(error, UnidentifiedImageError):  # its text holds a memory address
-        return f"not a {', '.join(FORMATS)} image"
+        return kind_of(start) or f"not a {', '.join(FORMATS)} image"
     return one_line(error)

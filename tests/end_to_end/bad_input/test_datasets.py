@@ -41,7 +41,7 @@ DATASETS = [
     (lambda: "x" * 5000, ("digits",)),
     (lambda: "~no-such-user/images", ("~no-such-user", "digits")),
     (lambda: "no such folder", ("no such folder", "digits")),
-    (lambda: "own.py", ("own.py", "digits")),
+    (lambda: "own.py", ("own.py", "class folders", ".npz", "something else")),
     (empty, ("empty", "class folders", "Parquet")),
     (lambda: folder_of_images("cat"), ("my images", "at least two classes", "1")),
     (lambda: folder_of_images("cat", "dog", sizes=()), ("every class folder must hold images", "2 of 2", "cat")),

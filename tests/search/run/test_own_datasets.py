@@ -79,9 +79,9 @@ def test_the_files_are_looked_for_once_and_a_file_is_a_dataset(tmp_path, pets, m
     monkeypatch.setattr(find, "find_files", lambda root: looked.append(root) or find_files(root))
     file = zipped(pets, tmp_path / "pets.zip")
     for place in (pets, file):
-        launch(request(place, tmp_path), INLINE, results=tmp_path, name=place.name.replace(".", "-"))
+        launch(request(place, tmp_path), INLINE, results=tmp_path / "results", name=place.name.replace(".", "-"))
     assert looked == [pets, file]
-    first, second = (store.find(tmp_path, name) for name in ("pets", "pets-zip"))
+    first, second = (store.find(tmp_path / "results", name) for name in ("pets", "pets-zip"))
     assert first.facts["data"] == second.facts["data"]
     assert resume(second, INLINE, samples=None).reason == "finished"
     moved = replace(second, request=replace(second.request, dataset=str(pets)))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from trainables.data.archive import Place, is_archive, open_archive
+from trainables.data.archive import Place, open_archive
 from trainables.data.contents import beginning, kind_of
 from trainables.data.formats.folders import FOLDERS
 from trainables.data.formats.format import Files, Format
@@ -23,6 +23,7 @@ from trainables.data.formats.npz import NPZ
 from trainables.data.formats.parquet import PARQUET
 from trainables.data.formats.webdataset import WEBDATASET
 from trainables.data.images import DatasetError
+from trainables.data.members import is_archive
 
 #: In the order in which a folder is tried: a folder `data` with Parquet files could be taken for a class folder.
 FORMATS: tuple[Format, ...] = (PARQUET, NPZ, WEBDATASET, METADATA, FOLDERS)
@@ -42,6 +43,8 @@ def find_files(root: Path) -> tuple[Format, Files]:
         names = [printable(entry.name) for entry in entries(inside)]
         packed = [name for name in names if is_called_archive(name)]
         choice = f": give one of them, --dataset {printable(inside / packed[0])}" if packed else ""
+        if not choice and any(map(is_called_image, names)):
+            choice = f": images without labels. If {printable(inside.name)} is a class, give the folder above"
         raise DatasetError(f"{printable(inside)} must hold {known}; it holds {first_of(names) or 'nothing'}{choice}")
     raise DatasetError(
         f"a dataset is a folder, or a zip or tar file, with {known}, or one of these files; {root} is {_kind(root)}"

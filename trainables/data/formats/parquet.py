@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from architectures.errors import one_line
-from trainables.data.archive import MOST_RATIO, Packed, Place, most_unpacked
+from trainables.data.archive import Packed, Place
 from trainables.data.contents import beginning
 from trainables.data.decode import Encoded
 from trainables.data.formats.format import Columns, Files, Format, Part, Table
@@ -26,6 +26,7 @@ from trainables.data.formats.parquet_schema import (
 )
 from trainables.data.formats.shards import by_folder, by_name, shards_in
 from trainables.data.images import DatasetError
+from trainables.data.members import MOST_RATIO, most_unpacked
 
 SUFFIXES = (".parquet",)
 # A Parquet file of a few kilobytes may hold one value, or none, a billion times, so what is read at once is limited.

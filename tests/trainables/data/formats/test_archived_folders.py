@@ -80,7 +80,7 @@ def test_faults_are_those_of_the_folder(tmp_path: Path) -> None:
 def test_an_archive_of_files_without_folders_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pets").mkdir()
     picture(0).save(tmp_path / "pets" / "0.png")
-    assert refused(zipped(tmp_path / "pets", tmp_path / "pets.zip"), tmp_path).endswith("it holds 0.png")
+    assert refused(zipped(tmp_path / "pets", tmp_path / "pets.zip"), tmp_path).endswith("give the folder above")
 
 
 def test_a_changed_archive_is_decoded_again(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.trainables.data.pictures import refused
-from trainables.data import archive
+from trainables.data import members
 from trainables.data.find import survey
 from trainables.data.formats.format import AS_NAMED, Columns
 from trainables.data.load import load
@@ -121,13 +121,13 @@ def test_there_are_no_columns_to_choose(tmp_path: Path) -> None:
 def test_an_array_that_is_shorter_than_its_shape_says_is_refused(tmp_path: Path) -> None:
     file = Path(written(tmp_path / "a.npz", arrays()))
     with zipfile.ZipFile(file) as opened:
-        members = {name: opened.read(name) for name in opened.namelist()}
+        arrays_of = {name: opened.read(name) for name in opened.namelist()}
     with zipfile.ZipFile(file, "w") as opened:
-        for name, data in members.items():
+        for name, data in arrays_of.items():
             opened.writestr(name, data[:-9] if name == "train_images.npy" else data)
     assert "as many pixels as its shape says" in refused(file, tmp_path)
     with zipfile.ZipFile(file, "w") as opened:
-        for name, data in members.items():
+        for name, data in arrays_of.items():
             opened.writestr(name, data[:4] if name == "train_labels.npy" else data)
     assert "must be a whole array of numbers or names" in refused(file, tmp_path)
 
@@ -135,6 +135,6 @@ def test_an_array_that_is_shorter_than_its_shape_says_is_refused(tmp_path: Path)
 def test_arrays_of_nothing_that_unpack_to_more_than_there_is_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "MOST_UNPACKED", 1 << 20)
+    monkeypatch.setattr(members, "MOST_UNPACKED", 1 << 20)
     content = {"train_images": np.zeros((2000, 32, 32), np.uint8), "train_labels": np.arange(2000) % 2}
     assert "times its size" in refused(written(tmp_path / "a.npz", content, packed=True), tmp_path)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.trainables.data.pictures import encoded, good, parquet, picture, refused
-from trainables.data import archive
+from trainables.data import members
 from trainables.data.find import survey
 from trainables.data.formats import parquet as parquet_format
 from trainables.data.formats.format import AS_NAMED, Columns
@@ -196,7 +196,7 @@ def write_repeated(root: Path, image: bytes, labels: Any) -> None:
 def test_a_parquet_file_that_unpacks_to_far_more_than_images_do_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "MOST_UNPACKED", 1 << 20)
+    monkeypatch.setattr(members, "MOST_UNPACKED", 1 << 20)
     write_repeated(tmp_path / "set", bytes(1 << 16), [0, 1] * 200)
     assert "more than 100 times its size" in refused(tmp_path / "set", tmp_path)
 
