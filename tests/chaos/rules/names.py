@@ -150,7 +150,7 @@ RULES = [
         breaks=called("results", nothing),
         code=(1, 2),
         lines=None,
-        says=(ESCAPED, "UTF-8"),
+        says=("caf\\udce9", "UTF-8"),
         may_change=(f"{NAME}/{FINISHED}/*",),
     ),
     Rule(
