@@ -32,6 +32,7 @@ def space(trial):
     trial.suggest_categorical("batch_size", (32,))
     return config_of(trial.params)
 """
+OTHERS = ("torchinductor", "pymp-")  # what torch keeps, and what processes of Ray leave that end with it
 RAY_STARTS = 5  # at most; where a machine is busy, Ray may not start in its own time
 IMPOSSIBLE = (
     '{"network": {"name": "cnn5"}, "optimizer": {"name": "sgd", "lr": 0.1}, "training": {"cutout": 1000}}\n'  # pixels
@@ -85,6 +86,7 @@ class Workplace:
         self._interrupt(*digits, *more)
         shutil.rmtree(home / "__pycache__", ignore_errors=True)
         home.rename(self.template)
+        self._left_behind()
 
     def _hpsearch(self, *arguments: str) -> None:
         code, _, _ = self._run(arguments, 600)
@@ -151,7 +153,7 @@ class Workplace:
 
     def _left_behind(self) -> list[str]:
         """What the command has left in the folder for temporary files, which is then empty again."""
-        left = sorted(path.name for path in self.temporary.iterdir() if not path.name.startswith("torchinductor"))
+        left = sorted(path.name for path in self.temporary.iterdir() if not path.name.startswith(OTHERS))
         shutil.rmtree(self.temporary)
         self.temporary.mkdir()
         return [f"left in the folder for temporary files: {', '.join(left[:5])}"] if left else []
