@@ -18,9 +18,8 @@ def duration(seconds: float) -> str:
 
 def between(low: float, middle: float, high: float, noun: str = "") -> str:
     """A figure and its range: about 114 epochs (83 to 147); one that is known is 168 epochs."""
-    if round(low) == round(high):
-        return f"{middle:.0f}{noun}"
-    return f"about {middle:.0f}{noun} ({low:.0f} to {high:.0f})"
+    shown = count(round(middle), noun) if noun else f"{middle:.0f}"
+    return shown if round(low) == round(high) else f"about {shown} ({low:.0f} to {high:.0f})"
 
 
 def count(number: float, noun: str) -> str:

@@ -104,7 +104,10 @@ class Folder:
     def _open(self) -> tuple[fs.FileSystem, str]:
         if is_uri(self.location):
             return _file_system(self.location)
-        return fs.LocalFileSystem(), str(Path(self.location).absolute()).rstrip("/")
+        path = str(Path(self.location).absolute()).rstrip("/")
+        if not is_utf_8(path):  # pyarrow takes no other path
+            raise OSError(errno.EILSEQ, "files are kept only where the path is in UTF-8", path)
+        return fs.LocalFileSystem(), path
 
 
 @lru_cache(maxsize=64)  # one client for each place, as a client keeps its connections
@@ -164,6 +167,11 @@ def shown(location: str) -> str:
     scheme, _, rest = location.partition("?")[0].partition("://")
     host = rest.partition("/")[0]
     return f"{scheme}://{'…' if ':' in host or '@' in host else rest}"
+
+
+def is_utf_8(path: str) -> bool:
+    """Whether the bytes of a path's names are UTF-8."""
+    return path.encode(errors="replace").decode() == path
 
 
 def is_full(error: OSError) -> bool:

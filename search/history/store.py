@@ -67,6 +67,10 @@ def check_new(results: Path, name: str) -> None:
             f"a search's name is 1 to 100 letters, digits, '.', '_' and '-', beginning with a letter or digit; "
             f"got '{name}'"
         )
+    if not files.is_utf_8(str(results.absolute())):
+        raise StoreError(
+            f"a results folder's path is in UTF-8, which {results.absolute()} is not: choose another --results"
+        )
     if (results / name).exists():
         raise _taken(results, name)
 

@@ -125,7 +125,7 @@ def headlines(found: Forecast) -> tuple[str, str]:
     epochs, wall = found.epochs, found.seconds
     slowest = max(found.families, key=lambda row: row["seconds_an_epoch"].middle)
     return (
-        f"forecast: {between(epochs.low, epochs.middle, epochs.high, ' epochs')} "
+        f"forecast: {between(epochs.low, epochs.middle, epochs.high, 'epoch')} "
         f"in {duration(wall.middle)} ({duration(wall.low)} to {duration(wall.high)})",
         f"          slowest {slowest['network']}, {slowest['seconds_an_epoch'].middle:.2g} s an epoch; "
         f"memory up to {found.memory / 2**20:,.0f} MiB, checkpoints {found.disk / 2**20:,.0f} MiB"

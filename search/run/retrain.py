@@ -8,6 +8,7 @@ import torch
 
 from architectures.cost import Cost
 from architectures.errors import one_line
+from search import readable
 from search.history.events import Asked, Ended, State, Tested, Testing, parse
 from search.history.ledger import read
 from search.history.record import Record, Run, rank
@@ -87,7 +88,8 @@ def retrain(
 
     errand = Errand(
         what="retrain",
-        title=f"{len(best)} winners × {how.repeats} for {how.epochs} epochs on {trained_on}",
+        title=f"{readable.count(len(best), 'winner')} × {how.repeats} for {readable.count(how.epochs, 'epoch')} "
+        f"on {trained_on}",
         runs=runs,
         total=len(best) * how.repeats,
         source=source,

@@ -118,7 +118,7 @@ def print_status(data: dict[str, Any]) -> None:
     if forecast := data["forecast"]:
         epochs, wall = forecast["epochs"], forecast["seconds"]
         console.print(
-            f"forecast   {between(**epochs, noun=' epochs')} in "
+            f"forecast   {between(**epochs, noun='epoch')} in "
             f"{duration(wall['middle'])} ({duration(wall['low'])} to {duration(wall['high'])}), without Ray's start"
         )
     console.print(

@@ -73,6 +73,7 @@ def main() -> None:
         print(f"{row['outcome']:5} {row['seconds']:>6} s  {row['group']}: {row['rule']}", flush=True)
         if row["outcome"] != "kept":
             print(f"      {row['message']}", flush=True)
+    print(f"\n{summary(rows)}\n")
     broken = [row for row in rows if row["outcome"] != "kept"]
     minutes = (time.monotonic() - began) / 60
     print(f"seed {options.seed}: {len(rows) - len(broken)} of {len(rows)} promises held, in {minutes:.0f} min")
@@ -114,6 +115,22 @@ def rows_of(rules: Sequence[Rule], seed: int, jobs: int, *, cold: bool) -> Itera
         yield from new
     if errors:
         raise errors[0]
+
+
+def summary(rows: Sequence[dict[str, object]]) -> str:
+    """A row a group, in Markdown."""
+    lines = [
+        "| rules of | broken | exit code 2 | 1 | 0 | others | promises kept | records lost |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for group in dict.fromkeys(rule.group for rule in all_rules()):
+        if mine := [row for row in rows if row["group"] == group]:
+            codes = [sum(row["exit_code"] == code for row in mine) for code in (2, 1, 0)]
+            kept = sum(row["outcome"] == "kept" for row in mine)
+            lost = sum(int(str(row["lost_records"])) for row in mine)
+            figures = (len(mine), *codes, len(mine) - sum(codes), kept, lost)
+            lines.append(f"| {group} | {' | '.join(map(str, figures))} |")
+    return "\n".join(lines)
 
 
 def keep(rows: Sequence[dict[str, object]], path: Path) -> None:

@@ -36,6 +36,7 @@ def test_a_promise_that_is_broken_is_noticed(bad_input, workplace):
     # With a ledger that is gone there is no search, so what the rule says is not said.
     broke = workplace.run(rules["a search exists"], seed=0)
     assert broke["outcome"] == "broke" and "it does not say 'finished'" in broke["message"]
+    assert bad_input.summary([kept, broke]).splitlines()[2:] == ["| command line | 2 | 2 | 0 | 0 | 0 | 1 | 0 |"]
 
 
 def test_rules_that_are_not_broken_again_keep_their_rows(bad_input, tmp_path):

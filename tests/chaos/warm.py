@@ -42,7 +42,7 @@ class Warm:
     """The process to fork from, seen from outside; use as a context manager."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        """environment: of every command that it runs."""
+        """environment: what its modules are imported in."""
         self._process = subprocess.Popen(
             [sys.executable, __file__],
             cwd="/",
@@ -53,10 +53,23 @@ class Warm:
         )
 
     def call(
-        self, arguments: Sequence[str], folder: Path, out: Path, err: Path, seconds: float
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: dict[str, str],
+        out: Path,
+        err: Path,
+        seconds: float,
     ) -> tuple[int | None, float]:
         """Run the command in a folder with its output in two files; as `wait`."""
-        asked = {"arguments": arguments, "folder": str(folder), "out": str(out), "err": str(err), "seconds": seconds}
+        asked = {
+            "arguments": arguments,
+            "folder": str(folder),
+            "environment": environment,
+            "out": str(out),
+            "err": str(err),
+            "seconds": seconds,
+        }
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
@@ -96,16 +109,19 @@ def main() -> None:
         asked = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            become_the_command(asked["arguments"], asked["folder"], asked["out"], asked["err"])
+            del asked["seconds"]
+            become_the_command(**asked)
         print(json.dumps(wait(pid, time.monotonic() + asked["seconds"])), flush=True)
 
 
-def become_the_command(arguments: list[str], folder: str, out: str, err: str) -> None:
+def become_the_command(arguments: list[str], folder: str, environment: dict[str, str], out: str, err: str) -> None:
     """Run the command's entry point in this process, which ends with it."""
     import hpsearch_command
 
     os.setsid()
     os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
     if hasattr(
         os, "sched_setaffinity"
     ):  # one thread trains a tiny network faster than two, above all on a busy machine

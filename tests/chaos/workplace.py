@@ -32,6 +32,7 @@ def space(trial):
     trial.suggest_categorical("batch_size", (32,))
     return config_of(trial.params)
 """
+OTHERS = ("torchinductor", "pymp-")  # what torch keeps, and what processes of Ray leave that end with it
 RAY_STARTS = 5  # at most; where a machine is busy, Ray may not start in its own time
 IMPOSSIBLE = (
     '{"network": {"name": "cnn5"}, "optimizer": {"name": "sgd", "lr": 0.1}, "training": {"cutout": 1000}}\n'  # pixels
@@ -85,6 +86,7 @@ class Workplace:
         self._interrupt(*digits, *more)
         shutil.rmtree(home / "__pycache__", ignore_errors=True)
         home.rename(self.template)
+        self._left_behind()
 
     def _hpsearch(self, *arguments: str) -> None:
         code, _, _ = self._run(arguments, 600)
@@ -151,7 +153,7 @@ class Workplace:
 
     def _left_behind(self) -> list[str]:
         """What the command has left in the folder for temporary files, which is then empty again."""
-        left = sorted(path.name for path in self.temporary.iterdir() if not path.name.startswith("torchinductor"))
+        left = sorted(path.name for path in self.temporary.iterdir() if not path.name.startswith(OTHERS))
         shutil.rmtree(self.temporary)
         self.temporary.mkdir()
         return [f"left in the folder for temporary files: {', '.join(left[:5])}"] if left else []
@@ -180,7 +182,8 @@ class Workplace:
         out, err = self.root / "out", self.root / "err"
         began = time.monotonic()
         if self._warm and is_warm:
-            code, mib = self._warm.call([os.fsdecode(each) for each in arguments], self.home, out, err, most)
+            words = [os.fsdecode(each) for each in arguments]
+            code, mib = self._warm.call(words, self.home, environment or self.environment, out, err, most)
             return code, time.monotonic() - began, mib
         with out.open("wb") as to, err.open("wb") as errors:
             process = subprocess.Popen(
@@ -201,11 +204,12 @@ def is_plain(rule: Rule, place: Place, environment: dict[str, str]) -> bool:
     """Whether nothing that a rule holds depends on how the command's process starts.
 
     A session and a limit on memory get a process of their own from the beginning, and so does whatever is about the
-    surroundings of the command.
+    surroundings of the command, or changes what Python reads as it starts.
     """
     is_session = rule.lines is None and "inline" not in rule.command
-    anew = rule.program or rule.starts_anew or rule.mib or is_session
-    return not (anew or place.prefix or place.environment != environment)
+    anew = rule.program or rule.starts_anew or rule.mib or is_session or place.prefix
+    changed = {name for name, _ in place.environment.items() ^ environment.items()}
+    return not (anew or any(name.startswith(("PYTHON", "LANG")) for name in changed))
 
 
 def trials_with_checkpoints(ledger: Path) -> set[str]:

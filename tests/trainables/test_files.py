@@ -89,6 +89,12 @@ def test_a_place_that_is_no_place_is_an_os_error(tmp_path: Path) -> None:
         files.Folder(str(tmp_path)).read("none")
 
 
+def test_a_path_that_is_not_utf_8_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="only where the path is in UTF-8"):
+        files.Folder(str(tmp_path / "caf\udce9")).write("file", b"")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_tells_its_subfolders_and_what_is_in_one(tmp_path: Path) -> None:
     folder = files.Folder(str(tmp_path / "none"))
     assert (folder.folders(), folder.names("a")) == ([], [])

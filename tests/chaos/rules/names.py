@@ -115,7 +115,12 @@ RULES = [
         shards("train.parquet"),
         (*COMMAND, "--label", LATIN_1),
     ),
-    refused("an option's choice is shown escaped", "--sampler caf\\xe9", nothing, ("launch", "--sampler", LATIN_1)),
+    Rule(
+        rule="an option's choice is shown escaped",
+        input="--sampler caf\\xe9",
+        command=("launch", "--sampler", LATIN_1),
+        says=("caf\\udce9",),  # as click shows it
+    ),
     refused(
         "images that are not there are shown escaped",
         "resume --dataset caf\\xe9",
@@ -137,12 +142,24 @@ RULES = [
         (*SEARCH, "--data-dir", LATIN_1),
         may_change=(*NEW, NAME, f"{NAME}/*"),
     ),
-    understood(
-        "results may have any name",
-        "--results caf\\xe9",
-        nothing,
-        (*SEARCH, "--results", LATIN_1),
-        may_change=(NAME, f"{NAME}/*"),
+    refused("a results folder's path is UTF-8", "--results caf\\xe9", nothing, (*SEARCH, "--results", LATIN_1)),
+    Rule(
+        rule="a search in results that were renamed does not go on",
+        input="resume --results caf\\xe9",
+        command=("resume", FINISHED, "--results", LATIN_1, "--samples", "4", "--engine", "inline"),
+        breaks=called("results", nothing),
+        code=(1, 2),
+        lines=None,
+        says=("caf\\udce9", "UTF-8"),
+        may_change=(f"{NAME}/{FINISHED}/*",),
+    ),
+    Rule(
+        rule="a storage's path is UTF-8",
+        input="--storage caf\\xe9",
+        command=(*SEARCH, "--storage", LATIN_1),
+        breaks=nothing,
+        says=(ESCAPED, "UTF-8"),
+        may_change=(NAME,),
     ),
     understood("a home may have any name", "HOME=caf\\xe9", home, SEARCH),
     understood(

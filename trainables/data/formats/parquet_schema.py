@@ -83,7 +83,7 @@ def find_label_column(schema: Any, image_column: str, file: Path, asked: str | N
 
 def _field(schema: Any, name: str, file: Path, option: str) -> Any:
     """The column of that name; raises DatasetError if there is none, or more than one."""
-    if schema.get_field_index(name) < 0:
+    if schema.names.count(name) != 1:
         raise DatasetError(
             f"{file} must have the column '{name}', as train or {option} says; its columns are {_columns(schema)}"
         )

@@ -104,6 +104,9 @@ def test_the_column_of_labels_can_be_chosen(tmp_path: Path) -> None:
     assert classes == [("0", "1", "2"), ("0", "1")]
     message = refused(root, tmp_path, columns=Columns(label="medium_label"))
     assert "column 'medium_label', as train or --label says" in message and "coarse_label (int64)" in message
+    assert "must have the column" in refused(
+        root, tmp_path, columns=Columns(label="caf\udce9")
+    )  # a byte that is no UTF-8
 
 
 def test_two_columns_that_could_be_the_labels_or_the_images_need_the_choice(tmp_path: Path) -> None:
