@@ -128,3 +128,12 @@ def test_with_asha_by_promotion_a_failed_trial_gets_another_attempt():
     events = game.play("asha-promote").ledger.events
     again = Game(values=game.values).play("asha-promote", before=events)
     assert again.record.runs[3, 0].state is not State.FAILED
+
+
+def test_a_resume_hands_out_once_what_it_lets_go_on():
+    game = Game(values=[[trial / 4] * len(ENDS) for trial in range(4)])
+    events = game.play().ledger.events
+    first = next(at for at, event in enumerate(events) if isinstance(event, Granted))
+    again = game.play(slots=4, before=events[:first]).ledger.events[first:]
+    kinds = [event.kind for event in again if getattr(event, "trial", None) == events[first].trial]
+    assert kinds[:3] == ["granted", "started", "measured"]
