@@ -31,6 +31,7 @@ CHECKPOINT_SHARE = 0.02  # of training time, at most, goes into checkpoints
 _CONTEXT_BYTES = 600e6  # of GPU memory, that a process takes before its first tensor
 _IMAGES_SHARE = 0.25  # of a slot's GPU memory, at most, for the training images, and again for the others
 _DISK_BYTES_PER_SECOND = 100e6  # a cautious first guess; the first checkpoint measures it
+_PARTS = ("model", "optimizer")  # of a checkpoint, each a dictionary
 _NOTE_SECONDS = 10  # at most, for writing down why a worker ends itself
 
 Answer = dict[str, Any]
@@ -141,6 +142,8 @@ class Slot:
 
     def _restore(self, training: Training, name: str) -> None:
         state = checkpoints.load(self._files, name)
+        if not isinstance(state, Mapping) or not all(isinstance(state.get(part), Mapping) for part in _PARTS):
+            raise CheckpointError(f"the checkpoint {name} is not that of a training")
         try:
             training.restore(state)
         except (RuntimeError, LookupError, ValueError) as error:  # other shapes, other parts, another optimizer

@@ -87,7 +87,7 @@ def test_a_checkpoint_is_continued_from_and_carries_its_attempt_in_its_name(digi
     assert continued["val_loss"] == uninterrupted["val_loss"]
 
 
-@pytest.mark.parametrize("damage", ["cut", "garbage", "other network", "gone"])
+@pytest.mark.parametrize("damage", ["cut", "garbage", "other network", "other parts", "gone"])
 def test_an_unreadable_checkpoint_is_answered(digits: Images, tmp_path: Path, damage: str) -> None:
     name = make(digits, tmp_path, make_task(deadline=0.0)).step()["checkpoint"]
     path = tmp_path / name
@@ -95,6 +95,9 @@ def test_an_unreadable_checkpoint_is_answered(digits: Images, tmp_path: Path, da
         path.write_bytes(path.read_bytes()[:-100])
     elif damage == "garbage":
         path.write_bytes(b"garbage")
+    elif damage == "other parts":
+        folder = Folder(str(tmp_path))
+        checkpoints.save(folder, name, checkpoints.load(folder, name) | {"optimizer": 5})
     elif damage == "gone":
         path.unlink()
     other = {"name": "cnn5", "width": 0.5} if damage == "other network" else CNN5
