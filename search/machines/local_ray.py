@@ -33,6 +33,8 @@ def start(here: Machine) -> str:
 
 def _start_local(here: Machine) -> Any:
     """A Ray of this session's own: all its ports are on loopback and ask for the token."""
+    if reason := ray_needs.ends_the_process():
+        raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is")
     umask = os.umask(0o077)  # so that this user alone can read what Ray writes, above all its token
     try:
         with ray_private.on_loopback_alone(), _path_for_ray(), _without_hangups():

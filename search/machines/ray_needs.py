@@ -20,6 +20,7 @@ from trainables import limits as machine
 LITTLE_DISK, NO_DISK = 5e9, 5e8  # bytes, under which room is short, and too short
 MOST_TEMPORARY = 36  # characters of the folder for temporary files: Ray's sockets in it may have paths of 107
 LEAST_FILES = 4096  # open at a time; Ray opens some for each worker
+LEAST_ADDRESS_SPACE = 8 * 2**30  # bytes: with 4 GiB Ray's threads end the process that starts it, with 12 it runs
 LEAST_PROCESSES = 2000  # and threads; Ray has about 500 before its first worker
 
 
@@ -91,6 +92,15 @@ def token() -> Row:
     if mode & 0o077:
         return Row("token", f"{file} has mode {mode:o}", "problem", f"others may read it: chmod 600 {file}")
     return Row("token", f"{file}, mode {mode:o}")
+
+
+def ends_the_process() -> str | None:
+    """Why starting Ray would end this process before it could say anything; None when nothing is known."""
+    most_bytes, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most_bytes == resource.RLIM_INFINITY or most_bytes >= LEAST_ADDRESS_SPACE:
+        return None
+    row = limits()
+    return f"{row.check}: {row.found}: {row.advice}"
 
 
 def limits() -> Row:

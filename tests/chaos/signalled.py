@@ -17,6 +17,7 @@ def main() -> None:
     """Run the command."""
     (name, ledger, *options), words = sys.argv[1 : sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1 :]
     with_tee = "--tee" in options
+    signal.signal(getattr(signal, name), signal.SIG_DFL)  # where this runs below nohup, the command would ignore it too
     process = subprocess.Popen(
         words,
         stdout=subprocess.PIPE if with_tee else None,

@@ -14,7 +14,6 @@ from rules.rule import DIGITS, Done, Place, Rule, both, shell
 DOCTOR = ("doctor", "--json", "--data-dir", "data")
 SEARCH = ("launch", *DIGITS, "--space", "small:space", "--samples", "2", "--epochs", "1", "--name", "new")
 NEW = ("results/new", "results/new/*")
-GIB = 2**30
 #: Files of a container's control groups, and what is said of them.
 STATED: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "half a core": ({"cpu.max": "50000 100000"}, ("with the time of 0.5; 1 trial at a time",)),
@@ -119,13 +118,6 @@ RULES = [
         "trials at a time follow the time of the cores",
         "cpu.max: 100000",
         container(**{"cpu.max": "100000 100000"}),
-        1,
-        needs_root=True,
-    ),
-    slots(
-        "trials at a time follow memory",
-        "memory.max: 2 GiB",
-        container(**{"memory.max": str(2 * GIB)}),
         1,
         needs_root=True,
     ),

@@ -192,7 +192,7 @@ RULES = [
     without_ray(
         "a limit on address space is said",
         "ulimit -v",
-        lambda place: setattr(place, "prefix", ("prlimit", f"--as={12 * 2**30}")),
+        lambda place: setattr(place, "prefix", ("prlimit", f"--as={4 * 2**30}")),
         "ulimit -v",
     ),
     examined("doctor sees a path that is too long", "60 characters", variable("RAY_TMPDIR", LONG_PATH), "RAY_TMPDIR"),
