@@ -45,7 +45,7 @@ def test_credentials_do_not_travel_in_a_command_that_all_can_see():
 
 
 def test_a_dataset_is_known_or_lies_on_the_head():
-    assert "a folder on the head, /a/path; got 'images'" in refusal(dataset="images")
+    assert "a folder or file on the head, /a/path; got 'images'" in refusal(dataset="images")
 
 
 @pytest.mark.parametrize(

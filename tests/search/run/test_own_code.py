@@ -11,7 +11,7 @@ from search.history.store import Request
 from search.run import own_code
 from search.run.launch import launch, resume
 from search.run.own_code import CodeError
-from search.run.retrain import retrain
+from search.run.retrain import Again, retrain
 from search.run.session import Options
 from search.show.status import print_status, status
 
@@ -87,12 +87,12 @@ def test_a_resume_with_an_edited_module_is_refused_with_the_file_unless_asked_fo
 def test_an_edited_network_is_not_retrained_unless_asked_for_and_status_says_so(begun, capsys):
     (begun / "space_of_mine.py").write_text("raise SystemExit('no retrain needs the space')\n")
     (begun / "networks_of_mine.py").write_text(NETWORK + "# edited\n")
-    how = {"top": 1, "distinct": False, "epochs": 1, "repeats": 1}
+    how = {"top": 1, "distinct": False}
     for name in FILES:
         sys.modules.pop(name, None)  # as in another process
     with pytest.raises(CodeError, match="networks_of_mine.py changed since one began"):
-        retrain(found(begun), INLINE, **how)
-    retrain(found(begun), INLINE, **how, changed_code=True)
+        retrain(found(begun), INLINE, Again(epochs=1), **how)
+    retrain(found(begun), INLINE, Again(epochs=1), **how, changed_code=True)
     capsys.readouterr()
     print_status(status(search.load("one", results=str(begun))))
     assert "code       changed since the launch: networks_of_mine (--changed-code)\n" in capsys.readouterr().out
