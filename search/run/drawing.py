@@ -12,8 +12,9 @@ from search.samplers.sampler import derive_seed, history_json
 def draw_trials(problem: Problem, order: Sequence[int]) -> Callable[[Driver], Iterator[Run]]:
     """A source for the driver: first what was asked for and has not ended, then new draws of the trials in `order`."""
 
+    sampler = problem.sampler()
+
     def source(driver: Driver) -> Iterator[Run]:
-        sampler = problem.sampler()
         for trial in driver.record.trials:
             sampler.tell(trial)
         yield from driver.unfinished(driver.record.trials)

@@ -106,14 +106,8 @@ RULES = [
     asked("recorded epochs are at least one", epochs=0),
     asked("a recorded dataset is a name", dataset=5),
     asked("a recorded share lies inside (0, 1)", validation=7),
-    Rule(
-        rule="a recorded sampler is known",
-        input="best",
-        command=("resume", FINISHED),
-        breaks=change_json(FILE, lambda data: data | {"request": data["request"] | {"sampler": "best"}}),
-        says=("unknown sampler 'best'", "random, tpe"),
-    ),
-    asked("a recorded scheduler is known", scheduler="best"),
+    replace(asked("a recorded sampler is known", sampler="best"), says=("unknown sampler 'best'", "random, tpe")),
+    replace(asked("a recorded scheduler is known", scheduler="best"), says=("unknown scheduler 'best'", "halving")),
     asked("a recorded augmentation is known", augment="best"),
     asked("a recorded seed is not negative", seed=-1),
     Rule(
