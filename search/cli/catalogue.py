@@ -14,7 +14,7 @@ from search.cli.types import Count, OptionError
 @click.argument("name", required=False)
 @options.as_json
 def spaces(name: str | None, as_json: bool) -> None:
-    """The spaces, or one space's parameters with their conditions and ranges.
+    """The spaces, or the parameters and ranges of one.
 
     \b
     hpsearch spaces

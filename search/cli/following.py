@@ -14,7 +14,7 @@ from search.follow import SINKS
 @click.option("--once", is_flag=True, help="Write what is there and end, also while the search runs.")
 @options.results
 def follow(sink: str, search: str | None, once: bool, results: Path) -> None:
-    """Show a search in another tool, from its beginning on and as it grows, until it is finished.
+    """Show a search in another tool, until it is finished.
 
     The output lies in the search's folder, in follow/SINK. Ctrl-C ends it and changes nothing in the search.
 

@@ -78,7 +78,7 @@ def launch(
     storage: str | None,
     **asked: Any,
 ) -> None:
-    """Begin a search: draw configurations, train them, stop the worse ones early.
+    """Begin a search: draw, train, stop the worse ones early.
 
     \b
     hpsearch launch --space cnn_all --samples 60                  CIFAR-100, downloaded once
@@ -159,7 +159,7 @@ def resume(
     results: Path,
     **how: Any,
 ) -> None:
-    """Continue a search where it was: after a kill, after Ctrl-C, or with more samples.
+    """Continue a search after a kill or Ctrl-C, or with more samples.
 
     \b
     hpsearch resume                         the newest search

@@ -15,7 +15,7 @@ from search.cli import options
 @options.as_json
 @options.results
 def doctor(address: str | None, storage: str | None, data_dir: Path, as_json: bool, results: Path) -> None:
-    """Check what this machine and a cluster offer, what is missing, and what to do about it.
+    """Check what this machine and a cluster offer and lack.
 
     \b
     hpsearch doctor

@@ -45,7 +45,7 @@ def retrain(
     results: Path,
     **how: Any,
 ) -> None:
-    """Train the winners from scratch on all training images, then test each once.
+    """Train the winners again on all images, then test each once.
 
     A share of train that was held out to compare trials is trained on too; validation images that the dataset brings
     are left out, unless --with-validation is given.

@@ -34,6 +34,10 @@ def test_help_of_every_verb_has_examples_and_loads_nothing_heavy(verb):
     assert not loaded & {"torch", "ray", "optuna", "pandas", "scipy"}
 
 
+def test_what_each_verb_does_fits_into_80_columns():
+    assert "..." not in help_of()[0].partition("Commands:")[2]
+
+
 def test_help_of_top_explains_every_column():
     text, _ = help_of("top")
     for column in TRIALS:
