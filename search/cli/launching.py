@@ -28,7 +28,9 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
     metavar="TIME",
     help="Draw as many trials as are forecast to take so long: 30m, 2h; instead of --samples.",
 )
-@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=30, show_default=True, help="The schedulers' max_t.")
+@click.option(
+    "--epochs", type=Count(1, MOST_EPOCHS), default=30, show_default=True, help="Of a trial that is not stopped."
+)
 @click.option(
     "--dataset", default="cifar100", show_default=True, help="A known name, or the folder or file of your own."
 )
@@ -44,16 +46,24 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
     show_default=True,
     help="Share of the training images held out to compare trials; refused where the dataset brings its own.",
 )
-@click.option("--augment", type=click.Choice(list(PRESETS)), default="published", show_default=True)
-@click.option("--sampler", type=click.Choice(SAMPLERS), default="random", show_default=True)
-@click.option("--scheduler", type=click.Choice(SCHEDULERS), default="asha", show_default=True)
+@click.option(
+    "--augment",
+    type=click.Choice(list(PRESETS)),
+    default="published",
+    show_default=True,
+    help="What happens to training images.",
+)
+@click.option("--sampler", type=click.Choice(SAMPLERS), default="random", show_default=True, help="What draws trials.")
+@click.option(
+    "--scheduler", type=click.Choice(SCHEDULERS), default="asha", show_default=True, help="What stops them early."
+)
 @options.of_schedulers
 @click.option(
     "--threads",
     type=Count(1, MOST_THREADS),
     help="CPU threads of each trial.  [default: 1 with halving, else the cores over the slots]",
 )
-@click.option("--seed", type=Count(min=0), default=0, show_default=True)
+@click.option("--seed", type=Count(min=0), default=0, show_default=True, help="Of the split, all draws and trainings.")
 @click.option(
     "--metric",
     type=click.Choice(list(METRICS)),

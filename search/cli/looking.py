@@ -78,7 +78,9 @@ def top(
     as_json: bool,
     results: Path,
 ) -> None:
-    """The best trials. Each counts at the epoch with its best validation accuracy, or the best of the launch's --metric.
+    """The best trials, each at its best epoch.
+
+    That is the one with its best validation accuracy, or the best of the launch's --metric.
 
     \b
     hpsearch top

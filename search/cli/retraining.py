@@ -15,7 +15,7 @@ from search.cli.types import MOST_EPOCHS, Count, Real
 @options.search_argument
 @click.option("--top", type=Count(min=1), default=3, show_default=True, help="Winners to train.")
 @click.option("--distinct", is_flag=True, help="Winners of different network families.")
-@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True)
+@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True, help="Of each training.")
 @click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
 @click.option("--with-validation", is_flag=True, help="Train on the dataset's own validation images as well.")
 @click.option("--width", type=Real(0, 64, min_open=True), default=1.0, help="Factor on each network's width.")

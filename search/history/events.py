@@ -4,17 +4,28 @@ A line's checksum shows that it is as it was written; these classes show that it
 values that fit it, and nothing reaches the disk that no field names.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from typing import Any, ClassVar
 
 from architectures.errors import HpsearchError
+from search.history.fields import (
+    is_checkpoint,
+    is_config,
+    is_count,
+    is_flag,
+    is_mapping,
+    is_metric,
+    is_number,
+    is_share,
+    is_text,
+    is_texts,
+    may,
+    needs,
+    one_of,
+)
 from search.history.metric import ACCURACY, METRICS
-from trainables.config import Config, ConfigError
-
-_MOST = 2**63 - 1
 
 
 class State(StrEnum):
@@ -61,70 +72,6 @@ class EventError(HpsearchError):
     """A ledger line that hpsearch would not write: one line with its number."""
 
 
-# ---- what fits a field
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
-
-
-def _is_share(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 1
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_metric(value: Any) -> bool:
-    return isinstance(value, str) and value in METRICS
-
-
-def _is_checkpoint(value: Any) -> bool:
-    return isinstance(value, str) and bool(re.fullmatch(r"\d+-\d+-\d+-\d+\.pt", value, re.ASCII))
-
-
-def _is_config(value: Any) -> bool:
-    try:
-        return Config.from_json(value).training.epochs is not None
-    except ConfigError as error:
-        raise ValueError(f"config is wrong: {error}") from error
-
-
-def _is_state(value: Any) -> bool:
-    return value in frozenset(State)
-
-
-def _is_decision(value: Any) -> bool:
-    return value in frozenset(Decision)
-
-
-def _is_mapping(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, value.values()))
-
-
-def _needs(fits: Callable[[Any], bool], *, none: bool = False) -> Any:
-    """A field that a line must have. none: whether it may be null."""
-    return field(metadata={"fits": fits, "none": none})
-
-
-def _may(fits: Callable[[Any], bool]) -> Any:
-    """A field that a line may lack."""
-    return field(default=None, metadata={"fits": fits, "none": True})
-
-
 # ---- the kinds
 
 
@@ -154,17 +101,17 @@ class Opened(Event):
     """A session began: one process at work on the search."""
 
     kind = "opened"
-    slots: int = _needs(_is_count)
+    slots: int = needs(is_count)
     """Trials at a time."""
-    samples: int | None = _may(_is_count)
+    samples: int | None = may(is_count)
     """How many trials the search has by now; None when the session retrains."""
-    threads: int | None = _may(_is_count)
+    threads: int | None = may(is_count)
     """Threads of each slot on the CPU."""
-    device: str | None = _may(_is_text)
+    device: str | None = may(is_text)
     """The kind of device: "cpu" or "cuda"."""
-    host: str | None = _may(_is_text)
+    host: str | None = may(is_text)
     """The driver's machine."""
-    pid: int | None = _may(_is_count)
+    pid: int | None = may(is_count)
     """The driver's process."""
 
 
@@ -173,7 +120,7 @@ class Closed(Event):
     """A session ended by itself."""
 
     kind = "closed"
-    reason: str = _needs(_is_text)
+    reason: str = needs(is_text)
     """Why: "finished", "interrupted", "out of time", "disk full", "taken over" or "failed"."""
 
 
@@ -182,9 +129,9 @@ class Cut(Event):
     """The ledger was cut off here, before a damaged line."""
 
     kind = "cut"
-    lines: int = _needs(_is_count)
+    lines: int = needs(is_count)
     """How many lines were lost."""
-    tested: int = _needs(_is_count)
+    tested: int = needs(is_count)
     """How many test passes those lines recorded."""
 
 
@@ -192,9 +139,9 @@ class Cut(Event):
 class OfRun(Event):
     """An event of one run."""
 
-    trial: int = _needs(_is_count)
+    trial: int = needs(is_count)
     """The trial's number."""
-    repeat: int = _needs(_is_count)
+    repeat: int = needs(is_count)
     """0 for the search's own training, 1 and on for retrains."""
 
 
@@ -203,21 +150,21 @@ class Asked(OfRun):
     """A run was drawn, or asked for by a retrain."""
 
     kind = "asked"
-    config: Mapping[str, Any] = _needs(_is_config)
+    config: Mapping[str, Any] = needs(is_config)
     """The configuration, as `Config.to_json` writes it, with its number of epochs."""
-    params: Mapping[str, Any] = _needs(_is_mapping)
+    params: Mapping[str, Any] = needs(is_mapping)
     """Optuna's flat parameters."""
-    distributions: Mapping[str, str] = _needs(_is_texts)
+    distributions: Mapping[str, str] = needs(is_texts)
     """Their distributions, as Optuna's JSON."""
-    redrawn: int = _needs(_is_count)
+    redrawn: int = needs(is_count)
     """Impossible draws before this one."""
-    parameters: int = _needs(_is_count)
+    parameters: int = needs(is_count)
     """The network's parameters."""
-    flops: int = _needs(_is_count)
+    flops: int = needs(is_count)
     """Floating-point operations of a forward pass of one image."""
-    seed: int = _needs(_is_count)
+    seed: int = needs(is_count)
     """The training's seed."""
-    with_validation: bool | None = _may(_is_flag)
+    with_validation: bool | None = may(is_flag)
     """Whether a retrain also trains on the dataset's own validation images."""
 
 
@@ -232,7 +179,7 @@ class Granted(OfRun):
 class OfAttempt(OfRun):
     """An event of one attempt at a run."""
 
-    attempt: int = _needs(_is_count)
+    attempt: int = needs(is_count)
     """From 1; every task that is handed out for a run is another attempt."""
 
 
@@ -241,7 +188,7 @@ class Started(OfAttempt):
     """A worker began with a run."""
 
     kind = "started"
-    images: int = _needs(_is_count)
+    images: int = needs(is_count)
     """Training images that its checkpoint has seen; 0 from the seed."""
 
 
@@ -250,47 +197,47 @@ class Measured(OfAttempt):
     """A segment of a run ended: its measurement, and what follows from it."""
 
     kind = "measured"
-    images: int = _needs(_is_count)
+    images: int = needs(is_count)
     """Training images seen since the run's start."""
-    epoch: float = _needs(_is_number)
+    epoch: float = needs(is_number)
     """The same in epochs, perhaps a fraction."""
-    val_accuracy: float | None = _needs(_is_share, none=True)
+    val_accuracy: float | None = needs(is_share, none=True)
     """Fraction of one; None in a retrain."""
-    seconds: float | None = _needs(_is_number, none=True)
+    seconds: float | None = needs(is_number, none=True)
     """Training and validation of this segment."""
-    checkpoint: str | None = _needs(_is_checkpoint, none=True)
+    checkpoint: str | None = needs(is_checkpoint, none=True)
     """The checkpoint that was written, if one was."""
-    state: State = _needs(_is_state)
+    state: State = needs(one_of(State))
     """How the run stands now."""
-    reason: str | None = _needs(_is_text, none=True)
+    reason: str | None = needs(is_text, none=True)
     """Why it ended, if it did."""
-    decision: Decision = _needs(_is_decision)
+    decision: Decision = needs(one_of(Decision))
     """What follows."""
-    train_loss: float | None = _may(_is_number)
+    train_loss: float | None = may(is_number)
     """Mean over the segment, nats an image."""
-    train_accuracy: float | None = _may(_is_share)
+    train_accuracy: float | None = may(is_share)
     """Mean over the segment, fraction of one."""
-    val_loss: float | None = _may(_is_number)
+    val_loss: float | None = may(is_number)
     """Nats an image."""
-    val_balanced_accuracy: float | None = _may(_is_share)
+    val_balanced_accuracy: float | None = may(is_share)
     """Mean of the shares that were recognised of each class that the validation images have."""
-    learning_rate: float | None = _may(_is_number)
+    learning_rate: float | None = may(is_number)
     """Of the segment's last step."""
-    images_per_second: float | None = _may(_is_number)
+    images_per_second: float | None = may(is_number)
     """Training alone."""
-    checkpoint_seconds: float | None = _may(_is_number)
+    checkpoint_seconds: float | None = may(is_number)
     """What writing the checkpoint took."""
-    began: float | None = _may(_is_number)
+    began: float | None = may(is_number)
     """Unix seconds at which the worker began with the segment, by its clock."""
-    host: str | None = _may(_is_text)
+    host: str | None = may(is_text)
     """The worker's machine."""
-    pid: int | None = _may(_is_count)
+    pid: int | None = may(is_count)
     """The worker's process."""
-    trouble: str | None = _may(_is_text)
+    trouble: str | None = may(is_text)
     """Why a checkpoint could not be written."""
-    full: str | None = _may(_is_text)
+    full: str | None = may(is_text)
     """What a full disk said."""
-    metric: str | None = _may(_is_metric)
+    metric: str | None = may(is_metric)
     """What the trials of the search are compared by; None for accuracy."""
 
     @property
@@ -305,11 +252,11 @@ class Ended(OfAttempt):
     """An attempt ended without a measurement."""
 
     kind = "ended"
-    state: State = _needs(_is_state)
+    state: State = needs(one_of(State))
     """How the run stands now."""
-    reason: str | None = _needs(_is_text, none=True)
+    reason: str | None = needs(is_text, none=True)
     """Why."""
-    micro_batch: int | None = _may(_is_count)
+    micro_batch: int | None = may(is_count)
     """Images whose gradients are computed at a time from now on."""
 
 
@@ -325,15 +272,15 @@ class Tested(OfRun):
     """A test pass ended, and its predictions are on disk."""
 
     kind = "tested"
-    correct: int = _needs(_is_count)
+    correct: int = needs(is_count)
     """Images that were recognised."""
-    images: int = _needs(_is_count)
+    images: int = needs(is_count)
     """Images in the test set."""
-    balanced_accuracy: float | None = _may(_is_share)
+    balanced_accuracy: float | None = may(is_share)
     """Mean of the shares that were recognised of each class that the test images have."""
-    fingerprint: str | None = _may(_is_text)
+    fingerprint: str | None = may(is_text)
     """The test images' fingerprint."""
-    flips: bool | None = _may(_is_flag)
+    flips: bool | None = may(is_flag)
     """Whether each image was judged mirrored as well."""
 
 
@@ -372,7 +319,7 @@ def parse(entries: Iterable[Mapping[str, Any]]) -> Iterator[Event]:
 
 
 def _event(entry: Mapping[str, Any]) -> Event:
-    if not _is_number(entry["time"]):
+    if not is_number(entry["time"]):
         raise ValueError(f"time is {entry['time']!r:.60}")
     kind = KINDS.get(entry["event"])
     if kind is None:
