@@ -117,8 +117,9 @@ def print_status(data: dict[str, Any]) -> None:
         console.print(f"redrawn    {count(data['redrawn'], 'impossible draw')}")
     if forecast := data["forecast"]:
         epochs, wall = forecast["epochs"], forecast["seconds"]
+        trained = between(epochs["low"], epochs["middle"], epochs["high"], "epoch")
         console.print(
-            f"forecast   {between(**epochs, noun='epoch')} in "
+            f"forecast   {trained} in "
             f"{duration(wall['middle'])} ({duration(wall['low'])} to {duration(wall['high'])}), without Ray's start"
         )
     console.print(

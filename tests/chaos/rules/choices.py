@@ -170,13 +170,6 @@ RULES = [
     ),
     resumed("an edited space is noticed", "another width", "resume", edited, says=("small.py", "--changed-code")),
     resumed(
-        "an edited space is noticed by a retrain",
-        "another width",
-        "retrain",
-        edited,
-        says=("small.py", "--changed-code"),
-    ),
-    resumed(
         "an edited space is taken when that is asked",
         "--changed-code",
         "resume",

@@ -12,10 +12,10 @@ PAGE = b"<!DOCTYPE html><html><head><title>404 Not Found</title></head></html>"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
 #: What lies in place of a picture, and what is said of it.
 NO_PICTURES: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
-    "an empty file": (bytes, ("not a PNG",)),
-    "a page of a server": (lambda: PAGE, ("not a PNG",)),
+    "an empty file": (bytes, ("empty",)),
+    "a page of a server": (lambda: PAGE, ("a web page",)),
     "a Git LFS pointer": (lambda: POINTER, ("Git LFS pointer",)),
-    "zeros": (lambda: bytes(500), ("not a PNG",)),
+    "zeros": (lambda: bytes(500), ("nothing but zeros",)),
     "a vector graphic": (lambda: b'<svg xmlns="http://www.w3.org/2000/svg"/>', ("not a PNG",)),
     "20 bytes of a picture": (lambda: encoded(picture("dog", 1))[:20], ()),
     "100,000,000 pixels": (lambda: huge(10_000), ("more than 50,000,000 pixels",)),
