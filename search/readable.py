@@ -16,6 +16,16 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
+def brief(seconds: float) -> str:
+    """Seconds for people where fractions count: 0.13 s, 2.5 s, 42 s, 3 min 20 s."""
+    return f"{seconds:.2g} s" if seconds < 9.5 else duration(seconds)
+
+
+def epochs(number: float) -> str:
+    """An epoch for people, which may be a fraction: 0.5, 0.56, 4."""
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
 def between(low: float, middle: float, high: float, noun: str = "") -> str:
     """A figure and its range: about 114 epochs (83 to 147); one that is known is 168 epochs."""
     shown = count(round(middle), noun) if noun else f"{middle:.0f}"

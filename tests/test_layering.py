@@ -108,7 +108,7 @@ ROOMS = {
     "machines": set(),
     "forecast": {"machines", "samplers"},
     "run": {"history", "spaces", "samplers", "schedulers", "storage", "machines", "forecast"},
-    "show": {"history", "spaces", "forecast"},
+    "show": {"history", "spaces", "forecast", "schedulers"},
     "follow": {"history"},
 }
 

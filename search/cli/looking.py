@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from search.cli import options
-from search.cli.types import Count
+from search.cli.types import Count, OptionError
 
 
 class WithColumns(click.Command):
@@ -54,11 +54,14 @@ def list_searches(as_json: bool, results: Path) -> None:
     """
     from search.history import store
     from search.history.load import read_search
-    from search.show.overview import summary
+    from search.show.overview import in_words, summary
     from search.show.terminal import print_rows
 
     rows = [summary(read_search(results, found.name)) for found in store.find_all(results)]
-    options.emit(rows) if as_json else print_rows(rows, f"no search in {results} yet; begin one with hpsearch launch")
+    if as_json:
+        options.emit(rows)
+    else:
+        print_rows(list(map(in_words, rows)), f"no search in {results} yet; begin one with hpsearch launch")
 
 
 @click.command(cls=WithColumns)
@@ -89,6 +92,8 @@ def top(
     from search.show import ranking
     from search.storage.look import opened
 
+    if everything and (distinct or number is not None):
+        raise OptionError(f"--all shows every trial, and {'--distinct' if distinct else '--number'} only some of them")
     if number is None and not as_json:
         number = 10
     with opened(results, search, storage) as found:

@@ -50,7 +50,7 @@ def is_checkpoint(value: Any) -> bool:
 def is_config(value: Any) -> bool:
     """A whole configuration; raises ValueError with what is wrong."""
     try:
-        return Config.from_json(value).training.epochs is not None
+        return Config.from_json(value).training.epochs is not None and "batch_size" in value["training"]
     except ConfigError as error:
         raise ValueError(f"config is wrong: {error}") from error
 

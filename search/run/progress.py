@@ -13,7 +13,7 @@ from search.forecast.forecast import Forecast
 from search.history.events import FINAL, Decision, Ended, Event, Measured, State
 from search.history.metric import BALANCED
 from search.history.record import Record, Run, rank
-from search.readable import between, duration, percent
+from search.readable import between, brief, duration, epochs, percent
 from search.run.driver import Driver
 
 
@@ -66,8 +66,8 @@ class Progress:
             return
         measured = f"train {percent(event.train_accuracy)}" if event.value is None else _value(event)
         stop = {Decision.STOP: ", stopped", Decision.PAUSE: ", paused"}.get(event.decision, "")
-        epochs = f"{event.epoch:g}/{run.config['training']['epochs']}"
-        self.say(f"{name}, epoch {epochs}, {measured}{stop}")
+        reached = f"{epochs(event.epoch)}/{run.config['training']['epochs']}"
+        self.say(f"{name}, epoch {reached}, {measured}{stop}")
 
     def refresh(self) -> None:
         """Redraw, at most four times a second."""
@@ -89,7 +89,7 @@ class Progress:
                 str(slot),
                 f"{key[0]}-{key[1]}" if key[1] else str(key[0]),
                 describe(run),
-                f"{last.epoch if last else 0:g}/{run.config['training']['epochs']}",
+                f"{epochs(last.epoch if last else 0)}/{run.config['training']['epochs']}",
                 percent(last.value if last else None),
                 percent(last.train_accuracy if last else None),
                 f"{last.images_per_second or 0:,.0f}" if last else "",
@@ -100,7 +100,7 @@ class Progress:
         if best and best.best and self._what == "trial":
             summary += f"; best {_value(best.best)} (trial {best.key[0]}, {describe(best)})"
         elapsed = time.time() - self._began
-        times = f"{duration(elapsed)} gone"
+        times = f"{duration(elapsed)} so far"
         if left := self._time_left(runs, elapsed):
             times += f", about {duration(left)} left"
         return Group(table, Text(summary), Text(times))
@@ -122,12 +122,12 @@ class Progress:
 
 def headlines(found: Forecast) -> tuple[str, str]:
     """A forecast in two lines, with its 10 to 90 % range."""
-    epochs, wall = found.epochs, found.seconds
+    in_all, wall = found.epochs, found.seconds
     slowest = max(found.families, key=lambda row: row["seconds_an_epoch"].middle)
     return (
-        f"forecast: {between(epochs.low, epochs.middle, epochs.high, 'epoch')} "
+        f"forecast: {between(in_all.low, in_all.middle, in_all.high, 'epoch')} "
         f"in {duration(wall.middle)} ({duration(wall.low)} to {duration(wall.high)})",
-        f"          slowest {slowest['network']}, {slowest['seconds_an_epoch'].middle:.2g} s an epoch; "
+        f"          slowest {slowest['network']}, {brief(slowest['seconds_an_epoch'].middle)} an epoch; "
         f"memory up to {found.memory / 2**20:,.0f} MiB, checkpoints {found.disk / 2**20:,.0f} MiB"
         + "".join(f"; {warning}" for warning in found.warnings),
     )

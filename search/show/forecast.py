@@ -23,7 +23,7 @@ def print_forecast(request: Request, found: Forecast, schedulers: Mapping[str, E
     epochs, wall = found.epochs, found.seconds
     console.print(f"epochs      {between(epochs.low, epochs.middle, epochs.high)}, {request.scheduler}")
     range_of = f"{duration(wall.low)} to {duration(wall.high)}"
-    console.print(f"time        about {duration(wall.middle)} ({range_of}), without Ray's start")
+    console.print(f"time        about {duration(wall.middle)} ({range_of}), without start-up")
     memory = f"{found.memory / 2**20:,.0f} MiB"
     console.print(f"memory      up to {memory} in all slots together, besides torch and the images")
     console.print(f"disk        up to {found.disk / 2**20:,.0f} MiB of checkpoints")

@@ -1,4 +1,4 @@
-"""All searches of a results folder: a row each."""
+"""All searches of a results folder: a row each, as plain data for programs and in words for people."""
 
 from typing import Any
 
@@ -8,15 +8,23 @@ from search.readable import percent
 
 
 def summary(found: Loaded) -> dict[str, Any]:
-    """One search as a row."""
+    """One search as a row; `trials` of the `samples` have been drawn, and accuracies are fractions of one."""
     best = rank(found.record)[:1]
     return {
         "name": found.search.name,
         "state": found.state,
         "space": found.search.request.space,
         "dataset": found.search.request.dataset,
-        "trials": f"{len(found.record.trials)}/{found.samples}",
-        "best_val_accuracy": percent(best[0].at_best("val_accuracy")) if best else None,
-        "best_val_balanced_accuracy": percent(best[0].at_best("val_balanced_accuracy")) if best else None,
+        "trials": len(found.record.trials),
+        "samples": found.samples,
+        "best_val_accuracy": best[0].at_best("val_accuracy") if best else None,
+        "best_val_balanced_accuracy": best[0].at_best("val_balanced_accuracy") if best else None,
         "tested": found.record.test_passes,
     }
+
+
+def in_words(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of `summary` for people."""
+    best = {name: percent(row[name]) for name in ("best_val_accuracy", "best_val_balanced_accuracy")}
+    shown = row | best | {"trials": f"{row['trials']}/{row['samples']}"}
+    return {name: value for name, value in shown.items() if name != "samples"}

@@ -7,8 +7,8 @@ import pandas as pd
 from search.history.load import Loaded
 from search.history.metric import ACCURACY, METRICS, words
 from search.history.record import rank
-from search.readable import duration, percent
-from search.show.terminal import console, print_rows
+from search.readable import duration, epochs, percent
+from search.show.terminal import console, print_rows, standing
 from trainables.metrics import wilson
 
 
@@ -24,10 +24,11 @@ def top(found: Loaded, number: int | None, *, distinct: bool = False, everything
 def print_top(found: Loaded, frame: pd.DataFrame, *, everything: bool = False) -> None:
     """Print the ranking, accuracies with the interval that the number of validation images gives."""
     metrics, images = found.search.metrics, found.search.facts["data"]["num_validation"]
+    ranked = {run.key[0] for run in rank(found.record)}
     rows = []
     for place, row in enumerate(frame.to_dict("records"), 1):
         shown = {
-            "": place,
+            "": place if row["trial"] in ranked else None,
             "trial": row["trial"],
             "network": found.record.runs[row["trial"], 0].network,
             "optimizer": row["optimizer"],
@@ -35,8 +36,8 @@ def print_top(found: Loaded, frame: pd.DataFrame, *, everything: bool = False) -
             "batch": row["batch_size"],
             "parameters": row["parameters"],
             **{f"val {words(metric)}": _value(metric, row[f"best_{METRICS[metric]}"], images) for metric in metrics},
-            "epoch": "" if pd.isna(row["best_epoch"]) else f"{row['best_epoch']:g}/{row['max_epochs']}",
-            "state": row["state"],
+            "best epoch": "" if pd.isna(row["best_epoch"]) else f"{epochs(row['best_epoch'])}/{row['max_epochs']}",
+            "state": standing(row["state"], found.state),
             "time": duration(row["seconds"]),
         }
         rows.append(shown | ({"reason": _blank(row["reason"])} if everything else {}))

@@ -8,9 +8,10 @@ from typing import Any
 from search.history.columns import state_of
 from search.history.load import Loaded
 from search.history.metric import METRICS, Guess, shown, words
-from search.history.record import Run, rank
-from search.readable import between, count, duration, percent
-from search.show.terminal import Rows, console
+from search.history.record import rank
+from search.readable import between, count, duration, epochs, percent
+from search.schedulers.scheduler import ROUNDING, SchedulerError, scheduler_of
+from search.show.terminal import Rows, console, standing
 
 
 def status(found: Loaded) -> dict[str, Any]:
@@ -73,32 +74,30 @@ def _size(folder: Path) -> int:
     return total
 
 
-def epochs_of(run: Run) -> list[float]:
-    """The epochs at which a run was measured."""
-    return [measurement.epoch for measurement in run.measurements]
-
-
 def rungs(found: Loaded) -> Rows:
-    """At each epoch at which trials were stopped or stay paused: how many were measured, stopped and paused there."""
-    stopped, paused = (
-        [epoch for run in found.record.trials if run.state == state for epoch in epochs_of(run)[-1:]]
-        for state in ("stopped", "paused")
-    )
-    reached = [epoch for run in found.record.trials for epoch in epochs_of(run)]
-    return [
-        {
-            "epoch": epoch,
-            "reached": reached.count(epoch),
-            "stopped": stopped.count(epoch),
-            "paused": paused.count(epoch),
-        }
-        for epoch in sorted({*stopped, *paused})
-    ]
+    """The scheduler's rungs, ascending: how many trials reached each, and were stopped or are paused there.
+
+    A trial reaches a rung at the end of a batch, so perhaps a little after it. None of a scheduler that is not known.
+    """
+    try:
+        marks = scheduler_of(found.search.request, found.samples).rungs
+    except SchedulerError:
+        return []
+    rows: Rows = [{"epoch": mark, "reached": 0, "stopped": 0, "paused": 0} for mark in marks]
+    for run in found.record.trials:
+        last = max((measurement.epoch for measurement in run.measurements), default=0.0)
+        reached = [row for row in rows if row["epoch"] <= last + ROUNDING]
+        for row in reached:
+            row["reached"] += 1
+        if reached and run.state in ("stopped", "paused"):
+            reached[-1][run.state] += 1
+    return rows
 
 
 def print_status(data: dict[str, Any]) -> None:
     """The status for people."""
-    states = ", ".join(f"{count} {state}" for state, count in sorted(data["trials"].items())) or "none yet"
+    counted = (f"{number} {standing(state, data['state'])}" for state, number in sorted(data["trials"].items()))
+    states = ", ".join(counted) or "none yet"
     console.print(f"{data['name']}: {data['state']}", style="bold")
     console.print(f"trials     {states}; of {data['samples']} in all")
     if data["holds"] < data["asked"]:
@@ -116,11 +115,11 @@ def print_status(data: dict[str, Any]) -> None:
     if data["redrawn"]:
         console.print(f"redrawn    {count(data['redrawn'], 'impossible draw')}")
     if forecast := data["forecast"]:
-        epochs, wall = forecast["epochs"], forecast["seconds"]
-        trained = between(epochs["low"], epochs["middle"], epochs["high"], "epoch")
+        all_epochs, wall = forecast["epochs"], forecast["seconds"]
+        trained = between(all_epochs["low"], all_epochs["middle"], all_epochs["high"], "epoch")
         console.print(
             f"forecast   {trained} in "
-            f"{duration(wall['middle'])} ({duration(wall['low'])} to {duration(wall['high'])}), without Ray's start"
+            f"{duration(wall['middle'])} ({duration(wall['low'])} to {duration(wall['high'])}), without start-up"
         )
     console.print(
         f"cost       {count(data['epochs_trained'], 'epoch')}, "
@@ -128,12 +127,13 @@ def print_status(data: dict[str, Any]) -> None:
         f"{duration(data['wall_clock_seconds'])} of wall clock in {count(data['sessions'], 'session')}"
     )
     if data["training_share"] is not None:
-        console.print(
-            f"           {percent(data['training_share'])} of slots × wall clock was training, counting Ray's start"
-        )
+        share = percent(data["training_share"])
+        console.print(f"           {share} of slots × wall clock, which includes start-up, was training")
     for rung in data["rungs"]:
-        left = ", ".join(f"{rung[state]} {state} there" for state in ("stopped", "paused") if rung[state])
-        console.print(f"epoch {rung['epoch']:<4g} {rung['reached']} reached it, {left}")
+        if rung["reached"]:
+            ended = [state for state in ("stopped", "paused") if rung[state]]
+            left = "".join(f", {rung[state]} {standing(state, data['state'])} there" for state in ended)
+            console.print(f"epoch {epochs(rung['epoch']):<4} {rung['reached']} reached it{left}")
     if data["retrained"] or data["test_passes"]:
         times = count(data["test_passes"], "time")
         console.print(f"retrained  {data['retrained']}; the test set was read {times}")

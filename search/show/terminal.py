@@ -27,9 +27,18 @@ _WHOLE = (
     "time",
     "lr",
     "batch",
-    "epoch",
+    "best epoch",
     "",
 )
+
+
+#: Words of a column's name that are units, as people write them.
+_UNITS = {"mflop": "MFLOP", "mib": "MiB", "kib": "KiB"}
+
+
+def standing(state: str, search: str) -> str:
+    """A trial's state for people, given its search's: what is paused when the search is finished will not go on."""
+    return "not continued" if (state, search) == ("paused", "finished") else state
 
 
 def print_rows(rows: Rows, empty: str, title: str | None = None) -> None:
@@ -37,11 +46,16 @@ def print_rows(rows: Rows, empty: str, title: str | None = None) -> None:
     if not rows:
         console.print(empty)
         return
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
+    if title:
+        console.print(title, style="italic", soft_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in rows[0]:
         numeric = all(isinstance(row[name], int | float) or row[name] is None for row in rows)
         table.add_column(
-            name.replace("_", " "), justify="right" if numeric else "left", overflow="fold", no_wrap=name in _WHOLE
+            " ".join(_UNITS.get(word, word) for word in name.split("_")),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=name in _WHOLE,
         )
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))

@@ -99,8 +99,8 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
     for row in report["repeats"]:
         spread = f"{words(metric)} {row['mean']:.1%} ± {row['std']:.1%}"
         console.print(f"trial {row['trial']}: {spread} over {row['count']} seeds")
-    hardest = sorted((row for row in report["classes"] if row["images"]), key=lambda row: row["accuracy"])[:3]
-    for row in hardest:
-        mistake = f", most often mistaken for {row['mistaken_for']}" if row["mistaken_for"] else ""
-        console.print(f"hardest class: {row['class']} {row['accuracy']:.1%} ({row['trial']}-{row['repeat']}){mistake}")
+    mistaken = (row for row in report["classes"] if row["mistaken_for"])
+    for row in sorted(mistaken, key=lambda row: row["accuracy"])[:3]:
+        of_run = f"({row['trial']}-{row['repeat']}), most often mistaken for {row['mistaken_for']}"
+        console.print(f"hardest class: {row['class']} {row['accuracy']:.1%} {of_run}")
     console.print(f"The test set of this search was read {count(report['test_passes'], 'time')}.")

@@ -5,11 +5,15 @@ from pathlib import Path
 import pytest
 
 import search
+from search.cli.looking import top
+from search.cli.types import OptionError
 from search.history import events
 from search.history.ledger import Ledger
-from search.readable import count
-from search.show.overview import summary
+from search.readable import brief, count, epochs
+from search.show import ranking
+from search.show.overview import in_words, summary
 from search.show.status import print_status, status
+from search.show.terminal import print_rows
 
 OLD = Path(__file__).parents[2] / "data" / "0.1.0"
 
@@ -21,9 +25,35 @@ def test_a_finished_search_is_counted_by_state_and_rung():
     assert sum(rung["stopped"] for rung in found["rungs"]) == found["trials"]["stopped"]
 
 
+def test_an_unranked_trial_has_no_place(tmp_path, capsys):
+    shutil.copytree(OLD / "finished", tmp_path / "one")
+    with Ledger(tmp_path / "one" / "ledger.jsonl") as book:
+        asked = next(event for event in book.events if isinstance(event, events.Asked))
+        book.append(replace(asked, trial=99))
+    found = search.load("one", results=str(tmp_path))
+    ranking.print_top(found, ranking.top(found, None, everything=True), everything=True)
+    _, rows = capsys.readouterr().out.split("\n ──", 1)
+    *_, ranked, unranked = (line.split() for line in rows.splitlines() if line.strip())
+    assert (ranked[0], unranked[0]) == ("14", "99")
+
+
+@pytest.mark.parametrize("options", [["-n", "3"], ["--distinct"]])
+def test_every_trial_and_some_of_them_cannot_be_asked_for_together(options):
+    with pytest.raises(OptionError, match=r"^--all shows every trial, and --\w+ only some of them$"):
+        top.main(["finished", "--all", *options, "--results", str(OLD)], standalone_mode=False)
+
+
+def test_units_in_a_tables_head_are_written_as_people_write_them(capsys):
+    print_rows([{"forward_mflop": 1, "memory_mib": 2, "activation_kib": 3}], "")
+    assert capsys.readouterr().out.split()[:6] == ["forward", "MFLOP", "memory", "MiB", "activation", "KiB"]
+
+
 def test_a_search_is_a_row_of_the_list():
     row = summary(search.load("killed", results=str(OLD)))
-    assert (row["name"], row["state"], row["trials"]) == ("killed", "killed", "11/14")
+    assert (row["name"], row["state"], row["trials"], row["samples"]) == ("killed", "killed", 11, 14)
+    assert 0 < row["best_val_accuracy"] < 1, "a fraction of one"
+    shown = in_words(row)
+    assert (shown["trials"], shown["best_val_accuracy"]) == ("11/14", f"{row['best_val_accuracy']:.1%}")
 
 
 @pytest.mark.parametrize(("passes", "words"), [(1, "was read 1 time\n"), (2, "was read 2 times\n")])
@@ -40,3 +70,8 @@ def test_test_passes_are_counted_in_words(tmp_path, capsys, passes, words):
 
 def test_a_count_has_a_plural_and_thousands():
     assert [count(n, "trial") for n in (0, 1, 2, 1200)] == ["0 trials", "1 trial", "2 trials", "1,200 trials"]
+
+
+def test_epochs_and_seconds_are_short():
+    assert [epochs(n) for n in (0, 0.5, 0.500870, 0.556522, 4, 10)] == ["0", "0.5", "0.5", "0.56", "4", "10"]
+    assert [brief(n) for n in (0.134, 2.5, 9.7, 203)] == ["0.13 s", "2.5 s", "10 s", "3 min 23 s"]
