@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missi
 
 SEARCH = (
     *("launch", "--dataset", "digits", "--data-dir", "data", "--limit-train", "300", "--space", "cnn5"),
-    *("--augment", "none", "--scheduler", "none", "--samples", "8", "--epochs", "90", "--seed", "5"),
+    *("--augment", "none", "--scheduler", "none", "--samples", "8", "--epochs", "110", "--seed", "5"),
     *("--name", "moved"),
 )
 
