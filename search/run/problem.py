@@ -100,7 +100,7 @@ class Problem:
         own = self.survey.line(self.request.validation)
         return (own, guessing, *(f"warning: {line}" for line in self.warnings))
 
-    @property
+    @cached_property
     def samples(self) -> int:
         """How many trials there are at most: the request's, or as many as the space holds configurations."""
         return self.at_most(self.request.samples)

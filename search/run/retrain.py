@@ -104,15 +104,17 @@ def retrain(
 
 def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images | None, str]:
     """The images to train on, those to stop early by, and the former in words."""
-    images, given = unchanged_images(search, own), unchanged_validation(search, own)
+    if how.patience is not None and how.with_validation:
+        raise RequestError(
+            "--patience compares epochs on the validation images and --with-validation trains on them; give one"
+        )
+    images = unchanged_images(search, own)
     if how.patience is not None:
-        if how.with_validation:
-            raise RequestError(
-                "--patience compares epochs on the validation images and --with-validation trains on them; give one"
-            )
+        given = unchanged_validation(search, own)
         problem = Problem(search.request, Space(search.request.space), images, given)
         return problem.train, problem.validation, f"{len(problem.train):,} images, without those for validation"
     if how.with_validation:
+        given = unchanged_validation(search, own)
         if given is None:
             raise RequestError(
                 f"--with-validation adds a dataset's own validation images, and {search.name} has none: it held out "
@@ -120,8 +122,9 @@ def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images
             )
         both = images.and_also(given)
         return both, None, f"all {len(both):,} images, {len(given):,} of them its validation images"
-    if given is not None:
-        without = f"without the {len(given):,} validation images (see --with-validation)"
+    if "validation_fingerprint" in search.facts["data"]:
+        number = search.facts["data"]["num_validation"]
+        without = f"without the {number:,} validation images (see --with-validation)"
         return images, None, f"all {len(images):,} images of train, {without}"
     return images, None, f"all {len(images):,} images"
 

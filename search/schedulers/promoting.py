@@ -3,6 +3,7 @@
 A trial is at the level that it was last let go on to: level 0 to the first rung, the last one to its last epoch.
 """
 
+from abc import ABC, abstractmethod
 from bisect import insort
 from dataclasses import dataclass, field
 
@@ -38,7 +39,7 @@ class Level:
     """Trials that ended on their way to the rung: diverged, infeasible, failed, or done as they have fewer epochs."""
 
 
-class Promoting:
+class Promoting(ABC):
     """Folds the events into levels; a scheduler says how a rung's values count and when the best there goes on."""
 
     pauses = True
@@ -52,13 +53,13 @@ class Promoting:
         self._values: dict[int, list[_Value]] = {}
         self._is_done = False
 
+    @abstractmethod
     def worth(self, values: list[float]) -> float:
         """What a trial counts at a rung, of its values up to there in their order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def promotes(self, level: int) -> bool:
         """Whether the best of those that wait at a level's rung goes on now; at least one does wait there."""
-        raise NotImplementedError
 
     def decide(self, trial: int, epoch: float, value: float) -> Decision:
         """Pause at the rung of the trial's level."""

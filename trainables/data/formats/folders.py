@@ -44,14 +44,7 @@ def find(root: Place) -> Files | None:
             left_out.loose += sum(is_called_image(each.name) and each.is_file() for each in entries(folder))
         files = {part: _image_files(folder, left_out) for part, folder in parts.items()}
         places = {part: f"{folder.name}/" for part, folder in parts.items()}
-        return Files(
-            files["train"],
-            files.get("test", ()),
-            files.get("validation", ()),
-            test_from=places.get("test", ""),
-            validation_from=places.get("validation", ""),
-            left_out=left_out.words(),
-        )
+        return Files.in_folders(files, places, left_out.words())
     return Files(_image_files(root, left_out), (), left_out=left_out.words()) if folders(root) else None
 
 

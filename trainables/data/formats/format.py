@@ -1,6 +1,6 @@
 """What a dataset format is: it recognises a folder or a file, lists its files, and opens them as labels and images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,6 +35,20 @@ class Files:
     """Where the validation images lie, for people."""
     left_out: tuple[str, ...] = ()
     """What the folder holds beside these, in phrases."""
+
+    @classmethod
+    def in_folders(
+        cls, files: Mapping[Part, tuple[Place, ...]], places: Mapping[Part, str], left_out: tuple[str, ...]
+    ) -> "Files":
+        """The files of each part that there is, by its name; places: where each part lies, for people."""
+        return cls(
+            files["train"],
+            files.get("test", ()),
+            files.get("validation", ()),
+            test_from=places.get("test", ""),
+            validation_from=places.get("validation", ""),
+            left_out=left_out,
+        )
 
     def of(self, part: Part) -> tuple[Place, ...]:
         """The files of a part."""

@@ -51,14 +51,7 @@ def find(root: Place) -> Files | None:
         return None
     files = {part: (file, *images) for part, (_, file, images) in parts.items()}
     places = {part: place for part, (place, _, _) in parts.items()}
-    return Files(
-        files["train"],
-        files.get("test", ()),
-        files.get("validation", ()),
-        test_from=places.get("test", ""),
-        validation_from=places.get("validation", ""),
-        left_out=left_out.words(),
-    )
+    return Files.in_folders(files, places, left_out.words())
 
 
 def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
