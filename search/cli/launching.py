@@ -11,6 +11,7 @@ from search.cli import options
 from search.cli.sessions import SESSION, conclude, dataset_of, options_of, session_options, take_up
 from search.cli.types import MOST_EPOCHS, MOST_PIXELS, MOST_THREADS, Count, Duration, OptionError, Real
 from search.history.metric import ACCURACY, METRICS
+from search.history.request import PRECISIONS
 from search.readable import count, duration
 from search.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
@@ -62,6 +63,11 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
     "--threads",
     type=Count(1, MOST_THREADS),
     help="CPU threads of each trial.  [default: 1 with halving, else the cores over the slots]",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="Of training.  [default: bfloat16 where a short measurement finds it faster, else float32]",
 )
 @click.option("--seed", type=Count(min=0), default=0, show_default=True, help="Of the split, all draws and trainings.")
 @click.option(

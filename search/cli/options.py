@@ -7,8 +7,9 @@ import click
 
 from search.cli.types import Folder, Ruled
 from search.history.request import SCHEDULER_OPTIONS
+from trainables.caches import cache_home
 
-DATA_DIR = "~/.cache/hpsearch"
+DATA_DIR = str(cache_home())
 
 
 def data_dir(command: Any) -> Any:

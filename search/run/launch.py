@@ -27,7 +27,7 @@ from search.machines.machine import Machine, StartError
 from search.readable import count as count_of
 from search.run import own_code
 from search.run.drawing import draw_trials
-from search.run.foresee import foresee, threads_of
+from search.run.foresee import foresee, wanted
 from search.run.images import found_again, unchanged_images, unchanged_validation
 from search.run.problem import Problem, RequestError, new_problem
 from search.run.progress import Progress, headlines
@@ -62,7 +62,7 @@ def launch(
     plan = problem.plan()
     names = {request.space, *(config.network.name for config in plan.configs)}
     facts = {"code": own_code.digests(names)}
-    here = find_machine(options, names, threads_of(request))
+    here = find_machine(options, names, wanted(request))
     search = _create(results, name, request, _facts(problem, here) | facts, is_shared=storage is not None)
     try:
         if problem.space.configs:
