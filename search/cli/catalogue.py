@@ -40,6 +40,7 @@ def networks(name: str | None, settings: tuple[str, ...], input_shape: str, clas
     hpsearch networks
     hpsearch networks cnn6 --set width=0.5 --input 1x16x16 --classes 10
     """
+    from architectures.families import FAMILIES
     from search.show import catalogue
     from search.show.terminal import console, print_rows
 
@@ -57,6 +58,8 @@ def networks(name: str | None, settings: tuple[str, ...], input_shape: str, clas
         options.emit(rows)
         return
     print_rows([{key: value for key, value in row.items() if key != "misfit"} for row in rows], "")
+    if name in FAMILIES:
+        console.print(catalogue.hyperparameters(name), soft_wrap=True)
     for row in rows:
         if row.get("misfit"):
             console.print(f"{row['name']} does not take these images: {row['misfit']}")

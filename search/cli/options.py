@@ -7,6 +7,8 @@ import click
 
 from search.cli.types import Folder, Ruled
 from search.history.request import SCHEDULER_OPTIONS
+from search.schedulers import SCHEDULERS
+from search.schedulers.scheduler import options_of
 from trainables.caches import cache_home
 
 DATA_DIR = str(cache_home())
@@ -45,8 +47,16 @@ def of_schedulers(command: Any) -> Any:
     """The options of schedulers, each of which takes its own: see `search.schedulers.scheduler`."""
     for name, ruled in reversed(SCHEDULER_OPTIONS.items()):
         option, rule = f"--{name.replace('_', '-')}", Ruled(ruled["rule"], ruled["fits"])
-        command = click.option(option, type=rule, help=f"{ruled['help']}; {ruled['rule']}.")(command)
+        help = f"{ruled['help']}; {ruled['rule']}.  [default: {_defaults(name)}]"
+        command = click.option(option, type=rule, help=help)(command)
     return command
+
+
+def _defaults(option: str) -> str:
+    """The defaults of an option of schedulers, such as "1 with asha, 0.5 with halving"."""
+    own = {name: options_of(name)[option] for name in SCHEDULERS if option in options_of(name)}
+    takers = {value: ", ".join(name for name in own if own[name] == value) for value in own.values()}
+    return "; ".join(f"{value:g} with {names}" for value, names in takers.items())
 
 
 def changed_code(command: Any) -> Any:

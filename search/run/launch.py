@@ -18,7 +18,7 @@ import torch
 
 from search.forecast.calibration import Calibration, Speeds
 from search.forecast.forecast import Plan
-from search.history import store
+from search.history import store, tables
 from search.history.events import parse
 from search.history.ledger import read
 from search.history.record import Record, Run
@@ -35,7 +35,7 @@ from search.run.session import Errand, Options, Outcome, find_machine, run
 from search.schedulers.scheduler import scheduler_of, with_defaults
 from search.spaces import find_space
 from search.spaces.lists import write_list
-from search.storage import claims
+from search.storage import claims, note
 from trainables import files, limits
 from trainables.data.images import fingerprint
 
@@ -56,12 +56,12 @@ def launch(
     storage: where its record and checkpoints are kept as well, for another machine to go on with.
     is_share_asked: whether the user wants a share of train held out, which a dataset's own validation images forbid.
     """
-    request = with_defaults(request)
+    request, options = with_defaults(request), options.settled({})
     problem = new_problem(request, is_share_asked=is_share_asked)
     # Drawn before anything is on disk, so that a space that fails leaves no search behind.
     plan = problem.plan()
     names = {request.space, *(config.network.name for config in plan.configs)}
-    facts = {"code": own_code.digests(names)}
+    facts = {"code": own_code.digests(names), "engine": options.engine}
     here = find_machine(options, names, wanted(request))
     search = _create(results, name, request, _facts(problem, here) | facts, is_shared=storage is not None)
     try:
@@ -83,15 +83,18 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
 
     changed_code: whether to go on although the user's own space or a network has been edited since the launch.
     """
-    request = search.request
+    request, options = search.request, options.settled(search.facts)
     listed = search.folder / LIST
     space = find_space(str(listed) if listed.exists() else request.space)
     record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
+    before = record.samples or request.samples
+    if record.finished and samples in (None, before) and note.location_of(search.folder) is None:
+        tables.write(search.folder, record)
+        return Outcome(search, record, "finished", "nothing is left to train; --samples N adds trials")
     names = {request.space, *(run.config["network"]["name"] for run in record.trials)}
     own_code.check(search, names, accept=changed_code)
     own = found_again(search)
     problem = Problem(request, space, unchanged_images(search, own), unchanged_validation(search, own))
-    before = record.samples or request.samples
     if samples is not None and samples < before:
         raise RequestError(f"--samples can only grow: the search has {before}, got {samples}")
     notes = _growing(search, record, before, samples) if samples is not None and samples > before else ()
