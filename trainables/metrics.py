@@ -1,10 +1,12 @@
 """Measures of predictions: accuracies with their intervals, cross-entropy, confusion, accuracy by class, ensembles."""
 
+from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+MEMBERS = 20  # of an ensemble at most, counting one that is in it twice as two
 Z95 = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
@@ -62,6 +64,30 @@ def class_accuracies(matrix: np.ndarray) -> np.ndarray:
     return np.divide(matrix.diagonal(), totals, out=np.full(len(matrix), np.nan), where=totals > 0)
 
 
-def ensemble(probabilities: list[np.ndarray]) -> np.ndarray:
-    """The mean of several networks' probabilities (N, classes) for the same images."""
-    return np.mean(np.stack(probabilities), axis=0)
+def ensemble(probabilities: list[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
+    """The mean of several networks' probabilities (N, classes) for the same images, by weight if there are weights."""
+    return np.average(np.stack(probabilities), axis=0, weights=weights)
+
+
+def ensemble_weights(probabilities: list[np.ndarray], labels: np.ndarray, *, balanced: bool = False) -> list[float]:
+    """Weights, which add up to one, of networks whose mean predicts best; a network that does not help has 0.
+
+    Forward selection with replacement (Caruana, Niculescu-Mizil, Crew and Ksikes 2004, "Ensemble selection from
+    libraries of models"): members are added one by one, each the one with which the mean's cross-entropy is lowest, and
+    the best of all these sets counts. probabilities (N, classes) of each network and labels (N,) are of images that
+    none of them was trained on. balanced: whether each class that occurs counts the same.
+    """
+    sizes = np.bincount(labels)
+    chosen = [probability[np.arange(len(labels)), labels].astype(np.float64) for probability in probabilities]
+    importance = 1 / sizes[labels] if balanced else None
+    counts, total = np.zeros(len(chosen)), np.zeros(len(labels))
+    best, lowest = counts, np.inf
+    for size in range(1, MEMBERS + 1):
+        tried = [-np.log(np.clip((total + each) / size, np.finfo(np.float32).tiny, None)) for each in chosen]
+        losses = [np.average(each, weights=importance) for each in tried]
+        added = int(np.argmin(losses))
+        counts[added] += 1
+        total += chosen[added]
+        if losses[added] < lowest:
+            best, lowest = counts / size, losses[added]
+    return [float(each) for each in best]

@@ -1,4 +1,4 @@
-"""The predictions of a test pass, in a Parquet file that is read without torch."""
+"""The predictions of a test pass, or for the images of a fold, in a Parquet file that is read without torch."""
 
 import json
 from pathlib import Path
@@ -17,10 +17,10 @@ class PredictionsError(HpsearchError):
     """A predictions file that is damaged or holds something else: one line."""
 
 
-def write_predictions(folder: Path, labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]) -> None:
-    """Write one row for each image: `index` in the test set, `label`, and `probabilities` of all classes.
+def predictions_file(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]) -> memoryview:
+    """A file with a row for each image: `index` among those judged, `label`, and `probabilities` of all classes.
 
-    labels (N,), probabilities (N, classes). Raises OSError when the file cannot be written.
+    labels (N,), probabilities (N, classes).
     """
     table = pa.table(
         {
@@ -32,11 +32,16 @@ def write_predictions(folder: Path, labels: np.ndarray, probabilities: np.ndarra
     )
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, write_page_checksum=True)
-    files.write(folder / PREDICTIONS, memoryview(sink.getvalue()))
+    return memoryview(sink.getvalue())
+
+
+def write_predictions(folder: Path, labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]) -> None:
+    """Write a `predictions_file` to a folder; raises OSError when that is not possible."""
+    files.write(folder / PREDICTIONS, predictions_file(labels, probabilities, classes))
 
 
 def read_predictions(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Labels (N,), probabilities (N, classes) and class names of a test pass.
+    """Labels (N,), probabilities (N, classes) and class names of a pass over images.
 
     Raises PredictionsError for a file that is damaged or something else, OSError for one that cannot be read.
     """

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -47,6 +48,12 @@ class Resident:
     def first(self, number: int) -> "Resident":
         """The first so many images."""
         return Resident(self.pixels[:number], self.labels[:number], self.num_classes)
+
+    def part(self, index: np.ndarray) -> "Resident":
+        """A copy of the images at these indices, in that order."""
+        chosen = torch.from_numpy(index)
+        pixels = self.pixels[chosen.to(self.pixels.device)]
+        return Resident(pixels, self.labels[chosen.to(self.device)], self.num_classes)
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Pixels and labels of the images at these indices, which are on the pixels' device."""

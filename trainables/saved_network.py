@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
@@ -96,6 +97,18 @@ def _reason(error: Exception) -> str:
     return one_line(error, named=True)
 
 
+def predict(
+    model: nn.Module, images: Resident, precision: str, *, flips: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (N,) and probabilities (N, classes) of every image; flips and devices as in `test_pass`."""
+    found = [(logits.softmax(1), labels) for logits, labels in evaluate(model, images, precision)]
+    if flips:
+        mirrored = evaluate(model, images, precision, mirrored=True)
+        found = [((p + other.softmax(1)) / 2, labels) for (p, labels), (other, _) in zip(found, mirrored, strict=True)]
+    probabilities = torch.cat([p for p, _ in found]).cpu().numpy()
+    return torch.cat([label for _, label in found]).cpu().numpy(), probabilities
+
+
 def test_pass(
     network: Network, folder: Path, test: Resident, precision: str, *, flips: bool = False
 ) -> tuple[int, float]:
@@ -104,12 +117,7 @@ def test_pass(
     flips: whether a prediction is the mean of those for an image and for its mirror image. Network and images are on
     one device. Raises OSError when the predictions cannot be written.
     """
-    found = [(logits.softmax(1), labels) for logits, labels in evaluate(network.model, test, precision)]
-    if flips:
-        mirrored = evaluate(network.model, test, precision, mirrored=True)
-        found = [((p + other.softmax(1)) / 2, labels) for (p, labels), (other, _) in zip(found, mirrored, strict=True)]
-    probabilities = torch.cat([p for p, _ in found]).cpu().numpy()
-    labels = torch.cat([label for _, label in found]).cpu().numpy()
+    labels, probabilities = predict(network.model, test, precision, flips=flips)
     write_predictions(folder, labels, probabilities, network.classes)
     matrix = confusion(labels, probabilities.argmax(1), len(network.classes))
     return int(matrix.trace()), balanced_accuracy(matrix.diagonal(), matrix.sum(axis=1))

@@ -8,7 +8,7 @@ import click
 
 from search.cli import options
 from search.cli.sessions import conclude, options_of, session_options, take_up
-from search.cli.types import MOST_EPOCHS, Count, Real
+from search.cli.types import MOST_EPOCHS, Count, OptionError, Real
 
 
 @click.command()
@@ -21,6 +21,9 @@ from search.cli.types import MOST_EPOCHS, Count, Real
 @click.option("--width", type=Real(0, 64, min_open=True), default=1.0, help="Factor on each network's width.")
 @click.option("--patience", type=Count(1, MOST_EPOCHS), help="Epochs without a better validation accuracy that end it.")
 @click.option("--flips", is_flag=True, help="Judge each test image mirrored as well.")
+@click.option("--finalists", type=Count(min=1), help="The best of the search, which folds tell apart.")
+@click.option("--folds", type=Count(min=2), help="Parts of the images to tell them apart by.  [default: 3]")
+@click.option("--finalist-epochs", type=Count(1, MOST_EPOCHS), help="Of a fold.  [default: those of the search]")
 @options.elsewhere
 @options.changed_code
 @session_options
@@ -37,6 +40,9 @@ def retrain(
     width: float,
     patience: int | None,
     flips: bool,
+    finalists: int | None,
+    folds: int | None,
+    finalist_epochs: int | None,
     dataset: str | None,
     data_dir: Path | None,
     changed_code: bool,
@@ -57,14 +63,24 @@ def retrain(
     hpsearch retrain my-search --top 1 --epochs 200 --repeats 5
     hpsearch retrain --top 3 --with-validation      on the images of val/ too
     hpsearch retrain --top 1 --width 2 --epochs 80      # narrow search, wide winner
+    hpsearch retrain --top 1 --finalists 4 --folds 5    # the best of four on every image
 
     With --patience a winner trains on the training images alone, and its best epoch is tested.
+
+    With --finalists more of the search's best are trained first, each once without each fold of the images, and judged
+    on what was left out. The --top of them by the mean are the winners, and the same predictions weigh their ensemble.
     """
     from search.history.load import read_search
+    from search.run.finalists import Finals
     from search.run.retrain import Again
     from search.run.retrain import retrain as train_winners
     from search.show.winners import print_retrains, retrain_report
 
+    if finalists is None:
+        for option, value in (("--folds", folds), ("--finalist-epochs", finalist_epochs)):
+            if value is not None:
+                raise OptionError(f"{option} {value} is for finalists: say how many with --finalists")
+    finals = Finals(number=finalists, folds=folds or 3, epochs=finalist_epochs) if finalists else None
     again = Again(
         epochs=epochs,
         repeats=repeats,
@@ -72,6 +88,7 @@ def retrain(
         patience=patience,
         with_validation=with_validation,
         flips=flips,
+        finals=finals,
     )
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
     outcome, runs = train_winners(
@@ -80,7 +97,7 @@ def retrain(
     if outcome.reason != "finished":
         conclude(outcome, results)
     loaded = read_search(results, found.name)
-    keys = [run.key for run in runs]
-    options.emit(retrain_report(loaded, keys)) if as_json else print_retrains(loaded, keys)
-    if any(run.test is None for run in runs):
+    keys, chosen = [run.key for run in runs], loaded.record.choices[-1] if finals else None
+    options.emit(retrain_report(loaded, keys, chosen)) if as_json else print_retrains(loaded, keys, chosen)
+    if not runs or any(run.test is None for run in runs):
         sys.exit(1)

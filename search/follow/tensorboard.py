@@ -54,7 +54,9 @@ class TensorBoardSink:
 
     def _begin(self, run: Run) -> "_Written":
         trial, repeat = run.key
-        folder = self._folder / (f"trial-{trial:04}" + (f"-retrain-{repeat}" if repeat else ""))
+        folder = self._folder / (
+            f"trial-{trial:04}" + (f"-{'fold' if run.asked.fold else 'retrain'}-{repeat}" if repeat else "")
+        )
         folder.mkdir(exist_ok=True)
         _clear(folder)
         # A name of its own each time: a TensorBoard that has read the file before takes this one for another.

@@ -131,7 +131,8 @@ def _measured(name: str, type: Literal["int64", "float64", "string", "timestamp"
 
 EPOCHS: tuple[Column[Measurement], ...] = (
     Column("trial", "int64", lambda m: m.run.key[0], "Number of the trial."),
-    Column("repeat", "int64", lambda m: m.run.key[1], "0 for the search's own training, from 1 for retrains."),
+    Column("repeat", "int64", lambda m: m.run.key[1], "0 for the search's own training, from 1 for later ones."),
+    Column("fold", "int64", lambda m: m.run.asked.fold, "The fold that a finalist's run leaves out, from 1."),
     _measured("epoch", "float64", "Epochs trained until the measurement."),
     _measured("images", "int64", "Training images seen until the measurement, counting repetitions."),
     _measured("train_loss", "float64", "Mean training loss since the measurement before, in nats."),

@@ -14,11 +14,13 @@ from search.history.fields import (
     is_checkpoint,
     is_config,
     is_count,
+    is_counts,
     is_flag,
     is_mapping,
     is_metric,
     is_number,
     is_share,
+    is_shares,
     is_text,
     is_texts,
     may,
@@ -142,7 +144,7 @@ class OfRun(Event):
     trial: int = needs(is_count)
     """The trial's number."""
     repeat: int = needs(is_count)
-    """0 for the search's own training, 1 and on for retrains."""
+    """0 for the search's own training, 1 and on for retrains and for finalists on folds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +168,10 @@ class Asked(OfRun):
     """The training's seed."""
     with_validation: bool | None = may(is_flag)
     """Whether a retrain also trains on the dataset's own validation images."""
+    fold: int | None = may(is_count)
+    """The fold, from 1, that a finalist's run leaves out of its images and is validated on; None of other runs."""
+    folds: int | None = may(is_count)
+    """How many folds there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,6 +267,23 @@ class Ended(OfAttempt):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Chosen(Event):
+    """Of a search's finalists, each trained on every fold, those that are to be retrained were chosen."""
+
+    kind = "chosen"
+    trials: list[int] = needs(is_counts)
+    """Those chosen, the best first."""
+    finalists: list[int] = needs(is_counts)
+    """All that were judged, as the search ranks them."""
+    repeats: list[int] = needs(is_counts)
+    """The repeats that judged them: those of the first finalist by fold, then those of the next."""
+    images: int = needs(is_count)
+    """Images on which each was judged, all folds together."""
+    weights: Mapping[str, float] | None = may(is_shares)
+    """By trial, the weights with which the mean of the chosen predicts the left-out images best."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Testing(OfRun):
     """A test pass of a retrained network begins; it counts from here on."""
 
@@ -287,7 +310,7 @@ class Tested(OfRun):
 _OWN: dict[type[Event], Mapping[str, Any]] = {}
 KINDS: dict[str, type[Event]] = {}
 """Every kind of event by its word."""
-for _class in (Opened, Closed, Cut, Asked, Granted, Started, Measured, Ended, Testing, Tested):
+for _class in (Opened, Closed, Cut, Asked, Granted, Started, Measured, Ended, Chosen, Testing, Tested):
     KINDS[_class.kind] = _class
     _OWN[_class] = {each.name: each for each in fields(_class) if each.name not in ("seq", "time")}
 _NAMES = {kind: tuple(own) for kind, own in _OWN.items()}

@@ -17,6 +17,11 @@ def is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST
 
 
+def is_counts(value: Any) -> bool:
+    """A list of whole numbers from 0."""
+    return isinstance(value, list) and all(map(is_count, value))
+
+
 def is_number(value: Any) -> bool:
     """A finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
@@ -63,6 +68,11 @@ def is_mapping(value: Any) -> bool:
 def is_texts(value: Any) -> bool:
     """An object of texts."""
     return isinstance(value, dict) and all(map(is_text, value.values()))
+
+
+def is_shares(value: Any) -> bool:
+    """An object of fractions of one."""
+    return isinstance(value, dict) and all(map(is_share, value.values()))
 
 
 def one_of(values: type[StrEnum]) -> Callable[[Any], bool]:

@@ -1,6 +1,6 @@
 """What the ledger says, folded: every run with its configuration, its curve and how it stands.
 
-A run is a (trial, repeat): repeat 0 is the search's own training, 1 and on are retrains.
+A run is a (trial, repeat): repeat 0 is the search's own training, 1 and on are retrains, and finalists on folds.
 """
 
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search.history import events
-from search.history.events import Asked, Ended, Event, Measured, Opened, State, Tested
+from search.history.events import Asked, Chosen, Ended, Event, Measured, Opened, State, Tested
 
 Key = tuple[int, int]
 
@@ -61,7 +61,15 @@ class Run:
     @property
     def retrained(self) -> bool:
         """Whether this is a retrain whose weights are on disk: they are written before its last line."""
-        return self.key[1] > 0 and self.state is State.DONE
+        return self.key[1] > 0 and self.asked.fold is None and self.state is State.DONE
+
+    @property
+    def left_out(self) -> float | None:
+        """Of a finalist's run that is done, the value of the network that it left, on the fold that was left out."""
+        if self.state is not State.DONE or self.asked.fold is None:
+            return None
+        stops_early = self.config["training"].get("patience") is not None
+        return self.at_best("value") if stops_early else self.measurements[-1].value
 
     @property
     def best(self) -> Measured | None:
@@ -107,6 +115,7 @@ class Record:
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.runs: dict[Key, Run] = {}
         self.sessions: list[Session] = []
+        self.choices: list[Chosen] = []
         self.test_passes = 0
         for event in events:
             self.apply(event)
@@ -123,6 +132,8 @@ class Record:
                 self.sessions[-1].reason = event.reason
             case events.Cut():
                 self.test_passes += event.tested
+            case Chosen():
+                self.choices.append(event)
             case Asked():
                 self.runs[event.trial, event.repeat] = Run(event)
             case events.OfRun():
@@ -174,8 +185,8 @@ class Record:
 
     @property
     def retrains(self) -> list[Run]:
-        """The retrains, by trial and repeat."""
-        return [run for (_, repeat), run in sorted(self.runs.items()) if repeat > 0]
+        """The retrains, by trial and repeat, without those of finalists on folds."""
+        return [run for (_, repeat), run in sorted(self.runs.items()) if repeat > 0 and run.asked.fold is None]
 
 
 def rank(record: Record, *, distinct: bool = False) -> list[Run]:

@@ -1,13 +1,14 @@
-"""How good the winners are: what the retrains' stored predictions say on the test set."""
+"""How good finalists are on folds, and the winners by what their stored predictions say on the test set."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from search.history.metric import ACCURACY, guess
+from search.history.events import Chosen
+from search.history.metric import ACCURACY, METRICS, guess
 from search.history.record import Record, Run
 from search.history.store import retrain_folder
 from trainables import metrics
@@ -65,12 +66,68 @@ def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     }
 
 
-def ensemble(folder: Path, runs: list[Run]) -> dict[str, float] | None:
-    """The score of the mean prediction of several retrains; None for fewer than two."""
+def ensemble(folder: Path, runs: list[Run], chosen: Chosen | None = None) -> dict[str, Any] | None:
+    """The score of the mean prediction of several retrains, and its `members`; None for fewer than two.
+
+    chosen: whose weights count, shared by the repeats of a trial; all weigh the same without it, or if it has none.
+    """
     if len(runs) < 2:
         return None
-    found = [read_predictions(retrain_folder(folder, run)) for run in runs]
-    return score(found[0][0], metrics.ensemble([probabilities for _, probabilities, _ in found]))
+    by_trial = chosen.weights if chosen else None
+    repeats = Counter(run.key[0] for run in runs)
+    weights = [by_trial.get(str(run.key[0]), 0.0) / repeats[run.key[0]] if by_trial else 1.0 for run in runs]
+    if not sum(weights):  # those that carry the weights have failed
+        by_trial, weights = None, [1.0] * len(runs)
+    members = [(run, weight / sum(weights)) for run, weight in zip(runs, weights, strict=True) if weight]
+    found = [read_predictions(retrain_folder(folder, run)) for run, _ in members]
+    mean = metrics.ensemble([probabilities for _, probabilities, _ in found], [weight for _, weight in members])
+    return {
+        **score(found[0][0], mean),
+        "members": [{"trial": run.key[0], "repeat": run.key[1], "weight": weight} for run, weight in members],
+        "weighed_on": chosen.images if chosen and by_trial else None,
+    }
+
+
+def finalists(record: Record, chosen: Chosen, metric: str = ACCURACY) -> list[dict[str, Any]]:
+    """One row for each finalist, in the search's ranking: its values on folds, their mean, deviation and interval.
+
+    Accuracy has a 95 % Wilson interval: all folds together judge on every image. Other metrics have none, nor has a
+    finalist that a run of has not ended well, which is not judged.
+    """
+    rows = []
+    folds = len(chosen.repeats) // len(chosen.finalists)
+    for place, trial in enumerate(chosen.finalists):
+        runs = [record.runs[trial, repeat] for repeat in chosen.repeats[place * folds : (place + 1) * folds]]
+        values = [run.left_out for run in runs if run.left_out is not None]
+        judged = len(values) == folds
+        mean = float(np.mean(values)) if judged else None
+        low = high = None
+        if mean is not None and metric == ACCURACY:
+            low, high = metrics.wilson(round(mean * chosen.images), chosen.images)
+        rows.append(
+            {
+                "trial": trial,
+                "network": runs[0].network,
+                "optimizer": runs[0].config["optimizer"]["name"],
+                "epochs": runs[0].config["training"]["epochs"],
+                METRICS[metric]: record.runs[trial, 0].at_best(METRICS[metric]),
+                "folds": values,
+                "mean": mean,
+                "std": float(np.std(values, ddof=1)) if judged else None,
+                "low": low,
+                "high": high,
+                "chosen": trial in chosen.trials,
+                "weight": chosen.weights.get(str(trial)) if chosen.weights else None,
+                "reason": next((_state(run) for run in runs if run.left_out is None), None),
+                "seconds": sum(run.seconds for run in runs),
+            }
+        )
+    return rows
+
+
+def _state(run: Run) -> str:
+    """How a run stands, and why if that is known."""
+    return f"{run.state}, {run.reason}" if run.reason else run.state
 
 
 def over_repeats(frame: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:

@@ -42,7 +42,7 @@ class Driver:
     def __init__(
         self,
         ledger: Book,
-        source: Callable[["Driver"], Iterator[Run]],
+        source: Callable[["Driver"], Iterator[Run | None]],
         scheduler: Scheduler,
         shelf: Shelf,
         *,
@@ -52,11 +52,13 @@ class Driver:
         listeners: Sequence[Listener] = (),
         calibration: Calibration | None = None,
         metric: str = ACCURACY,
+        split_seed: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """source: yields the runs to train, in order. retries: further attempts for a run whose worker fails. deadline:
-        by the clock, after which runs pause at a segment's end. superseded: who has taken the search over, if anyone
-        has. calibration: what the first workers time before they train. metric: what trials are compared by.
+        """source: yields the runs to train, in order, and None where it waits for those at work. retries: further
+        attempts for a run whose worker fails. deadline: by the clock, after which runs pause at a segment's end.
+        superseded: who has taken the search over, if anyone has. calibration: what the first workers time before they
+        train. metric: what trials are compared by. split_seed: deals images to folds.
         """
         self.ledger, self.scheduler, self.shelf, self.retries = ledger, scheduler, shelf, retries
         self.record = Record()
@@ -66,6 +68,7 @@ class Driver:
         self._listeners = list(listeners)
         self._calibration = calibration
         self._metric = None if metric == ACCURACY else metric
+        self._split_seed = split_seed
         self._source = source(self)
         self._source_is_empty = False
         self.active: set[Key] = set()
@@ -125,20 +128,20 @@ class Driver:
         """The next run as a task for a worker, or None when there is none now; see `waiting`."""
         if self.pausing:
             return None
-        run = self._again.pop(0) if self._again else self._chosen() or next(self._source, None)
+        run = self._again.pop(0) if self._again else self._chosen() or self._next_of_source()
         if run is None:
-            self._source_is_empty = True
             return None
-        trial, repeat = run.key
+        (trial, repeat), asked = run.key, run.asked
         self._handed_out.add(run.key)
         return Task(
             trial=trial,
             repeat=repeat,
             attempt=run.attempt + 1,
             config=run.config,
-            seed=run.asked.seed,
+            seed=asked.seed,
             resume_from=self.shelf.usable(run),
-            weights=repeat > 0,
+            weights=repeat > 0 and asked.fold is None,
+            fold=(asked.fold, asked.folds, self._split_seed) if asked.fold and asked.folds else None,
             deadline=self.deadline,
             micro_batch=run.micro_batch,
             calibrate=self._calibration.share(trial) if self._calibration else (),
@@ -177,7 +180,7 @@ class Driver:
         reason = event.reason
         if decision is Decision.STOP:
             reason = f"below the others at epoch {event.epoch:g}"
-        if state is State.DONE and task.weights:
+        if state is State.DONE and (task.weights or task.fold is not None):
             self.shelf.collect(task, run)
         self.append(replace(event, state=state, reason=reason, decision=decision))
         if event.checkpoint and older:
@@ -213,6 +216,14 @@ class Driver:
     def _fold(self, event: Event) -> None:
         if self.record.apply(event):
             self.scheduler.hear(event)
+
+    def _next_of_source(self) -> Run | None:
+        """The next run to train from its beginning; None where there is none, or none before a run at work ends."""
+        try:
+            return next(self._source)
+        except StopIteration:
+            self._source_is_empty = True
+            return None
 
     def _chosen(self) -> Run | None:
         """The paused run that the scheduler lets go on now, if there is one."""

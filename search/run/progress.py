@@ -140,4 +140,5 @@ def _value(event: Measured) -> str:
 def describe(run: Run) -> str:
     """A configuration in a few words."""
     optimizer = run.config["optimizer"]
-    return f"{run.network}, {optimizer['name']} {optimizer['lr']:.2g}"
+    fold = f", fold {run.asked.fold} of {run.asked.folds}" if run.asked.fold else ""
+    return f"{run.network}, {optimizer['name']} {optimizer['lr']:.2g}{fold}"

@@ -2,32 +2,32 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 
 import torch
 
-from architectures.cost import Cost
 from architectures.errors import one_line
 from search import readable
-from search.history.events import Asked, Ended, State, Tested, Testing, parse
+from search.history.events import Ended, State, Tested, Testing, parse
 from search.history.ledger import read
-from search.history.record import Record, Run, rank
+from search.history.record import Key, Record, Run, rank
 from search.history.store import Search, retrain_folder
 from search.machines.machine import Machine
-from search.run import own_code
+from search.run import finalists, own_code
+from search.run.asking import ask
 from search.run.driver import Driver
+from search.run.finalists import Finals
 from search.run.images import found_again, part_images, unchanged_images, unchanged_validation
 from search.run.problem import Problem, RequestError, cost_of
 from search.run.progress import Progress
 from search.run.session import Errand, Options, Outcome, find_machine, run
 from search.run.widen import widened
-from search.samplers.sampler import derive_seed
 from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space
 from trainables.config import Config
 from trainables.data.find import survey_of
 from trainables.data.images import Images, fingerprint
 from trainables.data.own import Own
+from trainables.data.split import fold
 from trainables.resident import Resident
 from trainables.saved_network import NetworkError, load_network, test_pass
 
@@ -49,6 +49,8 @@ class Again:
     """Whether the dataset's own validation images are trained on too."""
     flips: bool = False
     """Whether each test image is judged mirrored as well."""
+    finals: Finals | None = None
+    """How winners are chosen among more finalists; None for the best of the search."""
 
 
 def retrain(
@@ -64,43 +66,68 @@ def retrain(
     train, validation, trained_on = _images(search, own, how)
     if own:
         survey_of(own)  # test labels are checked before hours of training, not after
-    best = rank(Record(parse(read(search.ledger))), distinct=distinct)[:top]
+    ranked, finals = rank(Record(parse(read(search.ledger))), distinct=distinct), how.finals
+    best = ranked[: finals.number if finals else top]
     if not any(winner.state in (State.DONE, State.STOPPED) for winner in best):
         raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
-    configs = [_config_of(winner, how) for winner in best]
-    costs = [cost_of(config, train) for config in configs]  # a width that is impossible is said at once
-    networks = {config.network.name for config in configs}
+    if finals:
+        finalists.check(finals, top, ranked)
+        fold(train.labels, 1, finals.folds, search.request.seed)  # more folds than there can be are said at once
+    configs = {winner.key[0]: _config_of(winner, how) for winner in best}
+    costs = {trial: cost_of(config, train) for trial, config in configs.items()}  # and a width that is impossible
+    networks = {config.network.name for config in configs.values()}
     own_code.check(search, networks, accept=changed_code)
     here = find_machine(options, networks, search.facts)
-    wanted: list[tuple[int, int]] = []
+    seed, more = search.request.seed, how.with_validation
+    judges: list[list[Key]] = []
+    wanted: list[Key] = []
 
-    def source(driver: Driver) -> Iterator[Run]:
+    def source(driver: Driver) -> Iterator[Run | None]:
         # All are asked before the first is trained, so that a resumed retrain knows them.
-        for winner, config, cost in zip(best, configs, costs, strict=True):
-            for repeat in _repeats(driver.record, winner, config, how):
-                wanted.append((winner.key[0], repeat))
-                if (winner.key[0], repeat) not in driver.record.runs:
-                    driver.append(_asked(search, winner, repeat, config, cost, how))
+        winners = [winner.key[0] for winner in best]
+        if finals:
+            for each in best:
+                config = finals.config_of(each, how.patience)
+                judges.append(finalists.ask_for(driver, seed, finals, each, config, cost_of(config, train), more))
+            yield from driver.unfinished([driver.record.runs[key] for keys in judges for key in keys])
+            while driver.num_handed_out:
+                yield None
+            chosen = finalists.choose(
+                search.folder, driver.record, judges, top=top, images=len(train), metric=search.request.metric
+            )
+            driver.append(chosen)
+            winners = chosen.trials
+        for trial in winners:
+            run = driver.record.runs[trial, 0]
+            config, cost = configs[trial], costs[trial]
+            wanted.extend(ask(driver, seed, run, config, cost, number=how.repeats, with_validation=more))
         yield from driver.unfinished([driver.record.runs[key] for key in wanted])
 
-    def runs(record: Record) -> list[Run]:
-        # A full disk or a Ctrl-C may have refused the last one's line.
-        return [record.runs[key] for key in wanted if key in record.runs]
+    def retrains(record: Record) -> list[Run]:
+        return [record.runs[key] for key in wanted]
 
     errand = Errand(
         what="retrain",
-        title=f"{readable.count(len(best), 'winner')} × {how.repeats} for {readable.count(how.epochs, 'epoch')} "
-        f"on {trained_on}",
-        runs=runs,
-        total=len(best) * how.repeats,
+        title=_title(how, len(best), top, trained_on),
+        runs=lambda record: [record.runs[key] for keys in judges for key in keys] + retrains(record),
+        total=(len(best) * finals.folds if finals else 0) + min(top, len(best)) * how.repeats,
         source=source,
         scheduler=make_scheduler("none", max_t=how.epochs, samples=len(best)),
         train=train,
         validation=validation,
-        after=lambda driver, progress: _test(driver, search, runs(driver.record), here, progress, how.flips),
+        after=lambda driver, progress: _test(driver, search, retrains(driver.record), here, progress, how.flips),
     )
     outcome = run(search, here, options, errand)
-    return outcome, runs(outcome.record)
+    return outcome, retrains(outcome.record)
+
+
+def _title(how: Again, num_best: int, top: int, trained_on: str) -> str:
+    """What a retrain does, in one line."""
+    winners = readable.count(min(top, num_best), "winner")
+    final = f"{winners} × {how.repeats} for {readable.count(how.epochs, 'epoch')} on {trained_on}"
+    if how.finals is None:
+        return final
+    return f"{readable.count(num_best, 'finalist')} × {how.finals.folds} folds of the images, then {final}"
 
 
 def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images | None, str]:
@@ -134,32 +161,6 @@ def _config_of(winner: Run, how: Again) -> Config:
     """A winner's configuration as it is trained again; its own patience is for the search."""
     config = widened(Config.from_json(winner.config), how.width)
     return config.with_training(epochs=how.epochs, patience=how.patience)
-
-
-def _asked(search: Search, winner: Run, repeat: int, config: Config, cost: Cost, how: Again) -> Asked:
-    """A retrain of a winner, as it is recorded before it is trained."""
-    trial = winner.key[0]
-    return Asked(
-        trial=trial,
-        repeat=repeat,
-        config=config.to_json(),
-        params={},
-        distributions={},
-        redrawn=0,
-        parameters=cost.parameters,
-        flops=cost.flops,
-        seed=derive_seed(search.request.seed, trial, repeat),
-        with_validation=how.with_validation or None,
-    )
-
-
-def _repeats(record: Record, winner: Run, config: Config, how: Again) -> list[int]:
-    """Repeat numbers for a winner: those that it has of this configuration and images, then the next free ones."""
-    mine = [run for run in record.retrains if run.key[0] == winner.key[0]]
-    wanted = config, how.with_validation
-    same = [run.key[1] for run in mine if (Config.from_json(run.config), bool(run.asked.with_validation)) == wanted]
-    free = count(max((run.key[1] for run in mine), default=0) + 1)
-    return (same + [next(free) for _ in range(how.repeats - len(same))])[: how.repeats]
 
 
 def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progress: Progress, flips: bool) -> None:

@@ -89,8 +89,8 @@ class Errand:
     """Its runs, for the display."""
     total: int
     """How many there will be."""
-    source: Callable[[Driver], Iterator[Run]]
-    """Yields the runs to train, in order."""
+    source: Callable[[Driver], Iterator[Run | None]]
+    """Yields the runs to train, in order, and None where it waits for those at work."""
     scheduler: Scheduler
     """What to stop, pause or go on with."""
     train: Images
@@ -123,6 +123,7 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
             listeners=[progress.hear],
             calibration=errand.calibration(progress),
             metric=search.request.metric,
+            split_seed=search.request.seed,
         )
         progress.attach(driver)
         progress.say(f"{search.name}: {errand.title}; {describe(here)}")

@@ -47,6 +47,7 @@ def status(found: Loaded) -> dict[str, Any]:
         "training_share": training / slots if slots else None,
         "sessions": len(record.sessions),
         "retrained": sum(run.retrained for run in record.retrains),
+        "chosen": [{"trials": each.trials, "finalists": each.finalists} for each in record.choices[-1:]],
         "test_passes": record.test_passes,
         "rungs": rungs(found),
         "failures": [
@@ -134,6 +135,8 @@ def print_status(data: dict[str, Any]) -> None:
             ended = [state for state in ("stopped", "paused") if rung[state]]
             left = "".join(f", {rung[state]} {standing(state, data['state'])} there" for state in ended)
             console.print(f"epoch {epochs(rung['epoch']):<4} {rung['reached']} reached it{left}")
+    for chosen in data["chosen"]:
+        console.print(f"finalists  {_listed(chosen['trials'])} chosen of {_listed(chosen['finalists'])} on folds")
     if data["retrained"] or data["test_passes"]:
         times = count(data["test_passes"], "time")
         console.print(f"retrained  {data['retrained']}; the test set was read {times}")
@@ -143,6 +146,11 @@ def print_status(data: dict[str, Any]) -> None:
         console.print(f"trial {retry['trial']}: attempt {retry['attempt']} ended, {retry['reason']}")
     console.print(f"disk       {_mib(data['bytes'])}, of which checkpoints {_mib(data['checkpoint_bytes'])}")
     console.print(f"folder     {data['folder']}")
+
+
+def _listed(trials: list[int]) -> str:
+    """Trials by number; their order is kept."""
+    return f"trial{'s' * (len(trials) != 1)} {', '.join(map(str, trials)) or 'none'}"
 
 
 def _mib(size: int) -> str:

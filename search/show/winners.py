@@ -5,9 +5,10 @@ from typing import Any
 import pandas as pd
 
 from search.history import scores
+from search.history.events import Chosen
 from search.history.load import Loaded
 from search.history.metric import ACCURACY, BALANCED, METRICS, Guess, shown, words
-from search.history.record import Run
+from search.history.record import Key, Run
 from search.history.store import retrain_folder
 from search.readable import count, duration, percent
 from search.show.terminal import Rows, console, print_rows
@@ -16,8 +17,11 @@ from search.show.terminal import Rows, console, print_rows
 _ENDS = {ACCURACY: ("test_low", "test_high"), BALANCED: ("test_balanced_low", "test_balanced_high")}
 
 
-def retrain_report(found: Loaded, keys: list[tuple[int, int]]) -> dict[str, Any]:
-    """The winners' table, their repeats, the ensemble and the classes, as plain data."""
+def retrain_report(found: Loaded, keys: list[Key], chosen: Chosen | None = None) -> dict[str, Any]:
+    """The finalists, the winners' table, their repeats, the ensemble and the classes, as plain data.
+
+    chosen: how the winners were chosen among finalists, if they were.
+    """
     record, folder = found.record, found.search.folder
     runs = _tested(found, keys)
     frame = found.retrains
@@ -25,9 +29,10 @@ def retrain_report(found: Loaded, keys: list[tuple[int, int]]) -> dict[str, Any]
     return {
         "search": found.search.name,
         "metric": found.search.request.metric,
+        "finalists": scores.finalists(record, chosen, found.search.request.metric) if chosen else [],
         "winners": _rows(mine),
         "repeats": scores.over_repeats(mine, found.search.request.metric).to_dict("records"),
-        "ensemble": scores.ensemble(folder, runs),
+        "ensemble": scores.ensemble(folder, runs, chosen),
         "classes": _rows(scores.classes(folder, runs)),
         "confusion": scores.confusions(folder, runs).query("images > 0").to_dict("records") if runs else [],
         "test_passes": record.test_passes,
@@ -53,9 +58,11 @@ def _tested_value(row: dict[str, Any], metric: str) -> str:
     return f"{row[f'test_{metric}']:.1%} ({low:.1%}–{high:.1%})"
 
 
-def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
-    """The winners' table for people."""
-    report, metric = retrain_report(found, keys), found.search.request.metric
+def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None) -> None:
+    """The winners' table for people, after that of the finalists if there were some."""
+    report, metric = retrain_report(found, keys, chosen), found.search.request.metric
+    if chosen:
+        _print_finalists(found, report["finalists"], chosen.images)
     guess = _guess(report["winners"][0]) if report["winners"] else None
     metrics = shown(metric, guess)
     rows: Rows = []
@@ -79,7 +86,7 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
             dict.fromkeys(rows[0], None)
             | {
                 "trial": "all",
-                "network": f"ensemble of {len(rows)}",
+                "network": f"ensemble of {len(both['members'])}",
                 **{f"test {words(each)}": _tested_value(both, each) for each in metrics},
                 "test loss": f"{both['test_loss']:.3f}",
             }
@@ -97,6 +104,8 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
             console.print(f"trial {run.key[0]}-{run.key[1]} is not tested: {run.state}, {run.reason}")
     if any(row["flips"] for row in report["winners"]):
         console.print("Each test image was judged mirrored as well.")
+    if both:
+        console.print(_ensemble_line(both))
     for row in report["repeats"]:
         spread = f"{words(metric)} {row['mean']:.1%} ± {row['std']:.1%}"
         console.print(f"trial {row['trial']}: {spread} over {row['count']} seeds")
@@ -108,3 +117,36 @@ def print_retrains(found: Loaded, keys: list[tuple[int, int]]) -> None:
         best = retrain_folder(found.search.folder, found.record.runs[keys[0]])
         console.print(f"weights and predictions of {best.name}: {best}", soft_wrap=True)
     console.print(f"The test set of this search was read {count(report['test_passes'], 'time')}.")
+
+
+def _print_finalists(found: Loaded, rows: list[dict[str, Any]], images: int) -> None:
+    """The finalists, the best on folds first."""
+    metric = found.search.request.metric
+    folds = max(len(row["folds"]) for row in rows)
+    table: Rows = [
+        {
+            "trial": row["trial"],
+            "network": row["network"],
+            "optimizer": row["optimizer"],
+            "epochs": row["epochs"],
+            f"search's val {words(metric)}": percent(row[METRICS[metric]]),
+            "folds": " ".join(f"{value:.1%}" for value in row["folds"]),
+            "mean ± sd": "" if row["mean"] is None else f"{row['mean']:.1%} ± {row['std']:.1%}",
+            "95 % interval": "" if row["low"] is None else f"{row['low']:.1%}–{row['high']:.1%}",
+            "": "retrained" if row["chosen"] else row["reason"] or "",
+            "time": duration(row["seconds"]),
+        }
+        for row in sorted(rows, key=lambda row: -(row["mean"] or 0.0))
+    ]
+    title = (
+        f"{found.search.name}: finalists on {images:,} images, each left out of the training in one of {folds} folds"
+    )
+    print_rows(table, "", title)
+
+
+def _ensemble_line(ensemble: dict[str, Any]) -> str:
+    """Who is in an ensemble, and by what its weights were chosen."""
+    members = ", ".join(f"{each['trial']}-{each['repeat']} × {each['weight']:.2f}" for each in ensemble["members"])
+    if ensemble["weighed_on"] is None:
+        return f"ensemble: {members}; equal weights, for want of predictions on left-out images (see --finalists)"
+    return f"ensemble: {members}; weights by the finalists' predictions for {ensemble['weighed_on']:,} left-out images"

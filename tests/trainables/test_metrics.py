@@ -16,6 +16,7 @@ from trainables.metrics import (
     confusion,
     cross_entropy,
     ensemble,
+    ensemble_weights,
     wilson,
 )
 
@@ -145,3 +146,38 @@ def test_the_balanced_interval_covers_the_truth_about_as_often_as_it_says(
     intervals = np.array([balanced_interval(recognised, sizes) for recognised in drawn])
     covered = (intervals[:, 0] <= np.mean(shares)) & (np.mean(shares) <= intervals[:, 1])
     assert covered.mean() > 0.93  # of 1000, three standard deviations below 0.95
+
+
+def predictions_of(labels: np.ndarray, *, right: float, seed: int) -> np.ndarray:
+    """Predictions (N, 10) that name the label in that share of the images, and another class in the rest."""
+    rng = np.random.default_rng(seed)
+    named = np.where(rng.random(len(labels)) < right, labels, (labels + rng.integers(1, 10, len(labels))) % 10)
+    return np.eye(10)[named] * 0.6 + 0.04
+
+
+def test_members_that_help_are_weighed_and_one_that_does_not_is_left_out() -> None:
+    labels = np.arange(2000) % 10
+    good, other, weak = (predictions_of(labels, right=r, seed=s) for s, r in enumerate((0.8, 0.8, 0.12)))
+    weights = ensemble_weights([weak, good, other], labels)
+    assert weights[0] == 0 and sum(weights) == pytest.approx(1)
+    assert 0.3 < weights[1] < 0.7 and 0.3 < weights[2] < 0.7
+    equal, weighed = ensemble([weak, good, other]), ensemble([weak, good, other], weights)
+    assert cross_entropy(weighed, labels) < min(cross_entropy(equal, labels), cross_entropy(good, labels))
+
+
+def test_a_network_beside_which_no_other_helps_is_alone() -> None:
+    labels = np.arange(500) % 10
+    best = np.eye(10)[labels] * 0.9 + 0.01
+    assert ensemble_weights([predictions_of(labels, right=0.3, seed=0), best], labels) == [0.0, 1.0]
+
+
+def test_balanced_weights_go_by_classes_and_not_by_images() -> None:
+    labels = np.repeat([0, 1], (900, 100))
+    of_many, of_few = np.tile([0.95, 0.05], (1000, 1)), np.tile([0.05, 0.95], (1000, 1))
+    assert ensemble_weights([of_many, of_few], labels)[0] > 0.8
+    assert ensemble_weights([of_many, of_few], labels, balanced=True) == pytest.approx([0.5, 0.5])
+
+
+def test_equal_weights_are_the_mean() -> None:
+    found = [predictions_of(np.arange(50) % 10, right=0.5, seed=seed) for seed in range(3)]
+    np.testing.assert_array_equal(ensemble(found), np.mean(np.stack(found), axis=0))

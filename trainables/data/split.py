@@ -52,6 +52,25 @@ def split(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.n
     return np.setdiff1d(np.arange(len(labels)), validation, assume_unique=True), validation
 
 
+def fold(labels: np.ndarray, number: int, of: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted (train indices, indices left out) of a fold, numbered from 1; every image is left out of one of them.
+
+    Each class is dealt to the folds as evenly as it goes. Raises DatasetError if a class that occurs has fewer images
+    than there are folds.
+    """
+    members = _members(labels)
+    smallest = min(map(len, members))
+    if smallest < of:
+        raise DatasetError(
+            f"each fold leaves out images of every class, so there are at most as many as the smallest class has: "
+            f"{smallest}, not {of}"
+        )
+    generator = np.random.Generator(np.random.PCG64(seed))
+    dealt = np.concatenate([generator.permutation(indices) for indices in members])
+    left_out = np.sort(dealt[number - 1 :: of])
+    return np.setdiff1d(np.arange(len(labels)), left_out, assume_unique=True), left_out
+
+
 def _members(labels: np.ndarray) -> list[np.ndarray]:
     """Indices of each class that occurs, ascending, in the order of the labels."""
     order = np.argsort(labels, kind="stable")

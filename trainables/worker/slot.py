@@ -17,10 +17,12 @@ import torch
 from architectures.errors import one_line
 from trainables.config import Config
 from trainables.data.images import Images
+from trainables.data.split import fold
 from trainables.files import is_full
 from trainables.memory import memory_error
+from trainables.predictions import PREDICTIONS, predictions_file
 from trainables.resident import Resident
-from trainables.saved_network import Network, network_files
+from trainables.saved_network import Network, network_files, predict
 from trainables.training import Measurement, Training
 from trainables.worker import checkpoints, speed
 from trainables.worker.checkpoints import CheckpointError, Files
@@ -108,12 +110,12 @@ class Slot:
         return self._keep(began, self._training, measurement)
 
     def _keep(self, began: float, training: Training, measurement: Measurement) -> Answer:
-        """Write the trained network, or a checkpoint if one is due, and answer."""
+        """Write what training leaves, or a checkpoint if one is due, and answer."""
         saved = time.perf_counter()
         kept: Answer = {"state": "done" if training.finished else "running"}
         try:
             if training.finished:
-                self._write_network(training)
+                self._write_result(training)
             elif self._checkpoint_is_due(training, measurement.seconds):
                 kept["written"] = self._write_checkpoint(training)
         except OSError as error:
@@ -127,10 +129,14 @@ class Slot:
 
     def _make_training(self) -> Training:
         task = self._task
+        train, validation = self._train, self._validation
+        if task.fold is not None:
+            others, left_out = fold(train.labels.cpu().numpy(), *task.fold)
+            train, validation = train.part(others), train.part(left_out)
         training = Training(
             Config.from_json(task.config),
-            self._train,
-            self._validation,
+            train,
+            validation,
             seed=task.seed,
             precision=self._precision,
             micro_batch=task.micro_batch,
@@ -172,13 +178,17 @@ class Slot:
         self._since_checkpoint = 0.0
         return name
 
-    def _write_network(self, training: Training) -> None:
-        """Write a retrain's network under this attempt's name; the driver puts it in its place."""
+    def _write_result(self, training: Training) -> None:
+        """Write a retrain's network or a fold's predictions under this attempt's name; the driver puts it in place."""
+        kept: dict[str, bytes | memoryview] = {}
         if self._task.weights:
             shape = tuple(self._train.pixels.shape[1:])
-            network = Network(training.result, training.config, shape, self._classes)
-            for name, data in network_files(network).items():
-                self._files.write(f"{self._task.prefix}+{name}", data)
+            kept |= network_files(Network(training.result, training.config, shape, self._classes))
+        if self._task.fold is not None and training.validation is not None:
+            found = predict(training.result, training.validation, self._precision)
+            kept[PREDICTIONS] = predictions_file(*found, self._classes)
+        for name, data in kept.items():
+            self._files.write(f"{self._task.prefix}+{name}", data)
 
     def _progress(self) -> tuple[str, int]:
         """A value that changes as long as this slot makes progress."""

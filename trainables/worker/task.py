@@ -23,6 +23,9 @@ class Task:
     """The name of the checkpoint to continue from."""
     weights: bool = False
     """Whether the trained network is kept, as a retrain's is."""
+    fold: tuple[int, int, int] | None = None
+    """The fold of the images that is left out of training and validated on: its number from 1, how many there are, and
+    the seed by which images are dealt to them. The predictions for it are kept. None to train on all images."""
     deadline: float | None = None
     """Unix seconds after which the end of a segment writes a checkpoint."""
     micro_batch: int | None = None

@@ -45,7 +45,9 @@ WRITTEN = [
     event("testing", 6, **WHO),
     event("tested", 7, **WHO, correct=3, images=5),
     event("cut", 8, lines=2, tested=0),
-    event("closed", 9, reason="finished"),
+    event("asked", 9, **ASKED | {"repeat": 1, "fold": 2, "folds": 3}),
+    event("chosen", 10, trials=[3], finalists=[3, 0], repeats=[1, 2, 1, 2], images=60, weights={"3": 1.0}),
+    event("closed", 11, reason="finished"),
 ]
 
 
@@ -105,6 +107,9 @@ def test_a_field_that_no_kind_names_cannot_be_written() -> None:
         ("measured", MEASURED | {"metric": "kappa"}, "metric is 'kappa'"),
         ("asked", ASKED | {"with_validation": "yes"}, "with_validation is 'yes'"),
         ("closed", {"reason": ["x"]}, "reason is"),
+        ("asked", ASKED | {"fold": 1.5}, "fold is 1.5"),
+        ("chosen", {"trials": ["3"], "finalists": [3], "repeats": [1], "images": 60}, "trials is"),
+        ("chosen", {"trials": [3], "finalists": [3], "repeats": [1], "images": 60, "weights": {"3": 2}}, "weights is"),
     ],
 )
 def test_what_no_search_writes_is_refused_with_its_line(kind: str, fields: dict, message: str) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables.data.images import DatasetError
-from trainables.data.split import split, subset
+from trainables.data.split import fold, split, subset
 
 seeds = st.integers(0, 2**63 - 1)
 
@@ -96,3 +96,20 @@ def test_an_impossible_subset_is_refused_with_what_is_possible(size: int) -> Non
 def test_a_share_outside_zero_and_one_is_refused(share: float) -> None:
     with pytest.raises(DatasetError, match="between 0 and 1"):
         split(np.repeat(np.arange(3), 7), share, 0)
+
+
+@given(labels=labelled(), of=st.integers(2, 5), seed=seeds)
+def test_every_image_is_left_out_of_one_fold_and_every_class_of_each(labels: np.ndarray, of: int, seed: int) -> None:
+    labels = np.concatenate([labels] * of)  # so many of each class at least
+    found = [fold(labels, number, of, seed) for number in range(1, of + 1)]
+    assert np.array_equal(np.sort(np.concatenate([left_out for _, left_out in found])), np.arange(len(labels)))
+    assert max(len(left_out) for _, left_out in found) - min(len(left_out) for _, left_out in found) <= 1
+    for others, left_out in found:
+        assert np.array_equal(np.sort(np.concatenate([others, left_out])), np.arange(len(labels)))
+        for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
+            assert count // of <= (labels[left_out] == label).sum() <= -(-count // of)
+
+
+def test_more_folds_than_the_smallest_class_has_images_are_refused() -> None:
+    with pytest.raises(DatasetError, match="smallest class has: 2, not 3"):
+        fold(np.repeat(np.arange(2), (9, 2)), 1, 3, 0)

@@ -1,0 +1,57 @@
+"""Runs of a trial after the search's own: those that it has already in the same way, and new ones."""
+
+from itertools import count
+
+from architectures.cost import Cost
+from search.history.events import Asked
+from search.history.record import Key, Run
+from search.run.driver import Driver
+from search.samplers.sampler import derive_seed
+from trainables.config import Config
+
+
+def ask(
+    driver: Driver,
+    seed: int,
+    winner: Run,
+    config: Config,
+    cost: Cost,
+    *,
+    number: int = 1,
+    with_validation: bool = False,
+    fold: int | None = None,
+    folds: int | None = None,
+) -> list[Key]:
+    """The keys of so many runs of a trial; those that no earlier command has asked for are recorded now.
+
+    seed: the search's. The other arguments are fields of `Asked`, and runs that agree in them are alike.
+    """
+    trial = winner.key[0]
+    mine = [run for run in driver.record.runs.values() if run.key[0] == trial and run.key[1]]
+    wanted = config, with_validation, fold, folds
+    same = sorted(run.key for run in mine if _way_of(run) == wanted)[:number]
+    free = count(max((run.key[1] for run in mine), default=0) + 1)
+    for repeat, _ in zip(free, range(number - len(same)), strict=False):
+        driver.append(
+            Asked(
+                trial=trial,
+                repeat=repeat,
+                config=config.to_json(),
+                params={},
+                distributions={},
+                redrawn=0,
+                parameters=cost.parameters,
+                flops=cost.flops,
+                seed=derive_seed(seed, trial, repeat),
+                with_validation=with_validation or None,
+                fold=fold,
+                folds=folds,
+            )
+        )
+        same.append((trial, repeat))
+    return same
+
+
+def _way_of(run: Run) -> tuple[Config, bool, int | None, int | None]:
+    asked = run.asked
+    return Config.from_json(asked.config), bool(asked.with_validation), asked.fold, asked.folds

@@ -1,0 +1,106 @@
+"""Finalists: the best of a search, each trained again on folds of the images, to tell apart who is to be retrained.
+
+A search compares trials on one draw of few validation images, by the best epoch. Here each finalist is judged on every
+image, by networks that were not trained on it, and all finalists on the same folds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from architectures.cost import Cost
+from search.history.events import Chosen
+from search.history.metric import BALANCED
+from search.history.record import Key, Record, Run
+from search.history.store import retrain_folder
+from search.run.asking import ask
+from search.run.driver import Driver
+from search.run.problem import RequestError
+from trainables.config import Config
+from trainables.metrics import ensemble_weights
+from trainables.predictions import PredictionsError, read_predictions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finals:
+    """How finalists are told apart."""
+
+    number: int
+    """How many of the search's best are trained again."""
+    folds: int
+    """Parts of the images, each of which is left out of a training once."""
+    epochs: int | None = None
+    """Epochs of each training; None for those of the trial in the search."""
+
+    def config_of(self, finalist: Run, patience: int | None) -> Config:
+        """A finalist's configuration as it is trained on folds: as wide as in the search, and as long."""
+        config = Config.from_json(finalist.config)
+        return config.with_training(epochs=self.epochs or config.training.epochs, patience=patience)
+
+
+def check(finals: Finals, top: int, ranked: Sequence[Run]) -> None:
+    """Raise RequestError where so many cannot be told apart. ranked: the search's trials that were measured."""
+    if finals.number < top:
+        raise RequestError(
+            f"--top {top} winners are chosen among --finalists, which must be as many or more; got {finals.number}"
+        )
+    if finals.number > len(ranked):
+        raise RequestError(
+            f"--finalists {finals.number} are more than the {len(ranked)} trials that the search has a value of; "
+            "give fewer"
+        )
+
+
+def ask_for(
+    driver: Driver, seed: int, finals: Finals, finalist: Run, config: Config, cost: Cost, with_validation: bool
+) -> list[Key]:
+    """A finalist's runs, one for each fold in order."""
+    keys = []
+    for fold in range(1, finals.folds + 1):
+        keys += ask(
+            driver, seed, finalist, config, cost, with_validation=with_validation, fold=fold, folds=finals.folds
+        )
+    return keys
+
+
+def choose(
+    folder: Path, record: Record, judges: Sequence[Sequence[Key]], *, top: int, images: int, metric: str
+) -> Chosen:
+    """The finalists with the best mean over folds, and their weights as an ensemble.
+
+    folder: the search's. judges: each finalist's runs by fold, in the search's ranking, which decides among equals. A
+    finalist with a run that is not done, as it diverged, is not chosen.
+    """
+    means = {keys[0][0]: mean_of([record.runs[key] for key in keys]) for keys in judges}
+    judged = {trial: mean for trial, mean in means.items() if mean is not None}
+    trials = sorted(judged, key=lambda trial: -judged[trial])[:top]
+    runs = {keys[0][0]: [record.runs[key] for key in keys] for keys in judges}
+    return Chosen(
+        trials=trials,
+        finalists=list(means),
+        repeats=[repeat for keys in judges for _, repeat in keys],
+        images=images,
+        weights=_weights(folder, {trial: runs[trial] for trial in trials}, metric),
+    )
+
+
+def mean_of(runs: Sequence[Run]) -> float | None:
+    """The mean over a finalist's folds; None unless all are done."""
+    values = [run.left_out for run in runs]
+    return float(np.mean(values)) if None not in values else None  # type: ignore[arg-type]
+
+
+def _weights(folder: Path, runs: dict[int, list[Run]], metric: str) -> dict[str, float] | None:
+    """By trial, the weights for its predictions on the left-out images; None for one trial, or where they are lost."""
+    if len(runs) < 2:
+        return None
+    try:
+        found = {trial: [read_predictions(retrain_folder(folder, run)) for run in of] for trial, of in runs.items()}
+    except (OSError, PredictionsError):
+        return None
+    probabilities = [np.concatenate([each for _, each, _ in of]) for of in found.values()]
+    labels = np.concatenate([each for each, _, _ in next(iter(found.values()))])
+    weights = ensemble_weights(probabilities, labels, balanced=metric == BALANCED)
+    return {str(trial): weight for trial, weight in zip(found, weights, strict=True)}
