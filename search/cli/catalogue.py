@@ -11,7 +11,7 @@ from search.cli.types import Count, OptionError
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=options.from_names(options.space_names))
 @options.as_json
 def spaces(name: str | None, as_json: bool) -> None:
     """The spaces, or the parameters and ranges of one.
@@ -28,7 +28,7 @@ def spaces(name: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=options.from_names(options.network_names))
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a hyperparameter: --set width=0.5")
 @click.option("--input", "input_shape", default="3x32x32", show_default=True, help="Image shape CxHxW.")
 @click.option("--classes", type=Count(min=2), default=100, show_default=True)

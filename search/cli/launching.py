@@ -21,7 +21,13 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
 
 
 @click.command()
-@click.option("--space", default="cnn_all", show_default=True, help=SPACE_HELP)
+@click.option(
+    "--space",
+    default="cnn_all",
+    show_default=True,
+    help=SPACE_HELP,
+    shell_complete=options.from_names(options.space_names),
+)
 @click.option("--samples", type=Count(min=1), help="Trials to draw.  [default: 60, or the whole list]")
 @click.option(
     "--budget",

@@ -1,6 +1,10 @@
 """Options that several verbs share."""
 
+import glob
 import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -74,14 +78,41 @@ def results(command: Any) -> Any:
         "--results",
         type=Folder(),
         default="results",
+        envvar="HPSEARCH_RESULTS",
         show_default=True,
+        show_envvar=True,
         help="Folder that holds a folder for each search.",
     )(command)
 
 
 def search_argument(command: Any) -> Any:
     """The search, by default the newest."""
-    return click.argument("search", required=False)(command)
+    return click.argument("search", required=False, shell_complete=_searches)(command)
+
+
+def _searches(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The searches whose names begin so, for a shell."""
+    folder = Path(ctx.params.get("results") or os.environ.get("HPSEARCH_RESULTS") or "results")
+    return sorted(each.parent.name for each in folder.glob(f"{glob.escape(incomplete)}*/search.json"))
+
+
+def from_names(names: Callable[[], Iterable[str]]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Completes names, which are looked up only then, for a shell."""
+    return lambda _ctx, _param, incomplete: [name for name in names() if name.startswith(incomplete)]
+
+
+def space_names() -> Iterable[str]:
+    """The built-in spaces."""
+    from search.spaces.space import SPACES
+
+    return SPACES
+
+
+def network_names() -> Iterable[str]:
+    """The families of networks."""
+    from architectures.families import FAMILIES
+
+    return FAMILIES
 
 
 def storage(command: Any) -> Any:
