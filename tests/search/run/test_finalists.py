@@ -11,13 +11,13 @@ from search.history import ledger, scores, store
 from search.history.events import Measured, State, parse
 from search.history.ledger import Ledger
 from search.history.load import read_search
-from search.history.record import Record
 from search.history.store import Request, retrain_folder
 from search.run.finalists import Finals, choose
 from search.run.launch import launch
 from search.run.problem import RequestError
 from search.run.retrain import Again, retrain
 from search.run.session import Options
+from search.show.status import status
 from search.show.winners import print_retrains, retrain_report
 from tests.search import events
 from trainables.data.images import DatasetError
@@ -28,7 +28,7 @@ LEARNS, SLOW = 0.05, 1e-6
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
-    """A finished search: 0 hardly learns and 1 learns; sixty digits, of which twelve are for validation."""
+    """A finished search: 0 learns and 1 hardly does; eighty digits, of which sixteen are for validation."""
     place = tmp_path_factory.mktemp("finals")
     space = place / "space.jsonl"
     lines = [
@@ -37,16 +37,16 @@ def searched(tmp_path_factory):
             "optimizer": {"name": "sgd_nesterov", "lr": rate},
             "training": {"batch_size": 8},
         }
-        for rate in (SLOW, LEARNS)
+        for rate in (LEARNS, SLOW)
     ]
     space.write_text("".join(json.dumps(line) + "\n" for line in lines))
     request = Request(
         space=str(space),
         samples=2,
-        epochs=3,
+        epochs=4,
         dataset="digits",
         data_dir=str(place / "data"),
-        limit_train=60,
+        limit_train=80,
         augment="none",
         scheduler="none",
     )
@@ -54,77 +54,119 @@ def searched(tmp_path_factory):
     return store.find(place, "one")
 
 
-@pytest.fixture
-def found(searched, tmp_path):
-    """A copy of the search, for one test."""
-    shutil.copytree(searched.folder, tmp_path / "one")
-    return store.find(tmp_path, "one")
+@pytest.fixture(scope="module")
+def judged(searched, tmp_path_factory):
+    """The same after its two finalists were told apart and both retrained, twice as wide."""
+    folder = tmp_path_factory.mktemp("judged")
+    shutil.copytree(searched.folder, folder / "one")
+    search = store.find(folder, "one")
+    outcome, runs = retrain_best(search, top=2)
+    assert (outcome.reason, [run.key for run in runs]) == ("finished", [(0, 4), (1, 4)])
+    return search
 
 
-def retrain_best(search, *, top=1, number=2, folds=3, epochs=None, **how):
-    finals = Finals(number=number, folds=folds, epochs=epochs)
-    again = Again(epochs=1, finals=finals, **how)
-    return retrain(search, Options(engine="inline"), again, top=top, distinct=False)
+def copy(search, folder):
+    shutil.copytree(search.folder, folder / "one")
+    return store.find(folder, "one")
+
+
+def retrain_best(search, *, top=1, number=2, folds=3, epochs=None):
+    how = Again(epochs=1, width=2, finals=Finals(number=number, folds=folds, epochs=epochs))
+    return retrain(search, Options(engine="inline"), how, top=top, distinct=False)
 
 
 def folds_of(record):
     return [run for run in record.runs.values() if run.asked.fold is not None]
 
 
-def test_each_finalist_is_judged_on_every_image_by_networks_that_did_not_train_on_it(found):
-    outcome, (winner,) = retrain_best(found, width=2)
-    record = outcome.record
-    assert outcome.reason == "finished"
-    judges = folds_of(record)
+def test_each_finalist_is_judged_on_every_image_by_networks_that_did_not_train_on_it(judged):
+    judges = folds_of(read_search(judged.folder.parent, "one").record)
     assert [(run.key[0], run.asked.fold, run.asked.folds) for run in judges] == [
-        (trial, fold, 3) for trial in (1, 0) for fold in (1, 2, 3)
+        (trial, fold, 3) for trial in (0, 1) for fold in (1, 2, 3)
     ]
-    assert {run.measurements[-1].images for run in judges} == {3 * 40}  # the search's epochs on two thirds of sixty
+    # As wide as in the search and as long, on two thirds of eighty.
     assert {run.config["network"]["width"] for run in judges} == {0.125}
+    assert [run.measurements[-1].images for run in judges] == [4 * 53, 4 * 53, 4 * 54] * 2
     for trial in (0, 1):
-        left_out = [read_predictions(retrain_folder(found.folder, run)) for run in judges if run.key[0] == trial]
-        assert [len(of) for of, _, _ in left_out] == [20, 20, 20]
-        values = [(of == found.argmax(1)).mean() for of, found, _ in left_out]
-        assert values == pytest.approx([run.left_out for run in judges if run.key[0] == trial], abs=1e-9)
-    # The winner is wide, trained on all images, and alone is tested and kept as a network.
-    assert (winner.key[0], winner.config["network"]["width"], winner.measurements[-1].images) == (1, 0.25, 60)
-    assert record.test_passes == 1 and winner in record.retrains and len(record.retrains) == 1
-    assert not any((retrain_folder(found.folder, run) / "model.safetensors").exists() for run in judges)
+        runs = [run for run in judges if run.key[0] == trial]
+        left_out = [read_predictions(retrain_folder(judged.folder, run)) for run in runs]
+        assert [len(labels) for labels, _, _ in left_out] == [27, 27, 26]
+        assert [(labels == found.argmax(1)).mean() for labels, found, _ in left_out] == pytest.approx(
+            [run.left_out for run in runs], abs=1e-9
+        )
 
 
-def test_the_best_mean_decides_whatever_the_search_found_and_is_recorded(found, capsys):
-    _, (first,) = retrain_best(found)
-    loaded = read_search(found.folder.parent, "one")
+def test_winners_alone_are_wide_trained_on_all_images_tested_and_kept(judged):
+    record = read_search(judged.folder.parent, "one").record
+    winners = record.retrains
+    assert [(run.key, run.config["network"]["width"], run.measurements[-1].images) for run in winners] == [
+        ((0, 4), 0.25, 80),
+        ((1, 4), 0.25, 80),
+    ]
+    assert record.test_passes == 2 and all(run.test for run in winners)
+    weights = {path.parent.name for path in judged.folder.glob("retrain/*/model.safetensors")}
+    assert weights == {"0-4", "1-4"}
+
+
+def test_the_decision_is_recorded_and_shown(judged, capsys):
+    loaded = read_search(judged.folder.parent, "one")
     chosen = loaded.record.choices[-1]
-    assert (chosen.trials, chosen.finalists, chosen.images, chosen.weights) == ([1], [1, 0], 60, None)
+    assert (chosen.trials, chosen.finalists, chosen.images) == ([0, 1], [0, 1], 80)
     best, worst = scores.finalists(loaded.record, chosen)
-    assert (best["trial"], best["chosen"], worst["chosen"]) == (1, True, False)
-    assert best["mean"] == pytest.approx(np.mean(best["folds"])) and best["std"] == pytest.approx(
-        np.std(best["folds"], ddof=1)
-    )
+    assert (best["trial"], worst["trial"]) == (0, 1) and best["mean"] > worst["mean"]
+    assert best["mean"] == pytest.approx(np.mean(best["folds"]))
+    assert best["std"] == pytest.approx(np.std(best["folds"], ddof=1))
     assert best["low"] < best["mean"] < best["high"]
-    print_retrains(loaded, [first.key], chosen)
+    print_retrains(loaded, [(0, 4)], chosen)
     said = capsys.readouterr().out
-    assert "finalists on 60 images, each left out of the training in one of 3 folds" in said
+    assert "finalists on 80 images, each left out of the training in one of 3 folds" in said
     assert f"{best['mean']:.1%} ± {best['std']:.1%}" in said and "retrained" in said
+    assert status(loaded)["chosen"] == [{"trials": [0, 1], "finalists": [0, 1]}]
 
 
-def test_the_search_s_first_is_not_retrained_where_folds_say_another(found):
-    # What the search said of trial 1, which learns, is made worse than what it said of the other.
+def test_an_ensemble_is_weighed_by_predictions_on_left_out_images(judged, capsys):
+    loaded = read_search(judged.folder.parent, "one")
+    chosen, keys = loaded.record.choices[-1], [(0, 4), (1, 4)]
+    assert chosen.weights is not None and sum(chosen.weights.values()) == pytest.approx(1)
+    assert chosen.weights["0"] > chosen.weights["1"]
+    report = retrain_report(loaded, keys, chosen)
+    assert report["ensemble"]["weighed_on"] == 80
+    assert sum(each["weight"] for each in report["ensemble"]["members"]) == pytest.approx(1)
+    print_retrains(loaded, keys, chosen)
+    assert "weights by the finalists' predictions for 80 left-out images" in capsys.readouterr().out
+    equal = retrain_report(loaded, keys)["ensemble"]
+    assert [each["weight"] for each in equal["members"]] == [0.5, 0.5] and equal["weighed_on"] is None
+
+
+def test_folds_decide_whatever_the_search_found_and_are_not_trained_again(judged, tmp_path):
+    found = copy(judged, tmp_path)
     lines = [
-        {**line, "val_accuracy": 0.0} if line["event"] == "measured" and line["trial"] == 1 else line
+        {**line, "val_accuracy": 0.0}
+        if line["event"] == "measured" and (line["trial"], line["repeat"]) == (0, 0)
+        else line
         for line in ledger.read(found.ledger)
     ]
     found.ledger.unlink()
     with Ledger(found.ledger) as book:
         for event in parse(lines):
             book.append(event)
+    before = len(lines)
     outcome, (winner,) = retrain_best(found)
-    assert (outcome.record.choices[-1].finalists, winner.key[0]) == ([0, 1], 1)
+    assert (outcome.record.choices[-1].finalists, winner.key) == ([1, 0], (0, 4))
+    assert [line["event"] for line in ledger.read(found.ledger)[before:]] == ["opened", "chosen", "closed"]
 
 
-def test_a_retrain_that_is_interrupted_among_folds_trains_each_once(found, monkeypatch):
-    append, ended = Ledger.append, []
+def test_predictions_that_are_lost_leave_equal_weights(judged, tmp_path):
+    found = copy(judged, tmp_path)
+    (found.folder / "retrain" / "0-2" / PREDICTIONS).write_bytes(b"x")
+    outcome, runs = retrain_best(found, top=2)
+    chosen = outcome.record.choices[-1]
+    assert chosen.weights is None
+    assert scores.ensemble(found.folder, runs, chosen)["weighed_on"] is None
+
+
+def test_a_retrain_that_is_interrupted_among_folds_trains_each_once(searched, tmp_path, monkeypatch):
+    found, append, ended = copy(searched, tmp_path), Ledger.append, []
 
     def interrupt(self, event):
         event = append(self, event)
@@ -136,49 +178,22 @@ def test_a_retrain_that_is_interrupted_among_folds_trains_each_once(found, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "append", interrupt)
-        outcome, runs = retrain_best(found)
+        outcome, runs = retrain_best(found, number=1)
     assert (outcome.reason, runs, outcome.record.choices) == ("interrupted", [], [])
-    outcome, (winner,) = retrain_best(found)
-    assert (outcome.reason, winner.key[0], winner.test is not None) == ("finished", 1, True)
-    lines = list(parse(ledger.read(found.ledger)))
+    outcome, (winner,) = retrain_best(found, number=1)
+    assert (outcome.reason, winner.key, winner.test is not None) == ("finished", (0, 4), True)
+    lines = parse(ledger.read(found.ledger))
     done = Counter((e.trial, e.repeat) for e in lines if isinstance(e, Measured) and e.repeat and e.state == "done")
-    assert set(done.values()) == {1} and len(done) == 7
-    again, (same,) = retrain_best(found)
-    assert (same.key, again.record.test_passes) == (winner.key, 1)
-    assert [each.trials for each in again.record.choices] == [[1], [1]]
+    assert done == {(0, repeat): 1 for repeat in (1, 2, 3, 4)}
 
 
-def test_finalists_may_be_trained_longer_and_other_folds_are_other_runs(found):
-    outcome, _ = retrain_best(found, folds=2)
-    outcome, _ = retrain_best(found, folds=2, epochs=4)
-    judges = folds_of(outcome.record)
-    assert Counter(run.config["training"]["epochs"] for run in judges) == {3: 4, 4: 4}
-    assert len({run.key for run in judges}) == 8
-
-
-def test_an_ensemble_is_weighed_by_predictions_on_left_out_images(found, capsys):
-    _, runs = retrain_best(found, top=2)
-    loaded = read_search(found.folder.parent, "one")
-    chosen = loaded.record.choices[-1]
-    assert chosen.weights is not None and sum(chosen.weights.values()) == pytest.approx(1)
-    assert chosen.weights["1"] > chosen.weights["0"]
-    report = retrain_report(loaded, [run.key for run in runs], chosen)
-    assert report["ensemble"]["weighed_on"] == 60
-    assert sum(each["weight"] for each in report["ensemble"]["members"]) == pytest.approx(1)
-    print_retrains(loaded, [run.key for run in runs], chosen)
-    assert "weights by the finalists' predictions for 60 left-out images" in capsys.readouterr().out
-    equal = retrain_report(loaded, [run.key for run in runs])["ensemble"]
-    assert [each["weight"] for each in equal["members"]] == [0.5, 0.5] and equal["weighed_on"] is None
-
-
-def test_predictions_that_are_lost_leave_equal_weights(found):
-    retrain_best(found, top=2)
-    record = Record(parse(ledger.read(found.ledger)))
-    (retrain_folder(found.folder, folds_of(record)[0]) / PREDICTIONS).write_bytes(b"x")
-    outcome, runs = retrain_best(found, top=2)
-    chosen = outcome.record.choices[-1]
-    assert chosen.weights is None
-    assert scores.ensemble(found.folder, runs, chosen)["weighed_on"] is None
+def test_finalists_may_be_trained_longer_and_other_folds_are_other_runs(judged, tmp_path):
+    outcome, _ = retrain_best(copy(judged, tmp_path), number=1, folds=2, epochs=5)
+    others = [run for run in folds_of(outcome.record) if run.asked.folds == 2]
+    assert [(run.key, run.asked.fold, run.config["training"]["epochs"]) for run in others] == [
+        ((0, 5), 1, 5),
+        ((0, 6), 2, 5),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -186,17 +201,17 @@ def test_predictions_that_are_lost_leave_equal_weights(found):
     [
         ({"top": 3, "number": 2}, RequestError, "--top 3 .* got 2"),
         ({"number": 3}, RequestError, "--finalists 3 are more than the 2 trials"),
-        ({"folds": 7}, DatasetError, "at most as many as the smallest class has: 6, not 7"),
+        ({"folds": 20}, DatasetError, r"at most as many as the smallest class has: \d, not 20"),
     ],
 )
-def test_finalists_that_cannot_be_told_apart_are_refused_before_anything_is_recorded(found, how, error, message):
-    before = found.ledger.read_bytes()
+def test_finalists_that_cannot_be_told_apart_are_refused_before_anything_is_recorded(searched, how, error, message):
+    before = searched.ledger.read_bytes()
     with pytest.raises(error, match=message) as caught:
-        retrain_best(found, **how)
-    assert "\n" not in str(caught.value) and found.ledger.read_bytes() == before
+        retrain_best(searched, **how)
+    assert "\n" not in str(caught.value) and searched.ledger.read_bytes() == before
 
 
-def judged(trial, accuracies, state=State.DONE, reason=None):
+def runs_of(trial, accuracies, state=State.DONE, reason=None):
     """A finalist's runs on as many folds, the last of which ended so."""
     states = [State.DONE] * (len(accuracies) - 1) + [state]
     return [
@@ -214,10 +229,10 @@ def judged(trial, accuracies, state=State.DONE, reason=None):
 
 def test_a_finalist_that_diverges_on_a_fold_is_not_chosen_and_the_earlier_wins_a_tie(tmp_path):
     runs = [
-        *judged(5, [0.9, 0.9], State.DIVERGED),
-        *judged(3, [0.4, 0.6]),
-        *judged(7, [0.6, 0.4]),
-        *judged(1, [0.1, 0.2]),
+        *runs_of(5, [0.9, 0.9], State.DIVERGED),
+        *runs_of(3, [0.4, 0.6]),
+        *runs_of(7, [0.6, 0.4]),
+        *runs_of(1, [0.1, 0.2]),
     ]
     record = events.record(*runs, *(events.run(trial) for trial in (5, 3, 7, 1)))
     judges = [[(trial, 1), (trial, 2)] for trial in (5, 3, 7, 1)]
