@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from architectures.errors import HpsearchError, one_line
-from search.cli import catalogue, following, launching, looking, machines, reporting, retraining, streams
+from search.cli import catalogue, following, launching, looking, machines, reporting, retraining, serving, streams
 
 
 class Verbs(click.Group):
@@ -39,6 +39,7 @@ for verb in (
     looking.top,
     retraining.retrain,
     reporting.report,
+    serving.serve,
     following.follow,
     catalogue.spaces,
     catalogue.networks,

@@ -31,7 +31,7 @@ def _states(view: View) -> tuple[tuple[str, str], ...]:
         rows.append(("not drawn yet", f"{waiting:,}"))
     share = view.status["training_share"]
     rows.append(("slots trained", f"{percent(share)} of their time" if share else "nothing yet"))
-    if view.found.running and (left := _seconds_left(view)) is not None:
+    if view.found.running and (left := _seconds_left(view)):
         rows.append(("time left", f"about {duration(left)}"))
     return tuple(rows)
 
@@ -39,7 +39,7 @@ def _states(view: View) -> tuple[tuple[str, str], ...]:
 def _seconds_left(view: View) -> float | None:
     """The mean training time of the trials that ended, for those that have not; None before three have ended."""
     ended = [run.seconds for run in view.record.trials if view.state(run) not in _UNDER_WAY]
-    if len(ended) < 3 or not view.record.sessions:
+    if len(ended) < 3 or not view.record.sessions or view.record.sessions[-1].opened.samples is None:
         return None
     spent = sum(run.seconds for run in view.record.trials) - sum(ended)
     left = (view.found.samples - len(ended)) * sum(ended) / len(ended) - spent

@@ -4,9 +4,11 @@ Optuna's importance of all parameters after early stopping mixes values of diffe
 trials have. Here all trials are compared at one epoch, and only parameters that every one of them has.
 """
 
+import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from statistics import median
 from typing import Any
@@ -70,42 +72,46 @@ def importance(trials: Sequence[Run]) -> Importance | None:
     names = varying([run for run, _ in compared])
     if len(compared) < LEAST or not names:
         return None
-    evaluate = _evaluator(names)
-    whole = evaluate(compared)
-    rng = random.Random(0)
-    size = round(SHARE * len(compared))
-    parts = [evaluate(rng.sample(compared, size)) for _ in range(SUBSAMPLES)]
+    trial = compared[0][0].asked
+    spaces = json.dumps({name: trial.distributions[name] for name in names})
+    drawn = tuple((json.dumps([run.asked.params[name] for name in names]), value) for run, value in compared)
+    whole, parts = _computed(spaces, drawn)
     order = sorted(names, key=lambda name: -whole[name])
     shares = {n: (whole[n], min(p[n] for p in parts), max(p[n] for p in parts)) for n in order}
     return Importance(epoch, len(compared), shares, _agreement(parts, names))
 
 
-def _evaluator(names: list[str]) -> Callable[[list[tuple[Run, float]]], dict[str, float]]:
+@lru_cache(maxsize=16)  # a live page asks again with every measurement, and few of them are at this epoch
+def _computed(
+    spaces: str, drawn: tuple[tuple[str, float], ...]
+) -> tuple[dict[str, float], tuple[dict[str, float], ...]]:
+    """The importance by all draws, and by each subsample. spaces: distributions by name, drawn: values and results."""
     import optuna  # imported late: only pages need it
     from optuna.distributions import json_to_distribution
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
-
-    def evaluate(compared: list[tuple[Run, float]]) -> dict[str, float]:
-        study = optuna.create_study(direction="maximize")
-        study.add_trials(
-            [
-                optuna.trial.create_trial(
-                    params={name: run.asked.params[name] for name in names},
-                    distributions={name: json_to_distribution(run.asked.distributions[name]) for name in names},
-                    value=value,
-                )
-                for run, value in compared
-            ]
+    distributions = {name: json_to_distribution(text) for name, text in json.loads(spaces).items()}
+    names = list(distributions)
+    trials = [
+        optuna.trial.create_trial(
+            params=dict(zip(names, json.loads(values), strict=True)), distributions=distributions, value=value
         )
-        found: dict[str, Any] = optuna.importance.get_param_importances(study, evaluator=evaluator, params=names)
+        for values, value in drawn
+    ]
+
+    def evaluate(trials: list[Any]) -> dict[str, float]:
+        study = optuna.create_study(direction="maximize")
+        study.add_trials(trials)
+        found = optuna.importance.get_param_importances(study, evaluator=evaluator, params=names)
         return {name: float(found.get(name, 0.0)) for name in names}
 
-    return evaluate
+    rng = random.Random(0)
+    size = round(SHARE * len(trials))
+    return evaluate(trials), tuple(evaluate(rng.sample(trials, size)) for _ in range(SUBSAMPLES))
 
 
-def _agreement(parts: list[dict[str, float]], names: list[str]) -> float | None:
+def _agreement(parts: Sequence[dict[str, float]], names: list[str]) -> float | None:
     if len(names) < 2:
         return None
     from scipy.stats import spearmanr

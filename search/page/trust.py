@@ -106,7 +106,7 @@ def _forecast(view: View) -> Sheet | None:
         "epochs": sum(run.epochs for run in view.record.trials),
         "seconds": sum(session.seconds for session in searched),
     }
-    is_over = view.found.state == "finished"
+    is_over = view.record.finished
     rows = []
     for name, noun in (("epochs", "epochs of all trials"), ("seconds", "wall clock")):
         low, middle, high = (forecast[name][end] for end in ("low", "middle", "high"))

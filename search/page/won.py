@@ -30,7 +30,9 @@ def won(view: View) -> Section:
 def _verdict(view: View) -> tuple[str, ...]:
     found, drawn = view.found, len(view.record.trials)
     lines = []
-    if found.state != "finished":
+    if view.record.finished and found.state != "finished":
+        lines.append(f"The search is finished; a retrain is {found.state}.")
+    elif found.state != "finished":
         lines.append(
             f"This search is not over: it is {found.state}, and {count(drawn, 'trial')} of {found.samples:,} "
             f"{'has' if drawn == 1 else 'have'} been drawn. What follows is how it stands."

@@ -17,6 +17,8 @@ function drawing(figure, looks) {
 
 const isSmooth = (figure) => figure.marks[0].value && figure.marks[0].kind === "line"; // axes with places of values
 
+const isForSelecting = (figure) => figure.table.values.trial && (isSmooth(figure) || figure.marks.some((mark) => mark.kind === "points"));
+
 function rowsOf(mark, look) {
   const values = look.figure.table.values;
   const rows = [...Array(numberOfRows(look.figure.table)).keys()];
@@ -115,7 +117,7 @@ function layoutOf(look, traces) {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest", font: { color: css("ink"), size: 13, family: "system-ui, sans-serif" },
     hoverlabel: { bgcolor: css("paper"), bordercolor: css("rule"), font: { color: css("ink") }, align: "left" },
     margin: { l: 10, r: 10, t: 10, b: 10 }, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
-    dragmode: figure.table.values.trial && !figure.top.length && figure.marks[0].kind !== "spans" ? "select" : "zoom",
+    dragmode: window.matchMedia("(pointer: coarse)").matches ? false : isForSelecting(figure) ? "select" : "zoom",
     modebar: { bgcolor: "rgba(0,0,0,0)", color: css("faint"), activecolor: css("ink") },
     newselection: { line: { color: css("ink") } }, activeselection: { fillcolor: css("accent"), opacity: 0.1 },
     xaxis: axisOf(look.x, figure, traces, "x"), yaxis: axisOf(look.y, figure, traces, "y"),

@@ -85,7 +85,7 @@ function draw(key, anew = false) {
   const { traces, layout } = drawing(state.drawn[key], { ...state.looks[key], selected: state.selected });
   if (anew) layout.uirevision = Math.random();
   const config = { responsive: true, displaylogo: false, scrollZoom: false, doubleClickDelay: 400, 
-    modeBarButtons: [["zoom2d", "pan2d", ...(layout.dragmode === "select" ? ["select2d"] : []), "resetScale2d"]] };
+    modeBarButtons: [["zoom2d", "pan2d", ...(isForSelecting(state.drawn[key]) ? ["select2d"] : []), "resetScale2d"]] };
   Plotly.react(plot, traces, layout, config);
   if (plot.dataset.heard) return;
   plot.dataset.heard = "yes";

@@ -10,7 +10,7 @@ function show(value, kind) {
     case "count": return Math.round(value).toLocaleString("en-US");
     case "epoch": return String(+value.toFixed(2));
     case "seconds": return showSeconds(value);
-    default: return String(+value.toPrecision(3));
+    default: return value && Math.abs(value) < 1e-4 ? value.toExponential(2) : String(+value.toPrecision(3));
   }
 }
 
