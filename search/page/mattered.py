@@ -39,7 +39,7 @@ def _importance(found: Importance) -> Figure:
     rows = [
         {"parameter": n, "share": share, "low": low, "high": high} for n, (share, low, high) in found.shares.items()
     ]
-    compared = f"{count(found.trials, 'trial')} at epoch {found.epoch:g}"
+    compared = f"{count(found.trials, 'trial')} at epoch {found.epoch:g}, by PED-ANOVA for the best quarter"
     if found.is_known:
         told = (
             f"{rows[0]['parameter']} mattered most. Subsamples of these trials agree on the order "
@@ -48,15 +48,15 @@ def _importance(found: Importance) -> Figure:
     elif found.agreement is not None:
         told = (
             f"These {found.trials:,} trials cannot tell the order: subsamples of them disagree about it "
-            f"(rank correlation {found.agreement:.2f}). Read the ranges, not the bars."
+            f"(rank correlation {found.agreement:.2f}). Read the ranges, not the points."
         )
     else:
         told = "Only one parameter varies in every trial."
     return Figure(
         key="importance",
         title="Importance of the parameters that every trial has",
-        sentence=f"{told} {compared} are compared; a line is the range over ten subsamples of 80 % of them.",
-        alt="Bars: "
+        sentence=f"{told} Compared are {compared}; a line is the range over ten subsamples of 80 % of them.",
+        alt="Points with ranges: "
         + "; ".join(f"{r['parameter']} {r['share']:.0%} ({r['low']:.0%} to {r['high']:.0%})" for r in rows),
         table=Table(
             (
@@ -68,7 +68,7 @@ def _importance(found: Importance) -> Figure:
             rows,
         ),
         marks=(Mark("intervals", "share", "parameter", low="low", high="high"),),
-        x=Axis("share of the importance, PED-ANOVA for the best quarter", "percent"),
+        x=Axis("share of the importance", "percent"),
         y=Axis("", "text", order=tuple(found.shares)),
         height=150 + 34 * len(rows),
     )
@@ -134,9 +134,11 @@ def _slices(view: View) -> Figure | None:
         return None
     everywhere = varying([run for run, _ in compared])
     kept.sort(key=lambda name: name not in everywhere)
+    texts = {name for name in kept if _is_text(name, compared)}
     rows: Rows = []
     for run, value in compared:
-        shown = {name: _shown(run.asked.params.get(name)) for name in kept}
+        drawn = {name: run.asked.params.get(name) for name in kept}
+        shown = {n: word(drawn[n]) if n in texts and drawn[n] is not None else drawn[n] for n in kept}
         rows.append({"trial": run.key[0], "value": value, **shown})
     choices = tuple(Choice(_title(name, everywhere), {"parameter": name}, _axis(name, compared)) for name in kept)
     return Figure(
@@ -149,7 +151,7 @@ def _slices(view: View) -> Figure | None:
             (
                 Column("trial", "trial", "count"),
                 Column("value", f"validation {view.metric} at epoch {epoch:g}", "percent"),
-                *(Column(name, name, "text" if _is_text(name, compared) else "number") for name in kept),
+                *(Column(name, name, "text" if name in texts else "number") for name in kept),
             ),
             rows,
         ),
