@@ -42,7 +42,7 @@ class Driver:
     def __init__(
         self,
         ledger: Book,
-        source: Callable[["Driver"], Iterator[Run]],
+        source: Callable[["Driver"], Iterator[Run | None]],
         scheduler: Scheduler,
         shelf: Shelf,
         *,
@@ -54,9 +54,10 @@ class Driver:
         metric: str = ACCURACY,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """source: yields the runs to train, in order. retries: further attempts for a run whose worker fails. deadline:
-        by the clock, after which runs pause at a segment's end. superseded: who has taken the search over, if anyone
-        has. calibration: what the first workers time before they train. metric: what trials are compared by.
+        """source: yields the runs to train, in order; None for not before a run at work has ended. retries: further
+        attempts for a run whose worker fails. deadline: by the clock, after which runs pause at a segment's end.
+        superseded: who has taken the search over, if anyone has. calibration: what the first workers time before they
+        train. metric: what trials are compared by.
         """
         self.ledger, self.scheduler, self.shelf, self.retries = ledger, scheduler, shelf, retries
         self.record = Record()
@@ -125,9 +126,8 @@ class Driver:
         """The next run as a task for a worker, or None when there is none now; see `waiting`."""
         if self.pausing:
             return None
-        run = self._again.pop(0) if self._again else self._chosen() or next(self._source, None)
+        run = self._again.pop(0) if self._again else self._chosen() or self._new()
         if run is None:
-            self._source_is_empty = True
             return None
         trial, repeat = run.key
         self._handed_out.add(run.key)
@@ -221,6 +221,13 @@ class Driver:
             return None
         self.append(Granted(trial=trial, repeat=0))
         return self.record.runs[trial, 0]
+
+    def _new(self) -> Run | None:
+        """The next run of the source; None when it has no more, or none yet."""
+        for run in self._source:
+            return run
+        self._source_is_empty = True
+        return None
 
     def _is_superseded(self, task: Task, run: Run) -> bool:
         """Whether another attempt has replaced this one, whose answers are then ignored."""

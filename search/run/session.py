@@ -83,8 +83,8 @@ class Errand:
     """Its runs, for the display."""
     total: int
     """How many there will be."""
-    source: Callable[[Driver], Iterator[Run]]
-    """Yields the runs to train, in order."""
+    source: Callable[[Driver], Iterator[Run | None]]
+    """Yields the runs to train, in order; see `Driver`."""
     scheduler: Scheduler
     """What to stop, pause or go on with."""
     train: Images
