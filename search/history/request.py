@@ -31,11 +31,15 @@ def _path(**default: Any) -> Any:
     return _ruled("text without a NUL", lambda value: b"\0" not in os.fsencode(value), **default)
 
 
+def _maybe_path() -> Any:
+    return _ruled("text without a NUL", lambda value: value is None or b"\0" not in os.fsencode(value), default=None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What was asked; fixed for the life of a search, except `samples`, which a resume may raise.
 
-    The names of space, dataset, sampler and scheduler are checked by what looks them up.
+    The names of space, dataset, sampler, what it hears and scheduler are checked by what looks them up.
     """
 
     space: str = _path()
@@ -62,6 +66,12 @@ class Request:
     """The augmentation preset of a trial that has none of its own."""
     sampler: str = "random"
     """Who draws, unless the space is a list."""
+    hears: str | None = None
+    """What a sampler that learns is told; None for one that does not, and for what has ended, as 0.1.0 told it."""
+    first: str | None = _maybe_path()
+    """A file of configurations that are tried before anything is drawn, absolute."""
+    warm_start: str | None = _maybe_path()
+    """The folder of an earlier search whose trials a sampler that learns begins with, absolute."""
     scheduler: str = "asha"
     """What stops trials early."""
     grace_period: float | int | None = _of_scheduler(

@@ -14,6 +14,7 @@ from search.machines.machine import Machine
 from search.readable import duration
 from search.run.problem import RequestError, new_problem
 from search.run.rehearsal import rehearse
+from search.samplers.make import with_hearing
 from search.schedulers import SCHEDULERS
 from search.schedulers.scheduler import scheduler_of
 
@@ -36,7 +37,7 @@ class Foreseen:
 
 def dry_run(request: Request, *, results: Path, parallel: int | None, is_share_asked: bool = False) -> Foreseen:
     """What the search would be; nothing is left on disk but the dataset's cache. TPE's draws are its first ones."""
-    problem = new_problem(request, is_share_asked=is_share_asked)
+    problem = new_problem(with_hearing(request), is_share_asked=is_share_asked)
     here = machine.find(parallel, wanted(request))
     plan = problem.plan()
     speeds = calibrate(plan.configs, problem.images, here)
@@ -58,7 +59,7 @@ def affordable(request: Request, budget: float, *, parallel: int | None, is_shar
 
     Raises RequestError where one sample alone takes longer.
     """
-    problem = new_problem(replace(request, samples=MOST_AFFORDED), is_share_asked=is_share_asked)
+    problem = new_problem(replace(with_hearing(request), samples=MOST_AFFORDED), is_share_asked=is_share_asked)
     here = machine.find(parallel, wanted(request))
     plan = problem.plan()
     speeds = calibrate(plan.configs, problem.images, here)
