@@ -41,7 +41,11 @@ TRAINING = {"schedule": "cosine", "ema": 0.5, "decayed": "weights", "augment": "
 
 @space
 def modern(trial: optuna.Trial) -> Config:
-    """What makes a good classifier: narrow networks, three optimizers, warm-up, cosine, and averaged weights."""
+    """What makes a good classifier: narrow networks, three optimizers, warm-up, cosine, and averaged weights.
+
+    Cutmix is drawn, but trainings of fewer than 40 epochs go without it, as those of a search mostly are; a retrain of
+    40 epochs or more has it.
+    """
     network = trial.suggest_categorical("network", tuple(NETWORKS))
     trial.suggest_categorical(f"{network}/width", NETWORKS[network])
     suggest_training(trial)
