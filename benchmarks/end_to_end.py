@@ -34,7 +34,7 @@ from search.spaces import Space, find_space
 from search.spaces.lists import write_list
 from trainables.config import Config
 from trainables.data.split import split
-from trainables.training import default_precision
+from trainables.precision import default_precision
 
 HERE = Path(__file__).parent
 CORES = len(os.sched_getaffinity(0))

@@ -18,7 +18,7 @@ from gpu_tables import print_failures, print_loader, print_processes, print_step
 
 from architectures.families import FAMILIES
 from trainables.optimizers import OPTIMIZERS
-from trainables.training import default_precision
+from trainables.precision import default_precision
 
 FULL = {
     "families": list(FAMILIES),

@@ -22,8 +22,9 @@ from trainables.augment import augment
 from trainables.augmentation import PRESETS
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.memory import keep_freed_memory
+from trainables.precision import default_precision
 from trainables.resident import Resident
-from trainables.training import Training, default_precision
+from trainables.training import Training
 
 CLASSES = 10
 LARGE_BATCH = 256  # images, where whole maps outgrow what the C library keeps by itself

@@ -5,11 +5,16 @@ import search
 found = search.load("my-search")     # or search.load() for the newest
 found.trials                         # a row a trial
 found.epochs                         # a row a measurement
+
+The verbs that train take the words of the command line, and return the same tables:
+
+search.launch(dataset="digits", samples=20, epochs=8, engine="inline", name="my-search")
+search.retrain("my-search", top=3, epochs=10)
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from search.history.load import Loaded
@@ -22,3 +27,24 @@ def load(name: str | None = None, results: str = "results") -> Loaded:
     from search.history.load import read_search  # imported late: `import search` stays cheap for the command line
 
     return read_search(Path(results), name)
+
+
+def launch(**words: Any) -> Loaded:
+    """Begin a search as `hpsearch launch` does: launch(space="cnn_all", samples=60, limit_train=4000)."""
+    from search.cli.calls import call
+
+    return call("launch", **words)
+
+
+def resume(name: str | None = None, **words: Any) -> Loaded:
+    """Continue a search as `hpsearch resume` does; the newest when no name is given."""
+    from search.cli.calls import call
+
+    return call("resume", name, **words)
+
+
+def retrain(name: str | None = None, **words: Any) -> Loaded:
+    """Train and test a search's winners as `hpsearch retrain` does; of the newest when no name is given."""
+    from search.cli.calls import call
+
+    return call("retrain", name, **words)

@@ -77,15 +77,6 @@ class Measurement:
         return math.isfinite(self.train_loss) and (self.val_loss is None or math.isfinite(self.val_loss))
 
 
-def default_precision(device: str) -> str:
-    """bfloat16 where the processor multiplies matrices of it: GPUs since Ampere, CPUs with AMX; else float32."""
-    if device.startswith("cuda"):
-        native = torch.cuda.get_device_capability(device)[0] >= 8
-    else:
-        native = torch.cpu._is_amx_tile_supported()
-    return "bfloat16" if native else "float32"
-
-
 class Training:
     """A configuration in training. Same configuration, data, seed and threads: same curve, to the bit on a CPU.
 

@@ -11,7 +11,7 @@ from search.cli.types import Count, OptionError
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=options.from_names(options.space_names))
 @options.as_json
 def spaces(name: str | None, as_json: bool) -> None:
     """The spaces, or the parameters and ranges of one.
@@ -33,7 +33,7 @@ def spaces(name: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=options.from_names(options.network_names))
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a hyperparameter: --set width=0.5")
 @click.option("--input", "input_shape", default="3x32x32", show_default=True, help="Image shape CxHxW.")
 @click.option("--classes", type=Count(min=2), default=100, show_default=True)
@@ -45,6 +45,7 @@ def networks(name: str | None, settings: tuple[str, ...], input_shape: str, clas
     hpsearch networks
     hpsearch networks cnn6 --set width=0.5 --input 1x16x16 --classes 10
     """
+    from architectures.families import FAMILIES
     from search.show import catalogue
     from search.show.terminal import console, print_rows
 
@@ -62,6 +63,8 @@ def networks(name: str | None, settings: tuple[str, ...], input_shape: str, clas
         options.emit(rows)
         return
     print_rows([{key: value for key, value in row.items() if key != "misfit"} for row in rows], "")
+    if name in FAMILIES:
+        console.print(catalogue.hyperparameters(name), soft_wrap=True)
     for row in rows:
         if row.get("misfit"):
             console.print(f"{row['name']} does not take these images: {row['misfit']}")

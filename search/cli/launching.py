@@ -11,8 +11,9 @@ from search.cli import options
 from search.cli.sessions import SESSION, conclude, dataset_of, options_of, session_options, take_up
 from search.cli.types import MOST_EPOCHS, MOST_PIXELS, MOST_THREADS, Count, Duration, OptionError, Real
 from search.history.metric import ACCURACY, METRICS
+from search.history.request import PRECISIONS
 from search.readable import count, duration
-from search.samplers import SAMPLERS
+from search.samplers import HEARS, LEARNING, SAMPLERS
 from search.schedulers import SCHEDULERS
 from trainables.augmentation import PRESETS
 
@@ -20,7 +21,13 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
 
 
 @click.command()
-@click.option("--space", default="cnn_all", show_default=True, help=SPACE_HELP)
+@click.option(
+    "--space",
+    default="cnn_all",
+    show_default=True,
+    help=SPACE_HELP,
+    shell_complete=options.from_names(options.space_names),
+)
 @click.option("--samples", type=Count(min=1), help="Trials to draw.  [default: 60, or the whole list]")
 @click.option(
     "--budget",
@@ -53,7 +60,25 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
     show_default=True,
     help="What happens to training images.",
 )
-@click.option("--sampler", type=click.Choice(SAMPLERS), default="random", show_default=True, help="What draws trials.")
+@click.option(
+    "--sampler",
+    type=click.Choice(list(SAMPLERS)),
+    default="random",
+    show_default=True,
+    help=f"What draws trials. {'; '.join(f'{name}: {kind.what}' for name, kind in SAMPLERS.items())}.",
+)
+@click.option(
+    "--hears",
+    type=click.Choice(list(HEARS)),
+    help=f"What {' and '.join(LEARNING)} are told. {'; '.join(f'{name}: {what}' for name, what in HEARS.items())}.  "
+    f"[default: {next(iter(HEARS))}]",
+)
+@click.option("--first", metavar="FILE", help="A .jsonl file of configurations to try before anything is drawn.")
+@click.option(
+    "--warm-start",
+    metavar="SEARCH",
+    help=f"An earlier search whose trials {' and '.join(LEARNING)} begin with; its images have to be the same.",
+)
 @click.option(
     "--scheduler", type=click.Choice(SCHEDULERS), default="asha", show_default=True, help="What stops them early."
 )
@@ -62,6 +87,11 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
     "--threads",
     type=Count(1, MOST_THREADS),
     help="CPU threads of each trial.  [default: 1 with halving, else the cores over the slots]",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="Of training.  [default: bfloat16 where a short measurement finds it faster, else float32]",
 )
 @click.option("--seed", type=Count(min=0), default=0, show_default=True, help="Of the split, all draws and trainings.")
 @click.option(
@@ -98,21 +128,27 @@ def launch(
     hpsearch launch --scheduler halving --keep .5                 the same winner on any number of slots
     hpsearch launch --scheduler halving --budget 2h               as many samples as fit into two hours
     hpsearch launch --dataset ~/pictures --metric balanced_accuracy   where classes are of very different sizes
+    hpsearch launch --sampler gp --scheduler halving --samples 40     guided draws: as good with fewer epochs
+    hpsearch launch --sampler gp --first mine.jsonl               your own configurations first
+    hpsearch launch --sampler tpe --warm-start my-search          begins with what that search has found
     hpsearch launch --samples 60 --dry-run                        what that would draw and cost
     hpsearch launch --address 10.0.0.5:6379                       on a cluster that this machine is a node of
     hpsearch launch --submit http://HEAD:8265 --storage s3://bucket/searches      as a job there; watch it with status
     """
-    from search.history.store import Request, check_new
+    from search.history.store import Request, check_new, find
     from search.run.foresee import affordable
     from search.run.foresee import dry_run as calculate
     from search.run.launch import default_name
     from search.run.launch import launch as begin
+    from search.samplers.make import with_hearing
     from search.schedulers.scheduler import scheduler_of
     from search.spaces import find_space
 
     how = {option: asked.pop(option) for option in SESSION}
     if submit is not None and dry_run:
         raise OptionError("--dry-run measures this machine and --submit uses others; give one of them")
+    if submit is not None and asked["first"] is not None:
+        raise OptionError("--first is a file of this machine, and --submit searches on another one; give one of them")
     for option, given in (("--samples", samples), ("--submit", submit), ("--address", how["address"])):
         if budget is not None and given is not None:
             raise OptionError(
@@ -124,8 +160,13 @@ def launch(
     listed = len(find_space(asked["space"]).configs)
     if submit is None:
         asked["dataset"] = dataset_of(asked["dataset"])
+        if asked["warm_start"] is not None:
+            asked["warm_start"] = str(find(results, asked["warm_start"]).folder.absolute())
+    if asked["first"] is not None:
+        asked["first"] = str(Path(asked["first"]).expanduser().absolute())
     request = Request(samples=samples or listed or 60, data_dir=str(data_dir.absolute()), **asked)
     scheduler_of(request, request.samples)  # refuses options that are not the scheduler's
+    with_hearing(request)  # and those of a sampler that learns
     if submit is not None:
         from search.run import job
 

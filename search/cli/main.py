@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from architectures.errors import HpsearchError, one_line
-from search.cli import catalogue, following, launching, looking, machines, retraining, streams
+from search.cli import catalogue, following, launching, looking, machines, reporting, retraining, serving, streams
 
 
 class Verbs(click.Group):
@@ -38,6 +38,8 @@ for verb in (
     looking.list_searches,
     looking.top,
     retraining.retrain,
+    reporting.report,
+    serving.serve,
     following.follow,
     catalogue.spaces,
     catalogue.networks,

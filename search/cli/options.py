@@ -1,14 +1,21 @@
 """Options that several verbs share."""
 
+import glob
 import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from search.cli.types import Folder, Ruled
 from search.history.request import SCHEDULER_OPTIONS
+from search.schedulers import SCHEDULERS
+from search.schedulers.scheduler import options_of
+from trainables.caches import cache_home
 
-DATA_DIR = "~/.cache/hpsearch"
+DATA_DIR = str(cache_home())
 
 
 def data_dir(command: Any) -> Any:
@@ -44,8 +51,16 @@ def of_schedulers(command: Any) -> Any:
     """The options of schedulers, each of which takes its own: see `search.schedulers.scheduler`."""
     for name, ruled in reversed(SCHEDULER_OPTIONS.items()):
         option, rule = f"--{name.replace('_', '-')}", Ruled(ruled["rule"], ruled["fits"])
-        command = click.option(option, type=rule, help=f"{ruled['help']}; {ruled['rule']}.")(command)
+        help = f"{ruled['help']}; {ruled['rule']}.  [default: {_defaults(name)}]"
+        command = click.option(option, type=rule, help=help)(command)
     return command
+
+
+def _defaults(option: str) -> str:
+    """The defaults of an option of schedulers, such as "1 with asha, 0.5 with halving"."""
+    own = {name: options_of(name)[option] for name in SCHEDULERS if option in options_of(name)}
+    takers = {value: ", ".join(name for name in own if own[name] == value) for value in own.values()}
+    return "; ".join(f"{value:g} with {names}" for value, names in takers.items())
 
 
 def changed_code(command: Any) -> Any:
@@ -63,14 +78,41 @@ def results(command: Any) -> Any:
         "--results",
         type=Folder(),
         default="results",
+        envvar="HPSEARCH_RESULTS",
         show_default=True,
+        show_envvar=True,
         help="Folder that holds a folder for each search.",
     )(command)
 
 
 def search_argument(command: Any) -> Any:
     """The search, by default the newest."""
-    return click.argument("search", required=False)(command)
+    return click.argument("search", required=False, shell_complete=_searches)(command)
+
+
+def _searches(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The searches whose names begin so, for a shell."""
+    folder = Path(ctx.params.get("results") or os.environ.get("HPSEARCH_RESULTS") or "results")
+    return sorted(each.parent.name for each in folder.glob(f"{glob.escape(incomplete)}*/search.json"))
+
+
+def from_names(names: Callable[[], Iterable[str]]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Completes names, which are looked up only then, for a shell."""
+    return lambda _ctx, _param, incomplete: [name for name in names() if name.startswith(incomplete)]
+
+
+def space_names() -> Iterable[str]:
+    """The built-in spaces."""
+    from search.spaces.space import SPACES
+
+    return SPACES
+
+
+def network_names() -> Iterable[str]:
+    """The families of networks."""
+    from architectures.families import FAMILIES
+
+    return FAMILIES
 
 
 def storage(command: Any) -> Any:

@@ -46,9 +46,7 @@ def session_options(command: Any) -> Any:
             click.option(
                 "--engine",
                 type=click.Choice(ENGINES),
-                default="tune",
-                show_default=True,
-                help="Ray Tune, or one trial at a time in this process, without Ray.",
+                help="Ray Tune, or one trial at a time in this process, without Ray.  [default: the launch's, or tune]",
             ),
         )
     ):
@@ -67,7 +65,7 @@ def options_of(
     retries: int,
     trial_timeout: float,
     address: str | None,
-    engine: str,
+    engine: str | None,
 ) -> Any:
     """The values of `session_options` as `search.run.session.Options`, in seconds."""
     from search.run.session import Options
@@ -141,6 +139,8 @@ def conclude(outcome: Any, results: Path) -> None:
     name, dataset = outcome.search.name, outcome.search.request.dataset
     moved = f" --dataset {shlex.quote(dataset)}" if dataset != store.find(results, name).request.dataset else ""
     if outcome.reason == "finished":
+        if outcome.detail:
+            click.echo(f"{name} is finished: {outcome.detail}", err=True)
         loaded = read_search(results, name)
         ranking.print_top(loaded, ranking.top(loaded, 3))
         winners = f"{command_line('retrain', name, results)} --top 3{moved}"

@@ -9,6 +9,8 @@ from typing import Any
 from search.history.metric import ACCURACY, METRICS, Guess
 from trainables.augmentation import PRESETS
 
+PRECISIONS = ("float32", "bfloat16")
+
 
 def _ruled(rule: str, fits: Callable[[Any], bool], **default: Any) -> Any:
     """A field with its rule in words and as a function of a value of the right type."""
@@ -29,11 +31,15 @@ def _path(**default: Any) -> Any:
     return _ruled("text without a NUL", lambda value: b"\0" not in os.fsencode(value), **default)
 
 
+def _maybe_path() -> Any:
+    return _ruled("text without a NUL", lambda value: value is None or b"\0" not in os.fsencode(value), default=None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What was asked; fixed for the life of a search, except `samples`, which a resume may raise.
 
-    The names of space, dataset, sampler and scheduler are checked by what looks them up.
+    The names of space, dataset, sampler, what it hears and scheduler are checked by what looks them up.
     """
 
     space: str = _path()
@@ -60,6 +66,12 @@ class Request:
     """The augmentation preset of a trial that has none of its own."""
     sampler: str = "random"
     """Who draws, unless the space is a list."""
+    hears: str | None = None
+    """What a sampler that learns is told; None for one that does not, and for what has ended, as 0.1.0 told it."""
+    first: str | None = _maybe_path()
+    """A file of configurations that are tried before anything is drawn, absolute."""
+    warm_start: str | None = _maybe_path()
+    """The folder of an earlier search whose trials a sampler that learns begins with, absolute."""
     scheduler: str = "asha"
     """What stops trials early."""
     grace_period: float | int | None = _of_scheduler(
@@ -80,6 +92,10 @@ class Request:
     """The share of the trials that goes on from each rung."""
     threads: int | None = _at_least(1, default=None)
     """Threads of each slot on the CPU; None for 1 if the scheduler promises sameness, else its share of the cores."""
+    precision: str | None = _ruled(
+        f"one of {', '.join(PRECISIONS)}", lambda value: value is None or value in PRECISIONS, default=None
+    )
+    """Of training; None for bfloat16 where the machine is faster with it, else float32."""
     seed: int = _at_least(0, default=0)
     """The seed from which the split, every draw and every training derive."""
     metric: str = _ruled(f"one of {', '.join(METRICS)}", lambda value: value in METRICS, default=ACCURACY)
@@ -116,7 +132,7 @@ def check_facts(facts: dict[str, Any]) -> None:
     cores = [machine[key] for key in ("cores", "usable_cores") if machine.get(key) is not None]
     if not all(isinstance(each, int) for each in cores):
         raise ValueError(f"the machine's cores are {cores}")
-    if facts.get("precision", "float32") not in ("float32", "bfloat16"):
+    if facts.get("precision", "float32") not in PRECISIONS:
         raise ValueError(f"precision is {facts['precision']!r}")
     if not all(isinstance(digest, str) for digest in facts.get("code", {}).values()):
         raise ValueError(f"the code's digests are {facts['code']!r}")

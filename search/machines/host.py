@@ -1,4 +1,4 @@
-"""What a machine offers: trials that its memory has room for, and from /proc file systems and matrix units."""
+"""What a machine offers: trials that its memory has room for, and file systems."""
 
 import shutil
 from pathlib import Path
@@ -37,9 +37,3 @@ def shared_memory() -> tuple[int, int]:
         return 0, 0
     usage = shutil.disk_usage("/dev/shm")
     return usage.total, usage.free
-
-
-def has_matrix_units() -> bool:
-    """Whether the processor multiplies matrices of bfloat16 by itself (AMX)."""
-    flags = text_of(PROC / "cpuinfo").split()
-    return "amx_tile" in flags and "amx_bf16" in flags

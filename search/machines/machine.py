@@ -13,7 +13,7 @@ from architectures.errors import HpsearchError, one_line
 from search.machines import host
 from search.readable import count
 from trainables import limits
-from trainables.training import default_precision
+from trainables.precision import default_precision
 
 if TYPE_CHECKING:
     from search.machines.nodes import Node

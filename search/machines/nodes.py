@@ -85,7 +85,7 @@ def find() -> list[Node]:
         try:
             import torch
 
-            from trainables.training import default_precision
+            from trainables.precision import default_precision
 
             names = tuple(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
             found |= {"gpu_names": names, "precision": default_precision("cuda" if names else "cpu")}

@@ -1,29 +1,39 @@
 """The trials of a search, drawn when a slot is free."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from search.history.events import FINAL, Asked, Ended, Measured
-from search.history.record import Run
+from search.history.events import Asked, Event, OfRun
+from search.history.record import Record, Run
 from search.run.driver import Driver
 from search.run.problem import Problem
-from search.samplers.sampler import derive_seed, history_json
+from search.samplers.hearing import WAVE
+from search.samplers.sampler import Sampler, derive_seed, history_json
 
 
-def draw_trials(problem: Problem, order: Sequence[int]) -> Callable[[Driver], Iterator[Run]]:
-    """A source for the driver: first what was asked for and has not ended, then new draws of the trials in `order`."""
+def draw_trials(problem: Problem, order: Sequence[int]) -> Callable[[Driver], Iterator[Run | None]]:
+    """A source for the driver: first what was asked for and has not ended, then new draws of the trials in `order`.
 
+    Where whole waves are heard, the first draw of each wave waits until no trial is at work.
+    """
     sampler = problem.sampler()
+    in_waves = problem.request.hears == "waves"
 
-    def source(driver: Driver) -> Iterator[Run]:
-        for trial in driver.record.trials:
-            sampler.tell(trial)
+    def source(driver: Driver) -> Iterator[Run | None]:
+        asked = {run.asked.trial for run in driver.record.trials}
+        left = [trial for trial in order if trial not in asked]
+        if in_waves and left:
+            _tell_wave(sampler, driver.ledger.events, left[0] - left[0] % WAVE)
+        else:
+            _tell(sampler, driver.record.trials)
         yield from driver.unfinished(driver.record.trials)
-        asked = {each.asked.trial for each in driver.record.trials}
         heard = len(driver.ledger.events)
-        for number in (trial for trial in order if trial not in asked):
-            for event in driver.ledger.events[heard:]:
-                if isinstance(event, Measured | Ended) and event.state in FINAL:
-                    sampler.tell(driver.record.runs[event.trial, 0])
+        for number in left:
+            if not in_waves:
+                _tell(sampler, _touched(driver, heard))
+            elif number % WAVE == 0:
+                while driver.num_handed_out:
+                    yield None
+                _tell(sampler, driver.record.trials)
             drawn = sampler.draw(number)
             if drawn is None:
                 return
@@ -44,3 +54,22 @@ def draw_trials(problem: Problem, order: Sequence[int]) -> Callable[[Driver], It
             yield driver.record.runs[number, 0]
 
     return source
+
+
+def _tell(sampler: Sampler, runs: Iterable[Run]) -> None:
+    for run in runs:
+        sampler.tell(run)
+
+
+def _touched(driver: Driver, heard: int) -> list[Run]:
+    """The trials of which there is news since so many events."""
+    news = {event.trial for event in driver.ledger.events[heard:] if isinstance(event, OfRun) and not event.repeat}
+    return [driver.record.runs[trial, 0] for trial in sorted(news)]
+
+
+def _tell_wave(sampler: Sampler, events: Sequence[Event], first: int) -> None:
+    """Tell what a wave's first trial was drawn from, and which trials of the wave there are already."""
+    is_first = (isinstance(event, Asked) and (event.trial, event.repeat) == (first, 0) for event in events)
+    begins = next((place for place, found in enumerate(is_first) if found), len(events))
+    _tell(sampler, Record(events[:begins]).trials)
+    _tell(sampler, (Run(event) for event in events[begins:] if isinstance(event, Asked) and not event.repeat))

@@ -14,6 +14,7 @@ from search.machines.machine import Machine
 from search.readable import duration
 from search.run.problem import RequestError, new_problem
 from search.run.rehearsal import rehearse
+from search.samplers.make import with_hearing
 from search.schedulers import SCHEDULERS
 from search.schedulers.scheduler import scheduler_of
 
@@ -36,8 +37,8 @@ class Foreseen:
 
 def dry_run(request: Request, *, results: Path, parallel: int | None, is_share_asked: bool = False) -> Foreseen:
     """What the search would be; nothing is left on disk but the dataset's cache. TPE's draws are its first ones."""
-    problem = new_problem(request, is_share_asked=is_share_asked)
-    here = machine.find(parallel, threads_of(request))
+    problem = new_problem(with_hearing(request), is_share_asked=is_share_asked)
+    here = machine.find(parallel, wanted(request))
     plan = problem.plan()
     speeds = calibrate(plan.configs, problem.images, here)
     found = foresee(plan, speeds, here, results)
@@ -58,8 +59,8 @@ def affordable(request: Request, budget: float, *, parallel: int | None, is_shar
 
     Raises RequestError where one sample alone takes longer.
     """
-    problem = new_problem(replace(request, samples=MOST_AFFORDED), is_share_asked=is_share_asked)
-    here = machine.find(parallel, threads_of(request))
+    problem = new_problem(replace(with_hearing(request), samples=MOST_AFFORDED), is_share_asked=is_share_asked)
+    here = machine.find(parallel, wanted(request))
     plan = problem.plan()
     speeds = calibrate(plan.configs, problem.images, here)
     seconds = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
@@ -80,8 +81,11 @@ def foresee(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecast
     return forecast(plan, found, rehearse(plan, found, here.slots), here, folder)
 
 
-def threads_of(request: Request) -> dict[str, Any]:
-    """The threads of a slot as a fact, where they do not follow from the machine."""
-    if request.threads is None and not scheduler_of(request, request.samples).same_on_any_slots:
-        return {}
-    return {"threads": request.threads or 1}
+def wanted(request: Request) -> dict[str, Any]:
+    """The threads of a slot and the precision as facts, where they do not follow from the machine."""
+    facts: dict[str, Any] = {}
+    if request.threads is not None or scheduler_of(request, request.samples).same_on_any_slots:
+        facts["threads"] = request.threads or 1
+    if request.precision is not None:
+        facts["precision"] = request.precision
+    return facts

@@ -18,7 +18,7 @@ import torch
 
 from search.forecast.calibration import Calibration, Speeds
 from search.forecast.forecast import Plan
-from search.history import store
+from search.history import store, tables
 from search.history.events import parse
 from search.history.ledger import read
 from search.history.record import Record, Run
@@ -27,19 +27,22 @@ from search.machines.machine import Machine, StartError
 from search.readable import count as count_of
 from search.run import own_code
 from search.run.drawing import draw_trials
-from search.run.foresee import foresee, threads_of
+from search.run.foresee import foresee, wanted
 from search.run.images import found_again, unchanged_images, unchanged_validation
+from search.run.prior import NO_PRIOR, read_prior, write_prior
 from search.run.problem import Problem, RequestError, new_problem
 from search.run.progress import Progress, headlines
 from search.run.session import Errand, Options, Outcome, find_machine, run
+from search.samplers.make import with_hearing
 from search.schedulers.scheduler import scheduler_of, with_defaults
 from search.spaces import find_space
-from search.spaces.lists import write_list
-from search.storage import claims
+from search.spaces.lists import read_list, write_list
+from search.storage import claims, note
 from trainables import files, limits
 from trainables.data.images import fingerprint
 
 LIST = "space.jsonl"
+FIRST = "first.jsonl"
 
 
 def launch(
@@ -56,18 +59,22 @@ def launch(
     storage: where its record and checkpoints are kept as well, for another machine to go on with.
     is_share_asked: whether the user wants a share of train held out, which a dataset's own validation images forbid.
     """
-    request = with_defaults(request)
+    request, options = with_hearing(with_defaults(request)), options.settled({})
     problem = new_problem(request, is_share_asked=is_share_asked)
     # Drawn before anything is on disk, so that a space that fails leaves no search behind.
     plan = problem.plan()
     names = {request.space, *(config.network.name for config in plan.configs)}
-    facts = {"code": own_code.digests(names)}
-    here = find_machine(options, names, threads_of(request))
+    facts = {"code": own_code.digests(names), "engine": options.engine}
+    here = find_machine(options, names, wanted(request))
     search = _create(results, name, request, _facts(problem, here) | facts, is_shared=storage is not None)
     try:
         if problem.space.configs:
             # A copy: the search does not change when the list does, and resumes from any folder.
             files.write(search.folder / LIST, write_list(problem.space))
+        if problem.first:
+            files.write(search.folder / FIRST, write_list(problem.first))
+        if request.warm_start is not None:
+            write_prior(search.folder, problem.prior)
         if storage is not None:
             claims.begin(storage, search.folder)
         return run(search, here, options, _errand(search, problem, here, request.samples, plan=plan))
@@ -83,15 +90,25 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
 
     changed_code: whether to go on although the user's own space or a network has been edited since the launch.
     """
-    request = search.request
+    request, options = search.request, options.settled(search.facts)
     listed = search.folder / LIST
     space = find_space(str(listed) if listed.exists() else request.space)
     record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
+    before = record.samples or request.samples
+    if record.finished and samples in (None, before) and note.location_of(search.folder) is None:
+        tables.write(search.folder, record)
+        return Outcome(search, record, "finished", "nothing is left to train; --samples N adds trials")
     names = {request.space, *(run.config["network"]["name"] for run in record.trials)}
     own_code.check(search, names, accept=changed_code)
     own = found_again(search)
-    problem = Problem(request, space, unchanged_images(search, own), unchanged_validation(search, own))
-    before = record.samples or request.samples
+    problem = Problem(
+        request,
+        space,
+        unchanged_images(search, own),
+        unchanged_validation(search, own),
+        first=read_list(search.folder / FIRST) if request.first is not None else None,
+        prior=read_prior(search.folder) if request.warm_start is not None else NO_PRIOR,
+    )
     if samples is not None and samples < before:
         raise RequestError(f"--samples can only grow: the search has {before}, got {samples}")
     notes = _growing(search, record, before, samples) if samples is not None and samples > before else ()
@@ -199,6 +216,7 @@ def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
             "guessing": asdict(problem.guess),
             **own,
         },
+        **_began_with(problem),
         "slots": here.slots,
         "threads": here.threads,
         "precision": here.precision,
@@ -211,6 +229,14 @@ def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
             "gpus": [torch.cuda.get_device_name(i) for i in range(min(here.num_gpus, torch.cuda.device_count()))],
         },
     }
+
+
+def _began_with(problem: Problem) -> dict[str, Any]:
+    """The earlier search that the sampler began with, if there is one."""
+    earlier = problem.request.warm_start
+    if earlier is None:
+        return {}
+    return {"prior": {"search": Path(earlier).name, "trials": len(problem.prior.observed)}}
 
 
 def _create(results: Path, name: str | None, request: Request, facts: dict[str, Any], *, is_shared: bool) -> Search:

@@ -19,12 +19,15 @@ from search.history.record import Run
 from search.history.request import SCHEDULER_OPTIONS
 from search.history.store import Request
 from search.run.images import own_dataset, part_images, training_images
-from search.samplers.make import make_sampler
+from search.run.prior import NO_PRIOR, Prior, prior_of
+from search.samplers.first import draw_of
+from search.samplers.make import history_of, make_sampler
 from search.samplers.optuna_sampler import key_of
 from search.samplers.sampler import Draw, Sampler
 from search.schedulers.scheduler import scheduler_of
 from search.spaces import Space, find_space
 from search.spaces.drawing import everything
+from search.spaces.lists import read_list
 from trainables.config import Config
 from trainables.data.find import Survey, survey_of
 from trainables.data.images import Images
@@ -52,6 +55,10 @@ class Problem:
     """The images of the dataset's own validation part, if it has one."""
     survey: Survey | None = None
     """What a folder of images was taken for; None for a known dataset, and for a search that goes on."""
+    first: Space | None = None
+    """A list of what is tried before anything is drawn, if there is one."""
+    prior: Prior = NO_PRIOR
+    """The trials of an earlier search that the sampler begins with."""
     _costs: dict[str, Cost] = field(default_factory=dict)
 
     @cached_property
@@ -96,9 +103,9 @@ class Problem:
         """What a launch says of the images, in lines."""
         guessing = self.guess.line(shown(self.request.metric, self.guess))
         if self.survey is None:
-            return (guessing,)
+            return (guessing, *self.prior.lines)
         own = self.survey.line(self.request.validation)
-        return (own, guessing, *(f"warning: {line}" for line in self.warnings))
+        return (own, guessing, *self.prior.lines, *(f"warning: {line}" for line in self.warnings))
 
     @cached_property
     def samples(self) -> int:
@@ -111,9 +118,11 @@ class Problem:
             return min(samples, len(self.space.configs))
         if (choices := everything(self.space.function)) is None:
             return samples
-        drawn = {key_of(run.asked.params) for run in asked}
+        configs = self.first.configs[len(asked) :] if self.first else ()
+        to_come = [draw_of(self.space.function, config) for config in configs]
+        drawn = {key_of(params) for params in (*(run.asked.params for run in asked), *(d.params for d in to_come))}
         left = (choice for choice in choices if key_of(choice.params) not in drawn and self._is_possible(choice.config))
-        return min(samples, len(asked) + len(list(left)))
+        return min(samples, len(asked) + len(to_come) + len(list(left)))
 
     def _is_possible(self, config: Config) -> bool:
         try:
@@ -136,13 +145,14 @@ class Problem:
 
     def check_list(self) -> None:
         """Raise RequestError for a line of a list that these images cannot be trained with."""
-        for number, config in zip(self.space.lines, self.space.configs, strict=True):
-            try:
-                self.check(config)
-            except ValueError as error:
-                raise RequestError(
-                    f"{self.space.name}, line {number} is impossible for these images: {error}"
-                ) from error
+        for listed in (self.space, *([self.first] if self.first else [])):
+            for number, config in zip(listed.lines, listed.configs, strict=True):
+                try:
+                    self.check(config)
+                except ValueError as error:
+                    raise RequestError(
+                        f"{listed.name}, line {number} is impossible for these images: {error}"
+                    ) from error
 
     def complete(self, config: Config) -> Config:
         """A drawn configuration with the request's epochs and augmentation where it has none of its own."""
@@ -150,7 +160,10 @@ class Problem:
 
     def sampler(self) -> Sampler:
         """Who draws; impossible networks, and what was drawn before, are drawn again."""
-        return make_sampler(self.space, self.request.sampler, self.request.seed, self.check)
+        request = self.request
+        history = history_of(request, scheduler_of(request, request.samples).rungs, self.prior.observed)
+        first = self.first.configs if self.first else ()
+        return make_sampler(self.space, request.sampler, request.seed, self.check, history, first)
 
     def order(self, samples: int) -> Sequence[int]:
         """Trial numbers as they begin: the longest first where all is known, a list of which nothing is stopped.
@@ -204,6 +217,22 @@ def cost_of(config: Config, images: Images) -> Cost:
     return cost
 
 
+def first_of(request: Request, space: Space) -> Space | None:
+    """The list of what is tried first; raises RequestError where it does not fit the space or the number of trials."""
+    if request.first is None:
+        return None
+    if space.function is None:
+        raise RequestError(
+            f"--first is for a space that is drawn from, and {space.name} is a list: put them first in it"
+        )
+    found = read_list(Path(request.first))
+    if len(found.configs) > request.samples:
+        raise RequestError(
+            f"--first {request.first} holds {len(found.configs)} configurations, more than --samples {request.samples}"
+        )
+    return found
+
+
 def new_problem(request: Request, *, is_share_asked: bool) -> Problem:
     """A new search's problem; raises one of the named errors for what cannot be searched."""
     scheduler_of(request, request.samples)  # a wrong option is said before the images are read
@@ -217,7 +246,15 @@ def new_problem(request: Request, *, is_share_asked: bool) -> Problem:
         )
     given = part_images(request, "validation", own) if taken and taken.validation else None
     images = training_images(request, own)
-    problem = Problem(request, space, images, given, replace(taken, bits=images.bits) if taken else None)
+    problem = Problem(
+        request,
+        space,
+        images,
+        given,
+        replace(taken, bits=images.bits) if taken else None,
+        first_of(request, space),
+        prior_of(request, space.function, images),
+    )
     _ = problem.num_train  # a split that cannot be is the first to be said
     if own:
         _, height, width = images.shape

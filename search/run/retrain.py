@@ -61,6 +61,7 @@ def retrain(
     What an earlier retrain of the same trials in the same way has done is not done again. Raises RequestError where
     there is nothing to retrain, or not in this way. changed_code: as in a resume.
     """
+    options = options.settled(search.facts)
     own = found_again(search)
     train, validation, trained_on = _images(search, own, how)
     if own:

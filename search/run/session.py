@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from search.machines import machine
 from search.machines.machine import Machine, describe
 from search.readable import count
 from search.run.driver import RETRIES, Driver
+from search.run.engines import DEFAULT_ENGINE
 from search.run.engines.engine import EngineError, Train, Work, engine
 from search.run.progress import Progress
 from search.run.shelf import Shelf
@@ -44,13 +45,18 @@ class Options:
     """Seconds without progress after which a worker ends itself."""
     address: str | None = None
     """HOST:PORT of a Ray cluster; None for a Ray of its own."""
-    engine: str = "tune"
-    """What executes tasks: see `search.run.engines`."""
+    engine: str | None = None
+    """What executes tasks: see `search.run.engines`; None for what executed those of the launch, or tune."""
 
     @property
     def deadline(self) -> float | None:
         """When a session that begins now is out of time, in Unix seconds."""
         return time.time() + self.max_time if self.max_time else None
+
+    def settled(self, facts: dict[str, Any]) -> "Options":
+        """With an engine. facts: of the search, which began with one; a cluster needs tune, whatever that was."""
+        begun = DEFAULT_ENGINE if self.address else facts.get("engine", DEFAULT_ENGINE)
+        return replace(self, engine=self.engine or begun)
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Outcome:
     reason: str
     """Why: "finished", "interrupted", "out of time", "disk full" or "taken over"."""
     detail: str | None = None
-    """What the disk said, or who took over."""
+    """What the disk said, who took over, or why nothing was to be done."""
     address: str | None = None
     """The Ray cluster that it ran on, if any."""
 
@@ -128,7 +134,8 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
             )
         for line in errand.notes:
             progress.say(line)
-        train = engine(options.engine)  # Ray takes seconds to import, and a wrong request does not wait for it
+        # Ray takes seconds to import, and a wrong request does not wait for it.
+        train = engine(options.engine or DEFAULT_ENGINE)
         opened = Opened(
             samples=errand.samples,
             slots=here.slots,

@@ -1,5 +1,33 @@
 """Who draws configurations from a space: one file a sampler, whose names are known without importing Optuna."""
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the command line says of a sampler."""
+
+    what: str
+    """What it draws, in a few words."""
+    learns: bool = False
+    """Whether its draws depend on how earlier trials did."""
+
+
 #: The samplers of spaces that are functions. Each is the module of its name here, which has a function
-#: `sampler(function, seed, check)` that returns a `search.samplers.sampler.Sampler` (see `search.samplers.make`).
-SAMPLERS = ("random", "tpe")
+#: `sampler(function, seed, check, history)` that returns a `search.samplers.sampler.Sampler` (see
+#: `search.samplers.make`). The history is None for those that do not learn.
+SAMPLERS = {
+    "random": Kind("each trial independently"),
+    "tpe": Kind("near what was good, by Optuna's TPE", learns=True),
+    "gp": Kind("where a Gaussian process expects more", learns=True),
+    "qmc": Kind("evenly, by a Sobol sequence"),
+}
+
+LEARNING = tuple(name for name, kind in SAMPLERS.items() if kind.learns)
+"""The samplers whose draws depend on how earlier trials did."""
+
+HEARS = {
+    "everything": "all that is measured by the time of a draw",
+    "waves": "what was measured when the trials before had come to rest, a wave of trials at a time",
+}
+"""What a sampler that learns may be told, the default first."""

@@ -1,17 +1,16 @@
 """Draws from a space that is a function, with any of Optuna's samplers."""
 
 import json
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import optuna
 from optuna.distributions import distribution_to_json
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
-from architectures.errors import one_line
 from architectures.layers import SizeError
-from search.history.optuna_trial import optuna_trial
 from search.history.record import Run
+from search.samplers.hearing import History
 from search.samplers.sampler import Check, Draw, derive_seed
 from search.spaces.drawing import Choice, everything
 from search.spaces.space import Function, SpaceError, draw
@@ -23,6 +22,10 @@ PATIENCE = 100  # draws that are impossible or were drawn before, after which a 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
+Make = Callable[[int, int], optuna.samplers.BaseSampler]
+"""Makes Optuna's sampler for a trial's draw from the trial's number and the draw's own seed."""
+
+
 class OptunaSampler:
     """Makes one of Optuna's samplers anew for each draw, with a seed of the draw's own, and tells it the history."""
 
@@ -31,14 +34,12 @@ class OptunaSampler:
         function: Function,
         seed: int,
         check: Check,
-        make: Callable[[int], optuna.samplers.BaseSampler],
-        *,
-        learns: bool,
+        make: Make,
+        history: History | None = None,
     ) -> None:
-        """seed: the search's. make: Optuna's sampler for a draw's seed. learns: whether it needs the history."""
+        """seed: the search's. history: what it learns from; None if it does not learn."""
         self._function, self._seed, self._check = function, seed, check
-        self._make, self._learns = make, learns
-        self._told: dict[int, FrozenTrial] = {}
+        self._make, self._history = make, history
         self._drawn: dict[int, str] = {}
 
     def draw(self, trial: int) -> Draw | None:
@@ -49,7 +50,7 @@ class OptunaSampler:
         space fails, or gives as many impossible configurations.
         """
         taken = {drawn for number, drawn in self._drawn.items() if number != trial}
-        sampler = self._make(derive_seed(self._seed, trial, purpose="draw"))
+        sampler = self._make(trial, derive_seed(self._seed, trial, purpose="draw"))
         study = self._study(sampler)
         impossible: list[str] = []
         repeated = 0
@@ -64,7 +65,9 @@ class OptunaSampler:
             else:
                 impossible.append(reason)
             study.tell(asked, state=TrialState.FAIL)
-            if not self._learns:  # within a study a parameter's choices must not change, and random draws need none
+            if (
+                self._history is None
+            ):  # within a study a parameter's choices must not change, and random draws need none
                 study = self._study(sampler)
             if len(impossible) + repeated == PATIENCE and (choices := everything(self._function)) is not None:
                 return self._choose(trial, choices, taken, impossible)
@@ -73,24 +76,19 @@ class OptunaSampler:
         raise SpaceError(f"{MAX_REDRAWS} draws in a row are impossible; the last one: {impossible[-1]}")
 
     def tell(self, run: Run) -> None:
-        """Keep a run for the next draws; a later state of it replaces an earlier one.
+        """Keep a run for the next draws; how it stands now replaces how it stood.
 
         Raises SpaceError for a run that does not hold its parameters and their distributions.
         """
         self._drawn[run.asked.trial] = key_of(run.asked.params)
-        if not self._learns:
-            return
-        try:
-            self._told[run.asked.trial] = optuna_trial(run)
-        except (ValueError, LookupError, TypeError) as error:
-            raise SpaceError(
-                f"trial {run.asked.trial} of the ledger holds no draw that Optuna can learn from: {one_line(error)}"
-            ) from error
+        if self._history is not None:
+            self._history.tell(run)
 
     def _study(self, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
         """A study with all that was told."""
         study = optuna.create_study(direction="maximize", sampler=sampler)
-        study.add_trials(told for _, told in sorted(self._told.items()))
+        if self._history is not None:
+            study.add_trials(self._history.trials())
         return study
 
     def _why_not(self, config: Config) -> str | None:
@@ -113,8 +111,13 @@ class OptunaSampler:
 
     def _take(self, trial: int, found: Choice, impossible: list[str]) -> Draw:
         self._drawn[trial] = key_of(found.params)
-        distributions = {name: distribution_to_json(each) for name, each in found.distributions.items()}
-        return Draw(found.config, found.params, distributions, tuple(impossible))
+        return as_draw(found, impossible)
+
+
+def as_draw(found: Choice, impossible: Sequence[str] = ()) -> Draw:
+    """A choice as the history keeps it. impossible: why draws before it were discarded."""
+    distributions = {name: distribution_to_json(each) for name, each in found.distributions.items()}
+    return Draw(found.config, found.params, distributions, tuple(impossible))
 
 
 def key_of(params: Mapping[str, Any]) -> str:

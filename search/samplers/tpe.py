@@ -4,23 +4,32 @@ import warnings
 
 import optuna
 
+from search.samplers.guided import every_second_at_random
+from search.samplers.hearing import LEAST, Ended, History
 from search.samplers.optuna_sampler import OptunaSampler
 from search.samplers.sampler import Check
 from search.spaces.drawing import check_constant
 from search.spaces.space import Function
 
+_ENDED = 10  # trials that are told before it learns where all that has ended is told
 
-def sampler(function: Function, seed: int, check: Check) -> OptunaSampler:
+
+def sampler(function: Function, seed: int, check: Check, history: History) -> OptunaSampler:
     """Optuna's TPE, multivariate, with running trials taken for bad ones.
 
     Raises SpaceError for a space whose parameters change their choices.
     """
     check_constant(function)
-    return OptunaSampler(function, seed, check, _make, learns=True)
+    if isinstance(history, Ended):
+        return OptunaSampler(function, seed, check, lambda _, own: _tpe(own, _ENDED), history)
+    make = every_second_at_random(lambda own: _tpe(own, LEAST))
+    return OptunaSampler(function, seed, check, make, history)
 
 
-def _make(seed: int) -> optuna.samplers.BaseSampler:
+def _tpe(seed: int, least: int) -> optuna.samplers.BaseSampler:
     # Without groups Optuna's multivariate TPE would draw conditional parameters one by one.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+        return optuna.samplers.TPESampler(
+            seed=seed, n_startup_trials=least, multivariate=True, group=True, constant_liar=True
+        )

@@ -1,6 +1,7 @@
 """What there is to search: networks and spaces, for people."""
 
 import inspect
+import json
 from typing import Any
 
 from architectures.blocks import Network
@@ -42,6 +43,17 @@ def _figures(network: Network, shape: Shape, num_classes: int) -> dict[str, Any]
 def network(name: str, hyperparameters: dict[str, Any], shape: Shape, num_classes: int) -> Rows:
     """A row for each layer with its output shape and counts, and their sum."""
     return describe(make_network(name, hyperparameters, shape, num_classes), shape, num_classes)
+
+
+def hyperparameters(name: str) -> str:
+    """What `--set` changes of a family, with the published values."""
+    own = FAMILIES[name].hyperparameters
+    values = ", ".join(f"{key}={'unset' if value is None else _plain(value)}" for key, value in own.items())
+    return f"{name} takes, with --set KEY=VALUE: {values}"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def spaces() -> Rows:

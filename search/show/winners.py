@@ -9,6 +9,7 @@ from search.history.events import Chosen
 from search.history.load import Loaded
 from search.history.metric import ACCURACY, BALANCED, METRICS, Guess, shown, words
 from search.history.record import Key, Run
+from search.history.store import retrain_folder
 from search.readable import count, duration, percent
 from search.show.terminal import Rows, console, print_rows
 
@@ -112,6 +113,9 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
     for row in sorted(mistaken, key=lambda row: row["accuracy"])[:3]:
         of_run = f"({row['trial']}-{row['repeat']}), most often mistaken for {row['mistaken_for']}"
         console.print(f"hardest class: {row['class']} {row['accuracy']:.1%} {of_run}")
+    if report["winners"]:
+        best = retrain_folder(found.search.folder, found.record.runs[keys[0]])
+        console.print(f"weights and predictions of {best.name}: {best}", soft_wrap=True)
     console.print(f"The test set of this search was read {count(report['test_passes'], 'time')}.")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from architectures.families import FAMILIES
 from trainables.config import Config, ConfigError, NetworkConfig, OptimizerConfig, TrainingConfig
 
 
@@ -31,3 +32,26 @@ def config_of(params: Mapping[str, Any]) -> Config:
         optimizer=OptimizerConfig(optimizer, arguments.pop("lr"), weight_decay, arguments),
         training=TrainingConfig.of(rest),
     )
+
+
+def flat_names_of(config: Config) -> dict[str, Any]:
+    """The flat names and values of a configuration, with what its family has by default: the way back of `config_of`.
+
+    A weight decay has both of its names.
+    """
+    network, optimizer = config.network, config.optimizer
+    defaults = FAMILIES[network.name].hyperparameters if network.name in FAMILIES else {}
+    own = {**optimizer.arguments, "lr": optimizer.lr, "weight_decay": optimizer.weight_decay}
+    return {
+        **config.to_json()["training"],
+        "network": network.name,
+        **{f"{network.name}/{key}": value for key, value in {**defaults, **network.hyperparameters}.items()},
+        "optimizer": optimizer.name,
+        "weight_decay": optimizer.weight_decay,
+        **{f"{optimizer.name}/{key}": value for key, value in own.items()},
+    }
+
+
+def without_prefix(name: str) -> str:
+    """A flat name without its network or optimizer: `lr` for `sgd/lr`."""
+    return name.rpartition("/")[2]

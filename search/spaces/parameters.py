@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from search.spaces.space import Function, draw
+from search.spaces.explorer import explore, value_at
+from search.spaces.space import Function
 
 
 @dataclass(frozen=True)
@@ -21,49 +22,17 @@ class Parameter:
     """Other parameters and the choices of them under which it is drawn; empty when it always is."""
 
 
-class _Explorer:
-    """Draws at random and notes what was suggested: the methods of an Optuna trial that a space uses."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
-        self.params: dict[str, Any] = {}
-        self.distributions: dict[str, BaseDistribution] = {}
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        value = choices[int(self._rng.integers(len(choices)))]
-        return self._note(name, CategoricalDistribution(choices), value)
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        value = low if step else float(self._rng.uniform(low, high))
-        return self._note(name, FloatDistribution(low, high, log=log, step=step), value)
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        value = int(self._rng.integers(low, high + 1))
-        return self._note(name, IntDistribution(low, high, log=log, step=step), value - (value - low) % step)
-
-    def _note(self, name: str, distribution: BaseDistribution, value: Any) -> Any:
-        self.params[name] = value
-        self.distributions[name] = distribution
-        return value
-
-
 def parameters(function: Function, draws: int = 2000) -> list[Parameter]:
     """Every parameter that a space draws, in the order of drawing, with the conditions found by `draws` random draws.
 
     Raises SpaceError when the space fails.
     """
     rng = np.random.default_rng(0)
-    seen = []
-    for _ in range(draws):
-        explorer = _Explorer(rng)
-        draw(function, explorer)  # type: ignore[arg-type]
-        seen.append(explorer)
+    seen = [explore(function, lambda _, distribution: value_at(distribution, rng.random())) for _ in range(draws)]
     distributions: dict[str, BaseDistribution] = {}
-    for explorer in seen:
-        distributions |= {k: v for k, v in explorer.distributions.items() if k not in distributions}
-    drawn = [explorer.params for explorer in seen]
+    for each in seen:
+        distributions |= {k: v for k, v in each.distributions.items() if k not in distributions}
+    drawn = [each.params for each in seen]
     found = [Parameter(name, distributions[name], _conditions(name, drawn, distributions)) for name in distributions]
     longest = max(drawn, key=len)
     order = {name: i for i, name in enumerate(longest)}

@@ -1,6 +1,6 @@
 """Storage: a second home of searches, so that another machine can go on when one dies with its disk.
 
-STORAGE/NAME/search.json, space.jsonl           copies
+STORAGE/NAME/search.json, space.jsonl, …        copies
 STORAGE/NAME/drivers/0002.json                  the claim of the second driver that wrote here
 STORAGE/NAME/record/0002-5ac1f00d-000001.jsonl  its first segment: whole ledger lines, never rewritten
 STORAGE/NAME/beats/0002-5ac1f00d.json           its heartbeat
@@ -31,8 +31,8 @@ Every line is in the storage this many seconds after it was recorded, or sooner.
 the epochs whose lines are not there.
 """
 
-DESCRIPTION = ("search.json", "space.jsonl")
-"""The files that say what was asked; the second is there when a list was."""
+DESCRIPTION = ("search.json", "space.jsonl", "first.jsonl", "prior.jsonl")
+"""The files that say what was asked; the second is there when a list was, the others with --first and --warm-start."""
 
 RETRAINED = ("config.json", "model.safetensors", "predictions.parquet")
 """The files of a retrain."""

@@ -19,7 +19,7 @@ from trainables.data.images import Images
 from trainables.files import Folder
 from trainables.optimizers import OPTIMIZERS
 from trainables.resident import Resident
-from trainables.training import Training, default_precision, evaluate
+from trainables.training import Training, evaluate
 from trainables.worker import checkpoints
 
 
@@ -253,10 +253,6 @@ def test_bfloat16_trains_near_float32_and_keeps_its_weights_in_float32(make: Mak
     assert first.train_loss != plain
     assert first.train_loss == pytest.approx(plain, rel=0.02)
     assert {p.dtype for p in half.model.parameters()} == {torch.float32}
-
-
-def test_the_default_precision_is_one_that_trains() -> None:
-    assert default_precision("cpu") in ("float32", "bfloat16")
 
 
 def test_a_configuration_without_epochs_is_refused(make: Make) -> None:

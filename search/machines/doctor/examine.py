@@ -1,6 +1,6 @@
 """Look at everything that a search needs.
 
-Nothing is changed and nothing is started. Neither torch nor Ray is imported unless a GPU or a cluster is to be asked.
+Nothing is changed and nothing is started. Ray is not imported unless a cluster is to be asked.
 """
 
 from pathlib import Path

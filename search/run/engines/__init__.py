@@ -6,3 +6,5 @@ recorded or made-up curves against a clock.
 
 ENGINES = ("tune", "inline")
 """The engines that train; each is a module of this package with a function `train`."""
+
+DEFAULT_ENGINE = "tune"

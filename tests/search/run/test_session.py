@@ -100,6 +100,26 @@ def test_a_search_that_is_out_of_time_says_so_and_is_resumed_to_its_end(tmp_path
     searches.assert_same_tables(outcome.search.folder, whole.search.folder)
 
 
+def test_a_finished_search_that_is_resumed_opens_no_session_and_its_tables_are_there_again(tmp_path, request_of):
+    first = launch(request_of(), INLINE, results=tmp_path, name="one")
+    before = first.search.ledger.read_bytes()
+    (first.search.folder / "trials.parquet").unlink()
+    outcome = resume(store.find(tmp_path, "one"), Options(), samples=None)
+    assert (outcome.reason, outcome.detail) == ("finished", "nothing is left to train; --samples N adds trials")
+    assert first.search.ledger.read_bytes() == before
+    assert (first.search.folder / "trials.parquet").exists()
+
+
+def test_a_session_takes_the_engine_of_the_launch_unless_told_and_a_cluster_needs_tune(tmp_path, request_of):
+    search = launch(request_of(), Options(engine="inline", max_time=1e-9), results=tmp_path, name="one").search
+    assert search.facts["engine"] == "inline"
+    assert Options().settled(search.facts).engine == "inline"
+    assert Options(engine="tune").settled(search.facts).engine == "tune"
+    assert Options(address="127.0.0.1:6379").settled(search.facts).engine == "tune"
+    assert Options().settled({}).engine == "tune"
+    assert resume(search, Options(), samples=None).reason == "finished"
+
+
 def test_searches_of_one_second_that_nobody_named_have_names_of_their_own(tmp_path, request_of, monkeypatch):
     monkeypatch.setattr(time, "strftime", lambda _: "20260101-000000")
     options = Options(engine="inline", max_time=1e-9)

@@ -133,7 +133,7 @@ def test_every_sampler_draws_and_is_told(name):
 
 
 def test_an_unknown_sampler_is_refused_with_the_known_ones():
-    with pytest.raises(SpaceError, match="unknown sampler 'best'; known: random, tpe"):
+    with pytest.raises(SpaceError, match="unknown sampler 'best'; known: random, tpe, gp, qmc"):
         sampler("best")
 
 
@@ -200,7 +200,7 @@ def test_a_large_space_that_gives_the_same_again_and_again_ends():
         def sample_independent(self, *_):
             return 0.5
 
-    drawing = OptunaSampler(stuck, 0, anything, lambda seed: Constant(seed), learns=False)
+    drawing = OptunaSampler(stuck, 0, anything, lambda _, seed: Constant(seed))
     assert drawing.draw(0) is not None and drawing.draw(1) is None
 
 

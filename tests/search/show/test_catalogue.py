@@ -24,6 +24,12 @@ def test_every_family_has_a_row_with_its_parameters_in_both_ways_of_counting() -
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+def test_the_hyperparameters_of_a_family_are_named_with_their_defaults(name: str) -> None:
+    line = catalogue.hyperparameters(name)
+    assert all(f" {key}=" in line for key in FAMILIES[name].hyperparameters)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_network_is_shown_layer_by_layer_and_its_last_row_is_the_familys(name: str) -> None:
     rows = catalogue.network(name, {}, SHAPE, 100)
     (family,) = (row for row in catalogue.networks(SHAPE, 100) if row["name"] == name)

@@ -33,8 +33,8 @@ PUBLISHED_RANGES = {
     "sgd/dampening": (0.0, 0.4, False),
 }
 
-#: Of the first 50 draws with 0.1.0, for `modern` with the version that brought it: space, sampler and seed to the
-#: beginning of their SHA-256.
+#: Of the first 50 draws with 0.1.0, for `modern` and `modern_small` with the version that brought each: space, sampler
+#: and seed to the beginning of their SHA-256.
 DRAWS = {
     ("cnn_published", "random", 0): "f5253ddf4261c61f",
     ("cnn_published", "random", 1): "d6dd0033ddfb4114",
@@ -51,6 +51,7 @@ DRAWS = {
     ("modern", "random", 0): "4043b0f01787645f",
     ("modern", "random", 1): "f608f212ef79f61e",
     ("modern", "tpe", 0): "0100e16b78c57a0c",
+    ("modern_small", "random", 0): "d46c158f81386dde",
 }
 
 
@@ -58,9 +59,9 @@ def by_name(space):
     return {parameter.name: parameter for parameter in parameters(SPACES[space])}
 
 
-def test_the_built_in_spaces_are_two_of_all_published_families_a_modern_one_and_one_of_each_family():
+def test_the_built_in_spaces_are_two_of_all_published_families_two_modern_ones_and_one_of_each_family():
     assert list(SPACES)[:10] == ["cnn_published", "cnn_all", *FAMILIES]
-    assert set(SPACES) == {"cnn_published", "cnn_all", "modern", *REGISTRY}
+    assert set(SPACES) == {"cnn_published", "cnn_all", "modern", "modern_small", *REGISTRY}
 
 
 @pytest.mark.parametrize("name", REGISTRY)

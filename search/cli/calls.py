@@ -1,0 +1,43 @@
+"""The verbs that train, called from Python: the same words as on the command line, checked by the same rules."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from search.cli.launching import launch, resume
+from search.cli.retraining import retrain
+from search.history.load import Loaded, read_search
+
+VERBS: dict[str, click.Command] = {"launch": launch, "resume": resume, "retrain": retrain}
+
+
+def call(verb: str, search: str | None = None, **words: Any) -> Loaded:
+    """Run a verb with its options as keywords, and load the search that it worked on.
+
+    What the command prints is printed. Raises TypeError for a word that the verb does not know, and what the command
+    would report in one line: a click.ClickException or an HpsearchError.
+    """
+    command = VERBS[verb]
+    arguments = [*([search] if search is not None else []), *_options(command, words)]
+    try:
+        command.main(arguments, prog_name=f"hpsearch {verb}", standalone_mode=False)
+    except SystemExit as end:  # some trials failed, which the tables say; or it was interrupted
+        if end.code == 130:
+            raise KeyboardInterrupt from end
+    return read_search(Path(words.get("results") or "results"), search or words.get("name"))
+
+
+def _options(command: click.Command, words: dict[str, Any]) -> Iterator[str]:
+    """The command line of options that are given as keywords, such as limit_train=4000."""
+    known = {option.opts[0].removeprefix("--").replace("-", "_"): option for option in command.params}
+    for word, value in words.items():
+        option = known.get(word)
+        if not isinstance(option, click.Option):
+            given = sorted(name for name, each in known.items() if isinstance(each, click.Option))
+            raise TypeError(f"{command.name}() has no option '{word}'; it takes {', '.join(given)}")
+        if option.is_flag:
+            yield from [option.opts[0]] if value else []
+        elif value is not None:
+            yield from (option.opts[0], str(value))

@@ -1,0 +1,88 @@
+"""The verb that writes a search as a page: report."""
+
+from pathlib import Path
+
+import click
+
+from search.cli import options
+from search.cli.types import OptionError
+
+FORMATS = ("html", "md")
+
+
+@click.command()
+@click.argument("searches", nargs=-1)
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write.  [default: report.html in its folder]")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="html",
+    show_default=True,
+    help="A page, or a table in Markdown on standard output.",
+)
+@click.option(
+    "--figures", type=click.Path(path_type=Path), metavar="DIR", help="Write the figures as SVG and PNG files instead."
+)
+@options.storage
+@options.results
+def report(
+    searches: tuple[str, ...], out: Path | None, form: str, figures: Path | None, storage: str | None, results: Path
+) -> None:
+    """Write a search as one page that opens anywhere, also while it runs.
+
+    The page is one HTML file that needs no network: figures, their data, and what can be trusted.
+
+    \b
+    hpsearch report                          the newest search, to results/NAME/report.html
+    hpsearch report my-search --out page.html
+    hpsearch report one another --out both.html        side by side
+    hpsearch report --format md >> pull-request.md
+    hpsearch report --figures paper/         needs pip install 'hpsearch[figures]'
+    """
+    from contextlib import ExitStack
+
+    from search.page.page import as_file, page_of
+    from search.page.view import View
+    from search.storage.look import opened
+
+    if twice := {name for name in searches if searches.count(name) > 1}:
+        raise OptionError(f"each search is named once; '{min(twice)}' is named {searches.count(min(twice))} times")
+    if figures is not None and (out is not None or form != "html"):
+        raise OptionError("--figures writes a folder of files; leave out --out and --format")
+    with ExitStack() as stack:
+        names = searches or (None,)
+        views = [View(stack.enter_context(opened(results, name, storage))) for name in names]
+        if form == "md":
+            from search.page.markdown import markdown
+
+            _write(markdown(views), out)
+            return
+        page = page_of(views)
+        if figures is not None:
+            from search.page.drawing import write_figures
+
+            click.echo(write_figures(page, figures))
+            return
+        if out is None:
+            if len(views) > 1 or storage is not None:
+                raise OptionError(
+                    "several searches, or one of a storage, have no folder for their page: give --out FILE"
+                )
+            out = views[0].found.search.folder / "report.html"
+        _write(as_file(page), out)
+
+
+def _write(text: str, out: Path | None) -> None:
+    """Write a file, whole or not at all, or to standard output; raises OptionError where it cannot be written."""
+    from architectures.errors import one_line
+    from trainables import files
+
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        files.write(out, text.encode())
+    except OSError as error:
+        raise OptionError(f"cannot write {out}: {error.strerror or one_line(error)}; give another --out") from error
+    click.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB; open it in a browser" if out.suffix == ".html" else str(out))

@@ -1,0 +1,1 @@
+"""For people in a browser: a search as one file, and the same page live."""

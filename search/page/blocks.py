@@ -1,0 +1,193 @@
+"""What a page is made of, as plain data: facts, tables, and figures that are drawn from the rows of their tables.
+
+A figure holds no number of its own: its marks name columns of its table. The page draws it with Plotly
+(`web/figures.js`), `drawing.py` with matplotlib, and people get the table itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Rows = list[dict[str, Any]]
+
+Kind = Literal["text", "count", "number", "percent", "seconds", "epoch"]
+"""How values are shown: accuracies are fractions of one, times are seconds."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table."""
+
+    name: str
+    """Its name in rows and downloads."""
+    label: str
+    """Its name for people."""
+    kind: Kind = "text"
+    """How its values are shown."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows with the same columns. One with a column `trial` takes part in what is selected on the page."""
+
+    columns: tuple[Column, ...]
+    """The columns, in the order in which they are shown."""
+    rows: Rows
+    """A value for each column; None where there is none."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a figure."""
+
+    label: str
+    """What it shows, with its unit."""
+    kind: Kind = "number"
+    """How its ticks are shown; text gives each value a place of its own."""
+    log: bool = False
+    """Whether it is logarithmic."""
+    order: tuple[str, ...] = ()
+    """The places of an axis of texts, from left to right or from top to bottom."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that is drawn for each row, or for a part of the rows."""
+
+    kind: Literal["line", "steps", "points", "bars", "spans", "intervals", "cells"]
+    """Lines join a group's rows; spans and intervals go from `low` to `high` along x, cells are coloured by `value`."""
+    x: str
+    """The column of x; of spans and intervals the middle or the beginning."""
+    y: str
+    """The column of y."""
+    name: str = ""
+    """What it is called in the legend; empty for nothing."""
+    where: tuple[str, Any] | None = None
+    """The column and its value in the rows that are drawn; None for all."""
+    group: str | None = None
+    """The column that tells lines apart, or the colours of points and spans."""
+    low: str | None = None
+    """The column of an interval's lower end."""
+    high: str | None = None
+    """The column of an interval's upper end."""
+    value: str | None = None
+    """The column that colours a cell."""
+    role: str = "main"
+    """A colour by its part in the page: main, accent, good, bad, faint."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Another way to look at a figure."""
+
+    label: str
+    """What it is called on the page."""
+    bind: Mapping[str, str] = field(default_factory=dict)
+    """Columns that stand in the place of those that the marks name."""
+    axis: Axis | None = None
+    """The axis of x in its place."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure with all that is said of it."""
+
+    key: str
+    """Its name in addresses and files."""
+    title: str
+    """A few words above it."""
+    sentence: str
+    """What to see in it."""
+    alt: str
+    """What it looks like, for those who cannot see it."""
+    table: Table
+    """Its data."""
+    marks: tuple[Mark, ...]
+    """What is drawn, the first at the back."""
+    x: Axis
+    """The horizontal axis."""
+    y: Axis
+    """The vertical axis."""
+    choices: tuple[Choice, ...] = ()
+    """Ways to look at it; the first is shown."""
+    height: int = 380
+    """Pixels."""
+    top: Sequence[int] = ()
+    """Trials that may be shown above the others, best first; the reader chooses how many."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """A few sentences."""
+
+    key: str
+    """Its name on the page."""
+    lines: tuple[str, ...]
+    """A paragraph each."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Terms and what they are."""
+
+    key: str
+    """Its name on the page."""
+    rows: tuple[tuple[str, str], ...]
+    """Term and value, in words."""
+    large: bool = False
+    """Whether they are the figures that a reader looks for first."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table with a title."""
+
+    key: str
+    """Its name on the page."""
+    title: str
+    """A few words above it."""
+    table: Table
+    """The rows."""
+    sentence: str = ""
+    """What to see in it."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A long table that the browser sorts, and narrows to the trials that are selected."""
+
+    key: str
+    """Its name on the page."""
+    title: str
+    """A few words above it."""
+    table: Table
+    """The rows."""
+    sentence: str
+    """What to see in it."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A network, drawn layer by layer."""
+
+    key: str
+    """Its name on the page."""
+    title: str
+    """A few words above it."""
+    table: Table
+    """A row for each layer: layer, operation, output, parameters, flops."""
+
+
+Block = Words | Facts | Sheet | Listing | Layers | Figure
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page."""
+
+    key: str
+    """Its name in addresses."""
+    title: str
+    """Its heading."""
+    blocks: tuple[Block, ...]
+    """What it shows, in order."""

@@ -1,0 +1,320 @@
+"""The winners up close: curves, training against validation, the network, mistakes, classes, calibration."""
+
+import re
+
+import numpy as np
+
+from architectures.describe import describe
+from architectures.errors import HpsearchError
+from architectures.families import make_network
+from search.history.record import Run, is_family
+from search.history.store import retrain_folder
+from search.page.blocks import Axis, Block, Choice, Column, Figure, Layers, Mark, Rows, Section, Sheet, Table, Words
+from search.page.view import View, label
+from search.readable import count, percent
+from trainables import metrics
+from trainables.data.superclasses import SUPERCLASSES
+from trainables.predictions import read_predictions
+
+_MOST = 3  # winners that are shown up close
+_PAIRS = 12  # mistakes that are listed
+_LONG = re.compile(r"\d+\.\d{4,}")  # numbers that were drawn, with more digits than a reader needs
+_BINS = 10  # of the reliability diagram
+_READABLE = 40  # classes beyond which a matrix shows their order alone and is read by zooming
+
+
+def close(view: View) -> Section:
+    """The section of a search: of its tested winners, or of its best trial while there are none."""
+    runs = view.tested[:_MOST]
+    if not view.ranked:
+        return Section("close", "The winners up close", (Words("close-words", ("There is no measured trial yet.",)),))
+    blocks: list[Block] = []
+    if not runs:
+        told = "No winner has been retrained and tested yet; this is the best trial of the search."
+        blocks.append(Words("close-words", (told,)))
+    elif len(view.tested) > _MOST:
+        blocks.append(
+            Words("close-words", (f"The first {_MOST} of {len(view.tested)} tested retrains, by validation.",))
+        )
+    for run in runs or view.ranked[:1]:
+        blocks += _of_run(view, run)
+    return Section("close", "The winners up close", tuple(blocks))
+
+
+def _of_run(view: View, run: Run) -> list[Block]:
+    searched = view.record.runs[run.key[0], 0]
+    blocks: list[Block] = [
+        Words(f"gap-{_id(run)}", (f"{label(run)}: {_settings(run)}", *_gap(view, searched, run))),
+        _curves(searched, run),
+    ]
+    if layers := _layers(view, run):
+        blocks.append(layers)
+    if run.test is not None:
+        labels, probabilities, classes = read_predictions(retrain_folder(view.found.search.folder, run))
+        matrix = metrics.confusion(labels, probabilities.argmax(1), len(classes))
+        blocks += [
+            _confusion(run, matrix, classes),
+            _pairs(run, matrix, classes),
+            _classes(run, matrix, classes),
+            _calibration(run, labels, probabilities),
+        ]
+    return blocks
+
+
+def _id(run: Run) -> str:
+    return f"{run.key[0]}-{run.key[1]}"
+
+
+def _settings(run: Run) -> str:
+    optimizer, training = run.config["optimizer"], run.config["training"]
+    told = ", ".join(f"{name} {value:.3g}" for name, value in optimizer.items() if isinstance(value, float))
+    return (
+        f"{optimizer['name']} with {told}; batches of {training['batch_size']}, {count(training['epochs'], 'epoch')}."
+    )
+
+
+def _gap(view: View, searched: Run, run: Run) -> tuple[str, ...]:
+    """The gap between training and validation in words."""
+    last = searched.best
+    lines = []
+    if last and last.train_accuracy is not None and last.val_accuracy is not None:
+        gap = last.train_accuracy - last.val_accuracy
+        if gap > 0.1:
+            told = (
+                "it overfits: more augmentation, dropout, weight decay or images would help more than a larger network"
+            )
+        elif gap > 0.03:
+            told = "a moderate gap"
+        elif gap > -0.03:
+            told = "hardly a gap, so a larger network or longer training may still gain"
+        else:
+            told = "training is the harder task, as augmentation and dropout are at work there alone"
+        lines.append(
+            f"In the search, at its best epoch, it recognised {percent(last.train_accuracy)} of what it trained on and "
+            f"{percent(last.val_accuracy)} of the validation images: {told}."
+        )
+    if run.test is not None and run.measurements and run.measurements[-1].train_accuracy is not None:
+        row = view.retrains[run.key]
+        lines.append(
+            f"Retrained, it recognised {percent(run.measurements[-1].train_accuracy)} in its last epoch of training "
+            f"and {percent(row['test_accuracy'])} of {row['test_images']:,} test images."
+        )
+    return tuple(lines)
+
+
+def _curves(searched: Run, run: Run) -> Figure:
+    rows: Rows = []
+    runs = {"search": searched} | ({"retrain": run} if run is not searched else {})
+    for part, each in runs.items():
+        for event in each.measurements:
+            for what, kind in (("training", "train"), ("validation", "val")):
+                accuracy, loss = getattr(event, f"{kind}_accuracy"), getattr(event, f"{kind}_loss")
+                if accuracy is not None:
+                    rows.append({"line": f"{part}, {what}", "epoch": event.epoch, "accuracy": accuracy, "loss": loss})
+    roles = {
+        "search, training": "faint",
+        "search, validation": "main",
+        "retrain, training": "accent",
+        "retrain, validation": "good",
+    }
+    lines = [line for line in roles if any(row["line"] == line for row in rows)]
+    return Figure(
+        key=f"winner-{_id(run)}",
+        title=f"Curves of {label(run)}",
+        sentence="Accuracy on training images, with augmentation and dropout, and on validation images. A retrain "
+        "without --patience trains on both, so it has no validation of its own.",
+        alt=f"Lines over epochs: {', '.join(lines)}.",
+        table=Table(
+            (
+                Column("line", "line"),
+                Column("epoch", "epoch", "epoch"),
+                Column("accuracy", "accuracy", "percent"),
+                Column("loss", "loss in nats", "number"),
+            ),
+            rows,
+        ),
+        marks=tuple(Mark("line", "epoch", "accuracy", line, ("line", line), role=roles[line]) for line in lines),
+        x=Axis("epoch", "epoch"),
+        y=Axis("accuracy", "percent"),
+        height=340,
+    )  # fmt: skip
+
+
+def _layers(view: View, run: Run) -> Layers | None:
+    """The network layer by layer; None for one of the user's own, which is code that a page does not run."""
+    network, data = run.config["network"], view.found.search.facts["data"]
+    shape, classes = data.get("shape"), data.get("classes")
+    if not is_family(network["name"]) or not shape or not classes:
+        return None
+    own = {key: value for key, value in network.items() if key != "name"}
+    try:
+        found = describe(make_network(network["name"], own, tuple(shape), len(classes)), tuple(shape), len(classes))
+    except (HpsearchError, ValueError, TypeError, OSError):
+        return None  # a family that has changed since, or whose weights are not here
+    columns = (
+        Column("layer", "layer"),
+        Column("operation", "operation"),
+        Column("output", "output"),
+        Column("parameters", "parameters", "count"),
+        Column("flops", "FLOPs", "count"),
+    )
+    rows = [{column.name: row.get(column.name) for column in columns} for row in found]
+    for row in rows:
+        row["operation"] = _LONG.sub(lambda match: f"{float(match[0]):.3g}", row["operation"])
+    return Layers(f"layers-{_id(run)}", f"The network of {label(run)}, layer by layer", Table(columns, rows))
+
+
+# ---- on the test set
+
+
+def _order(classes: tuple[str, ...]) -> tuple[list[int], str]:
+    """The order of the classes in a matrix, and what it is in words: by superclass where those are known."""
+    supers = {fine: n for n, members in enumerate(SUPERCLASSES.values()) for fine in members}
+    if len(classes) == len(supers) and set(classes) == set(supers):
+        return sorted(range(len(classes)), key=lambda i: (supers[classes[i]], classes[i])), "ordered by superclass"
+    return list(range(len(classes))), "in the dataset's order"
+
+
+def _confusion(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
+    order, told = _order(classes)
+    names = [classes[i] for i in order]
+    rows = [
+        {
+            "label": classes[i],
+            "predicted": classes[j],
+            "images": int(matrix[i, j]),
+            "share": matrix[i, j] / max(1, matrix[i].sum()),
+        }
+        for i in order
+        for j in order
+        if matrix[i, j]
+    ]
+    never = [classes[j] for j in range(len(classes)) if not matrix[:, j].any()]
+    missing = [classes[i] for i in range(len(classes)) if not matrix[i].any()]
+    notes = f" Never predicted: {', '.join(never)}." if never else ""
+    notes += f" Without a test image: {', '.join(missing)}." if missing else ""
+    zoom = " Drag to zoom in." if len(classes) > _READABLE else ""
+    return Figure(
+        key=f"confusion-{_id(run)}",
+        title=f"Confusions of {label(run)}",
+        sentence=f"Each row shows what the test images of a class were taken for, as shares of that class, "
+        f"{told}.{notes}{zoom}",
+        alt=f"A square of {len(classes)} classes; {matrix.diagonal().sum():,} of {matrix.sum():,} images lie on its "
+        "diagonal.",
+        table=Table(
+            (
+                Column("label", "class"),
+                Column("predicted", "taken for"),
+                Column("images", "images", "count"),
+                Column("share", "share of the class", "percent"),
+            ),
+            rows,
+        ),
+        marks=(Mark("cells", "predicted", "label", value="share"),),
+        x=Axis("taken for", "text", order=tuple(names)),
+        y=Axis("class", "text", order=tuple(names)),
+        choices=(Choice("shares"), Choice("images", {"share": "images"})),
+        height=520 if len(classes) <= _READABLE else 760,
+    )
+
+
+def _pairs(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Sheet:
+    mistakes = matrix - np.diag(matrix.diagonal())
+    both = mistakes + mistakes.T
+    found = sorted(
+        ((int(both[i, j]), i, j) for i in range(len(classes)) for j in range(i) if both[i, j]), key=lambda p: -p[0]
+    )
+    rows = [
+        {"a": classes[j], "b": classes[i], "images": number, "ab": int(mistakes[j, i]), "ba": int(mistakes[i, j])}
+        for number, i, j in found[:_PAIRS]
+    ]
+    columns = (
+        Column("a", "class"),
+        Column("b", "and"),
+        Column("images", "mistaken for each other", "count"),
+        Column("ab", "first for second", "count"),
+        Column("ba", "second for first", "count"),
+    )
+    return Sheet(
+        f"pairs-{_id(run)}",
+        f"Worst pairs of {label(run)}",
+        Table(columns, rows),
+        "" if rows else "No test image was mistaken.",
+    )
+
+
+def _classes(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
+    accuracies = metrics.class_accuracies(matrix)
+    rows = []
+    for i, accuracy in enumerate(accuracies):
+        images = int(matrix[i].sum())
+        if images:
+            low, high = metrics.wilson(int(matrix[i, i]), images)
+            rows.append({"class": classes[i], "images": images, "accuracy": float(accuracy), "low": low, "high": high})
+    rows.sort(key=lambda row: -row["accuracy"])
+    return Figure(
+        key=f"classes-{_id(run)}",
+        title=f"Accuracy by class, {label(run)}",
+        sentence=f"{rows[0]['class']} is recognised best ({percent(rows[0]['accuracy'])}), {rows[-1]['class']} worst "
+        f"({percent(rows[-1]['accuracy'])}). Lines are 95 % intervals.",
+        alt="Intervals of accuracy, a class in each row, the best at the top.",
+        table=Table(
+            (
+                Column("class", "class"),
+                Column("images", "test images", "count"),
+                Column("accuracy", "accuracy", "percent"),
+                Column("low", "from", "percent"),
+                Column("high", "to", "percent"),
+            ),
+            rows,
+        ),
+        marks=(Mark("intervals", "accuracy", "class", low="low", high="high"),),
+        x=Axis("accuracy", "percent"),
+        y=Axis("", "text", order=tuple(row["class"] for row in rows)),
+        height=150 + (26 if len(rows) <= _READABLE else 13) * len(rows),
+    )
+
+
+def calibration(labels: np.ndarray, probabilities: np.ndarray) -> tuple[Rows, float]:
+    """Rows of a reliability diagram by confidence, and the expected calibration error (Naeini et al. 2015)."""
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    rows: Rows = []
+    error = 0.0
+    for number in range(_BINS):
+        mine = bins == number
+        if mine.any():
+            mean, share = float(confidence[mine].mean()), float(right[mine].mean())
+            error += mine.mean() * abs(mean - share)
+            rows.append({"confidence": mean, "accuracy": share, "ideal": mean, "images": int(mine.sum())})
+    return rows, float(error)
+
+
+def _calibration(run: Run, labels: np.ndarray, probabilities: np.ndarray) -> Figure:
+    rows, error = calibration(labels, probabilities)
+    over = sum((row["confidence"] - row["accuracy"]) * row["images"] for row in rows) > 0
+    told = "too sure of itself" if over else "not sure enough of itself"
+    return Figure(
+        key=f"calibration-{_id(run)}",
+        title=f"Calibration of {label(run)}",
+        sentence=f"The expected calibration error is {error:.3f}: "
+        + ("its confidence can be taken at its word." if error < 0.02 else f"on the whole it is {told}."),
+        alt="A line of accuracy over confidence beside the diagonal on which both are equal.",
+        table=Table(
+            (
+                Column("confidence", "mean confidence", "percent"),
+                Column("accuracy", "accuracy", "percent"),
+                Column("ideal", "if calibrated", "percent"),
+                Column("images", "images", "count"),
+            ),
+            rows,
+        ),
+        marks=(
+            Mark("line", "confidence", "ideal", "if calibrated", role="faint"),
+            Mark("line", "confidence", "accuracy", "this network"),
+            Mark("points", "confidence", "accuracy"),
+        ),
+        x=Axis("confidence of the prediction", "percent"),
+        y=Axis("share that was right", "percent"),
+        height=340,
+    )

@@ -1,0 +1,251 @@
+"""How a search goes: the best so far, all learning curves, the rungs, and what the slots were doing."""
+
+from collections import Counter
+from typing import Any
+
+from search.history.record import Run
+from search.page.blocks import Axis, Block, Choice, Column, Facts, Figure, Mark, Section, Table
+from search.page.timeline import spans
+from search.page.view import View
+from search.readable import count, duration, percent
+
+#: States in which a run is still to be trained; their curves are not final.
+_UNDER_WAY = ("running", "waiting", "interrupted", "paused")
+
+
+def goes(view: View) -> Section:
+    """The section of a search."""
+    blocks: list[Block] = [Facts("states", _states(view))]
+    if view.ranked:
+        blocks += [best_so_far(view), _curves(view)]
+        blocks += [figure] if (figure := _rungs(view)) else []
+        blocks.append(_timeline(view))
+    return Section("goes", "How it goes", tuple(blocks))
+
+
+def _states(view: View) -> tuple[tuple[str, str], ...]:
+    counted = Counter(view.state(run) for run in view.record.trials)
+    rows = [(state, f"{number:,}") for state, number in sorted(counted.items())]
+    waiting = view.found.samples - len(view.record.trials)
+    if waiting > 0 and view.found.state != "finished":
+        rows.append(("not drawn yet", f"{waiting:,}"))
+    share = view.status["training_share"]
+    rows.append(("slots trained", f"{percent(share)} of their time" if share else "nothing yet"))
+    if view.found.running and (left := _seconds_left(view)):
+        rows.append(("time left", f"about {duration(left)}"))
+    return tuple(rows)
+
+
+def _seconds_left(view: View) -> float | None:
+    """The mean training time of the trials that ended, for those that have not; None before three have ended."""
+    ended = [run.seconds for run in view.record.trials if view.state(run) not in _UNDER_WAY]
+    if len(ended) < 3 or not view.record.sessions or view.record.sessions[-1].opened.samples is None:
+        return None
+    spent = sum(run.seconds for run in view.record.trials) - sum(ended)
+    left = (view.found.samples - len(ended)) * sum(ended) / len(ended) - spent
+    return max(0.0, left) / view.record.sessions[-1].opened.slots
+
+
+# ---- the best so far
+
+_SO_FAR = (
+    Column("epochs", "epochs of all trials", "epoch"),
+    Column("images", "images of all trials", "count"),
+    Column("seconds", "wall clock", "seconds"),
+    Column("trial", "trial", "count"),
+    Column("value", "best so far", "percent"),
+)
+
+
+def so_far(view: View) -> list[dict[str, Any]]:
+    """A row for each measurement that is better than all before it, and one for the last measurement."""
+    events = [(event, run) for run in view.record.trials for event in run.measurements if event.value is not None]
+    rows: list[dict[str, Any]] = []
+    reached: dict[int, tuple[float, int]] = {}
+    epochs, images, best = 0.0, 0, (-1.0, -1)
+    for event, run in sorted(events, key=lambda pair: pair[0].seq):
+        trial, before = run.key[0], reached.get(run.key[0], (0.0, 0))
+        epochs, images = epochs + event.epoch - before[0], images + event.images - before[1]
+        reached[trial] = (event.epoch, event.images)
+        is_better = (event.value or 0.0) > best[0]
+        best = ((event.value or 0.0), trial) if is_better else best
+        row = {
+            "epochs": epochs,
+            "images": images,
+            "seconds": view.elapsed(event.time),
+            "trial": best[1],
+            "value": best[0],
+        }
+        if is_better:
+            rows.append(row)
+    return rows if rows[-1:] == [row] else [*rows, row]
+
+
+def best_so_far(view: View) -> Figure:
+    """The best validation value against what was spent."""
+    rows = so_far(view)
+    final, last = rows[-1]["value"], rows[-1]["epochs"]
+    near = next(row for row in rows if row["value"] >= final - 0.01)
+    return Figure(
+        key="best-so-far",
+        title="Best so far",
+        sentence=f"One percentage point below the final {percent(final)} was reached after {near['epochs']:,.1f} of "
+        f"{last:,.1f} epochs, {near['seconds'] / max(rows[-1]['seconds'], 1e-9):.0%} of the time.",
+        alt=f"A rising staircase from {percent(rows[0]['value'])} to {percent(final)} over {last:,.1f} epochs.",
+        table=Table(_SO_FAR, rows),
+        marks=(Mark("steps", "epochs", "value"),),
+        x=Axis("epochs of all trials", "epoch"),
+        y=Axis(f"validation {view.metric}", "percent"),
+        choices=(
+            Choice("by epochs"),
+            Choice("by images", {"epochs": "images"}, Axis("images of all trials", "count")),
+            Choice("by wall clock", {"epochs": "seconds"}, Axis("wall clock", "seconds")),
+        ),
+        height=320,
+    )
+
+
+# ---- learning curves
+
+
+def _curves(view: View) -> Figure:
+    rows = []
+    for run in view.record.trials:
+        state = view.state(run)
+        for event in run.measurements:
+            value = getattr(event, view.column)
+            if value is not None:
+                rows.append({"trial": run.key[0], "state": state, "epoch": event.epoch, "value": value})
+    states = sorted({row["state"] for row in rows}, key=lambda state: (state != "stopped", state))
+    roles = {"stopped": "faint", "running": "good", "done": "main", "diverged": "bad", "failed": "bad"}
+    stopped = sum(view.state(run) == "stopped" for run in view.record.trials)
+    top = [run.key[0] for run in view.ranked[:20]]
+    best = view.ranked[0]
+    return Figure(
+        key="curves",
+        title="Learning curves",
+        sentence=f"A line for each of {count(len({row['trial'] for row in rows}), 'trial')}; {stopped:,} were stopped "
+        f"early. The best, trial {best.key[0]}, had {percent(best.measurements[0].value)} at its first measurement and "
+        f"{percent(best.at_best('value'))} at its best. Click a state in the legend to hide it.",
+        alt=f"Curves of validation {view.metric} over epochs, a line for each trial; the best are emphasised.",
+        table=Table(
+            (
+                Column("trial", "trial", "count"),
+                Column("state", "state"),
+                Column("epoch", "epoch", "epoch"),
+                Column("value", f"validation {view.metric}", "percent"),
+            ),
+            rows,
+        ),
+        marks=tuple(
+            Mark("line", "epoch", "value", state, ("state", state), group="trial", role=roles.get(state, "accent"))
+            for state in states
+        ),
+        x=Axis("epoch", "epoch"),
+        y=Axis(f"validation {view.metric}", "percent"),
+        height=440,
+        top=top,
+    )
+
+
+# ---- rungs
+
+
+def _rungs(view: View) -> Figure | None:
+    rungs = view.status["rungs"]
+    if not any(rung["reached"] for rung in rungs):
+        return None
+    rows = []
+    for rung in rungs:
+        for what in ("went on", "stopped", "paused"):
+            gone = rung["stopped"] + rung["paused"]
+            number = rung["reached"] - gone if what == "went on" else rung[what]
+            rows.append({"epoch": f"{rung['epoch']:g}", "what": what, "trials": number})
+    return Figure(
+        key="rungs",
+        title="Who was stopped where",
+        sentence=_saved(view),
+        alt="Bars for each rung: "
+        + "; ".join(f"epoch {r['epoch']:g}: {r['reached']} reached it, {r['stopped']} stopped there" for r in rungs),
+        table=Table(
+            (
+                Column("epoch", "rung at epoch"),
+                Column("what", "what became of them"),
+                Column("trials", "trials", "count"),
+            ),
+            rows,
+        ),
+        marks=(
+            Mark("bars", "epoch", "trials", "went on", ("what", "went on"), role="main"),
+            Mark("bars", "epoch", "trials", "stopped there", ("what", "stopped"), role="accent"),
+            Mark("bars", "epoch", "trials", "paused there", ("what", "paused"), role="faint"),
+        ),
+        x=Axis("rung, at epoch", "text", order=tuple(f"{rung['epoch']:g}" for rung in rungs)),
+        y=Axis("trials that reached it", "count"),
+        height=320,
+    )  # fmt: skip
+
+
+def _saved(view: View) -> str:
+    """What stopping saved, in words: the epochs that stopped trials were not trained, at each trial's own speed."""
+    ended = [run for run in view.record.trials if view.state(run) in ("stopped", "not continued") and run.epochs]
+    if not ended:
+        return "No trial has been stopped by the scheduler."
+    left = sum(_left(run) for run in ended)
+    trained = sum(run.epochs for run in view.record.trials)
+    seconds = sum(_left(run) * run.seconds / run.epochs for run in ended)
+    slots = max((session.opened.slots for session in view.record.sessions), default=1)
+    return (
+        f"{count(len(ended), 'trial')} did not go on. Training them to their end would have taken about {left:,.0f} "
+        f"more epochs than the {trained:,.0f} that were trained, about {duration(seconds / slots)} more of wall clock "
+        "at their own speed."
+    )
+
+
+def _left(run: Run) -> float:
+    return max(0.0, run.config["training"]["epochs"] - run.epochs)
+
+
+# ---- slots
+
+
+def _timeline(view: View) -> Figure:
+    rows = spans(view)
+    slots = sorted({row["slot"] for row in rows})
+    kinds = sorted({row["state"] for row in rows})
+    roles = {
+        "stopped": "faint",
+        "running": "good",
+        "done": "main",
+        "retrain": "accent",
+        "diverged": "bad",
+        "failed": "bad",
+    }
+    share = view.status["training_share"]
+    return Figure(
+        key="timeline",
+        title="What the slots did",
+        sentence=f"Slots trained {percent(share)} of the wall clock, start-up included. Gaps are times in which a slot "
+        "waited, or its process began.",
+        alt=f"A bar for each training on one of {count(len(slots), 'slot')}, from its begin to its end.",
+        table=Table(
+            (
+                Column("slot", "slot"),
+                Column("trial", "trial", "count"),
+                Column("run", "run"),
+                Column("state", "state"),
+                Column("begin", "from", "seconds"),
+                Column("end", "to", "seconds"),
+            ),
+            rows,
+        ),
+        marks=tuple(
+            Mark(
+                "spans", "begin", "slot", kind, ("state", kind), low="begin", high="end", role=roles.get(kind, "accent")
+            )
+            for kind in kinds
+        ),
+        x=Axis("wall clock at work", "seconds"),
+        y=Axis("", "text", order=tuple(slots)),
+        height=150 + 34 * len(slots),
+    )

@@ -1,0 +1,363 @@
+"""What mattered: importance with its range, families, optimizers, slices, parallel coordinates, and costs."""
+
+import json
+from statistics import median
+from typing import Any
+
+from search.history.record import Run
+from search.page.blocks import Axis, Block, Choice, Column, Figure, Listing, Mark, Rows, Section, Table, Words
+from search.page.importance import Importance, common_epoch, importance, value_at, varying
+from search.page.view import View, word
+from search.readable import count, percent
+
+_MOST_AXES = 7  # of parallel coordinates
+_COST = {"parameters": Axis("parameters", "count", log=True), "flops": Axis("FLOPs of an image", "count", log=True),
+         "seconds": Axis("seconds of training", "seconds", log=True)}  # fmt: skip
+
+
+def mattered(view: View) -> Section:
+    """The section of a search."""
+    if len(view.ranked) < 2:
+        lines = ("With fewer than two measured trials there is nothing to compare.",)
+        return Section("mattered", "What mattered", (Words("mattered-words", lines),))
+    found = importance(view.record.trials)
+    blocks: list[Block] = [_importance(found) if found else Words("importance-words", (_too_few(view),))]
+    blocks += [_by(view, "network", "family"), _by(view, "optimizer", "optimizer")]
+    blocks += [figure] if (figure := _slices(view)) else []
+    blocks += [figure] if (figure := _parallel(view, found)) else []
+    blocks += [_cost(view), _listing(view)]
+    return Section("mattered", "What mattered", tuple(blocks))
+
+
+def _too_few(view: View) -> str:
+    return (
+        f"{count(len(view.ranked), 'measured trial')} cannot tell which parameters matter, so no importance is shown."
+    )
+
+
+def _importance(found: Importance) -> Figure:
+    rows = [
+        {"parameter": n, "share": share, "low": low, "high": high} for n, (share, low, high) in found.shares.items()
+    ]
+    compared = f"{count(found.trials, 'trial')} at epoch {found.epoch:g}, by PED-ANOVA for the best quarter"
+    if found.is_known:
+        told = (
+            f"{rows[0]['parameter']} mattered most. Subsamples of these trials agree on the order "
+            f"(rank correlation {found.agreement:.2f})."
+        )
+    elif found.agreement is not None:
+        told = (
+            f"These {found.trials:,} trials cannot tell the order: subsamples of them disagree about it "
+            f"(rank correlation {found.agreement:.2f}). Read the ranges, not the points."
+        )
+    else:
+        told = "Only one parameter varies in every trial."
+    return Figure(
+        key="importance",
+        title="Importance of the parameters that every trial has",
+        sentence=f"{told} Compared are {compared}; a line is the range over ten subsamples of 80 % of them.",
+        alt="Points with ranges: "
+        + "; ".join(f"{r['parameter']} {r['share']:.0%} ({r['low']:.0%} to {r['high']:.0%})" for r in rows),
+        table=Table(
+            (
+                Column("parameter", "parameter"),
+                Column("share", "share of the importance", "percent"),
+                Column("low", "lowest of subsamples", "percent"),
+                Column("high", "highest of subsamples", "percent"),
+            ),
+            rows,
+        ),
+        marks=(Mark("intervals", "share", "parameter", low="low", high="high"),),
+        x=Axis("share of the importance", "percent"),
+        y=Axis("", "text", order=tuple(found.shares)),
+        height=150 + 34 * len(rows),
+    )
+
+
+def _compared(view: View) -> tuple[float, list[tuple[Run, float]]]:
+    epoch = common_epoch(view.record.trials) or 0.0
+    pairs = ((run, value_at(run, epoch)) for run in view.record.trials)
+    return epoch, [(run, value) for run, value in pairs if value is not None]
+
+
+def _by(view: View, part: str, noun: str) -> Figure:
+    """Values by what a configuration's part is called, at the epoch that all have in common and at each one's best."""
+    epoch, compared = _compared(view)
+    rows: Rows = [
+        {"trial": run.key[0], "name": run.config[part]["name"], "common": value, "best": run.at_best("value")}
+        for run, value in compared
+    ]
+    middles = {
+        name: median(row["common"] for row in rows if row["name"] == name) for name in {row["name"] for row in rows}
+    }
+    order = sorted(middles, key=lambda name: -middles[name])
+    fewest = min(sum(row["name"] == name for row in rows) for name in order)
+    caution = f" Some have only {count(fewest, 'trial')}, which says little." if fewest < 5 else ""
+    told = (
+        f"At epoch {epoch:g}, {order[0]} has the highest median ({percent(middles[order[0]])}) and {order[-1]} the "
+        f"lowest ({percent(middles[order[-1]])}).{caution}"
+        if len(order) > 1
+        else f"All trials have the {noun} {order[0]}."
+    )
+    return Figure(
+        key=f"by-{noun}",
+        title=f"Accuracy by {noun}" if view.metric == "accuracy" else f"{view.metric.capitalize()} by {noun}",
+        sentence=told,
+        alt="Points in columns: " + "; ".join(f"{name}, median {percent(middles[name])}" for name in order),
+        table=Table(
+            (
+                Column("trial", "trial", "count"),
+                Column("name", noun),
+                Column("common", f"validation {view.metric} at epoch {epoch:g}", "percent"),
+                Column("best", f"best validation {view.metric}", "percent"),
+            ),
+            rows,
+        ),
+        marks=(Mark("points", "name", "common"),),
+        x=Axis(noun, "text", order=tuple(order)),
+        y=Axis(f"validation {view.metric}", "percent"),
+        choices=(Choice(f"at epoch {epoch:g}"), Choice("at its best", {"common": "best"})),
+        height=340,
+    )  # fmt: skip
+
+
+def _slices(view: View) -> Figure | None:
+    """Values against each parameter that varies; one that only some trials have shows those alone."""
+    epoch, compared = _compared(view)
+    names: dict[str, None] = dict.fromkeys(name for run, _ in compared for name in run.asked.params)
+    kept = []
+    for name in names:
+        values = {repr(run.asked.params[name]) for run, _ in compared if name in run.asked.params}
+        if len(values) > 1 and sum(name in run.asked.params for run, _ in compared) >= 3:
+            kept.append(name)
+    if not kept:
+        return None
+    everywhere = varying([run for run, _ in compared])
+    kept.sort(key=lambda name: name not in everywhere)
+    texts = {name for name in kept if _is_text(name, compared)}
+    rows: Rows = []
+    for run, value in compared:
+        drawn = {name: run.asked.params.get(name) for name in kept}
+        shown = {n: word(drawn[n]) if n in texts and drawn[n] is not None else drawn[n] for n in kept}
+        rows.append({"trial": run.key[0], "value": value, **shown})
+    choices = tuple(Choice(_title(name, everywhere), {"parameter": name}, _axis(name, compared)) for name in kept)
+    return Figure(
+        key="slices",
+        title="One parameter at a time",
+        sentence=f"Choose a parameter. Each point is a trial at epoch {epoch:g}. A parameter of a branch, such as one "
+        "optimizer's, shows the trials of that branch alone.",
+        alt=f"Points: a parameter's value across, validation {view.metric} upwards.",
+        table=Table(
+            (
+                Column("trial", "trial", "count"),
+                Column("value", f"validation {view.metric} at epoch {epoch:g}", "percent"),
+                *(Column(name, name, "text" if name in texts else "number") for name in kept),
+            ),
+            rows,
+        ),
+        marks=(Mark("points", "parameter", "value"),),
+        x=choices[0].axis or Axis(""),
+        y=Axis(f"validation {view.metric}", "percent"),
+        choices=choices,
+        height=360,
+    )
+
+
+def _title(name: str, everywhere: list[str]) -> str:
+    return name if name in everywhere else f"{name} (some trials)"
+
+
+def _is_text(name: str, compared: list[tuple[Run, float]]) -> bool:
+    has = [run for run, _ in compared if name in run.asked.params]
+    return json.loads(has[0].asked.distributions[name])["name"] == "CategoricalDistribution" if has else True
+
+
+def _axis(name: str, compared: list[tuple[Run, float]]) -> Axis:
+    described = next(json.loads(r.asked.distributions[name]) for r, _ in compared if name in r.asked.params)
+    attributes = described["attributes"]
+    if described["name"] == "CategoricalDistribution":
+        drawn = {word(r.asked.params[name]) for r, _ in compared if name in r.asked.params}
+        return Axis(name, "text", order=tuple(w for c in attributes["choices"] if (w := word(c)) in drawn))
+    return Axis(name, "number", log=bool(attributes.get("log")))
+
+
+def _shown(value: Any) -> Any:
+    """A parameter's value in a table: numbers that are drawn from a range stay numbers."""
+    return value if isinstance(value, float) or value is None else word(value)
+
+
+def _parallel(view: View, found: Importance | None) -> Figure | None:
+    """All parameters that every trial has, an axis each: places from 0 to 1, and the value at each place in words."""
+    epoch, compared = _compared(view)
+    names = varying([run for run, _ in compared])
+    if not names:
+        return None
+    if found:
+        names = [name for name in found.shares if name in names]
+    names = names[:_MOST_AXES]
+    last = f"validation {view.metric}"
+    axes = {name: _Scale([run.asked.params[name] for run, _ in compared], _axis(name, compared)) for name in names}
+    axes[last] = _Scale([value for _, value in compared], Axis(last, "percent"))
+    ordered = sorted(compared, key=lambda pair: pair[1])
+    rows: Rows = []
+    for place, (run, value) in enumerate(ordered):
+        fifth = f"{min(4, place * 5 // len(ordered)) + 1}"
+        for name, scale in axes.items():
+            own = value if name == last else run.asked.params[name]
+            shown = percent(own) if name == last else word(own) if scale.axis.kind == "text" else f"{own:.3g}"
+            rows.append({"trial": run.key[0], "fifth": fifth, "axis": name, "place": scale.place(own), "value": shown})
+    return Figure(
+        key="parallel",
+        title="Parallel coordinates",
+        sentence=f"A line is a trial at epoch {epoch:g}, through its value on every axis; the best fifth is "
+        "the darkest. Drag over a part of an axis to select trials in every figure and in the table below; with shift, "
+        "on further axes.",
+        alt=f"Lines through {len(axes)} axes: {', '.join(axes)}.",
+        table=Table(
+            (
+                Column("trial", "trial", "count"),
+                Column("fifth", "fifth by accuracy, 5 the best"),
+                Column("axis", "axis"),
+                Column("place", "place from 0 to 1", "number"),
+                Column("value", "value"),
+            ),
+            rows,
+        ),
+        marks=tuple(
+            Mark("line", "axis", "place", name, ("fifth", fifth), group="trial", value="value", role=f"fifth{fifth}")
+            for fifth, name in zip("12345", ("worst fifth", "", "middle fifth", "", "best fifth"), strict=True)
+        ),
+        x=Axis("", "text", order=tuple(axes)),
+        y=Axis("", "number"),
+        height=460,
+    )
+
+
+class _Scale:
+    """Places from 0 to 1 on an axis of some values."""
+
+    def __init__(self, values: list[Any], axis: Axis) -> None:
+        self.axis = axis
+        if axis.kind != "text":
+            self._low, self._high = (self._number(each) for each in (min(values), max(values)))
+
+    def _number(self, value: float) -> float:
+        from math import log10
+
+        return log10(value) if self.axis.log and value > 0 else float(value)
+
+    def place(self, value: Any) -> float:
+        """Where a value lies."""
+        if self.axis.kind == "text":
+            most = len(self.axis.order) - 1
+            return self.axis.order.index(word(value)) / most if most else 0.5
+        span = self._high - self._low
+        return (self._number(value) - self._low) / span if span else 0.5
+
+
+def _cost(view: View) -> Figure:
+    rows: Rows = [
+        {
+            "trial": run.key[0],
+            "network": run.network,
+            "parameters": run.asked.parameters,
+            "flops": run.asked.flops,
+            "seconds": run.seconds,
+            "value": run.at_best("value"),
+        }
+        for run in view.ranked
+    ]
+    for name in _COST:
+        for row, is_front in zip(rows, _front(rows, name), strict=True):
+            row[f"front_{name}"] = is_front
+    front = sum(row["front_parameters"] for row in rows)
+    smallest = min((row for row in rows if row["front_parameters"]), key=lambda row: row["parameters"])
+    best = rows[0]
+    return Figure(
+        key="cost",
+        title="Accuracy against what it costs",
+        sentence=f"The line joins the {count(front, 'trial')} that no smaller trial beats. The best has "
+        f"{best['parameters']:,} parameters; the smallest on the line, trial {smallest['trial']}, has "
+        f"{smallest['parameters']:,} and {percent(smallest['value'])}.",
+        alt=f"Points: parameters across, best validation {view.metric} upwards, and a rising line through the best.",
+        table=Table(
+            (
+                Column("trial", "trial", "count"),
+                Column("network", "network"),
+                Column("parameters", "parameters", "count"),
+                Column("flops", "FLOPs of an image", "count"),
+                Column("seconds", "training", "seconds"),
+                Column("value", f"best validation {view.metric}", "percent"),
+                *(Column(f"front_{name}", f"on the front by {name}") for name in _COST),
+            ),
+            sorted(rows, key=lambda row: (row["parameters"], row["value"])),
+        ),
+        marks=(
+            Mark("line", "parameters", "value", "none cheaper is better", ("front_parameters", True), role="accent"),
+            Mark("points", "parameters", "value", "trial"),
+        ),
+        x=_COST["parameters"],
+        y=Axis(f"best validation {view.metric}", "percent"),
+        choices=tuple(
+            Choice(f"by {axis.label}", {"parameters": name, "front_parameters": f"front_{name}"}, axis)
+            for name, axis in _COST.items()
+        ),
+        height=400,
+    )
+
+
+def _front(rows: Rows, cost: str) -> list[bool]:
+    """Whether no other row is at least as good for less, or better for the same."""
+    best = -1.0
+    on: dict[int, bool] = {}
+    for row in sorted(rows, key=lambda row: (row[cost], -row["value"])):
+        on[row["trial"]] = row["value"] > best
+        best = max(best, row["value"])
+    return [on[row["trial"]] for row in rows]
+
+
+def _listing(view: View) -> Listing:
+    """All trials with what varies between them, best first."""
+    places = {run.key[0]: place for place, run in enumerate(view.ranked)}
+    runs = sorted(view.record.trials, key=lambda run: (places.get(run.key[0], len(places)), run.key[0]))
+    names = dict.fromkeys(name for run in runs for name in run.asked.params)
+    differs = [name for name in names if len({repr(run.asked.params.get(name)) for run in runs}) > 1]
+    shown = [name for name in differs if "/" not in name]  # those of branches are under slices and in the downloads
+    rows: Rows = [
+        {
+            "trial": run.key[0],
+            "value": run.at_best("value"),
+            "state": view.state(run),
+            "epochs": run.epochs,
+            "parameters": run.asked.parameters,
+            "seconds": run.seconds,
+            **{name: _shown(run.asked.params.get(name)) for name in shown},
+            "others": ", ".join(
+                f"{n} {_brief(run.asked.params[n])}" for n in differs if "/" in n and n in run.asked.params
+            ),
+        }
+        for run in runs
+    ]
+    numbers = {name for name in shown if all(isinstance(row[name], float | None) for row in rows)}
+    return Listing(
+        "trials",
+        "All trials",
+        Table(
+            (
+                Column("trial", "trial", "count"),
+                Column("value", f"best validation {view.metric}", "percent"),
+                Column("state", "state"),
+                Column("epochs", "epochs", "epoch"),
+                Column("parameters", "parameters", "count"),
+                Column("seconds", "time", "seconds"),
+                *(Column(name, name, "number" if name in numbers else "text") for name in shown),
+                Column("others", "of its branch"),
+            ),
+            rows,
+        ),
+        "Only what differs between trials is shown. A click on a column's name sorts by it.",
+    )
+
+
+def _brief(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else word(value)

@@ -1,0 +1,153 @@
+"""Whether a search can be trusted: seeds, split, versions, the test set's readings, failures, forecast and cost."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from search.page.blocks import Block, Column, Facts, Section, Sheet, Table, Words
+from search.page.view import View
+from search.readable import between, count, duration
+
+
+def trust(view: View) -> Section:
+    """The section of a search."""
+    blocks: list[Block] = [Words("tests", _tests(view)), Facts("facts", _facts(view))]
+    if forecast := _forecast(view):
+        blocks.append(forecast)
+    blocks.append(_failures(view))
+    return Section("trust", "Can it be trusted", tuple(blocks))
+
+
+def _tests(view: View) -> tuple[str, ...]:
+    passes, winners = view.record.test_passes, len(view.tested)
+    if not passes:
+        return ("The test set has not been read. Everything so far was compared on validation images.",)
+    # One pass for each retrain is what a search needs; further ones were interrupted or repeated.
+    told = f"The test set was read {count(passes, 'time')} for {count(winners, 'tested retrain')}."
+    more = passes - winners
+    return (
+        told
+        + (
+            f" {count(more, 'pass')} more than needed was begun and did not end, and counts all the same."
+            if more > 0
+            else " No choice between networks was made with it."
+        ),
+    )
+
+
+def _facts(view: View) -> tuple[tuple[str, str], ...]:
+    search = view.found.search
+    request, facts = search.request, search.facts
+    data = facts["data"]
+    rows: list[tuple[str, str]] = [
+        ("launched", datetime.fromtimestamp(search.created, UTC).strftime("%Y-%m-%d %H:%M UTC")),
+        ("state", view.found.state),
+        ("seed", f"{request.seed}; the split, every draw and every training derive from it"),
+        ("dataset", request.dataset),
+        (
+            "images",
+            f"{data['num_train']:,} to train, {data['num_validation']:,} to validate, {_shape(data.get('shape'))}",
+        ),
+        ("classes", f"{len(data.get('classes', ())):,}"),
+        ("fingerprint", f"{data['fingerprint']} of the training images; a resume or retrain with others is refused"),
+    ]
+    if search.guess:
+        rows.append(("guessing", search.guess.line(search.metrics) + " on validation"))
+    if data.get("duplicates") is not None:
+        rows.append(("in train and test", f"{count(data['duplicates'], 'image')} that are the same in both"))
+    rows += [
+        ("space", f"{request.space}, drawn by {request.sampler}"),
+        ("scheduler", _scheduler(view)),
+        ("augmentation", request.augment),
+        (
+            "slots",
+            f"{facts.get('slots', '?')}, {facts.get('threads', '?')} threads each, {facts.get('precision', 'float32')}",
+        ),
+        ("machine", _machine(facts.get("machine", {}))),
+        ("versions", ", ".join(f"{name} {version}" for name, version in facts.get("versions", {}).items())),
+        ("impossible draws", f"{view.status['redrawn']:,}, drawn again and counted"),
+        (
+            "sessions",
+            "; ".join(f"{duration(s.seconds)}, {_ended(view, s)}" for s in view.record.sessions) or "none yet",
+        ),
+    ]
+    if facts.get("changed_code"):
+        rows.append(("code", f"changed since the launch: {', '.join(facts['changed_code'])}"))
+    return tuple(rows)
+
+
+def _ended(view: View, session: Any) -> str:
+    return "running" if view.found.running and session is view.record.sessions[-1] else session.reason
+
+
+def _shape(shape: Any) -> str:
+    return "×".join(map(str, shape)) + " each" if shape else "sizes not recorded"
+
+
+def _scheduler(view: View) -> str:
+    request = view.found.search.request
+    options = {"grace period": request.grace_period, "reduction factor": request.reduction_factor, "keep": request.keep}
+    told = "".join(f", {name} {value:g}" for name, value in options.items() if value is not None)
+    return f"{request.scheduler}, {count(request.epochs, 'epoch')} at most{told}"
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    gpus = machine.get("gpus") or []
+    cores = machine.get("usable_cores") or machine.get("cores")
+    return f"{machine.get('processor', 'not recorded')}, {cores} cores, {', '.join(map(str, gpus)) or 'no GPU'}"
+
+
+def _forecast(view: View) -> Sheet | None:
+    """What was forecast at launch against what was spent by the search's own trials."""
+    forecast = view.status["forecast"]
+    if not forecast:
+        return None
+    searched = [session for session in view.record.sessions if session.opened.samples]
+    spent = {
+        "epochs": sum(run.epochs for run in view.record.trials),
+        "seconds": sum(session.seconds for session in searched),
+    }
+    is_over = view.record.finished
+    rows = []
+    for name, noun in (("epochs", "epochs of all trials"), ("seconds", "wall clock")):
+        low, middle, high = (forecast[name][end] for end in ("low", "middle", "high"))
+        text = (
+            between(low, middle, high)
+            if name == "epochs"
+            else f"{duration(middle)} ({duration(low)} to {duration(high)})"
+        )
+        value = f"{spent[name]:,.0f}" if name == "epochs" else duration(spent[name])
+        inside = "inside its range" if low <= spent[name] <= high else "outside its range"
+        rows.append({"what": noun, "forecast": text, "spent": value, "verdict": inside if is_over else "not over yet"})
+    columns = (
+        Column("what", ""),
+        Column("forecast", "forecast"),
+        Column("spent", "spent"),
+        Column("verdict", "verdict"),
+    )
+    return Sheet(
+        "forecast",
+        "Forecast against what was spent",
+        Table(columns, rows),
+        "Ranges are from the 10th to the 90th percentile.",
+    )
+
+
+def _failures(view: View) -> Sheet:
+    failures, retries = view.status["failures"], view.status["retries"]
+    happened = [(row, str(row["state"])) for row in failures]
+    happened += [(row, f"attempt {row['attempt']} ended") for row in retries]
+    rows = [
+        {
+            "run": f"{row['trial']}-{row['repeat']}" if row["repeat"] else str(row["trial"]),
+            "state": what,
+            "reason": row["reason"] or "",
+        }
+        for row, what in happened
+    ]
+    columns = (Column("run", "trial"), Column("state", "what happened"), Column("reason", "why"))
+    told = (
+        f"{len(failures):,} of {count(len(view.record.runs), 'run')} failed, diverged or did not fit into memory."
+        if rows
+        else "No trial failed, diverged, or had to be tried again."
+    )
+    return Sheet("failures", "What failed and why", Table(columns, rows), told)

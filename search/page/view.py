@@ -1,0 +1,105 @@
+"""A search as the sections of a page look at it: what `search.load` gives, computed once."""
+
+import json
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from search.history import scores
+from search.history.columns import state_of
+from search.history.load import Loaded
+from search.history.metric import METRICS, words
+from search.history.record import Record, Run, rank
+from search.show.status import status
+
+
+class View:
+    """One search, at the moment at which it was read."""
+
+    def __init__(self, found: Loaded) -> None:
+        self.found = found
+
+    @property
+    def record(self) -> Record:
+        """What happened."""
+        return self.found.record
+
+    @property
+    def name(self) -> str:
+        """The search's name."""
+        return self.found.search.name
+
+    @property
+    def metric(self) -> str:
+        """What trials are compared by, in words."""
+        return words(self.found.search.request.metric)
+
+    @property
+    def column(self) -> str:
+        """The column of that in measurements."""
+        return METRICS[self.found.search.request.metric]
+
+    @cached_property
+    def status(self) -> dict[str, Any]:
+        """Counts, costs and failures, as `hpsearch status --json` has them."""
+        return status(self.found)
+
+    @cached_property
+    def ranked(self) -> list[Run]:
+        """The trials that were measured, best first."""
+        return rank(self.record)
+
+    @cached_property
+    def tested(self) -> list[Run]:
+        """The retrains that were tested: by validation, as they were chosen, as the test set ranks nothing."""
+        places = {run.key[0]: place for place, run in enumerate(self.ranked)}
+        return sorted(scores.tested(self.record), key=lambda run: (places.get(run.key[0], len(places)), run.key))
+
+    @cached_property
+    def retrains(self) -> dict[tuple[int, int], dict[str, Any]]:
+        """What the tests found, by (trial, repeat)."""
+        return {(row["trial"], row["repeat"]): row for row in rows_of(self.found.retrains)}
+
+    @cached_property
+    def trials(self) -> list[dict[str, Any]]:
+        """The rows of `trials`."""
+        return rows_of(self.found.trials)
+
+    def state(self, run: Run) -> str:
+        """How a trial stands, in words."""
+        state = str(state_of(run, self.found.running))
+        return "not continued" if (state, self.found.state) == ("paused", "finished") else state
+
+    @cached_property
+    def elapsed(self) -> Callable[[float], float]:
+        """Unix seconds to seconds of wall clock at work on the search, without the times between sessions."""
+        spans, before = [], 0.0
+        for session in self.record.sessions:
+            spans.append((session.opened.time, session.last, before))
+            before += session.seconds
+
+        def at(time: float) -> float:
+            begun = [span for span in spans if span[0] <= time] or spans[:1]
+            first, last, offset = begun[-1]
+            return offset + max(0.0, min(time, last) - first)
+
+        return at
+
+
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table's rows as plain data, with None where it has no value."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
+
+
+def label(run: Run) -> str:
+    """A run in a few words: 7-1 cnn6 ×0.75."""
+    trial, repeat = run.key
+    return f"{trial}-{repeat} {run.network}" if repeat else f"{trial} {run.network}"
+
+
+def word(value: Any) -> str:
+    """A hyperparameter's value as a place on an axis."""
+    return value if isinstance(value, str) else json.dumps(value)

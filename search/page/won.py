@@ -1,0 +1,206 @@
+"""What won: the tested winners with their intervals, or the best trials while nothing is tested."""
+
+from typing import Any
+
+from search.history import scores
+from search.history.metric import ACCURACY, METRICS, shown, words
+from search.page import published
+from search.page.blocks import Axis, Block, Column, Facts, Figure, Mark, Section, Sheet, Table, Words
+from search.page.view import View, label
+from search.readable import count, duration, percent
+from trainables.metrics import wilson
+
+_PLACES = 10  # trials in the table of the best
+
+
+def won(view: View) -> Section:
+    """The section of a search."""
+    blocks: list[Block] = [Words("verdict", _verdict(view)), Facts("headline", _headline(view), large=True)]
+    if view.tested:
+        rows = _winners(view)
+        blocks += [_figure(view, rows), _sheet(view, rows)]
+        blocks += [Words("repeats", lines)] if (lines := _repeats(view)) else []
+    if view.ranked:
+        blocks.append(_best(view))
+    if beside := published.sheet(view.found.search.request.dataset):
+        blocks.append(beside)
+    return Section("won", "What won", tuple(blocks))
+
+
+def _verdict(view: View) -> tuple[str, ...]:
+    found, drawn = view.found, len(view.record.trials)
+    lines = []
+    if view.record.finished and found.state != "finished":
+        lines.append(f"The search is finished; a retrain is {found.state}.")
+    elif found.state != "finished":
+        lines.append(
+            f"This search is not over: it is {found.state}, and {count(drawn, 'trial')} of {found.samples:,} "
+            f"{'has' if drawn == 1 else 'have'} been drawn. What follows is how it stands."
+        )
+    if not view.ranked:
+        return (*lines, "No trial has been measured yet, so there is nothing to compare.")
+    best = view.ranked[0]
+    lines.append(
+        f"The best of {count(len(view.ranked), 'measured trial')} by validation {view.metric} is trial {best.key[0]}, "
+        f"a {best.network} with {best.config['optimizer']['name']}: {percent(best.at_best('value'))} "
+        f"after {best.at_best('epoch'):g} of {count(best.config['training']['epochs'], 'epoch')}."
+    )
+    if not view.tested:
+        lines.append(
+            "No winner has been retrained and tested yet, so nothing is known of the test set: hpsearch retrain."
+        )
+    return tuple(lines)
+
+
+def _headline(view: View) -> tuple[tuple[str, str], ...]:
+    rows: list[tuple[str, str]] = []
+    if view.tested:
+        first = view.retrains[view.tested[0].key]
+        value = f"{first['test_accuracy']:.1%} ({first['test_low']:.1%}–{first['test_high']:.1%})"
+        rows.append((f"test accuracy of {label(view.tested[0])}", value))
+    if view.ranked:
+        rows.append((f"best validation {view.metric}", percent(view.ranked[0].at_best("value"))))
+    rows.append(("trials drawn", f"{len(view.record.trials):,} of {view.found.samples:,}"))
+    rows.append(("epochs trained", f"{view.status['epochs_trained']:,.0f}"))
+    rows.append(("wall clock", duration(view.status["wall_clock_seconds"])))
+    return tuple(rows)
+
+
+def _winners(view: View) -> list[dict[str, Any]]:
+    rows = []
+    for run in view.tested:
+        row = view.retrains[run.key]
+        rows.append({"who": label(run), **row, "flops": run.asked.flops, "role": "winner"})
+    if both := scores.ensemble(view.found.search.folder, view.tested):
+        rows.append({"who": f"ensemble of {len(view.tested)}", **both, "role": "ensemble"})
+    return rows
+
+
+def _metrics(view: View, rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    uneven = rows[0]["test_guess"] > 1.5 * rows[0]["test_balanced_guess"]
+    return shown(view.found.search.request.metric, view.found.search.guess) if not uneven else tuple(METRICS)
+
+
+def _figure(view: View, rows: list[dict[str, Any]]) -> Figure:
+    columns = (
+        Column("who", "winner"),
+        Column("test_accuracy", "test accuracy", "percent"),
+        Column("test_low", "lower end of 95 %", "percent"),
+        Column("test_high", "upper end of 95 %", "percent"),
+        Column("role", "what it is"),
+    )
+    best = max(rows, key=lambda row: row["test_accuracy"])
+    overlap = [row for row in rows if row is not best and row["test_high"] >= best["test_low"]]
+    told = (
+        f"{count(len(overlap), 'interval')} of {len(rows) - 1} others reach into that of the highest, so those "
+        "differences may be chance."
+        if overlap
+        else "The highest interval stands apart from the others."
+        if len(rows) > 1
+        else "There is one winner, so nothing to compare it with."
+    )
+    return Figure(
+        key="winners",
+        title="Test accuracy of the winners",
+        sentence=f"Each bar is the 95 % interval that {count(rows[0]['test_images'], 'test image')} allow. {told} "
+        f"Guessing the largest class gives {percent(rows[0]['test_guess'])}.",
+        alt="Intervals of test accuracy, one below the other: "
+        + "; ".join(f"{r['who']} {r['test_accuracy']:.1%} ({r['test_low']:.1%} to {r['test_high']:.1%})" for r in rows),
+        table=Table(columns, [{column.name: row[column.name] for column in columns} for row in rows]),
+        marks=(
+            Mark(
+                "intervals", "test_accuracy", "who", "retrained winner", ("role", "winner"),
+                low="test_low", high="test_high",
+            ),
+            Mark(
+                "intervals", "test_accuracy", "who", "mean of their predictions", ("role", "ensemble"),
+                low="test_low", high="test_high", role="accent",
+            ),
+        ),
+        x=Axis("test accuracy", "percent"),
+        y=Axis("", "text", order=tuple(row["who"] for row in rows)),
+        height=150 + 34 * len(rows),
+    )  # fmt: skip
+
+
+def _sheet(view: View, rows: list[dict[str, Any]]) -> Sheet:
+    chosen = [
+        Column("who", "winner"),
+        Column("optimizer", "optimizer"),
+        Column("parameters", "parameters", "count"),
+        Column("flops", "FLOPs an image", "count"),
+        Column("epochs", "epochs", "epoch"),
+        Column(METRICS[view.found.search.request.metric], f"validation {view.metric}", "percent"),
+    ]
+    for metric in _metrics(view, rows):
+        stem = "test" if metric == ACCURACY else "test_balanced"
+        chosen += [
+            Column(f"test_{metric}", f"test {words(metric)}", "percent"),
+            Column(f"{stem}_low", "from", "percent"),
+            Column(f"{stem}_high", "to", "percent"),
+        ]
+    chosen += [Column("test_loss", "test loss", "number"), Column("seconds", "time", "seconds")]
+    table = Table(tuple(chosen), [{column.name: row.get(column.name) for column in chosen} for row in rows])
+    flips = " Each test image was judged mirrored as well." if any(row.get("flips") for row in rows) else ""
+    return Sheet(
+        "winners-table",
+        "The winners",
+        table,
+        f"In the order of validation, by which they were chosen; the test set ranks nothing.{flips}",
+    )
+
+
+def _repeats(view: View) -> tuple[str, ...]:
+    metric = view.found.search.request.metric
+    summary = scores.over_repeats(view.found.retrains, metric)
+    return tuple(
+        f"Trial {row['trial']:.0f}: test {words(metric)} {row['mean']:.1%} ± {row['std']:.1%} over {row['count']:.0f} "
+        "seeds."
+        for row in summary.to_dict("records")
+    )
+
+
+def _best(view: View) -> Sheet:
+    images = view.found.search.facts["data"]["num_validation"]
+    is_plain = view.found.search.request.metric == ACCURACY
+    rows = []
+    for run in view.ranked[:_PLACES]:
+        value = run.at_best("value")
+        low, high = wilson(round(value * images), images) if is_plain else (None, None)
+        rows.append(
+            {
+                "trial": run.key[0],
+                "network": run.network,
+                "optimizer": run.config["optimizer"]["name"],
+                "lr": run.config["optimizer"].get("lr"),
+                "batch": run.config["training"]["batch_size"],
+                "parameters": run.asked.parameters,
+                "value": value,
+                "low": low,
+                "high": high,
+                "epoch": run.at_best("epoch"),
+                "state": view.state(run),
+                "seconds": run.seconds,
+            }
+        )
+    columns = (
+        Column("trial", "trial", "count"),
+        Column("network", "network"),
+        Column("optimizer", "optimizer"),
+        Column("lr", "learning rate", "number"),
+        Column("batch", "batch", "count"),
+        Column("parameters", "parameters", "count"),
+        Column("value", f"validation {view.metric}", "percent"),
+        *((Column("low", "from", "percent"), Column("high", "to", "percent")) if is_plain else ()),
+        Column("epoch", "best epoch", "epoch"),
+        Column("state", "state"),
+        Column("seconds", "time", "seconds"),
+    )
+    interval = f", with the 95 % interval that {images:,} images allow" if is_plain else ""
+    return Sheet(
+        "best",
+        "The best trials of the search",
+        Table(columns, [{column.name: row[column.name] for column in columns} for row in rows]),
+        f"Each at its best validation {view.metric}{interval}. The first was picked because it is the highest of many, "
+        "so its value is a little too good.",
+    )

@@ -1,0 +1,97 @@
+"""An earlier search's trials, with which a sampler that learns begins: those that this search could have drawn."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from architectures.errors import HpsearchError, one_line
+from search.history import store
+from search.history.events import State, parse
+from search.history.ledger import read
+from search.history.record import Record
+from search.history.request import Request
+from search.readable import count
+from search.samplers.hearing import Observed, observed
+from search.spaces.explorer import replayed
+from search.spaces.space import Function
+from trainables import files
+from trainables.data.images import Images, fingerprint
+
+FILE = "prior.jsonl"
+"""The copy of them in a search's folder: the search does not change when the earlier one does."""
+
+
+class PriorError(HpsearchError):
+    """An earlier search that this one cannot begin with: one line with what is usable and what not."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Trials that a search begins with; they are none of its own."""
+
+    observed: tuple[Observed, ...] = ()
+    """What the sampler is told of them."""
+    lines: tuple[str, ...] = ()
+    """What a launch says of them."""
+
+
+NO_PRIOR = Prior()
+
+
+def prior_of(request: Request, function: Function | None, images: Images) -> Prior:
+    """The usable trials of the search that a request names.
+
+    Raises PriorError where none is: a search of other images or by another metric, or only of draws that the space
+    cannot give.
+    """
+    if request.warm_start is None:
+        return NO_PRIOR
+    folder = Path(request.warm_start)
+    earlier = store.find(folder.parent, folder.name)
+    runs = Record(parse(read(earlier.ledger)) if earlier.ledger.exists() else ()).trials
+    what = f"--warm-start {earlier.name}: none of its {count(len(runs), 'trial')} is usable"
+    if function is None:
+        raise PriorError(f"{what}, as a list is tried in its order; leave --warm-start out")
+    if earlier.facts["data"]["fingerprint"] != fingerprint(images):
+        raise PriorError(
+            f"{what}, as their accuracies are of other images ({earlier.request.dataset}, "
+            f"{'×'.join(map(str, earlier.facts['data']['shape']))}); name a search of the same dataset, --limit-train "
+            "and --image-size, or leave --warm-start out"
+        )
+    if earlier.request.metric != request.metric:
+        raise PriorError(
+            f"{what}, as it compared by {earlier.request.metric} and this one compares by {request.metric}; "
+            f"give --metric {earlier.request.metric}, or leave --warm-start out"
+        )
+    found = tuple(observed(run) for run in runs if replayed(function, run.asked.params) is not None)
+    if not found:
+        raise PriorError(
+            f"{what}, as they were drawn from {earlier.request.space} and {request.space} can draw none of them; "
+            "name a search of the same space, or leave --warm-start out"
+        )
+    left = len(runs) - len(found)
+    but = f"; {count(left, 'other')} no draw of {request.space}" if left else ""
+    line = f"warm start: the sampler begins with {count(len(found), 'trial')} of {earlier.name}{but}"
+    return Prior(found, (line,))
+
+
+def write_prior(folder: Path, prior: Prior) -> None:
+    """Keep them in a search's folder."""
+    lines = (json.dumps(asdict(each)) + "\n" for each in prior.observed)
+    files.write(folder / FILE, "".join(lines).encode())
+
+
+def read_prior(folder: Path) -> Prior:
+    """Those that a search began with. Raises PriorError for a damaged file, and where it has none but should."""
+    path = folder / FILE
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found = tuple(Observed(**{**fields, "state": State(fields["state"])}) for fields in map(json.loads, lines))
+        return Prior(tuple(each for each in found if _fits(each)))
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise PriorError(f"{path} is damaged ({one_line(error, named=True)}); restore it") from error
+
+
+def _fits(each: Observed) -> bool:
+    """Whether a curve's points are pairs of numbers; raises TypeError or ValueError if not."""
+    return all(store.finite(epoch) >= 0 and 0 <= store.finite(value) <= 1 for epoch, value in each.curve)

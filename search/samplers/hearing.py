@@ -1,0 +1,155 @@
+"""What a sampler that learns is told of the trials before.
+
+Early accuracies mislead: told all of them, a sampler draws near what is merely fast at first. `Deepest` tells only
+accuracies that were measured equally far on, as BOHB does (Falkner et al. 2018).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from architectures.errors import one_line
+from search.history.events import FINAL, State
+from search.history.optuna_trial import optuna_trial
+from search.history.record import Run
+from search.spaces.space import SpaceError
+
+LEAST = 8
+"""Trials that have to reach a rung before its accuracies are told."""
+WAVE = 10
+"""Trials that are drawn from one and the same history where whole waves are heard."""
+_ROUNDING = 1e-9  # epochs: a rung is reached although floating point falls short of it
+
+
+class History(Protocol):
+    """What has been told, as Optuna's trials."""
+
+    def tell(self, run: Run) -> None:
+        """Take a run as it stands; it replaces what was told of it before."""
+
+    def trials(self) -> list[FrozenTrial]:
+        """All of them, in the order of their numbers."""
+
+
+class Ended:
+    """Tells all of a trial once it has ended, however far it was trained. Searches that recorded no other are told so.
+
+    Raises SpaceError for a run that does not hold its parameters and their distributions.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[int, FrozenTrial] = {}
+
+    def tell(self, run: Run) -> None:
+        """Take a run when it is new to this history, and when it has ended."""
+        trial = run.asked.trial
+        if trial in self._told and run.state not in FINAL:
+            return
+        try:
+            self._told[trial] = optuna_trial(run)
+        except (ValueError, LookupError, TypeError) as error:
+            raise _unusable(trial, error) from error
+
+    def trials(self) -> list[FrozenTrial]:
+        """All of them, in the order of their numbers."""
+        return [told for _, told in sorted(self._told.items())]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is told of a trial: this search's, or one of an earlier search that it begins with."""
+
+    params: Mapping[str, Any]
+    """Its flat parameters."""
+    distributions: Mapping[str, str]
+    """What each was drawn from, as Optuna's JSON."""
+    state: State
+    """How it stands."""
+    curve: Sequence[tuple[float, float]]
+    """What it is compared by, as (epoch, value), in order."""
+
+    def until(self, epoch: float) -> float | None:
+        """Its best value up to an epoch; None if it has not been trained so far and may still be."""
+        if self.state is not State.DONE and (not self.curve or self.curve[-1][0] < epoch - _ROUNDING):
+            return None
+        return max((value for at, value in self.curve if at <= epoch + _ROUNDING), default=None)
+
+
+def observed(run: Run) -> Observed:
+    """What is told of a run."""
+    curve = tuple((m.epoch, m.value) for m in run.measurements if m.value is not None)
+    return Observed(run.asked.params, run.asked.distributions, run.state, curve)
+
+
+class Deepest:
+    """Tells values at the deepest rung that `LEAST` trials have reached.
+
+    A trial that was stopped before it is told as pruned with what it had; one that is paused or under way is told as
+    running. Trials without parameters, which a user asked for and the space cannot draw, are not told.
+    """
+
+    def __init__(self, rungs: Sequence[float], prior: Sequence[Observed] = ()) -> None:
+        """rungs: epochs, ascending, the last one that of a trial's end. prior: trials of an earlier search."""
+        self._rungs, self._prior = rungs, prior
+        self._told: dict[int, Observed] = {}
+
+    def tell(self, run: Run) -> None:
+        """Take a run as it stands."""
+        trial = run.asked.trial
+        told = observed(run)
+        if trial not in self._told:
+            _frozen(trial, told, None)  # what cannot be told later is refused now
+        self._told[trial] = told
+
+    @property
+    def rung(self) -> float | None:
+        """The epochs of the rung whose values are told; None as long as none are."""
+        all_told = [each for each in (*self._prior, *self._told.values()) if each.state not in _WORTHLESS]
+        reached = (rung for rung in reversed(self._rungs) if sum(o.until(rung) is not None for o in all_told) >= LEAST)
+        return next(reached, None)
+
+    def trials(self) -> list[FrozenTrial]:
+        """All of them: an earlier search's, then this one's in the order of their numbers."""
+        rung = self.rung
+        earlier = [(-1 - number, each) for number, each in enumerate(self._prior)]
+        return [_frozen(number, each, rung) for number, each in (*earlier, *sorted(self._told.items())) if each.params]
+
+
+_WORTHLESS = (State.DIVERGED, State.INFEASIBLE, State.FAILED)
+
+
+def _frozen(trial: int, told: Observed, rung: float | None) -> FrozenTrial:
+    """A trial as Optuna's. Pruned ones without values rank last, as a diverged or infeasible draw deserves."""
+    value = None if rung is None or told.state in _WORTHLESS else told.until(rung)
+    curve: dict[int, float] = {}
+    if value is not None:
+        state = TrialState.COMPLETE
+    elif told.state is State.FAILED:
+        state = TrialState.FAIL
+    elif told.state is State.STOPPED:
+        state, curve = TrialState.PRUNED, {round(1000 * epoch): value for epoch, value in told.curve}
+    else:
+        state = TrialState.PRUNED if told.state in _WORTHLESS else TrialState.RUNNING
+    try:
+        return create_trial(
+            state=state,
+            value=value,
+            params=dict(told.params),
+            distributions={name: _distribution(text) for name, text in told.distributions.items()},
+            intermediate_values=curve,
+        )
+    except (ValueError, LookupError, TypeError) as error:
+        raise _unusable(trial, error) from error
+
+
+@lru_cache(maxsize=4096)
+def _distribution(text: str) -> BaseDistribution:
+    return json_to_distribution(text)
+
+
+def _unusable(trial: int, error: Exception) -> SpaceError:
+    return SpaceError(f"trial {trial} of the ledger holds no draw that Optuna can learn from: {one_line(error)}")

@@ -1,0 +1,115 @@
+"""Draws from a space that cost little: the methods of an Optuna trial that a space uses, without a study."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from search.spaces.drawing import Choice
+from search.spaces.flat_names import flat_names_of
+from search.spaces.space import Function, SpaceError, draw
+from trainables.config import Config
+
+Pick = Callable[[str, BaseDistribution], Any]
+"""Says which value a parameter has, given its name and what it is drawn from."""
+
+
+class Explorer:
+    """Stands for an Optuna trial: asks `pick` for each value, and notes what was suggested."""
+
+    def __init__(self, pick: Pick) -> None:
+        self._pick = pick
+        self.params: dict[str, Any] = {}
+        self.distributions: dict[str, BaseDistribution] = {}
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """One of the choices."""
+        return self._suggest(name, CategoricalDistribution(choices))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """A number in a range."""
+        return float(self._suggest(name, FloatDistribution(low, high, log=log, step=step)))
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """A whole number in a range."""
+        return int(self._suggest(name, IntDistribution(low, high, log=log, step=step)))
+
+    def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
+        if name not in self.params:
+            self.params[name] = self._pick(name, distribution)
+            self.distributions[name] = distribution
+        return self.params[name]
+
+
+def explore(function: Function, pick: Pick) -> Choice:
+    """The draw whose values `pick` says. Raises SpaceError when the space or `pick` fails."""
+    explorer = Explorer(pick)
+    config = draw(function, explorer)  # type: ignore[arg-type]
+    return Choice(config, explorer.params, explorer.distributions)
+
+
+def replayed(function: Function, params: Mapping[str, Any]) -> Choice | None:
+    """The draw that has exactly these parameters; None where the space cannot give it."""
+    found = _replay(function, params)
+    return found if found is not None and found.params.keys() == params.keys() else None
+
+
+def found_in(function: Function, config: Config) -> Choice | None:
+    """The draw of a space that gives a configuration; None where there is none, or none by these names."""
+    wanted = flat_names_of(config)
+    found = _replay(function, wanted)
+    return found if found is not None and flat_names_of(found.config) == wanted else None
+
+
+def _replay(function: Function, values: Mapping[str, Any]) -> Choice | None:
+    """The draw that takes its values from these; None where one is missing or out of range."""
+
+    def pick(name: str, distribution: BaseDistribution) -> Any:
+        value = values[name]
+        if not distribution._contains(distribution.to_internal_repr(value)):
+            raise ValueError(f"{name} is drawn from {distribution}, got {value!r}")
+        return value
+
+    try:
+        return explore(function, pick)
+    except SpaceError:
+        return None
+
+
+def value_at(distribution: BaseDistribution, place: float) -> Any:
+    """The value at a place in [0, 1) of a distribution, of which every part has the same share as in a random draw."""
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            return choices[int(place * len(choices))]
+        case FloatDistribution(low=low, high=high, step=None, log=log):
+            if log:
+                return min(high, max(low, math.exp(math.log(low) + place * (math.log(high) - math.log(low)))))
+            return min(high, low + place * (high - low))
+        case FloatDistribution(low=low, high=high, step=float() as step):
+            return float(min(high, low + step * int(place * (round((high - low) / step) + 1))))
+        case IntDistribution(low=low, high=high, step=step, log=log):
+            if log:
+                ends = math.log(low - 0.5), math.log(high + 0.5)
+                return min(high, max(low, round(math.exp(ends[0] + place * (ends[1] - ends[0])))))
+            return low + step * int(place * ((high - low) // step + 1))
+    raise ValueError(f"{distribution} is no distribution of a space")
+
+
+def place_of(distribution: BaseDistribution, value: Any) -> float | None:
+    """Where a number lies in its range, or among three or more choices of numbers: from 0 to 1, by its logarithm if so.
+
+    None for a choice that has no place among the others.
+    """
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            if len(choices) < 3 or any(isinstance(each, bool) or not isinstance(each, int | float) for each in choices):
+                return None
+            return sorted(choices).index(value) / (len(choices) - 1)
+        case FloatDistribution(low=low, high=high, log=log) | IntDistribution(low=low, high=high, log=log):
+            if low == high:
+                return 0.5
+            return float(math.log(value / low) / math.log(high / low) if log else (value - low) / (high - low))
+    raise ValueError(f"{distribution} is no distribution of a space")

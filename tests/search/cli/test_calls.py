@@ -1,0 +1,48 @@
+"""The verbs that train, from Python: the command's words, and its tables in return."""
+
+import click
+import pytest
+
+import search
+from search.history.request import Request
+
+SMALL = {
+    "space": "cnn5",
+    "dataset": "digits",
+    "samples": 2,
+    "epochs": 1,
+    "limit_train": 60,
+    "augment": "none",
+    "scheduler": "none",
+    "engine": "inline",
+}
+
+
+@pytest.fixture
+def words(tmp_path, monkeypatch):
+    monkeypatch.setenv("HPSEARCH_DATA", str(tmp_path / "data"))
+    return {**SMALL, "results": tmp_path / "results"}
+
+
+def test_a_search_is_launched_resumed_and_retrained_with_the_words_of_the_command(words):
+    found = search.launch(**words, name="one", precision="float32", seed=3)
+    assert list(found.trials.state) == ["done", "done"]
+    assert (found.search.name, found.search.request.seed, found.search.request.precision) == ("one", 3, "float32")
+    results = words["results"]
+    assert len(search.resume("one", samples=3, results=results).trials) == 3
+    again = search.retrain("one", top=1, epochs=1, flips=True, with_validation=False, results=results)
+    assert again.retrains.test_accuracy.notna().all()
+    assert again.retrains.flips.all()
+
+
+def test_what_is_left_out_is_as_on_the_command_line(words):
+    request = search.launch(**words).search.request
+    assert (request.validation, request.sampler) == (Request.validation, Request.sampler)
+
+
+def test_an_unknown_word_names_the_known_ones_and_a_wrong_value_is_refused_as_by_the_command(words):
+    with pytest.raises(TypeError, match=r"launch\(\) has no option 'sample'; it takes address, augment"):
+        search.launch(sample=3)
+    with pytest.raises(click.BadParameter, match="is not in the range"):
+        search.launch(**{**words, "samples": 0})
+    assert not words["results"].exists()

@@ -1,0 +1,35 @@
+"""What a shell completes."""
+
+import pytest
+from click.shell_completion import ShellComplete
+
+from search.cli.main import cli
+
+
+def completed(*words, incomplete=""):
+    found = ShellComplete(cli, {}, "hpsearch", "_HPSEARCH_COMPLETE").get_completions(list(words), incomplete)
+    return [each.value for each in found]
+
+
+@pytest.fixture
+def results(tmp_path):
+    for name in ("first", "fourth", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "search.json").touch()
+    (tmp_path / "folder").mkdir()
+    return tmp_path
+
+
+def test_searches_are_completed_in_the_results_folder_of_the_option_or_the_variable(results, monkeypatch):
+    assert completed("top", "--results", str(results), incomplete="f") == ["first", "fourth"]
+    assert completed("retrain", "--results", str(results), incomplete="[") == []
+    monkeypatch.setenv("HPSEARCH_RESULTS", str(results))
+    assert completed("status", incomplete="s") == ["second"]
+
+
+def test_spaces_networks_and_choices_are_completed():
+    assert completed("launch", "--space", incomplete="modern") == ["modern", "modern_small"]
+    assert completed("spaces", incomplete="cnn_") == ["cnn_published", "cnn_all"]
+    assert completed("networks", incomplete="vgg") == ["vgg16", "vgg19"]
+    assert "halving" in completed("launch", "--scheduler")
+    assert "retrain" in completed(incomplete="re")

@@ -1,0 +1,256 @@
+"""The page of a search: every figure is drawn from its table, every table says what the record says."""
+
+import json
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from search.history.load import read_search
+from search.page.blocks import Figure, Listing, Sheet
+from search.page.close import calibration
+from search.page.page import as_file, data_of, embedded, page_of
+from search.page.view import View
+from tests.search.page.searches import accuracy_of, make_search
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    make_search(folder, retrains=[(18, 1), (18, 2), (16, 1)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def view(results):
+    return View(read_search(results, "made"))
+
+
+@pytest.fixture(scope="module")
+def page(view):
+    return page_of([view])
+
+
+def figure(page, key):
+    return next(block for block in page.drawn if block.key == key)
+
+
+class Document(HTMLParser):
+    """What a browser would find: tags, the attributes of each, and the text of scripts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.scripts, self._script = [], {}, None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self._script = dict(attributes).get("id", "code") if tag == "script" else None
+
+    def handle_data(self, data):
+        if self._script:
+            self.scripts[self._script] = self.scripts.get(self._script, "") + data
+
+
+def test_the_sections_come_in_the_order_in_which_people_ask(page):
+    assert [section.key for section in page.sections] == ["won", "trust", "goes", "mattered", "close"]
+    keys = [block.key for section in page.sections for block in section.blocks]
+    assert len(set(keys)) == len(keys)
+
+
+def test_every_figure_has_a_sentence_a_text_alternative_and_rows(page):
+    assert len(page.figures) > 15
+    for each in page.figures:
+        assert each.sentence.endswith((".", ").")), each.key
+        assert each.alt and each.title and each.table.rows, each.key
+
+
+def test_every_mark_names_columns_of_its_table_and_has_rows_on_its_axes(page):
+    for each in page.figures:
+        columns = {column.name for column in each.table.columns}
+        assert all(set(row) >= columns for row in each.table.rows), each.key
+        for choice in each.choices or (None,):
+            bind = choice.bind if choice else {}
+            for mark in each.marks:
+                named = [mark.x, mark.y, mark.group, mark.low, mark.high, mark.value, mark.where and mark.where[0]]
+                bound = {bind.get(name, name) for name in named if name}
+                assert bound <= columns, (each.key, choice)
+            for way, axis in (("x", (choice and choice.axis) or each.x), ("y", each.y)):
+                column = bind.get(getattr(each.marks[0], way), getattr(each.marks[0], way))
+                values = {row[column] for row in each.table.rows if row[column] is not None}
+                assert axis.kind != "text" or values <= set(axis.order), (each.key, column)
+
+
+def test_the_curves_are_the_measurements_of_the_search(page, view):
+    rows = figure(page, "curves").table.rows
+    epochs = view.found.epochs.query("repeat == 0")
+    assert [(r["trial"], r["epoch"], r["value"]) for r in rows] == list(
+        zip(epochs.trial, epochs.epoch, epochs.val_accuracy, strict=True)
+    )
+
+
+def test_the_best_so_far_rises_and_ends_at_the_best_with_everything_spent(page, view):
+    rows = figure(page, "best-so-far").table.rows
+    values = [row["value"] for row in rows]
+    assert values == sorted(values)
+    assert values[-1] == view.found.trials.best_val_accuracy.max()
+    assert rows[-1]["epochs"] == view.found.trials.epoch.sum() == 10 * 4 + 10 * 1
+    assert rows[-1]["images"] == view.found.trials.images.sum()
+    assert rows[-1]["seconds"] == 50 * 10
+
+
+def test_the_rungs_count_every_trial_that_reached_them(page):
+    rows = figure(page, "rungs").table.rows
+    first = {row["what"]: row["trials"] for row in rows if row["epoch"] == "1"}
+    assert first == {"went on": 10, "stopped": 10, "paused": 0}
+    assert "10 trials did not go on" in figure(page, "rungs").sentence
+    assert "about 30 more epochs than the 50 that were trained" in figure(page, "rungs").sentence
+
+
+def test_the_timeline_has_no_two_trainings_at_once_on_a_slot(page):
+    rows = figure(page, "timeline").table.rows
+    assert sum(row["state"] == "retrain" for row in rows) == 3
+    for slot in {row["slot"] for row in rows}:
+        spans = sorted((row["begin"], row["end"]) for row in rows if row["slot"] == slot)
+        assert all(begin >= end - 0.1 for (_, end), (begin, _) in pairwise(spans))
+
+
+def test_the_winners_are_in_the_order_of_validation_with_their_ensemble_last(page, view):
+    rows = figure(page, "winners").table.rows
+    assert [row["role"] for row in rows] == ["winner"] * 3 + ["ensemble"]
+    tested = view.found.retrains.set_index(["trial", "repeat"]).test_accuracy
+    order = sorted({18, 16}, key=lambda trial: -accuracy_of(trial, 4))
+    keys = [key for trial in order for key in sorted(tested.index) if key[0] == trial]
+    assert [row["test_accuracy"] for row in rows[:-1]] == [tested[key] for key in keys]
+    assert all(row["test_low"] < row["test_accuracy"] < row["test_high"] for row in rows)
+
+
+def test_the_front_holds_what_nothing_cheaper_beats(page):
+    rows = figure(page, "cost").table.rows
+    for name in ("parameters", "flops", "seconds"):
+        for row in rows:
+            beaten = any(o[name] <= row[name] and o["value"] > row["value"] for o in rows)
+            same = any(o[name] < row[name] and o["value"] == row["value"] for o in rows)
+            if row[f"front_{name}"]:
+                assert not beaten and not same
+
+
+def test_importance_comes_with_its_range_and_only_of_what_every_trial_has(page, view):
+    rows = figure(page, "importance").table.rows
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
+    assert all("/" not in row["parameter"] for row in rows)
+    assert {row["parameter"] for row in rows} <= {
+        "network",
+        "optimizer",
+        "weight_decay",
+        "batch_size",
+        "label_smoothing",
+        "schedule",
+    }
+    assert all(row["low"] <= row["high"] for row in rows)
+    assert (
+        "cannot tell the order" in figure(page, "importance").sentence
+    )  # twenty trials whose curves no parameter made
+
+
+def test_slices_of_a_branch_show_the_trials_of_that_branch_alone(page, view):
+    found = figure(page, "slices")
+    for choice in found.choices:
+        column = choice.bind["parameter"]
+        has = [run.key[0] for run in view.record.trials if column in run.asked.params]
+        assert [row["trial"] for row in found.table.rows if row[column] is not None] == has
+
+
+def test_the_confusions_are_all_test_images(page):
+    rows = figure(page, "confusion-18-1").table.rows
+    assert sum(row["images"] for row in rows) == 120
+
+
+def test_calibration_weighs_each_bin_by_its_images():
+    import numpy as np
+
+    probabilities = np.array([[0.95, 0.05], [0.95, 0.05], [0.65, 0.35], [0.65, 0.35]])
+    rows, error = calibration(np.array([0, 0, 0, 1]), probabilities)
+    assert [(row["accuracy"], row["images"]) for row in rows] == [(0.5, 2), (1.0, 2)]
+    assert error == pytest.approx(0.5 * 0.15 + 0.5 * 0.05)
+
+
+def test_the_file_needs_nothing_else_and_is_small(page):
+    text = as_file(page)
+    assert len(text) < 3e6
+    found = Document(text)
+    for tag, attributes in found.tags:
+        for name in ("src", "href", "action", "data", "srcset"):
+            assert not attributes.get(name, "#").startswith(("http", "//", "/")), (tag, attributes)
+    policy = next(a["content"] for t, a in found.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; script-src 'nonce-")
+    drawn = json.loads(found.scripts["data"])["drawn"]
+    assert drawn.keys() == {block.key for block in page.drawn}
+
+
+def test_the_data_in_the_page_are_the_rows_of_the_tables(page):
+    drawn = data_of(page)["drawn"]
+    for block in page.drawn:
+        values = drawn[block.key]["table"]["values"]
+        for column in block.table.columns:
+            for row, shown in zip(block.table.rows, values[column.name], strict=True):
+                assert shown == pytest.approx(row[column.name], rel=1e-5) if isinstance(shown, float) else True
+                assert (shown is None) == (row[column.name] is None)
+
+
+def test_what_users_have_named_is_text_everywhere(tmp_path):
+    evil = ("<script>alert(1)</script>", "../../etc/passwd", "</script><img src=x onerror=alert(2)>\u2028")
+    make_search(tmp_path, retrains=[(0, 1)], trials=4, classes=evil)
+    text = as_file(page_of([View(read_search(tmp_path, "made"))]))
+    found = Document(text)
+    assert not [tag for tag, attributes in found.tags if tag == "img" or "onerror" in attributes]
+    nonces = {a.get("nonce") for t, a in found.tags if t == "script" and a.get("type") is None}
+    assert len(nonces) == 1 and None not in nonces
+    assert "\u2028" not in found.scripts["data"]
+    labels = json.loads(found.scripts["data"])["drawn"]["confusion-0-1"]["table"]["values"]["label"]
+    assert set(labels) == set(evil)
+
+
+def test_data_are_embedded_without_a_letter_that_html_knows():
+    text = embedded({"a": "</script><!--&\u2028\u2029"})
+    assert not re.search("[<>&\u2028\u2029]", text)
+    assert json.loads(text) == {"a": "</script><!--&\u2028\u2029"}
+
+
+# ---- searches that lack something
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ({"trials": 0, "finished": False}, "No trial has been measured yet"),
+        ({"trials": 1}, "The best of 1 measured trial"),
+        ({"trials": 6}, "No winner has been retrained and tested yet"),
+        ({"trials": 6, "finished": False}, "This search is not over"),
+        ({"trials": 6, "retrains": [(0, 1)], "never": 1}, "Never predicted: dog."),
+        ({"trials": 2, "classes": ("a", "b"), "retrains": [(0, 1)]}, "There is one winner"),
+    ],
+)
+def test_a_search_that_lacks_something_gets_a_page_that_says_so(tmp_path, made, told):
+    make_search(tmp_path, **made)
+    page = page_of([View(read_search(tmp_path, "made"))])
+    assert told in as_file(page)
+    for block in page.drawn:
+        assert isinstance(block, Listing) or all(mark.kind for mark in block.marks)
+
+
+def test_a_search_that_has_not_begun_gets_a_page(tmp_path):
+    make_search(tmp_path, trials=0).ledger.unlink()
+    assert "No trial has been measured yet" in as_file(page_of([View(read_search(tmp_path, "made"))]))
+
+
+def test_several_searches_stand_side_by_side(tmp_path, results):
+    make_search(tmp_path, "other", trials=4)
+    views = [View(read_search(results, "made")), View(read_search(tmp_path, "other"))]
+    (section,) = page_of(views).sections
+    found = next(block for block in section.blocks if isinstance(block, Figure))
+    assert {row["search"] for row in found.table.rows} == {"made", "other"}
+    sheet = next(block for block in section.blocks if isinstance(block, Sheet))
+    assert [row["trials"] for row in sheet.table.rows] == [20, 4]
+    assert sheet.table.rows[0]["test"] and sheet.table.rows[1]["test"] is None
