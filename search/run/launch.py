@@ -167,7 +167,7 @@ def _errand(
         what="trial",
         title=f"{count_of(samples, 'trial')} of {problem.space.name} on {problem.num_train:,} images, "
         f"{problem.num_validation:,} for validation",
-        notes=(*problem.notes, *_exhausted(samples, asked), *notes),
+        notes=(*problem.notes, *_exhausted(samples, asked), *(_held_back(plan) if plan else ()), *notes),
         runs=lambda record: record.trials,
         total=samples,
         source=draw_trials(problem, problem.order(samples)),
@@ -182,6 +182,19 @@ def _errand(
 def _exhausted(samples: int, asked: int) -> tuple[str, ...]:
     """That a search has fewer trials than were asked for, as its space holds no more."""
     return (f"the space holds no more: {count_of(samples, 'trial')} instead of {asked}",) if samples < asked else ()
+
+
+def _held_back(plan: Plan) -> tuple[str, ...]:
+    """That some configurations have transforms for which their training is too short."""
+    trainings = [config.training for config in plan.configs]
+    longest = max((each.mixing_from for each in trainings if each.transforms != each.active_transforms), default=0)
+    names = sorted({name for each in trainings for name in each.transforms if name not in each.active_transforms})
+    if not names:
+        return ()
+    return (
+        f"note: {' and '.join(names)} may be drawn, but trainings of fewer than {longest} epochs go without "
+        "(mixing_from); a longer retrain has it",
+    )
 
 
 def _facts(problem: Problem, here: Machine) -> dict[str, Any]:

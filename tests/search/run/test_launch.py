@@ -1,5 +1,7 @@
 """Which trial begins when, and what a worker measures before its first epoch."""
 
+import json
+
 import pytest
 
 from search.forecast.calibration import Calibration
@@ -10,7 +12,9 @@ from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.engines import inline
 from search.run.foresee import MOST_AFFORDED, affordable
+from search.run.launch import launch
 from search.run.problem import Problem, RequestError
+from search.run.session import Options
 from search.run.shelf import Shelf
 from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space
@@ -82,6 +86,18 @@ def test_the_first_trial_calibrates_and_then_trains(tmp_path, make):
     assert [len(run.measurements) for run in runs] == [2, 1, 1, 3]
     (speeds,) = heard
     assert set(speeds) == {0, 2} and all(each.step > 0 for each in speeds.values())
+
+
+def test_a_launch_says_which_transforms_its_trainings_are_too_short_for(tmp_path, capsys):
+    space = tmp_path / "list.jsonl"
+    training = {"batch_size": 32, "cutmix": 0.5, "cutout": 2, "mixing_from": 40}
+    line = {"network": {"name": "cnn5", "width": 0.125}, "optimizer": {"name": "sgd", "lr": 0.1}, "training": training}
+    space.write_text(json.dumps(line) + "\n")
+    request = Request(
+        space=str(space), samples=1, epochs=1, dataset="digits", data_dir=str(tmp_path), limit_train=40, augment="none"
+    )
+    launch(request, Options(engine="inline"), results=tmp_path, name="one")
+    assert "note: cutmix may be drawn, but trainings of fewer than 40 epochs go without" in capsys.readouterr().err
 
 
 @pytest.mark.slow
