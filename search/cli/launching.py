@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from search.cli import options
+from search.cli.sections import Sections
 from search.cli.serving import beside
 from search.cli.sessions import SESSION, conclude, dataset_of, options_of, session_options, take_up
 from search.cli.types import MOST_EPOCHS, MOST_PIXELS, MOST_THREADS, Count, Duration, OptionError, Real
@@ -22,7 +23,21 @@ from trainables.augmentation import PRESETS
 SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configurations, or package.module:function."
 
 
-@click.command()
+#: The options by what they are about.
+SECTIONS = {
+    "What is searched": (
+        "space", "samples", "budget", "epochs", "first", "warm-start", "sampler", "hears", "metric", "seed", "augment",
+    ),
+    "What is stopped early": ("scheduler", "grace-period", "reduction-factor", "keep"),
+    "Images": ("dataset", "label", "image", "limit-train", "image-size", "validation", "data-dir"),
+    "Where and how it runs": (
+        "parallel", "threads", "precision", "engine", "address", "submit", "max-time", "retries", "trial-timeout",
+    ),
+    "What is kept and shown": ("name", "results", "storage", "serve", "dry-run"),
+}  # fmt: skip
+
+
+@click.command(cls=Sections, sections=SECTIONS)
 @click.option(
     "--space",
     default="cnn_all",
