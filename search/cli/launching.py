@@ -103,7 +103,9 @@ SECTIONS = {
 @click.option(
     "--threads",
     type=Count(1, MOST_THREADS),
-    help="CPU threads of each trial.  [default: 1 with halving, else the cores over the slots]",
+    default=1,
+    show_default=True,
+    help="CPU threads of each trial. More pay for wide networks on idle cores, and cost much on busy ones.",
 )
 @click.option(
     "--precision",

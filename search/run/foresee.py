@@ -16,7 +16,6 @@ from search.run.problem import RequestError, new_problem
 from search.run.rehearsal import heard, rehearse
 from search.samplers.make import with_hearing
 from search.schedulers import SCHEDULERS
-from search.schedulers.scheduler import scheduler_of
 
 MOST_AFFORDED = 1000  # samples that a budget buys at most
 PLAYED_TRIALS = 300  # for each number of samples that is tried, in as many searches as that makes
@@ -85,8 +84,8 @@ def foresee(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecast
 def wanted(request: Request) -> dict[str, Any]:
     """The threads of a slot and the precision as facts, where they do not follow from the machine."""
     facts: dict[str, Any] = {}
-    if request.threads is not None or scheduler_of(request, request.samples).same_on_any_slots:
-        facts["threads"] = request.threads or 1
+    if request.threads is not None:
+        facts["threads"] = request.threads
     if request.precision is not None:
         facts["precision"] = request.precision
     return facts
