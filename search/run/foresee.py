@@ -13,7 +13,7 @@ from search.machines import machine
 from search.machines.machine import Machine
 from search.readable import duration
 from search.run.problem import RequestError, new_problem
-from search.run.rehearsal import rehearse
+from search.run.rehearsal import heard, rehearse
 from search.samplers.make import with_hearing
 from search.schedulers import SCHEDULERS
 from search.schedulers.scheduler import scheduler_of
@@ -51,7 +51,8 @@ def dry_run(request: Request, *, results: Path, parallel: int | None, is_share_a
         order = replace(problem, request=replace(request, scheduler=name)).order(problem.samples)
         other = replace(plan, scheduler=name, options={}, order=order)
         schedulers[name] = expected(rehearse(other, seconds, here.slots))
-    return Foreseen(problem.notes, found, schedulers)
+    notes = heard(problem.request, problem.samples) if problem.space.function else ()
+    return Foreseen((*problem.notes, *notes), found, schedulers)
 
 
 def affordable(request: Request, budget: float, *, parallel: int | None, is_share_asked: bool = False) -> int:

@@ -32,6 +32,7 @@ from search.run.images import found_again, unchanged_images, unchanged_validatio
 from search.run.prior import NO_PRIOR, read_prior, write_prior
 from search.run.problem import Problem, RequestError, new_problem
 from search.run.progress import Progress, headlines
+from search.run.rehearsal import heard
 from search.run.session import Errand, Options, Outcome, find_machine, run
 from search.samplers.make import with_hearing
 from search.schedulers.scheduler import scheduler_of, with_defaults
@@ -77,7 +78,8 @@ def launch(
             write_prior(search.folder, problem.prior)
         if storage is not None:
             claims.begin(storage, search.folder)
-        return run(search, here, options, _errand(search, problem, here, request.samples, plan=plan))
+        notes = heard(request, problem.samples) if problem.space.function else ()
+        return run(search, here, options, _errand(search, problem, here, request.samples, plan=plan, notes=notes))
     except BaseException as error:
         never_began = isinstance(error, StartError) and storage is None  # the same command may be given again
         if never_began or not search.ledger.exists() or not search.ledger.stat().st_size:

@@ -54,9 +54,8 @@ def prior_of(request: Request, function: Function | None, images: Images) -> Pri
         raise PriorError(f"{what}, as a list is tried in its order; leave --warm-start out")
     if earlier.facts["data"]["fingerprint"] != fingerprint(images):
         raise PriorError(
-            f"{what}, as their accuracies are of other images ({earlier.request.dataset}, "
-            f"{'×'.join(map(str, earlier.facts['data']['shape']))}); name a search of the same dataset, --limit-train "
-            "and --image-size, or leave --warm-start out"
+            f"{what}, as their accuracies are of other images ({earlier.request.dataset}); name a search of the same "
+            "dataset, --limit-train and --image-size, or leave --warm-start out"
         )
     if earlier.request.metric != request.metric:
         raise PriorError(

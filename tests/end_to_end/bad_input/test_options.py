@@ -51,7 +51,8 @@ def test_a_number_that_is_none_or_outside_its_range_is_refused(refused: Refused,
     ("option", "known"),
     [
         ("--augment", ("none", "flip-crop", "published")),
-        ("--sampler", ("random", "tpe")),
+        ("--sampler", ("random", "tpe", "gp", "qmc")),
+        ("--hears", ("everything", "waves")),
         ("--scheduler", ("asha", "asha-promote", "halving", "none")),
     ],
 )

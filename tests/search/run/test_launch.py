@@ -8,6 +8,7 @@ from search.forecast.calibration import Calibration
 from search.history.events import Opened
 from search.history.ledger import Ledger
 from search.history.store import Request
+from search.run import foresee
 from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.engines import inline
@@ -101,7 +102,14 @@ def test_a_launch_says_which_transforms_its_trainings_are_too_short_for(tmp_path
 
 
 @pytest.mark.slow
-def test_a_budget_affords_as_many_samples_as_are_forecast_to_fit(tmp_path):
+def test_a_budget_affords_as_many_samples_as_are_forecast_to_fit(tmp_path, monkeypatch):
+    calibrate, measured = foresee.calibrate, []
+
+    def once(*arguments):
+        measured.extend([] if measured else [calibrate(*arguments)])
+        return measured[0]
+
+    monkeypatch.setattr(foresee, "calibrate", once)
     request = Request(space="cnn5", samples=1, epochs=2, dataset="digits", data_dir=str(tmp_path), limit_train=100)
     assert 1 < affordable(request, 60, parallel=1) <= MOST_AFFORDED
     with pytest.raises(RequestError, match="one sample takes about .*, longer than --budget"):
