@@ -18,7 +18,7 @@ import torch
 
 from search.forecast.calibration import Calibration, Speeds
 from search.forecast.forecast import Plan
-from search.history import store, tables
+from search.history import store
 from search.history.events import parse
 from search.history.ledger import read
 from search.history.record import Record, Run
@@ -33,7 +33,7 @@ from search.run.prior import NO_PRIOR, read_prior, write_prior
 from search.run.problem import Problem, RequestError, new_problem
 from search.run.progress import Progress, headlines
 from search.run.rehearsal import heard
-from search.run.session import Errand, Options, Outcome, find_machine, run
+from search.run.session import Errand, Options, Outcome, find_machine, finished_before, run
 from search.samplers.make import with_hearing
 from search.schedulers.scheduler import scheduler_of, with_defaults
 from search.spaces import find_space
@@ -98,8 +98,7 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
     record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
     before = record.samples or request.samples
     if record.finished and samples in (None, before) and note.location_of(search.folder) is None:
-        tables.write(search.folder, record)
-        return Outcome(search, record, "finished", "nothing is left to train; --samples N adds trials")
+        return finished_before(search, record)
     names = {request.space, *(run.config["network"]["name"] for run in record.trials)}
     own_code.check(search, names, accept=changed_code)
     own = found_again(search)
