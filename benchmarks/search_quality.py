@@ -131,7 +131,7 @@ def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
     """One search: order and seeds of the draws are the same for the same replay, whatever the way."""
     rng = np.random.default_rng(replay)
     order = rng.permutation(len(pool))
-    which = rng.integers(1 << 30, size=len(pool))
+    which = {number: rng.integers(len(pool.configurations[number].curves)) for number in order}
     clock, made = Clock(), make_scheduler(way.scheduler, max_t=max_t, samples=way.samples, **way.options)
     drawing: Nearest | Shuffled = Shuffled(order[: way.samples])
     if way.sampler != "random":
@@ -140,8 +140,8 @@ def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
         drawing = Nearest(pool, make_sampler(space, way.sampler, replay, lambda _: None, history))
 
     def curve_of(trial: int) -> Curve:
-        curves = pool.configurations[drawing.drawn[trial]].curves
-        return curves[which[drawing.drawn[trial]] % len(curves)]
+        number = drawing.drawn[trial]
+        return pool.configurations[number].curves[which[number]]
 
     def ask(trial: int, drawn: Draw) -> Asked:
         config = {"training": {"batch_size": 1, "epochs": max_t}}
