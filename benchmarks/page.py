@@ -60,15 +60,12 @@ def written(folder: Path, trials: int) -> dict[str, str]:
 
 def opened(folder: Path, trials: int) -> dict[str, str]:
     """Seconds from opening the file until it can be read, and until every figure is drawn."""
-    browser = open_browser(folder)
-    try:
+    with open_browser(folder / f"browser-{trials}") as browser:
         begin = time.perf_counter()
         show(browser, (folder / f"{trials}.html").as_uri())
         ready = time.perf_counter()
         draw_all(browser)
         return {"readable, s": f"{ready - begin:.1f}", "all drawn, s": f"{time.perf_counter() - begin:.1f}"}
-    finally:
-        browser.quit()
 
 
 if __name__ == "__main__":

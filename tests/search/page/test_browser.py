@@ -32,9 +32,8 @@ return [...document.querySelectorAll('.figure .plot')].flatMap((plot) => {
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    found = open_browser(tmp_path_factory.mktemp("browser"))
-    yield found
-    found.quit()
+    with open_browser(tmp_path_factory.mktemp("browser")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import re
 import sys
 
+import click
 import pytest
 
 from architectures.errors import HpsearchError
@@ -88,7 +89,6 @@ def test_a_wrong_request_is_one_line_and_leaves_nothing(results, words, told):
     ("verb", "words"), [(report, ["--format", "pdf"]), (serve, ["--port", "70000"]), (serve, ["--port", "x"])]
 )
 def test_a_format_or_port_that_is_none_is_refused(verb, words):
-    import click
 
     with pytest.raises(click.UsageError):
         verb.main(words, standalone_mode=False)
