@@ -25,17 +25,18 @@ _READABLE = 40  # classes beyond which a matrix shows their order alone and is r
 
 def close(view: View) -> Section:
     """The section of a search: of its tested winners, or of its best trial while there are none."""
-    runs = view.tested[:_MOST]
+    once = {run.key[0]: run for run in reversed(view.tested)}  # of a trial's repeats the first
+    shown = [run for run in view.tested if once[run.key[0]] is run]
+    runs = shown[:_MOST]
     if not view.ranked:
         return Section("close", "The winners up close", (Words("close-words", ("There is no measured trial yet.",)),))
     blocks: list[Block] = []
     if not runs:
         told = "No winner has been retrained and tested yet; this is the best trial of the search."
         blocks.append(Words("close-words", (told,)))
-    elif len(view.tested) > _MOST:
-        blocks.append(
-            Words("close-words", (f"The first {_MOST} of {len(view.tested)} tested retrains, by validation.",))
-        )
+    elif len(shown) > _MOST:
+        told = f"The first {_MOST} of {len(shown)} trials whose retrains were tested, by validation."
+        blocks.append(Words("close-words", (told,)))
     for run in runs or view.ranked[:1]:
         blocks += _of_run(view, run)
     return Section("close", "The winners up close", tuple(blocks))

@@ -76,7 +76,7 @@ def _guarded(guard: Guard) -> Callable[..., Awaitable[web.StreamResponse]]:
             return web.Response(status=403, text=f"{reason}\n", headers=_HEADERS)
         if guard.knows(request.query.get("token")):
             # The token goes from the address into a cookie, so that it is in no history and no link.
-            answer = web.Response(status=303, headers=_HEADERS | {"Location": quote(request.path)})
+            answer = web.Response(status=303, headers=_HEADERS | {"Location": "/" + quote(request.path.lstrip("/"))})
             answer.set_cookie(guard.cookie, guard.token, httponly=True, samesite="Lax", path="/")
             return answer
         if not guard.knows(request.cookies.get(guard.cookie)):

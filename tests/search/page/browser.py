@@ -1,7 +1,10 @@
 """A headless Chromium, if there is one, and what tests do in it."""
 
 import shutil
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,21 +19,38 @@ FLAGS = (
 )
 
 
-def open_browser(folder: Path) -> webdriver.Chrome:
-    """A browser with a profile of its own; the test is skipped where Chromium or its driver is missing."""
+@contextmanager
+def open_browser(folder: Path) -> Iterator[webdriver.Chrome]:
+    """A browser with a profile of its own; the test is skipped where Chromium or its driver is missing.
+
+    Chromium is started here and not by its driver, which waits for a minute at most.
+    """
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     driver = shutil.which("chromedriver")
     if not chromium or not driver:
         pytest.skip("needs a browser: apt-get install chromium chromium-driver")
-    options = Options()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(driver))
-    browser.set_page_load_timeout(240)
-    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
-    return browser
+    profile = folder / "profile"
+    command = [chromium, *FLAGS, f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        options = Options()
+        options.debugger_address = f"127.0.0.1:{_port(profile / 'DevToolsActivePort')}"
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        browser = webdriver.Chrome(options=options, service=Service(driver))
+        yield browser
+        browser.quit()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _port(file: Path, seconds: float = 240) -> int:
+    """The port that Chromium has written down."""
+    deadline = time.monotonic() + seconds
+    while not (file.exists() and file.read_text().count("\n")):
+        assert time.monotonic() < deadline, "Chromium did not start"
+        time.sleep(0.1)
+    return int(file.read_text().splitlines()[0])
 
 
 def show(browser: webdriver.Chrome, address: str, *, width: int = 1280, dark: bool = False) -> None:
