@@ -110,6 +110,7 @@ ROOMS = {
     "run": {"history", "spaces", "samplers", "schedulers", "storage", "machines", "forecast"},
     "show": {"history", "spaces", "forecast", "schedulers"},
     "follow": {"history"},
+    "use": {"history", "run"},
 }
 
 
