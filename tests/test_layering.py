@@ -117,6 +117,7 @@ ROOMS = {
     "show": {"history", "spaces", "forecast", "schedulers"},
     "page": {"history", "show", "schedulers"},
     "follow": {"history"},
+    "use": {"history", "run"},
 }
 
 

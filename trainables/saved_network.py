@@ -22,6 +22,8 @@ from trainables.resident import Resident
 from trainables.training import evaluate
 
 WEIGHTS, SETTINGS = "model.safetensors", "config.json"
+#: What all of our networks are called in timm's registry.
+TIMM_NAME = "hpsearch"
 
 
 class NetworkError(HpsearchError):
@@ -52,9 +54,32 @@ def network_files(network: Network) -> dict[str, bytes]:
         "input_shape": list(network.shape),
         "classes": list(network.classes),
         "normalise": {"mean": 0.5, "std": 0.5},
+        **_for_timm(network),
     }
     checked = settings | {"crc32": _checksum(settings, weights)}
     return {WEIGHTS: weights, SETTINGS: json.dumps(checked, indent=1).encode()}
+
+
+def _for_timm(network: Network) -> dict[str, Any]:
+    """The keys that timm reads, which finds the module through `search.use.in_timm`; none for no family."""
+    if network.config.network.name not in FAMILIES:
+        return {}
+    channels = network.shape[0]
+    return {
+        "architecture": TIMM_NAME,
+        "model_args": {"network": network.config.to_json()["network"], "input_shape": list(network.shape)},
+        "num_classes": len(network.classes),
+        "label_names": list(network.classes),
+        "pretrained_cfg": {
+            "input_size": list(network.shape),
+            "fixed_input_size": True,
+            "mean": [0.5] * channels,
+            "std": [0.5] * channels,
+            "interpolation": "bilinear",
+            "crop_pct": 1.0,
+            "crop_mode": "squash",  # images are resized whole, as `trainables.data.pixels.resize` does
+        },
+    }
 
 
 def _checksum(settings: dict[str, Any], weights: bytes) -> int:

@@ -44,24 +44,35 @@ def status(search: str | None, storage: str | None, as_json: bool, results: Path
 
 
 @click.command("list")
+@options.storage
 @options.as_json
 @options.results
-def list_searches(as_json: bool, results: Path) -> None:
+def list_searches(storage: str | None, as_json: bool, results: Path) -> None:
     """All searches, oldest first.
 
     \b
     hpsearch list
+    hpsearch list --storage s3://bucket/searches      those of other machines
     """
     from search.history import store
-    from search.history.load import read_search
     from search.show.overview import in_words, summary
     from search.show.terminal import print_rows
+    from search.storage import layout
+    from search.storage.look import opened
 
-    rows = [summary(read_search(results, found.name)) for found in store.find_all(results)]
+    if storage is None:
+        names = [found.name for found in store.find_all(results)]
+    else:
+        with layout.reported(storage):
+            names = layout.searches(storage)
+    rows = []
+    for name in names:
+        with opened(results, name, storage) as found:
+            rows.append(summary(found))
     if as_json:
         options.emit(rows)
     else:
-        print_rows(list(map(in_words, rows)), f"no search in {results} yet; begin one with hpsearch launch")
+        print_rows(list(map(in_words, rows)), f"no search in {storage or results} yet; begin one with hpsearch launch")
 
 
 @click.command(cls=WithColumns)

@@ -8,7 +8,19 @@ from pathlib import Path
 import click
 
 from architectures.errors import HpsearchError, one_line
-from search.cli import catalogue, following, launching, looking, machines, reporting, retraining, serving, streams
+from search.cli import (
+    catalogue,
+    ending,
+    following,
+    launching,
+    looking,
+    machines,
+    reporting,
+    retraining,
+    serving,
+    streams,
+    using,
+)
 
 
 class Verbs(click.Group):
@@ -38,9 +50,13 @@ for verb in (
     looking.list_searches,
     looking.top,
     retraining.retrain,
+    using.predict,
+    using.export,
     reporting.report,
     serving.serve,
     following.follow,
+    ending.stop,
+    ending.delete,
     catalogue.spaces,
     catalogue.networks,
     machines.doctor,

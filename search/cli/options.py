@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from search.cli.types import Folder, Ruled
 from search.history.request import SCHEDULER_OPTIONS
@@ -87,13 +88,18 @@ def results(command: Any) -> Any:
 
 def search_argument(command: Any) -> Any:
     """The search, by default the newest."""
-    return click.argument("search", required=False, shell_complete=_searches)(command)
+    return click.argument("search", required=False, shell_complete=searches)(command)
 
 
-def _searches(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+def searches(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The searches whose names begin so, for a shell."""
     folder = Path(ctx.params.get("results") or os.environ.get("HPSEARCH_RESULTS") or "results")
     return sorted(each.parent.name for each in folder.glob(f"{glob.escape(incomplete)}*/search.json"))
+
+
+def searches_or_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The searches whose names begin so, and files, for a shell."""
+    return [*map(CompletionItem, searches(ctx, param, incomplete)), CompletionItem(incomplete, type="file")]
 
 
 def from_names(names: Callable[[], Iterable[str]]) -> Callable[[click.Context, click.Parameter, str], list[str]]:

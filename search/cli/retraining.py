@@ -75,6 +75,7 @@ def retrain(
     from search.run.retrain import Again
     from search.run.retrain import retrain as train_winners
     from search.show.winners import print_retrains, retrain_report
+    from search.use.card import write_card
 
     if finalists is None:
         for option, value in (("--folds", folds), ("--finalist-epochs", finalist_epochs)):
@@ -98,6 +99,9 @@ def retrain(
         conclude(outcome, results)
     loaded = read_search(results, found.name)
     keys, chosen = [run.key for run in runs], loaded.record.choices[-1] if finals else None
+    for run in runs:
+        if run.test is not None:
+            write_card(loaded, run)
     options.emit(retrain_report(loaded, keys, chosen)) if as_json else print_retrains(loaded, keys, chosen)
     if not runs or any(run.test is None for run in runs):
         sys.exit(1)

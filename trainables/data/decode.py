@@ -91,15 +91,32 @@ def decode(
             image = upright(stored)
             sizes.add(image.size)
             if image_size or image.size == size:
-                image = as_8_bits(image, mode, seen.bits)
-                array = np.asarray(resize(image, image_size) if image_size else image)
-                pixels[row] = array if mode == "L" else array.transpose(2, 0, 1)
+                pixels[row] = _array(image, seen, (width, height))
         if progress and (done % IMAGES_PER_REPORT == 0 or done == total):
             progress(done, total)
     faults.refuse(total, root)
     if not image_size:
         _check_sizes(sizes, root)
     return pixels
+
+
+def decode_one(file: Path, seen: Look) -> np.ndarray:
+    """An image as a network sees it that was trained on such images: uint8 (C, H, W), resized to their size.
+
+    Raises DatasetError, with the reason alone, for a file that cannot be read as an image.
+    """
+    try:
+        with _opened(file) as stored:
+            return _array(upright(stored), seen, seen.size)
+    except Exception as error:  # as in `_Faults`
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else _reason(error, file)
+        raise DatasetError(reason) from error
+
+
+def _array(image: Image.Image, seen: Look, size: tuple[int, int]) -> np.ndarray:
+    """An upright image at (width, height) as uint8 (C, H, W)."""
+    array = np.asarray(resize(as_8_bits(image, seen.mode, seen.bits), size))
+    return array[None] if seen.mode == "L" else array.transpose(2, 0, 1)
 
 
 def check_headers(images: Iterable[Encoded], total: int, root: Path, size: tuple[int, int] | None) -> None:

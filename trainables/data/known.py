@@ -37,7 +37,7 @@ def read_known(name: str, part: str, data_dir: Path, image_size: int | None) -> 
 
 def _resize(pixels: np.ndarray, side: int) -> np.ndarray:
     """Resize uint8 (C, H, W) to (C, side, side)."""
-    return np.stack([np.asarray(resize(Image.fromarray(channel), side)) for channel in pixels])
+    return np.stack([np.asarray(resize(Image.fromarray(channel), (side, side))) for channel in pixels])
 
 
 def _read_digits(part: str) -> Images:

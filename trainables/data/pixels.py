@@ -21,10 +21,9 @@ _TURNS = {
 _ON_ITS_SIDE = (5, 6, 7, 8)
 
 
-def resize(image: Image.Image, image_size: int) -> Image.Image:
-    """The image at image_size × image_size pixels, bilinear."""
-    side = (image_size, image_size)
-    return image if image.size == side else image.resize(side, Image.Resampling.BILINEAR)
+def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The image at (width, height), bilinear."""
+    return image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:

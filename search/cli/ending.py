@@ -1,0 +1,50 @@
+"""The verbs that end and remove searches: stop, delete."""
+
+from pathlib import Path
+
+import click
+
+from search.cli import options
+
+
+@click.command()
+@options.search_argument
+@options.results
+def stop(search: str | None, results: Path) -> None:
+    """End a running search from another terminal, as Ctrl-C there would.
+
+    Nothing recorded is lost, and hpsearch resume goes on with it.
+
+    \b
+    hpsearch stop my-search
+    """
+    from search.history.load import read_search
+    from search.run import ending
+
+    found = read_search(results, search)
+    click.echo(f"{found.search.name} has ended: {ending.stop(found)}; hpsearch resume {found.search.name} goes on")
+
+
+@click.command()
+@click.argument("search", shell_complete=options.searches)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.results
+def delete(search: str, yes: bool, results: Path) -> None:
+    """Delete a search with its record, weights and predictions, after asking.
+
+    A search that runs is not deleted: stop it first. A copy in a storage stays.
+
+    \b
+    hpsearch delete my-search
+    hpsearch delete my-search --yes
+    """
+    from search.readable import count
+    from search.run import ending
+
+    found = ending.check_deletable(results, search)
+    retrains = len(list(found.folder.glob("retrain/*/model.safetensors")))
+    kept = f", with {count(retrains, 'retrained network')}" if retrains else ""
+    if not yes:
+        click.confirm(f"delete {found.folder}{kept}?", abort=True)
+    place = ending.delete(ending.check_deletable(results, search))
+    click.echo(f"{search} is deleted" + (f"; its copy in {place} stays" if place else ""))

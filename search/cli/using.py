@@ -1,0 +1,168 @@
+"""The verbs that use a retrained winner: predict, export."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from search.cli import options
+from search.cli.types import Count, OptionError
+from search.history.store import NAME
+from search.readable import count
+
+FORMATS = ("onnx", "pt2", "safetensors", "card")
+
+
+def rank(command: Any) -> Any:
+    """--rank: which of the retrained winners."""
+    return click.option(
+        "--rank",
+        type=Count(min=1),
+        help="Which retrained winner, as folds of finalists or the search ranked them.  [default: 1]",
+    )(command)
+
+
+def own_code(command: Any) -> Any:
+    """--own-code: a network of the user's own is rebuilt by calling its function."""
+    return click.option(
+        "--own-code", is_flag=True, help="Call the function that makes a network of your own; for searches you trust."
+    )(command)
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="[SEARCH] IMAGE...", shell_complete=options.searches_or_files)
+@rank
+@click.option("--ensemble", is_flag=True, help="The winners of the last retrain together, with its weights.")
+@click.option("--flips", is_flag=True, help="Judge each image mirrored as well.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write all probabilities, as Parquet.")
+@own_code
+@options.as_json
+@options.results
+def predict(
+    words: tuple[str, ...],
+    rank: int | None,
+    ensemble: bool,
+    flips: bool,
+    out: Path | None,
+    own_code: bool,
+    as_json: bool,
+    results: Path,
+) -> None:
+    """Say what is in images, with a retrained winner.
+
+    Of each image, or each in a folder, the five most probable classes. Images become what the network was trained on:
+    upright, on white, grey or colour, resized. One that cannot be read is named, and the others go on.
+
+    \b
+    hpsearch predict photo.jpg                    the newest search, its best winner
+    hpsearch predict my-search a.png b.png --rank 2 --json
+    hpsearch predict my-search photos/ --ensemble --out photos.parquet
+    """
+    from search.history.load import read_search
+    from search.show.terminal import print_rows
+    from search.use import predict as using
+    from search.use import winners
+    from search.use.images import files_of
+
+    search, places = _split(words, results)
+    if out is not None and as_json:
+        raise OptionError("--out writes a file and --json prints; give one")
+    if ensemble and rank is not None:
+        raise OptionError(f"--ensemble is all winners of the last retrain, and --rank {rank} is one; give one")
+    found, images = read_search(results, search), files_of(places)
+    members = winners.ensemble(found) if ensemble else (winners.Member(winners.pick(found, rank or 1), 1.0),)
+    device = using.device_here()
+    networks = [(winners.load(found, each.run, device, own_code=own_code), each.weight) for each in members]
+    seen, who = winners.look_of(found, networks[0][0]), winners.in_words(found, members)
+    said = using.judge(images, networks, seen, device, flips=flips, complain=lambda line: click.echo(line, err=True))
+    if not said.paths:
+        raise OptionError(f"an image must be readable; none of these {len(images):,} is" if images[1:] else _UNREADABLE)
+    if out is not None:
+        _write(out, lambda: using.write(said, out))
+        click.echo(f"{out}: {count(len(said.paths), 'image')}; {who}")
+    elif as_json:
+        options.emit(said.rows())
+    else:
+        print_rows([_row(row) for row in said.rows()], "", who)
+    if said.failed:
+        sys.exit(1)
+
+
+_UNREADABLE = "the image must be readable, which it is not"
+
+
+def _split(words: tuple[str, ...], results: Path) -> tuple[str | None, list[Path]]:
+    """The search, if the first word is the name of one, and the images."""
+    is_search = bool(words) and NAME.fullmatch(words[0]) is not None and (results / words[0] / "search.json").exists()
+    images = words[is_search:]
+    if not images:
+        raise OptionError("say which images: hpsearch predict [SEARCH] IMAGE..., where an image may be a folder")
+    if not is_search and len(words) > 1 and not Path(words[0]).exists():
+        raise OptionError(f"'{words[0]}' is neither a search in {results} nor an image")
+    return words[0] if is_search else None, [Path(word) for word in images]
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """An image's row of the table for people."""
+    ranked = (f"{each['class']} {each['probability']:.1%}" for each in row["top"])
+    return {"image": row["path"], **{str(place): each for place, each in enumerate(ranked, 1)}}
+
+
+@click.command()
+@options.search_argument
+@rank
+@click.option("--format", "form", type=click.Choice(FORMATS), required=True)
+@click.option("--out", type=click.Path(path_type=Path), help="File or folder.  [default: beside the winner's weights]")
+@own_code
+@options.results
+def export(search: str | None, rank: int | None, form: str, out: Path | None, own_code: bool, results: Path) -> None:
+    """Write a retrained winner for other programs.
+
+    \b
+    onnx          for any ONNX runtime; needs pip install 'hpsearch[onnx]'
+    pt2           for torch.export.load
+    safetensors   a folder with weights, config.json and model card, for timm too
+    card          the model card anew
+
+    onnx and pt2 take uint8 images (N, C, H, W), any N at a time, and give probabilities: normalisation and softmax are
+    inside, and the names of the classes. They are compared with torch before they are written.
+
+    \b
+    hpsearch export --format onnx --out winner.onnx
+    hpsearch export my-search --rank 2 --format safetensors --out folder
+    """
+    from search.history.load import read_search
+    from search.history.store import retrain_folder
+    from search.use import card, winners
+
+    found = read_search(results, search)
+    run = winners.pick(found, rank or 1)
+    folder, who = retrain_folder(found.search.folder, run), winners.in_words(found, (winners.Member(run, 1.0),))
+    if form == "card":
+        target = out or folder / card.CARD
+        _write(target, lambda: card.write_card(found, run, target))
+        click.echo(f"{target}: {who}")
+    elif form == "safetensors":
+        target = out or folder
+        _write(target, lambda: card.write_folder(found, run, target))
+        click.echo(f"{target}: {', '.join(card.FILES)} of {who}")
+    else:
+        from search.use import export as using
+        from trainables import files
+
+        target = out or folder / f"model.{form}"
+        data, told = using.export(found, run, form, own_code=own_code)
+        _write(target, lambda: files.write(target, data))
+        click.echo(f"{target}: {len(data) / 1e6:.1f} MB, {told}; {who}")
+
+
+def _write(out: Path, write: Callable[[], object]) -> None:
+    """Write to a place; raises OptionError where that is not possible."""
+    from architectures.errors import one_line
+
+    try:
+        write()
+    except OSError as error:
+        raise OptionError(f"cannot write {out}: {error.strerror or one_line(error)}; give another --out") from error

@@ -1,0 +1,87 @@
+"""What another terminal does to a search: end it politely, or delete it."""
+
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from architectures.errors import HpsearchError
+from search.history import ledger, store
+from search.history.load import Loaded, read_search
+from search.storage import layout, note, record, takeover
+
+
+class EndingError(HpsearchError):
+    """A search that cannot be ended or deleted from here: one line."""
+
+
+#: Seconds that a search is given to close its record: a worker may be in the middle of a checkpoint.
+PATIENCE = 60.0
+
+
+def stop(found: Loaded, *, sleep: Callable[[float], None] = time.sleep) -> str:
+    """End a running search as a Ctrl-C in its terminal would; returns how it ended.
+
+    Raises EndingError for one that does not run, that runs elsewhere, or that has not ended after `PATIENCE` seconds.
+    """
+    search = found.search
+    if not found.running:
+        where = _elsewhere(search)
+        raise EndingError(
+            f"{search.name} runs on {where}: stop it there" if where else f"{search.name} is not running: {found.state}"
+        )
+    opened = found.record.sessions[-1].opened if found.record.sessions else None
+    if opened and opened.host not in (None, socket.gethostname()):
+        raise EndingError(f"{search.name} runs on {opened.host} (process {opened.pid}): hpsearch stop there")
+    if opened is None or opened.pid is None or not _has_open(opened.pid, search.ledger):
+        raise EndingError(f"{search.name} has not begun yet, or is looked at; try again in a moment")
+    os.kill(opened.pid, signal.SIGINT)
+    for _ in range(round(PATIENCE / 0.2)):
+        sleep(0.2)
+        if not ledger.is_open(search.ledger):
+            return read_search(search.folder.parent, search.name).state
+    raise EndingError(
+        f"{search.name} was asked to end and has not after {PATIENCE:.0f} s; process {opened.pid} is at work still"
+    )
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    """Whether a process of this machine has a file open: its number may have become another's."""
+    try:
+        return any(each.samefile(path) for each in Path(f"/proc/{pid}/fd").iterdir() if each.exists())
+    except OSError:  # it has ended, or is another user's
+        return False
+
+
+def _elsewhere(search: store.Search) -> str | None:
+    """Where a search with a storage runs, if it does: a driver there that writes its heartbeat."""
+    place = note.location_of(search.folder)
+    if place is None or not takeover.is_running(place, search.name):
+        return None
+    home = layout.find(place, search.name)
+    with layout.reported(place):
+        return record.read_claims(home)[-1].owner
+
+
+def check_deletable(results: Path, name: str) -> store.Search:
+    """The search to delete; raises EndingError for one that runs, here or elsewhere, and StoreError without it."""
+    search = store.find(results, name)
+    if search.ledger.exists() and ledger.is_open(search.ledger):
+        raise EndingError(f"{name} is running: end it first with hpsearch stop {name}")
+    if where := _elsewhere(search):
+        raise EndingError(f"{name} is running on {where}: end it there first")
+    return search
+
+
+def delete(search: store.Search) -> str | None:
+    """Remove a search's folder; returns the storage in which a copy of it stays, if there is one.
+
+    `search.json` goes first, so that what a kill leaves behind is no search. Raises OSError.
+    """
+    place = note.location_of(search.folder)
+    (search.folder / "search.json").unlink()
+    shutil.rmtree(search.folder)
+    return place

@@ -1,0 +1,1 @@
+"""The retrained winners, put to use: predictions, exported networks, model cards."""

@@ -1,0 +1,205 @@
+"""The model card of a retrained winner: Markdown whose head is the metadata that model hubs read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from search.history import scores
+from search.history.load import Loaded
+from search.history.record import Run
+from search.history.store import Search, retrain_folder
+from search.readable import count, duration
+from trainables import files
+
+#: Model hubs show a file of this name.
+CARD = "README.md"
+#: What `write_folder` writes.
+FILES = ("model.safetensors", "config.json", CARD)
+
+_CARD = """\
+---
+{metadata}
+---
+
+# {name}
+
+A {network} with {parameters:,} parameters that tells apart {classes} in images of {shape}. It is trial {trial} of the \
+search `{search}`, trained again from scratch as `{run}`.
+
+## How good it is
+
+| on {images} test images | value | 95 % interval | always guessing the largest class |
+| --- | --- | --- | --- |
+| accuracy | {accuracy:.1%} | {low:.1%}–{high:.1%} | {guess:.1%} |
+| balanced accuracy | {balanced:.1%} | {balanced_low:.1%}–{balanced_high:.1%} | {balanced_guess:.1%} |
+| loss, nats an image | {loss:.3f} | | |
+
+{flips}The search has read its test set {passes}, each time after a training had ended; hpsearch chose nothing by \
+it. The intervals say how far {images} test images can tell, and nothing of what another training seed would \
+give.
+
+## Data
+
+- Dataset: `{dataset}`{size}. The training images have the fingerprint `{fingerprint}`, the test images \
+`{test_fingerprint}`.
+- Trials were compared on {split}.
+- This network was trained on {trained_on}.
+- Classes, in the order of the outputs: {names}.
+
+## Training
+
+- {optimizer}
+- {training}
+- Trained for {epochs} in {seconds}, seed {seed}, {versions}.
+
+## Use
+
+`hpsearch predict {search} IMAGE` says what is in an image, and `hpsearch export {search} --format onnx` writes it for \
+other programs. In Python:
+
+```python
+from pathlib import Path
+
+from trainables.saved_network import load_network
+
+network = load_network(Path("FOLDER"){own})  # .model: images (N, C, H, W) in [-1, 1] to logits
+```
+
+## Limits
+
+- It answers with one of its classes whatever an image shows, and its probabilities are not calibrated.
+- It was measured on images of the same dataset. On other cameras, crops or classes it may be much worse.
+- Nobody has looked for biases. What the training images lack or show unevenly, the network has learnt so.
+
+## Licence
+
+Not chosen. Whoever publishes the network adds `license:` to the metadata above, as the training images allow.
+"""
+
+
+def write_card(found: Loaded, run: Run, path: Path | None = None) -> None:
+    """Write a tested retrain's card, by default beside its weights. Raises OSError where it cannot be written."""
+    path = path or retrain_folder(found.search.folder, run) / CARD
+    files.write(path, card(found, run).encode())
+
+
+def write_folder(found: Loaded, run: Run, out: Path) -> None:
+    """Write a tested retrain's weights, what rebuilds it and its card to a folder, which may be its own.
+
+    Raises OSError where that is not possible.
+    """
+    folder = retrain_folder(found.search.folder, run)
+    for name in FILES[:2]:
+        data = (folder / name).read_bytes()
+        if out.absolute() != folder.absolute():
+            files.write(out / name, data)
+    write_card(found, run, out / CARD)
+
+
+def card(found: Loaded, run: Run) -> str:
+    """The card of a tested retrain."""
+    search, (trial, repeat) = found.search, run.key
+    assert run.test is not None, "only what was tested has a card"
+    frame = scores.table(search.folder, found.record)
+    row = frame[(frame.trial == trial) & (frame.repeat == repeat)].iloc[0].to_dict()
+    data, name = search.facts["data"], f"{search.name} {trial}-{repeat}"
+    classes: list[str] = data.get("classes") or []
+    optimizer, training = (dict(run.config[part]) for part in ("optimizer", "training"))
+    versions = search.facts.get("versions", {})
+    return _CARD.format(
+        metadata=_metadata(name, _dataset(search), row),
+        name=name,
+        network=run.network,
+        parameters=run.asked.parameters,
+        classes=count(len(classes), "class").replace("classs", "classes"),
+        shape="×".join(map(str, data["shape"])) + " (channels, height, width)",
+        trial=trial,
+        search=search.name,
+        run=f"{trial}-{repeat}",
+        images=f"{row['test_images']:,}",
+        accuracy=row["test_accuracy"],
+        low=row["test_low"],
+        high=row["test_high"],
+        guess=row["test_guess"],
+        balanced=row["test_balanced_accuracy"],
+        balanced_low=row["test_balanced_low"],
+        balanced_high=row["test_balanced_high"],
+        balanced_guess=row["test_balanced_guess"],
+        loss=row["test_loss"],
+        flips="Each test image was judged mirrored as well. " if row["flips"] else "",
+        passes=count(found.record.test_passes, "time"),
+        dataset=_dataset(search),
+        size=f", resized to {search.request.image_size} pixels a side" if search.request.image_size else "",
+        fingerprint=data["fingerprint"],
+        test_fingerprint=run.test.fingerprint or "not recorded",
+        split=_split(search),
+        trained_on=_trained_on(search, run),
+        names=", ".join(f"`{each}`" for each in classes),
+        optimizer=_settings(optimizer),
+        training=_settings(training),
+        epochs=count(run.epochs, "epoch"),
+        seconds=duration(run.seconds),
+        seed=run.asked.seed,
+        versions=", ".join(f"{package} {version}" for package, version in versions.items()) or "versions not recorded",
+        own=", run_own_code=True" if ":" in run.config["network"]["name"] else "",
+    )
+
+
+def _metadata(name: str, dataset: str, row: dict[str, Any]) -> str:
+    """The lines of YAML, of which JSON is a part."""
+    interval = f"Accuracy (95 % interval {row['test_low']:.4f} to {row['test_high']:.4f})"
+    metrics = [
+        {"type": "accuracy", "value": round(row["test_accuracy"], 4), "name": interval},
+        {"type": "balanced_accuracy", "value": round(row["test_balanced_accuracy"], 4), "name": "Balanced accuracy"},
+    ]
+    result = {
+        "task": {"type": "image-classification"},
+        "dataset": {"name": dataset, "type": dataset, "split": "test"},
+        "metrics": metrics,
+    }
+    lines = {
+        "library_name": "hpsearch",
+        "pipeline_tag": "image-classification",
+        "tags": ["image-classification", "hpsearch"],
+        "model-index": [{"name": name, "results": [result]}],
+    }
+    return "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in lines.items())
+
+
+def _dataset(search: Search) -> str:
+    """A known dataset's name, or the last part of a path: a card is read elsewhere."""
+    return Path(search.request.dataset).name
+
+
+def _split(search: Search) -> str:
+    data = search.facts["data"]
+    images = f"{data['num_validation']:,} validation images"
+    if "validation_fingerprint" in data:
+        return f"the dataset's own {images} (fingerprint `{data['validation_fingerprint']}`)"
+    return f"{images}, held out of train with seed {search.request.seed}, while {data['num_train']:,} were trained on"
+
+
+def _trained_on(search: Search, run: Run) -> str:
+    """The images of a retrain, whose number is what it saw in an epoch."""
+    last = run.measurements[-1]
+    number = f"{round(last.images / last.epoch):,} images"
+    if run.config["training"].get("patience") is not None:
+        return f"{number}, without those for validation, by which its epoch was chosen"
+    if run.asked.with_validation:
+        return f"{number}, the dataset's own validation images among them"
+    if "validation_fingerprint" in search.facts["data"]:
+        return f"{number}, without the validation images"
+    return f"{number}, those among them that trials were compared on"
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    """Settings that are set, on one line."""
+    name = settings.pop("name", None)
+    told = ", ".join(f"{key} {_value(value)}" for key, value in settings.items() if value not in (None, [], {}, False))
+    return f"{name}: {told}" if name else told
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,62 @@
+"""Images that a user asks about: files found, read, and made into what a network was trained on."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from search.use.winners import UseError
+from trainables.data.decode import SUFFIXES, Look, decode_one
+from trainables.data.formats.listing import printable
+from trainables.data.images import DatasetError
+
+#: Images that are decoded and judged at a time.
+BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images that were read, and those that were not."""
+
+    files: list[Path]
+    """The files that were read."""
+    pixels: np.ndarray
+    """uint8 (N, C, H, W)."""
+    faults: list[str]
+    """A line for each file that cannot be read."""
+
+
+def files_of(places: Iterable[Path]) -> list[Path]:
+    """Files as they are named, and the images in folders and below them, in order of their paths.
+
+    Raises UseError for a place that does not exist, and for a folder without images.
+    """
+    found: list[Path] = []
+    for place in places:
+        if not place.is_dir():
+            if not place.exists():
+                raise UseError(f"there is no image or folder {printable(place)}")
+            found.append(place)
+            continue
+        inside = sorted(each for each in place.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
+        if not inside:
+            raise UseError(f"{printable(place)} holds no images ({', '.join(sorted(SUFFIXES))})")
+        found += inside
+    return found
+
+
+def batches(files: list[Path], seen: Look) -> Iterator[Batch]:
+    """The images of files, in order, `BATCH` at a time."""
+    for start in range(0, len(files), BATCH):
+        read: list[Path] = []
+        arrays: list[np.ndarray] = []
+        faults: list[str] = []
+        for file in files[start : start + BATCH]:
+            try:
+                arrays.append(decode_one(file, seen))
+                read.append(file)
+            except DatasetError as error:
+                faults.append(f"{printable(file)}: {error}")
+        shape = (1 if seen.mode == "L" else 3, seen.size[1], seen.size[0])
+        yield Batch(read, np.array(arrays, np.uint8).reshape(len(read), *shape), faults)

@@ -1,0 +1,130 @@
+"""Which retrained networks a search's winners are, and how they are loaded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from architectures.errors import HpsearchError
+from search.history import scores
+from search.history.events import Chosen
+from search.history.load import Loaded
+from search.history.record import Record, Run, is_family, rank
+from search.history.store import retrain_folder
+from search.readable import count
+from trainables.data.decode import Look
+from trainables.saved_network import Network, load_network
+
+
+class UseError(HpsearchError):
+    """A winner that cannot be used as asked: one line."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A winner on its own, or one of an ensemble."""
+
+    run: Run
+    """The retrain."""
+    weight: float
+    """Its share of the prediction."""
+
+    @property
+    def name(self) -> str:
+        """Trial and repeat, as its folder is called."""
+        return f"{self.run.key[0]}-{self.run.key[1]}"
+
+
+def winners(record: Record) -> list[Run]:
+    """The newest tested retrain of each trial that has one, best first.
+
+    The order is that of the last finalists where folds told some apart, then that of the search: the test set ranks
+    nothing.
+    """
+    newest = {run.key[0]: run for run in scores.tested(record)}
+    ranked = [*(record.choices[-1].trials if record.choices else ()), *(run.key[0] for run in rank(record))]
+    return [newest[trial] for trial in dict.fromkeys(ranked) if trial in newest]
+
+
+def pick(found: Loaded, place: int) -> Run:
+    """The winner of a rank, from 1; raises UseError where there is none."""
+    known = winners(found.record)
+    if not known:
+        raise UseError(
+            f"{found.search.name} has no retrained winner yet: train one with hpsearch retrain {found.search.name}"
+        )
+    if place > len(known):
+        raise UseError(f"--rank is 1 to {len(known)}, the retrained winners of {found.search.name}; got {place}")
+    return known[place - 1]
+
+
+def ensemble(found: Loaded) -> tuple[Member, ...]:
+    """The winners of the last retrain with the weights that its record gives them; raises UseError for fewer than two.
+
+    Those are its winners that were trained in the same way as the one that was tested last.
+    """
+    newest = max(scores.tested(found.record), key=_tested_at, default=None)
+    chosen = _chosen(found.record, newest) if newest else None
+    runs = [
+        run
+        for run in scores.tested(found.record)
+        if newest and _way(run) == _way(newest) and (chosen is None or run.key[0] in chosen.trials)
+    ]
+    scored = scores.ensemble(found.search.folder, runs, chosen)
+    if scored is None:
+        raise UseError(
+            f"an ensemble has two winners or more, and the last retrain of {found.search.name} has {len(runs)}: "
+            f"hpsearch retrain {found.search.name} --top 3"
+        )
+    return tuple(Member(found.record.runs[m["trial"], m["repeat"]], m["weight"]) for m in scored["members"])
+
+
+def in_words(found: Loaded, members: Sequence[Member]) -> str:
+    """Whose predictions these are."""
+    name = found.search.name
+    if len(members) == 1:
+        (member,) = members
+        test = member.run.test
+        assert test is not None
+        return (
+            f"{name} {member.name}, a {member.run.network} that recognised {test.correct / test.images:.1%} of "
+            f"{count(test.images, 'test image')}"
+        )
+    return f"{name}, ensemble of {', '.join(f'{each.name} × {each.weight:.2f}' for each in members)}"
+
+
+def _tested_at(run: Run) -> int:
+    assert run.test is not None
+    return run.test.seq
+
+
+def _chosen(record: Record, newest: Run) -> Chosen | None:
+    """The decision among finalists that a retrain followed, if one did."""
+    made = [each for each in record.choices if newest.key[0] in each.trials and each.seq < _tested_at(newest)]
+    return made[-1] if made else None
+
+
+def _way(run: Run) -> tuple[object, ...]:
+    """In what way a winner was trained again, as far as trials have it in common."""
+    training = run.config["training"]
+    return training["epochs"], training.get("patience"), bool(run.asked.with_validation)
+
+
+def load(found: Loaded, run: Run, device: str = "cpu", *, own_code: bool = False) -> Network:
+    """A winner's network; nothing is unpickled.
+
+    own_code: allow a network of the user's own, which is rebuilt by calling its function. Raises UseError where that is
+    needed and not allowed, and where files are gone; NetworkError for damaged ones.
+    """
+    folder, name = retrain_folder(found.search.folder, run), run.config["network"]["name"]
+    if not is_family(name) and not own_code:
+        raise UseError(f"{folder.name} is rebuilt by calling {name}: allow that with --own-code, if you trust it")
+    try:
+        return load_network(folder, device, run_own_code=own_code)
+    except FileNotFoundError as error:
+        raise UseError(f"{error.filename} is gone; restore it, or retrain the winner again") from error
+
+
+def look_of(found: Loaded, network: Network) -> Look:
+    """What images must be made into for a network of this search."""
+    channels, height, width = network.shape
+    taken = found.search.facts["data"].get("taken") or {}
+    return Look("L" if channels == 1 else "RGB", (width, height), taken.get("bits"))
