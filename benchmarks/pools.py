@@ -149,7 +149,7 @@ def _read_lines(path: Path) -> list[Configuration]:
     for line in path.read_text(encoding="utf-8").splitlines():
         read = json.loads(line)
         what = {name: read[name] for name in ("network", "optimizer") if name in read} | read.get("config", {})
-        found.append(Configuration(what, [[Point(*point) for point in curve] for curve in read["curves"]]))
+        found.append(Configuration(what, [[Point(*map(float, point)) for point in curve] for curve in read["curves"]]))
     return found
 
 

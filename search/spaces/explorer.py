@@ -105,10 +105,10 @@ def place_of(distribution: BaseDistribution, value: Any) -> float | None:
     """
     match distribution:
         case CategoricalDistribution(choices=choices):
-            if len(choices) < 3 or any(isinstance(each, bool) or not isinstance(each, int | float) for each in choices):
+            numbers = [each for each in choices if isinstance(each, int | float) and not isinstance(each, bool)]
+            if len(choices) < 3 or len(numbers) < len(choices):
                 return None
-            numbers: list[Any] = sorted(choices, key=lambda each: float(each or 0))
-            return numbers.index(value) / (len(choices) - 1)
+            return sorted(numbers).index(value) / (len(choices) - 1)
         case FloatDistribution(low=low, high=high, log=log) | IntDistribution(low=low, high=high, log=log):
             if low == high:
                 return 0.5

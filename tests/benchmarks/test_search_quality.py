@@ -42,10 +42,11 @@ def test_every_scheduler_is_played_with_every_sampler_and_number_of_samples(tmp_
     assert done.returncode == 0, done.stderr[-2000:]
     rows: list[dict[str, Any]] = json.loads(done.stdout)
     assert [(row["scheduler"], row["sampler"], row["hears"], row["samples"]) for row in rows] == [
-        (scheduler, *way, samples)
+        (scheduler, sampler, hears, samples)
         for scheduler in ("asha", "halving:keep=0.5")
-        for way in (("random", None), ("tpe", "everything"), ("tpe", "waves"))
+        for sampler, heard in (("random", (None,)), ("tpe", ("everything", "waves")))
         for samples in (16, 12)
+        for hears in heard
     ]
     base = rows[0]
     assert (base["epochs_of_base"], base["difference"]) == (1, 0)
