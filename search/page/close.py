@@ -246,7 +246,7 @@ def _pairs(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Sheet:
 
 def _classes(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
     accuracies = metrics.class_accuracies(matrix)
-    rows = []
+    rows: Rows = []
     for i, accuracy in enumerate(accuracies):
         images = int(matrix[i].sum())
         if images:

@@ -138,7 +138,7 @@ def _draw(axes: Axes, figure: Figure, mark: Mark, bind: Mapping[str, str], x: Ax
         case "bars":
             under = {
                 place: sum(p.get_height() for p in axes.patches if round(p.get_x() + 0.4) == place) for place in xs
-            }  # type: ignore[attr-defined]
+            }
             axes.bar(xs, ys, bottom=[under[place] for place in xs], color=colour, label=name)
         case "spans":
             axes.barh(
