@@ -161,7 +161,7 @@ def _layers(view: View, run: Run) -> Layers | None:
     )
     rows = [{column.name: row.get(column.name) for column in columns} for row in found]
     for row in rows:
-        row["operation"] = _LONG.sub(lambda match: f"{float(match[0]):.3g}", row["operation"])
+        row["operation"] = _LONG.sub(lambda match: f"{float(match[0]):.3g}", str(row["operation"]))
     return Layers(f"layers-{_id(run)}", f"The network of {label(run)}, layer by layer", Table(columns, rows))
 
 

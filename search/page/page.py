@@ -76,7 +76,7 @@ def as_file(page: Page) -> str:
     )
 
 
-def as_live(page: Page, *, nonce: str, links: dict[str, str]) -> str:
+def as_live(page: Page, *, nonce: str, links: dict[str, Any]) -> str:
     """The page as a server gives it out: scripts and Plotly are files of the server. links: their addresses."""
     return (
         _templates()
