@@ -1,7 +1,6 @@
 """The winners up close: curves, training against validation, the network, mistakes, classes, calibration."""
 
 import re
-from typing import Any
 
 import numpy as np
 
@@ -160,9 +159,9 @@ def _layers(view: View, run: Run) -> Layers | None:
         Column("parameters", "parameters", "count"),
         Column("flops", "FLOPs", "count"),
     )
-    rows: list[dict[str, Any]] = [{column.name: row.get(column.name) for column in columns} for row in found]
+    rows = [{column.name: row.get(column.name) for column in columns} for row in found]
     for row in rows:
-        row["operation"] = _LONG.sub(lambda match: f"{float(match[0]):.3g}", row["operation"])
+        row["operation"] = _LONG.sub(lambda match: f"{float(match[0]):.3g}", str(row["operation"]))
     return Layers(f"layers-{_id(run)}", f"The network of {label(run)}, layer by layer", Table(columns, rows))
 
 
@@ -247,7 +246,7 @@ def _pairs(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Sheet:
 
 def _classes(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
     accuracies = metrics.class_accuracies(matrix)
-    rows: list[dict[str, Any]] = []
+    rows: Rows = []
     for i, accuracy in enumerate(accuracies):
         images = int(matrix[i].sum())
         if images:

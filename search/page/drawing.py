@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,8 +108,7 @@ def _draw(axes: Axes, figure: Figure, mark: Mark, bind: Mapping[str, str], x: Ax
     def column(name: str) -> str:
         return bind.get(name, name)
 
-    rows: Rows = [row for row in figure.table.rows if mark.where is None or row[column(mark.where[0])] == mark.where[1]]
-    rows = [row for row in rows if row[column(mark.x)] is not None and row[column(mark.y)] is not None]
+    rows = _rows_of(figure, mark, column)
     if not rows:
         return
     colour, name = COLOURS[mark.role], mark.name or None
@@ -136,9 +135,10 @@ def _draw(axes: Axes, figure: Figure, mark: Mark, bind: Mapping[str, str], x: Ax
         case "points":
             axes.scatter(xs, ys, s=18, color=colour, alpha=0.75, label=name, linewidths=0)
         case "bars":
-            bars: list[Any] = list(axes.patches)
-            under = {place: sum(p.get_height() for p in bars if round(p.get_x() + 0.4) == place) for place in xs}
-            axes.bar(xs, ys, bottom=[under[place] for place in xs], color=colour, label=name)
+            earlier = [each for each in figure.marks[: figure.marks.index(mark)] if each.kind == "bars"]
+            below = [row for each in earlier for row in _rows_of(figure, each, column)]
+            under = [sum(r[column(mark.y)] for r in below if r[column(mark.x)] == row[column(mark.x)]) for row in rows]
+            axes.bar(xs, ys, bottom=under, color=colour, label=name)
         case "spans":
             axes.barh(
                 ys,
@@ -154,6 +154,12 @@ def _draw(axes: Axes, figure: Figure, mark: Mark, bind: Mapping[str, str], x: Ax
             axes.errorbar(xs, ys, xerr=ends, fmt="o", color=colour, capsize=3, markersize=4, label=name)
         case "cells":
             _cells(axes, rows, xs, ys, _numbers(rows, column(mark.value or "")), figure)
+
+
+def _rows_of(figure: Figure, mark: Mark, column: Callable[[str], str]) -> Rows:
+    """The rows that a mark draws."""
+    rows = [row for row in figure.table.rows if mark.where is None or row[column(mark.where[0])] == mark.where[1]]
+    return [row for row in rows if row[column(mark.x)] is not None and row[column(mark.y)] is not None]
 
 
 def _ends(axes: Axes, figure: Figure, value: str, x: Axis) -> None:

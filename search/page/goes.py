@@ -109,7 +109,7 @@ def best_so_far(view: View) -> Figure:
 
 
 def _curves(view: View) -> Figure:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run in view.record.trials:
         state = view.state(run)
         for event in run.measurements:
@@ -155,7 +155,7 @@ def _rungs(view: View) -> Figure | None:
     rungs = view.status["rungs"]
     if not any(rung["reached"] for rung in rungs):
         return None
-    rows = []
+    rows: list[dict[str, Any]] = []
     for rung in rungs:
         for what in ("went on", "stopped", "paused"):
             gone = rung["stopped"] + rung["paused"]

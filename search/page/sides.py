@@ -1,6 +1,6 @@
 """Several searches side by side: the best so far of each, and their winners."""
 
-from search.page.blocks import Axis, Choice, Column, Figure, Mark, Rows, Section, Sheet, Table, Words
+from search.page.blocks import Axis, Block, Choice, Column, Figure, Mark, Rows, Section, Sheet, Table, Words
 from search.page.goes import so_far
 from search.page.view import View, label
 from search.readable import count, duration, percent
@@ -17,10 +17,11 @@ def sides(views: list[View]) -> Section:
         lines.append("These searches have different images, so their accuracies cannot be compared directly.")
     if len(metrics) > 1:
         lines.append(f"They compare trials by different metrics: {', '.join(sorted(metrics))}.")
-    blocks = [Words("sides-words", tuple(lines))] if lines else []
+    blocks: list[Block] = [Words("sides-words", tuple(lines))] if lines else []
     measured = [view for view in views if view.ranked]
-    figure = (_best(measured),) if measured else ()
-    return Section("sides", "Searches side by side", (*blocks, *figure, _winners(views)))
+    blocks += [_best(measured)] if measured else []
+    blocks.append(_winners(views))
+    return Section("sides", "Searches side by side", tuple(blocks))
 
 
 def _best(views: list[View]) -> Figure:

@@ -14,7 +14,7 @@ def spans(view: View) -> list[dict[str, Any]]:
     """
     stretches = [each for run in view.record.runs.values() for each in _stretches(view, run)]
     lanes: dict[str, list[float]] = {}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for stretch in sorted(stretches, key=lambda each: each["begin"]):
         free = lanes.setdefault(stretch.pop("host"), [])
         lane = next((n for n, until in enumerate(free) if until <= stretch["begin"] + _SLACK), len(free))

@@ -107,7 +107,7 @@ def _forecast(view: View) -> Sheet | None:
         "seconds": sum(session.seconds for session in searched),
     }
     is_over = view.record.finished
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, noun in (("epochs", "epochs of all trials"), ("seconds", "wall clock")):
         low, middle, high = (forecast[name][end] for end in ("low", "middle", "high"))
         text = (

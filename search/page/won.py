@@ -67,7 +67,7 @@ def _headline(view: View) -> tuple[tuple[str, str], ...]:
 
 
 def _winners(view: View) -> list[dict[str, Any]]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run in view.tested:
         row = view.retrains[run.key]
         rows.append({"who": label(run), **row, "flops": run.asked.flops, "role": "winner"})
@@ -164,7 +164,7 @@ def _repeats(view: View) -> tuple[str, ...]:
 def _best(view: View) -> Sheet:
     images = view.found.search.facts["data"]["num_validation"]
     is_plain = view.found.search.request.metric == ACCURACY
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run in view.ranked[:_PLACES]:
         value = run.at_best("value")
         low, high = wilson(round(value * images), images) if is_plain else (None, None)

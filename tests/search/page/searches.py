@@ -17,6 +17,8 @@ from search.spaces.drawing import choice
 from tests.search.events import asked
 from trainables.predictions import write_predictions
 
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
 EPOCH = 1000  # images
 CLASSES = ("cat", "dog", "ship")
 
