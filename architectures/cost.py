@@ -38,6 +38,8 @@ class Cost:
     """Bytes kept for the backward pass of one image, in float32; of frozen first layers the largest maps alone."""
     statistics: int = 0
     """Running means and variances, a count."""
+    frozen: int = 0
+    """Those of the parameters that are not trained, a count."""
 
     @property
     def with_statistics(self) -> int:
@@ -54,6 +56,7 @@ def cost(network: Network, input_shape: Shape, num_classes: int) -> Cost:
         flops=sum(layer.flops for layer in found),
         activation_bytes=_activation_bytes(nodes, input_shape),
         statistics=sum(layer.statistics for layer in found),
+        frozen=sum(layer.parameters for layer in found if frozen(layer)),
     )
 
 

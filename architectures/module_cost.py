@@ -56,4 +56,5 @@ def _forward(make: Callable[[], nn.Module], input_shape: Shape, device: str) -> 
     except Exception as error:
         raise ValueError(f"its forward raised {type(error).__name__}: {error}") from error
     parameters = sum(p.numel() for p in module.parameters())
-    return Cost(parameters, counter.get_total_flops(), kept, statistics(module)), logits
+    fixed = sum(p.numel() for p in module.parameters() if not p.requires_grad)
+    return Cost(parameters, counter.get_total_flops(), kept, statistics(module), fixed), logits

@@ -18,26 +18,36 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from common import header, table
+from pools import Curve, Point, Pool, read_pool
 
-from search.history.events import Asked, State
+from search.history.events import Asked, Event, Measured, State
 from search.history.ledger import MemoryLedger
 from search.history.record import Run, rank
 from search.history.store import Request
+from search.run.drawing import source_of
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
+from search.samplers import HEARS, LEARNING, SAMPLERS
+from search.samplers.hearing import Deepest
+from search.samplers.make import make_sampler
+from search.samplers.sampler import Draw, Sampler, history_json
 from search.schedulers import SCHEDULERS
 from search.schedulers.none import NoScheduler
 from search.schedulers.scheduler import make_scheduler, scheduler
+from search.spaces import Space, config_of
 from trainables.worker.task import Task
 
 IMAGES = 1_000_000  # of an epoch: the names of checkpoints hold whole numbers of them
-BASE = "asha"  # the scheduler that the others are compared with
+BASE = "asha"  # the scheduler that, with random draws, the others are compared with
+RESAMPLED = 400  # times the searches are drawn again from themselves, for the interval of where a curve is reached
+STAND_IN = config_of({"network": "cnn5", "optimizer": "sgd", "sgd/lr": 0.1})
 
 
 @scheduler("marked")
@@ -48,94 +58,99 @@ class Marked(NoScheduler):
 
 
 @dataclass(frozen=True)
-class Point:
-    """A measurement of a recorded training."""
-
-    epoch: float
-    """Epochs trained, perhaps a fraction."""
-    accuracy: float
-    """Validation accuracy, a fraction of one."""
-    seconds: float
-    """Since the training's start."""
-
-
-Curve = Sequence[Point]
-"""A recorded training, in order."""
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """A configuration of a pool."""
-
-    curves: Sequence[Curve]
-    """Its trainings, one for each seed."""
-
-    @property
-    def quality(self) -> float:
-        """Its best validation accuracy, the mean over its trainings."""
-        return statistics.fmean(max(point.accuracy for point in curve) for curve in self.curves)
-
-
-@dataclass(frozen=True)
 class Played:
     """What a search came to."""
 
     epochs: float
     """Epochs of all trials together."""
     regret: float
-    """By how much the winner's quality falls short of the best one's of the draw, a fraction of one."""
+    """By how much the winner's quality falls short of the best one's that was drawn, a fraction of one."""
+    short: float
+    """By how much it falls short of the best one's of the pool."""
     wall: float
     """Seconds on the slots until the last one is free."""
+    anytime: np.ndarray
+    """The best accuracy so far after each whole number of epochs, from 0."""
 
 
-def read_pool(path: Path, max_t: int) -> list[Configuration]:
-    """The configurations of a pool that were trained for `max_t` epochs, and their curves up to there."""
-    found = _read_lines(path) if path.suffix == ".jsonl" else _read_table(path)
-    pool = []
-    for curves in found:
-        cut = [[point for point in curve if point.epoch <= max_t] for curve in curves]
-        whole = [curve for curve in cut if curve and curve[-1].epoch == max_t]
-        if whole:
-            pool.append(Configuration(whole))
-    if len(pool) < len(found):
-        print(f"{path.name}: {len(found) - len(pool)} configurations end before epoch {max_t}", file=sys.stderr)
-    return pool
+@dataclass(frozen=True)
+class Way:
+    """A way to search."""
+
+    label: str
+    """Scheduler and options as they were given."""
+    scheduler: str
+    """Its name."""
+    options: Mapping[str, float]
+    """Its options."""
+    sampler: str
+    """Who draws."""
+    hears: str | None
+    """What a sampler that learns is told."""
+    samples: int
+    """Trials of a search."""
 
 
-def _read_lines(path: Path) -> list[list[Curve]]:
-    """JSON lines with `curves`, one for each seed, of [epoch, accuracy, seconds since the start]."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [[[Point(*point) for point in curve] for curve in json.loads(line)["curves"]] for line in lines]
+class Nearest:
+    """Draws from a pool: the unused configuration that is nearest to what a sampler draws."""
+
+    def __init__(self, pool: Pool, sampler: Sampler) -> None:
+        self._pool, self._sampler = pool, sampler
+        self.drawn: list[int] = []
+
+    def draw(self, trial: int) -> Draw | None:
+        """The configuration of trial number `trial`."""
+        found = self._sampler.draw(trial)
+        if found is None:
+            return None
+        used = set(self.drawn)
+        number = self._pool.nearest(found.params, [n for n in range(len(self._pool)) if n not in used])
+        self.drawn.append(number)
+        return Draw(found.config, *self._pool.drawn(number))
+
+    def tell(self, run: Run) -> None:
+        """The sampler hears what was trained, which is not quite what it has drawn."""
+        self._sampler.tell(run)
 
 
-def _read_table(path: Path) -> list[list[Curve]]:
-    """A table in the layout of `epochs.parquet`, in which repeats are seeds."""
-    import pandas as pd
+class Shuffled:
+    """Draws a pool's configurations in an order that is given."""
 
-    runs = pd.read_parquet(path, columns=["trial", "repeat", "epoch", "val_accuracy", "seconds"]).dropna()
-    of_trial: dict[int, list[Curve]] = defaultdict(list)
-    for (trial, _), run in runs.sort_values("epoch").groupby(["trial", "repeat"]):
-        columns = zip(run["epoch"], run["val_accuracy"], run["seconds"].cumsum(), strict=True)
-        of_trial[trial].append([Point(*values) for values in columns])
-    return list(of_trial.values())
+    def __init__(self, order: Sequence[int]) -> None:
+        self.drawn = list(order)
+
+    def draw(self, trial: int) -> Draw | None:
+        """The configuration of trial number `trial`."""
+        return Draw(STAND_IN, {}, {}) if trial < len(self.drawn) else None
+
+    def tell(self, run: Run) -> None:
+        """Chance learns nothing."""
 
 
-def play(
-    curves: Sequence[Curve], qualities: Sequence[float], scheduler: str, options: Mapping[str, float], slots: int
-) -> Played:
-    """One search: trial n has curves[n] and qualities[n]."""
-    clock, max_t = Clock(), round(curves[0][-1].epoch)
-    config = {"training": {"batch_size": 1, "epochs": max_t}}
-    no_draw: dict[str, Any] = {"params": {}, "distributions": {}, "redrawn": 0, "parameters": 0, "flops": 0}
+def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
+    """One search: order and seeds of the draws are the same for the same replay, whatever the way."""
+    rng = np.random.default_rng(replay)
+    order = rng.permutation(len(pool))
+    which = {number: rng.integers(len(pool.configurations[number].curves)) for number in order}
+    clock, made = Clock(), make_scheduler(way.scheduler, max_t=max_t, samples=way.samples, **way.options)
+    drawing: Nearest | Shuffled = Shuffled(order[: way.samples])
+    if way.sampler != "random":
+        history = Deepest((*made.rungs, max_t))
+        space = Space("pool", pool.space)
+        drawing = Nearest(pool, make_sampler(space, way.sampler, replay, lambda _: None, history))
 
-    def source(driver: Driver) -> Iterator[Run]:
-        for trial in range(len(curves)):
-            driver.append(Asked(trial=trial, repeat=0, config=config, seed=0, **no_draw))
-            yield driver.record.runs[trial, 0]
+    def curve_of(trial: int) -> Curve:
+        number = drawing.drawn[trial]
+        return pool.configurations[number].curves[which[number]]
+
+    def ask(trial: int, drawn: Draw) -> Asked:
+        config = {"training": {"batch_size": 1, "epochs": max_t}}
+        fields = {**history_json(drawn), "config": config}
+        return Asked(trial=trial, repeat=0, seed=0, parameters=0, flops=0, **fields)
 
     def steps(task: Task) -> Iterator[Step]:
         begins = int(task.resume_from.rpartition("-")[2].removesuffix(".pt")) / IMAGES if task.resume_from else 0.0
-        measured, marks = curves[task.trial], list(task.marks)
+        measured, marks = curve_of(task.trial), list(task.marks)
         spent = max((point.seconds for point in measured if point.epoch <= begins), default=0.0)
         for point in measured:
             at_mark = any(mark <= point.epoch for mark in marks)
@@ -144,12 +159,33 @@ def play(
                 yield point.seconds - spent, _answer(task, point, max_t, point.seconds - spent)
                 spent = point.seconds
 
-    made = make_scheduler(scheduler, max_t=max_t, samples=len(curves), **options)
+    source = source_of(drawing, range(way.samples), ask, in_waves=way.hears == "waves")
     driver = Driver(MemoryLedger(clock=clock), source, made, NoShelf(), clock=clock)
     simulate(driver, steps, slots=slots, clock=clock)
-    winner = rank(driver.record)[0].key[0]
-    epochs = sum(run.epochs for run in driver.record.trials)
-    return Played(epochs, max(qualities) - qualities[winner], clock.now)
+    winner = drawing.drawn[rank(driver.record)[0].key[0]]
+    drawn = [drawing.drawn[run.key[0]] for run in driver.record.trials]
+    quality = pool.qualities[winner]
+    return Played(
+        sum(run.epochs for run in driver.record.trials),
+        max(pool.qualities[drawn]) - quality,
+        max(pool.qualities) - quality,
+        clock.now,
+        _anytime(driver.ledger.events),
+    )
+
+
+def _anytime(events: Sequence[Event]) -> np.ndarray:
+    """The best accuracy so far after each whole number of epochs, from 0."""
+    trained: dict[int, float] = defaultdict(float)
+    spent, best, found = 0.0, 0.0, [0.0]
+    for event in events:
+        if isinstance(event, Measured) and event.value is not None:
+            spent += event.epoch - trained[event.trial]
+            trained[event.trial] = event.epoch
+            found += [best] * (math.floor(spent + 1e-9) + 1 - len(found))
+            best = max(best, event.value)
+            found[-1] = best if math.isclose(spent, len(found) - 1) else found[-1]
+    return np.array([*found, best])
 
 
 def _answer(task: Task, point: Point, max_t: int, seconds: float) -> dict[str, object]:
@@ -164,60 +200,82 @@ def _answer(task: Task, point: Point, max_t: int, seconds: float) -> dict[str, o
     }
 
 
-def replays(
-    pool: Sequence[Configuration],
-    samples: int,
-    number: int,
-    scheduler: str,
-    options: Mapping[str, float],
-    slots: int,
-) -> list[Played]:
-    """The searches of so many draws without replacement; the same draws and seeds whatever the scheduler."""
-    found = []
-    for replay in range(number):
-        rng = np.random.default_rng(replay)
-        drawn = [pool[i] for i in rng.permutation(len(pool))[:samples]]
-        curves = [each.curves[rng.integers(len(each.curves))] for each in drawn]
-        found.append(play(curves, [each.quality for each in drawn], scheduler, options, slots))
-    return found
-
-
 def interval(values: Sequence[float]) -> tuple[float, float]:
     """The mean and the half width of its 95 % interval."""
     spread = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
     return statistics.fmean(values), 1.96 * spread
 
 
+def anytime(found: Sequence[Played]) -> np.ndarray:
+    """The best accuracy so far of each search, (searches, epochs)."""
+    longest = max(len(each.anytime) for each in found)
+    return np.stack([np.pad(each.anytime, (0, longest - len(each.anytime)), mode="edge") for each in found])
+
+
+def reached(curves: np.ndarray, target: float) -> float | None:
+    """The epochs after which the mean of any-time curves is at a target; None if it never is."""
+    there = curves.mean(axis=0) >= target
+    return float(there.argmax()) if there.any() else None
+
+
 def rows(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """A row for each pool, number of slots and scheduler."""
+    """A row for each pool, number of slots, and way to search."""
     for path in asked.pool:
         pool = read_pool(path, asked.max_t)
-        if len(pool) < asked.samples:
-            sys.exit(f"{path} has {len(pool)} configurations, fewer than --samples {asked.samples}")
+        if len(pool) < max(asked.samples):
+            sys.exit(f"{path} has {len(pool)} configurations, fewer than --samples {max(asked.samples)}")
+        if not pool.is_space and asked.sampler != ["random"]:
+            sys.exit(f"{path} does not say what its configurations are, so only --sampler random can draw from it")
         for slots in asked.slots:
-            base = replays(pool, asked.samples, asked.replays, BASE, {}, slots)
-            for label, name, options in asked.scheduler:
-                is_base = label == BASE
-                found = base if is_base else replays(pool, asked.samples, asked.replays, name, options, slots)
-                yield _row(path.stem, label, slots, found, base)
+
+            def searches(way: Way, pool: Pool = pool, slots: int = slots) -> list[Played]:
+                return [play(pool, way, slots, replay, asked.max_t) for replay in range(asked.replays)]
+
+            first = Way(BASE, BASE, {}, "random", None, asked.samples[0])
+            base = searches(first)
+            for way in ways(asked):
+                yield _row(path.stem, way, slots, base if way == first else searches(way), base)
 
 
-def _row(pool: str, label: str, slots: int, found: Sequence[Played], base: Sequence[Played]) -> dict[str, Any]:
+def ways(asked: argparse.Namespace) -> Iterator[Way]:
+    """Every scheduler with every sampler and number of samples."""
+    for (label, name, options), sampler, samples in product(asked.scheduler, asked.sampler, asked.samples):
+        hears = HEARS if asked.hears == "both" else [asked.hears]
+        for heard in hears if sampler in LEARNING else [None]:
+            yield Way(label, name, options, sampler, heard, samples)
+
+
+def _row(pool: str, way: Way, slots: int, found: Sequence[Played], base: Sequence[Played]) -> dict[str, Any]:
     regret, around = interval([each.regret for each in found])
-    difference, within = interval([a.regret - b.regret for a, b in zip(found, base, strict=True)])
-    epochs = statistics.fmean(each.epochs for each in found)
+    short, about = interval([each.short for each in found])
+    difference, within = interval([a.short - b.short for a, b in zip(found, base, strict=True)])
+    epochs, of_base = (statistics.fmean(each.epochs for each in some) for some in (found, base))
+    curves, target = anytime(found), float(anytime(base)[:, -1].mean())
+    there = reached(curves, target)
+    rng = np.random.default_rng(0)
+    again = [reached(curves[rng.integers(len(curves), size=len(curves))], target) for _ in range(RESAMPLED)]
+    ends = sorted(math.inf if each is None else each / of_base for each in again)
+    low, high = ends[round(0.025 * (RESAMPLED - 1))], ends[round(0.975 * (RESAMPLED - 1))]
     return {
         "pool": pool,
-        "scheduler": label,
-        "sampler": "random",
+        "scheduler": way.label,
+        "sampler": way.sampler,
+        "hears": way.hears,
+        "samples": way.samples,
         "slots": slots,
         "epochs": epochs,
-        "epochs_of_base": epochs / statistics.fmean(each.epochs for each in base),
+        "epochs_of_base": epochs / of_base,
+        "reached": there,
+        "reached_of_base": None if there is None else there / of_base,
+        "reached_interval": [None if math.isinf(end) else end for end in (low, high)],
         "regret": regret,
         "regret_interval": [regret - around, regret + around],
+        "short": short,
+        "short_interval": [short - about, short + about],
         "difference": difference,
         "difference_interval": [difference - within, difference + within],
         "wall": statistics.fmean(each.wall for each in found),
+        "anytime": [round(float(value), 5) for value in curves.mean(axis=0)],
     }
 
 
@@ -228,13 +286,21 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         low, high = (1000 * end for end in row[f"{name}_interval"])
         return f"{1000 * row[name]:.2f} ({low:.2f} to {high:.2f})"
 
+    def times(value: float | None) -> str:
+        return "never" if value is None else f"{value:.2f}"
+
+    low, high = map(times, row["reached_interval"])
     return {
         "pool": row["pool"],
         "scheduler": row["scheduler"],
+        "sampler": row["sampler"] + (f", {row['hears']}" if row["hears"] else ""),
+        "samples": row["samples"],
         "slots": row["slots"],
         "epochs": f"{row['epochs']:.0f}",
         f"of {BASE}'s": f"{row['epochs_of_base']:.2f}",
+        f"to {BASE}'s accuracy": f"{times(row['reached_of_base'])} ({low} to {high})",
         "regret, thousandths": thousandths("regret"),
+        "short of the pool's best": thousandths("short"),
         f"less {BASE}'s": thousandths("difference"),
         "wall clock, s": f"{row['wall']:.1f}",
     }
@@ -275,6 +341,8 @@ def _scheduler(text: str) -> tuple[str, str, dict[str, float]]:
 def compare(asked: argparse.Namespace) -> None:
     """Play, and print what came of it."""
     asked.slots = asked.slots or [1, 16]
+    asked.samples = asked.samples or [60]
+    asked.sampler = asked.sampler or ["random"]
     asked.scheduler = asked.scheduler or [_scheduler(name) for name in SCHEDULERS]
     found = list(rows(asked))
     if asked.json:
@@ -304,7 +372,16 @@ def main() -> None:
     verb = verbs.add_parser("play", help="play searches on recorded pools")
     verb.set_defaults(call=compare)
     verb.add_argument("--pool", type=Path, action="append", required=True, help="may be given several times")
-    verb.add_argument("--samples", type=int, default=60, help="trials of a search")
+    verb.add_argument(
+        "--samples",
+        type=int,
+        action="append",
+        help="trials of a search; may be given several times, the first number is that of the base; 60 by default",
+    )
+    verb.add_argument(
+        "--sampler", choices=list(SAMPLERS), action="append", help="may be given several times; random by default"
+    )
+    verb.add_argument("--hears", choices=[*HEARS, "both"], default=next(iter(HEARS)), help="of samplers that learn")
     verb.add_argument("--slots", type=int, action="append", help="may be given several times; 1 and 16 by default")
     verb.add_argument("--max-t", type=int, default=16, help="epochs of the longest trial")
     verb.add_argument("--replays", type=int, default=400, help="draws of a pool")

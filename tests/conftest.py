@@ -1,6 +1,7 @@
 """What several tests share: one thread, a few hundred real images, and an object store."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -10,8 +11,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import torch
 from pyarrow import fs
+
+# Threads that wait do so asleep, here and in every process that is started from here: awake, they would take the time
+# of whatever else computes. Read when torch is imported.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+import torch
 
 from trainables.data.images import Images
 from trainables.data.load import load

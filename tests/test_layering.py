@@ -81,6 +81,12 @@ def test_showing_a_search_loads_neither_torch_nor_what_draws_and_trains() -> Non
     assert not found & {"torch", "ray", "optuna", "scipy"}
 
 
+def test_a_page_loads_neither_torch_nor_ray_and_no_library_that_only_some_figures_need() -> None:
+    found = loaded_by(["search.page.page", "search.page.markdown", "search.page.drawing"])
+    assert {"search", "jinja2", "pandas"} <= found
+    assert not found & {"torch", "ray", "optuna", "scipy", "matplotlib", "plotly", "aiohttp"}
+
+
 def test_following_a_search_loads_a_sinks_library_only_when_the_sink_is_opened() -> None:
     found = loaded_by(["search.follow.following"])
     assert not found & {"torch", "ray", "pandas", "optuna", "tensorboardX"}
@@ -109,6 +115,7 @@ ROOMS = {
     "forecast": {"machines", "samplers"},
     "run": {"history", "spaces", "samplers", "schedulers", "storage", "machines", "forecast"},
     "show": {"history", "spaces", "forecast", "schedulers"},
+    "page": {"history", "show", "schedulers"},
     "follow": {"history"},
     "use": {"history", "run"},
 }

@@ -70,16 +70,26 @@ def ensemble(probabilities: list[np.ndarray], weights: Sequence[float] | None = 
 
 
 def ensemble_weights(probabilities: list[np.ndarray], labels: np.ndarray, *, balanced: bool = False) -> list[float]:
-    """Weights, which add up to one, of networks whose mean predicts best; a network that does not help has 0.
+    """Weights, which add up to one, with which the mean of networks predicts well; all equal unless others are better.
 
-    Forward selection with replacement (Caruana, Niculescu-Mizil, Crew and Ksikes 2004, "Ensemble selection from
-    libraries of models"): members are added one by one, each the one with which the mean's cross-entropy is lowest, and
-    the best of all these sets counts. probabilities (N, classes) of each network and labels (N,) are of images that
-    none of them was trained on. balanced: whether each class that occurs counts the same.
+    The others are found by forward selection with replacement (Caruana, Niculescu-Mizil, Crew, Ksikes 2004, "Ensemble
+    selection from libraries of models"): members are added one by one, each the one with which the mean's cross-entropy
+    is lowest, and the best of all these sets counts. They replace equal weights if they recognise more images by a
+    standard error of the difference or more: below that, weights follow the sample. probabilities (N, classes) of each
+    network and labels (N,) are of images that none of them was trained on. balanced: whether each class that occurs
+    counts the same.
     """
-    sizes = np.bincount(labels)
+    importance = 1 / np.bincount(labels)[labels] if balanced else np.ones(len(labels))
+    selected, equal = _selected(probabilities, labels, importance), np.full(len(probabilities), 1 / len(probabilities))
+    ours, theirs = (ensemble(probabilities, each.tolist()).argmax(1) == labels for each in (selected, equal))
+    gains = (ours.astype(np.float64) - theirs) * importance
+    best = selected if gains.mean() >= gains.std() / sqrt(len(labels)) else equal
+    return [float(each) for each in best]
+
+
+def _selected(probabilities: list[np.ndarray], labels: np.ndarray, importance: np.ndarray) -> np.ndarray:
+    """The weights of forward selection; importance (N,) of each image in the loss."""
     chosen = [probability[np.arange(len(labels)), labels].astype(np.float64) for probability in probabilities]
-    importance = 1 / sizes[labels] if balanced else None
     counts, total = np.zeros(len(chosen)), np.zeros(len(labels))
     best, lowest = counts, np.inf
     for size in range(1, MEMBERS + 1):
@@ -90,4 +100,4 @@ def ensemble_weights(probabilities: list[np.ndarray], labels: np.ndarray, *, bal
         total += chosen[added]
         if losses[added] < lowest:
             best, lowest = counts / size, losses[added]
-    return [float(each) for each in best]
+    return best

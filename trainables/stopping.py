@@ -7,19 +7,19 @@ from torch import nn
 
 
 class Best:
-    """The best measurement so far by validation accuracy, the earliest of equals, with its weights."""
+    """The best measurement so far by what trials are compared by, the earliest of equals, with its weights."""
 
     def __init__(self, patience: int) -> None:
-        """patience: epochs without a better accuracy after which training has stalled."""
+        """patience: epochs without a better value after which training has stalled."""
         self._patience = patience
-        self._accuracy = -1.0
+        self._value = -1.0
         self._epoch = 0.0
         self._weights: dict[str, Any] | None = None
 
-    def hear(self, epoch: float, accuracy: float, model: nn.Module) -> None:
+    def hear(self, epoch: float, value: float, model: nn.Module) -> None:
         """Take a measurement and the model that was measured."""
-        if accuracy > self._accuracy:
-            self._accuracy, self._epoch = accuracy, epoch
+        if value > self._value:
+            self._value, self._epoch = value, epoch
             self._weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
     def stalled(self, epoch: float) -> bool:
@@ -36,8 +36,8 @@ class Best:
 
     def state(self) -> dict[str, Any]:
         """What continuing needs."""
-        return {"accuracy": self._accuracy, "epoch": self._epoch, "weights": self._weights}
+        return {"value": self._value, "epoch": self._epoch, "weights": self._weights}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
-        self._accuracy, self._epoch, self._weights = state["accuracy"], state["epoch"], state["weights"]
+        self._value, self._epoch, self._weights = state["value"], state["epoch"], state["weights"]

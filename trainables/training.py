@@ -94,18 +94,19 @@ class Training:
         micro_batch: int | None = None,
         captured: bool | None = None,
         marks: Sequence[float] = (),
+        judged_by: str = "val_accuracy",
     ) -> None:
         """micro_batch: images whose gradients are computed at a time where memory is too small for a batch. Not quite
         the same training: batch norm then sees fewer images at a time. captured: whether steps are launched as CUDA
         graphs; by default where that pays. marks: epochs, perhaps fractions, at which a segment ends as well; each is
-        rounded up to a whole batch.
+        rounded up to a whole batch. judged_by: the field of `Measurement` that early stopping goes by.
         """
         if config.training.epochs is None:
             raise ValueError("the configuration has no number of epochs; see Config.with_defaults")
         self.config, self.seed, self.precision, self.micro_batch = config, seed, precision, micro_batch
         self.train, self.validation = train, validation
         self.device = train.device
-        self.images = 0
+        self.images, self._judged_by = 0, judged_by
         self._marks = {mark_at(epochs, len(train), config.training.batch_size) for epochs in marks}
         torch.manual_seed(seed)
         shape = tuple(train.pixels.shape[1:])
@@ -163,8 +164,9 @@ class Training:
         train_loss, train_accuracy = self._train_segment()
         trained = time.perf_counter()
         val_loss, val_accuracy, val_balanced = self._validate() if self.validation is not None else (None, None, None)
-        if self._best is not None and val_accuracy is not None:
-            self._best.hear(self.images / len(self.train), val_accuracy, self.judged)
+        values = {"val_accuracy": val_accuracy, "val_balanced_accuracy": val_balanced}
+        if self._best is not None and (value := values[self._judged_by]) is not None:
+            self._best.hear(self.images / len(self.train), value, self.judged)
         return Measurement(
             images=self.images,
             epoch=self.images / len(self.train),

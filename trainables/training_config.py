@@ -44,7 +44,7 @@ class TrainingConfig:
     """The share of the averaged weights that is left an epoch later, between 0 and 1; None for no average. What is
     averaged is what is validated, tested and kept."""
     patience: int | None = None
-    """Epochs without a better validation accuracy after which training ends; None for no such end."""
+    """Epochs without a better value on validation after which training ends; None for no such end."""
     class_weights: bool = False
     """Whether each class counts alike in the loss, however many images it has."""
     crop_padding: int | None = None

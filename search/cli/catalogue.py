@@ -21,10 +21,15 @@ def spaces(name: str | None, as_json: bool) -> None:
     hpsearch spaces cnn_all
     """
     from search.show import catalogue
-    from search.show.terminal import print_rows
+    from search.show.terminal import console, print_rows
 
     rows = catalogue.spaces() if name is None else catalogue.space(name)
-    options.emit(rows) if as_json else print_rows(rows, "")
+    if as_json:
+        options.emit(rows)
+        return
+    print_rows(rows, "")
+    if name is not None and (more := catalogue.remarks(name)):
+        console.print(more, soft_wrap=True)
 
 
 @click.command()

@@ -1,5 +1,6 @@
 """The verbs that search: launch and resume."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import click
 from click.core import ParameterSource
 
 from search.cli import options
+from search.cli.sections import Sections
+from search.cli.serving import beside
 from search.cli.sessions import SESSION, conclude, dataset_of, options_of, session_options, take_up
 from search.cli.types import MOST_EPOCHS, MOST_PIXELS, MOST_THREADS, Count, Duration, OptionError, Real
 from search.history.metric import ACCURACY, METRICS
@@ -20,7 +23,21 @@ from trainables.augmentation import PRESETS
 SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configurations, or package.module:function."
 
 
-@click.command()
+#: The options by what they are about.
+SECTIONS = {
+    "What is searched": (
+        "space", "samples", "budget", "epochs", "first", "warm-start", "sampler", "hears", "metric", "seed", "augment",
+    ),
+    "What is stopped early": ("scheduler", "grace-period", "reduction-factor", "keep"),
+    "Images": ("dataset", "label", "image", "limit-train", "image-size", "validation", "data-dir"),
+    "Where and how it runs": (
+        "parallel", "threads", "precision", "engine", "address", "submit", "max-time", "retries", "trial-timeout",
+    ),
+    "What is kept and shown": ("name", "results", "storage", "serve", "dry-run"),
+}  # fmt: skip
+
+
+@click.command(cls=Sections, sections=SECTIONS)
 @click.option(
     "--space",
     default="cnn_all",
@@ -86,7 +103,9 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
 @click.option(
     "--threads",
     type=Count(1, MOST_THREADS),
-    help="CPU threads of each trial.  [default: 1 with halving, else the cores over the slots]",
+    default=1,
+    show_default=True,
+    help="CPU threads of each trial. More pay for wide networks on idle cores, and cost much on busy ones.",
 )
 @click.option(
     "--precision",
@@ -105,6 +124,9 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
 @options.storage
 @click.option("--name", help="The search's name.  [default: space, dataset and time]")
 @click.option("--submit", metavar="URL", help="Submit the search as a job to the cluster with this Ray dashboard.")
+@click.option(
+    "--serve", "is_served", is_flag=True, help="Show all searches in a browser meanwhile; prints the address."
+)
 @click.option("--dry-run", is_flag=True, help="Show what the search would draw and cost; train nothing.")
 @options.results
 def launch(
@@ -113,6 +135,7 @@ def launch(
     data_dir: Path,
     name: str | None,
     submit: str | None,
+    is_served: bool,
     dry_run: bool,
     results: Path,
     storage: str | None,
@@ -131,6 +154,7 @@ def launch(
     hpsearch launch --sampler gp --scheduler halving --samples 40     guided draws: as good with fewer epochs
     hpsearch launch --sampler gp --first mine.jsonl               your own configurations first
     hpsearch launch --sampler tpe --warm-start my-search          begins with what that search has found
+    hpsearch launch --samples 60 --serve                          and a page that shows how it goes
     hpsearch launch --samples 60 --dry-run                        what that would draw and cost
     hpsearch launch --address 10.0.0.5:6379                       on a cluster that this machine is a node of
     hpsearch launch --submit http://HEAD:8265 --storage s3://bucket/searches      as a job there; watch it with status
@@ -145,6 +169,10 @@ def launch(
     from search.spaces import find_space
 
     how = {option: asked.pop(option) for option in SESSION}
+    if is_served and (submit is not None or dry_run):
+        raise OptionError(
+            f"--serve shows a search that this machine runs; {'--submit' if submit else '--dry-run'} runs none"
+        )
     if submit is not None and dry_run:
         raise OptionError("--dry-run measures this machine and --submit uses others; give one of them")
     if submit is not None and asked["first"] is not None:
@@ -187,7 +215,9 @@ def launch(
             click.echo(line)
         print_forecast(request, found.search, found.schedulers)
         return
-    conclude(begin(request, options_of(**how), results=results, name=name, storage=storage, **share), results)
+    with beside(results) if is_served else nullcontext():
+        outcome = begin(request, options_of(**how), results=results, name=name, storage=storage, **share)
+    conclude(outcome, results)
 
 
 @click.command()

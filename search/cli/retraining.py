@@ -19,7 +19,7 @@ from search.cli.types import MOST_EPOCHS, Count, OptionError, Real
 @click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
 @click.option("--with-validation", is_flag=True, help="Train on the dataset's own validation images as well.")
 @click.option("--width", type=Real(0, 64, min_open=True), default=1.0, help="Factor on each network's width.")
-@click.option("--patience", type=Count(1, MOST_EPOCHS), help="Epochs without a better validation accuracy that end it.")
+@click.option("--patience", type=Count(1, MOST_EPOCHS), help="Epochs without a better validation that end it.")
 @click.option("--flips", is_flag=True, help="Judge each test image mirrored as well.")
 @click.option("--finalists", type=Count(min=1), help="The best of the search, which folds tell apart.")
 @click.option("--folds", type=Count(min=2), help="Parts of the images to tell them apart by.  [default: 3]")

@@ -17,6 +17,7 @@ from architectures.cost import Cost
 from search.forecast.memory import memory_of, state_bytes
 from search.forecast.seconds import Times
 from search.machines.machine import Machine
+from search.samplers import LEARNING
 from search.samplers.sampler import Draw
 from trainables import limits
 from trainables.config import Config
@@ -72,6 +73,7 @@ class Plan:
     num_train: int
     num_validation: int
     sampler: str
+    hears: str | None
     scheduler: str
     options: Mapping[str, float | None]
     pauses: bool
@@ -94,7 +96,7 @@ def forecast(plan: Plan, found: Times, games: Sequence[tuple[float, float]], her
         seconds=costs_of.seconds,
         memory=needed,
         disk=kept,
-        warnings=_warnings(needed, kept, here, folder),
+        warnings=[*_warnings(needed, kept, here, folder), *_preferences(plan)],
     )
 
 
@@ -126,6 +128,13 @@ def _range(values: Sequence[float]) -> Spread:
 
 def _quantiles(values: Sequence[float]) -> Spread:
     return Spread(*(float(v) for v in np.quantile(values, (0.1, 0.5, 0.9))))
+
+
+def _preferences(plan: Plan) -> list[str]:
+    """Why nobody can know the time of a search whose draws come to prefer some networks."""
+    if plan.sampler not in LEARNING or len({config.network.name for config in plan.configs}) == 1:
+        return []
+    return [f"the time also depends on which networks {plan.sampler} comes to prefer; the range holds each of them"]
 
 
 def _warnings(memory: int, disk: int, here: Machine, folder: Path) -> list[str]:

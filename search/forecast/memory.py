@@ -10,7 +10,7 @@ _FLOAT_BYTES = 4
 def memory_of(config: Config, cost: Cost) -> int:
     """Bytes that a trial needs beside torch itself: weights, gradients, optimizer and a batch's activations."""
     batch = config.training.batch_size * cost.activation_bytes
-    gradients = _FLOAT_BYTES * cost.parameters
+    gradients = _FLOAT_BYTES * (cost.parameters - cost.frozen)
     return state_bytes(config, cost) + gradients + 2 * batch  # twice: the gradients of activations pass by as well
 
 
@@ -18,4 +18,5 @@ def state_bytes(config: Config, cost: Cost) -> int:
     """Bytes of a trial's checkpoint: the weights, their average and the best of them, and the optimizer's state."""
     training = config.training
     copies = 1 + (training.ema is not None) + (training.patience is not None)
-    return _FLOAT_BYTES * cost.parameters * (copies + OPTIMIZERS[config.optimizer.name].state_tensors)
+    optimizers = OPTIMIZERS[config.optimizer.name].state_tensors * (cost.parameters - cost.frozen)
+    return _FLOAT_BYTES * (copies * cost.parameters + optimizers)

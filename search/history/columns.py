@@ -69,7 +69,7 @@ def _hyperparameter(name: str, is_number: bool) -> Column[Trial]:
         name,
         "float64" if is_number else "string",
         lambda trial: trial.hyperparameters.get(name),
-        "Hyperparameter; empty where a configuration has none of that name.",
+        "Hyperparameter; empty where a training is without it.",
     )
 
 

@@ -40,9 +40,12 @@ def hyperparameter_columns() -> dict[str, bool]:
 def hyperparameters_of(config: Mapping[str, Any]) -> dict[str, float | str | None]:
     """A configuration's hyperparameters by name; what is neither a number nor a word is JSON.
 
-    Those of a user's own network are left out, as it may call them what it likes.
+    Those of a user's own network are left out, as it may call them what it likes, and so are transforms for which the
+    training is too short (`mixing_from`).
     """
     network, optimizer, training = config["network"], config["optimizer"], config["training"]
+    active = TrainingConfig.of(training).active_transforms
+    training = {name: value for name, value in training.items() if name not in TRANSFORMS or name in active}
     carried = {**(network if is_family(network["name"]) else {}), **optimizer, **training}
     found = {}
     for name, is_number in hyperparameter_columns().items():

@@ -69,7 +69,8 @@ class Run:
         if self.state is not State.DONE or self.asked.fold is None:
             return None
         stops_early = self.config["training"].get("patience") is not None
-        return self.at_best("value") if stops_early else self.measurements[-1].value
+        kept = self.best if stops_early else self.measurements[-1]
+        return kept.value if kept else None
 
     @property
     def best(self) -> Measured | None:

@@ -91,7 +91,7 @@ class Request:
     )
     """The share of the trials that goes on from each rung."""
     threads: int | None = _at_least(1, default=None)
-    """Threads of each slot on the CPU; None for 1 if the scheduler promises sameness, else its share of the cores."""
+    """Threads of each slot on the CPU; None for 1, or for as many as a version before this one recorded."""
     precision: str | None = _ruled(
         f"one of {', '.join(PRECISIONS)}", lambda value: value is None or value in PRECISIONS, default=None
     )

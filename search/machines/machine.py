@@ -73,14 +73,14 @@ def find(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
     gpus = _usable_gpus()
     device = "cuda" if gpus else "cpu"
     cores = limits.cores()
-    threads = facts.get("threads")
+    threads = facts.get("threads") or 1
     slots = parallel or facts.get("slots")
     if not slots or (not parallel and _is_smaller(facts, gpus, cores)):
-        fitting = _default_slots(gpus, max(1, cores // (threads or 1)))
+        fitting = _default_slots(gpus, max(1, cores // threads))
         slots = min(slots or fitting, fitting)
     return Machine(
         slots=slots,
-        threads=threads or max(1, cores // slots),
+        threads=threads,
         num_gpus=gpus,
         device=device,
         precision=facts.get("precision") or default_precision(device),

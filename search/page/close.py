@@ -1,6 +1,7 @@
 """The winners up close: curves, training against validation, the network, mistakes, classes, calibration."""
 
 import re
+from typing import Any
 
 import numpy as np
 
@@ -25,17 +26,18 @@ _READABLE = 40  # classes beyond which a matrix shows their order alone and is r
 
 def close(view: View) -> Section:
     """The section of a search: of its tested winners, or of its best trial while there are none."""
-    runs = view.tested[:_MOST]
+    once = {run.key[0]: run for run in reversed(view.tested)}  # of a trial's repeats the first
+    shown = [run for run in view.tested if once[run.key[0]] is run]
+    runs = shown[:_MOST]
     if not view.ranked:
         return Section("close", "The winners up close", (Words("close-words", ("There is no measured trial yet.",)),))
     blocks: list[Block] = []
     if not runs:
         told = "No winner has been retrained and tested yet; this is the best trial of the search."
         blocks.append(Words("close-words", (told,)))
-    elif len(view.tested) > _MOST:
-        blocks.append(
-            Words("close-words", (f"The first {_MOST} of {len(view.tested)} tested retrains, by validation.",))
-        )
+    elif len(shown) > _MOST:
+        told = f"The first {_MOST} of {len(shown)} trials whose retrains were tested, by validation."
+        blocks.append(Words("close-words", (told,)))
     for run in runs or view.ranked[:1]:
         blocks += _of_run(view, run)
     return Section("close", "The winners up close", tuple(blocks))
@@ -158,7 +160,7 @@ def _layers(view: View, run: Run) -> Layers | None:
         Column("parameters", "parameters", "count"),
         Column("flops", "FLOPs", "count"),
     )
-    rows = [{column.name: row.get(column.name) for column in columns} for row in found]
+    rows: list[dict[str, Any]] = [{column.name: row.get(column.name) for column in columns} for row in found]
     for row in rows:
         row["operation"] = _LONG.sub(lambda match: f"{float(match[0]):.3g}", row["operation"])
     return Layers(f"layers-{_id(run)}", f"The network of {label(run)}, layer by layer", Table(columns, rows))
@@ -245,7 +247,7 @@ def _pairs(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Sheet:
 
 def _classes(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
     accuracies = metrics.class_accuracies(matrix)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for i, accuracy in enumerate(accuracies):
         images = int(matrix[i].sum())
         if images:

@@ -136,9 +136,8 @@ def _draw(axes: Axes, figure: Figure, mark: Mark, bind: Mapping[str, str], x: Ax
         case "points":
             axes.scatter(xs, ys, s=18, color=colour, alpha=0.75, label=name, linewidths=0)
         case "bars":
-            under = {
-                place: sum(p.get_height() for p in axes.patches if round(p.get_x() + 0.4) == place) for place in xs
-            }  # type: ignore[attr-defined]
+            bars: list[Any] = list(axes.patches)
+            under = {place: sum(p.get_height() for p in bars if round(p.get_x() + 0.4) == place) for place in xs}
             axes.bar(xs, ys, bottom=[under[place] for place in xs], color=colour, label=name)
         case "spans":
             axes.barh(

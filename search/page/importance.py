@@ -1,7 +1,8 @@
-"""How much each unconditional parameter mattered, with the range over subsamples that says whether that is known.
+"""How much each unconditional parameter mattered, and whether subsamples and chance let that be known.
 
 Optuna's importance of all parameters after early stopping mixes values of different epochs and of branches that few
-trials have. Here all trials are compared at one epoch, and only parameters that every one of them has.
+trials have. Here all trials are compared at one epoch, and only parameters that every one of them has. Subsamples share
+most of their trials and agree with each other even about noise, so shares are also held against shuffled values.
 """
 
 import json
@@ -9,17 +10,36 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
-from statistics import median
-from typing import Any
 
 from search.history.record import Run
 from search.schedulers.scheduler import ROUNDING
 
 SUBSAMPLES = 10
 SHARE = 0.8  # of the trials in each subsample
+SHUFFLES = 20
 LEAST = 15  # trials below which no importance is computed
-KNOWN = 0.6  # median rank correlation of the subsamples from which on their order is taken to be known
+
+
+_Found = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A parameter's share of the importance."""
+
+    whole: float
+    """By all trials."""
+    low: float
+    """The lowest of the subsamples."""
+    high: float
+    """The highest of the subsamples."""
+    chance: float
+    """The highest when the trials' values are shuffled, so that nothing matters."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether every subsample gives more than chance does."""
+        return self.low > self.chance
 
 
 @dataclass(frozen=True)
@@ -30,15 +50,13 @@ class Importance:
     """The epoch at which trials are compared."""
     trials: int
     """How many are compared."""
-    shares: dict[str, tuple[float, float, float]]
-    """By parameter, most important first: share of the importance of all trials, and its range over subsamples."""
-    agreement: float | None
-    """Median rank correlation between subsamples; None where there is one parameter."""
+    shares: dict[str, Share]
+    """By parameter, most important first."""
 
     @property
-    def is_known(self) -> bool:
-        """Whether subsamples agree about the order."""
-        return self.agreement is not None and self.agreement >= KNOWN
+    def known(self) -> list[str]:
+        """The parameters that mattered more than chance can explain."""
+        return [name for name, share in self.shares.items() if share.is_known]
 
 
 def common_epoch(trials: Sequence[Run]) -> float | None:
@@ -75,17 +93,25 @@ def importance(trials: Sequence[Run]) -> Importance | None:
     trial = compared[0][0].asked
     spaces = json.dumps({name: trial.distributions[name] for name in names})
     drawn = tuple((json.dumps([run.asked.params[name] for name in names]), value) for run, value in compared)
-    whole, parts = _computed(spaces, drawn)
-    order = sorted(names, key=lambda name: -whole[name])
-    shares = {n: (whole[n], min(p[n] for p in parts), max(p[n] for p in parts)) for n in order}
-    return Importance(epoch, len(compared), shares, _agreement(parts, names))
+    whole, parts, shuffled = _computed(spaces, drawn)
+    shares = {
+        name: Share(
+            whole[name],
+            min(part[name] for part in parts),
+            max(part[name] for part in parts),
+            max(part[name] for part in shuffled),
+        )
+        for name in sorted(names, key=lambda name: -whole[name])
+    }
+    return Importance(epoch, len(compared), shares)
 
 
 @lru_cache(maxsize=16)  # a live page asks again with every measurement, and few of them are at this epoch
-def _computed(
-    spaces: str, drawn: tuple[tuple[str, float], ...]
-) -> tuple[dict[str, float], tuple[dict[str, float], ...]]:
-    """The importance by all draws, and by each subsample. spaces: distributions by name, drawn: values and results."""
+def _computed(spaces: str, drawn: tuple[tuple[str, float], ...]) -> tuple[_Found, list[_Found], list[_Found]]:
+    """The importance by all draws, by each subsample, and by all draws with shuffled values.
+
+    spaces: the parameters' distributions by name, as JSON. drawn: each trial's parameters, as JSON, and its value.
+    """
     import optuna  # imported late: only pages need it
     from optuna.distributions import json_to_distribution
 
@@ -93,30 +119,20 @@ def _computed(
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
     distributions = {name: json_to_distribution(text) for name, text in json.loads(spaces).items()}
     names = list(distributions)
-    trials = [
-        optuna.trial.create_trial(
-            params=dict(zip(names, json.loads(values), strict=True)), distributions=distributions, value=value
-        )
-        for values, value in drawn
-    ]
+    params = [dict(zip(names, json.loads(each), strict=True)) for each, _ in drawn]
+    values = [value for _, value in drawn]
 
-    def evaluate(trials: list[Any]) -> dict[str, float]:
+    def evaluate(places: Sequence[int], values: Sequence[float]) -> _Found:
         study = optuna.create_study(direction="maximize")
-        study.add_trials(trials)
+        study.add_trials(
+            optuna.trial.create_trial(params=params[place], distributions=distributions, value=values[place])
+            for place in places
+        )
         found = optuna.importance.get_param_importances(study, evaluator=evaluator, params=names)
         return {name: float(found.get(name, 0.0)) for name in names}
 
     rng = random.Random(0)
-    size = round(SHARE * len(trials))
-    return evaluate(trials), tuple(evaluate(rng.sample(trials, size)) for _ in range(SUBSAMPLES))
-
-
-def _agreement(parts: Sequence[dict[str, float]], names: list[str]) -> float | None:
-    if len(names) < 2:
-        return None
-    from scipy.stats import spearmanr
-
-    found = [
-        float(spearmanr([a[n] for n in names], [b[n] for n in names]).statistic) for a, b in combinations(parts, 2)
-    ]
-    return median(found)
+    every, size = range(len(drawn)), round(SHARE * len(drawn))
+    parts = [evaluate(rng.sample(every, size), values) for _ in range(SUBSAMPLES)]
+    shuffled = [evaluate(every, rng.sample(values, len(values))) for _ in range(SHUFFLES)]
+    return evaluate(every, values), parts, shuffled

@@ -37,40 +37,42 @@ def _too_few(view: View) -> str:
 
 def _importance(found: Importance) -> Figure:
     rows = [
-        {"parameter": n, "share": share, "low": low, "high": high} for n, (share, low, high) in found.shares.items()
+        {"parameter": n, "share": s.whole, "low": s.low, "high": s.high, "chance": s.chance}
+        for n, s in found.shares.items()
     ]
-    compared = f"{count(found.trials, 'trial')} at epoch {found.epoch:g}, by PED-ANOVA for the best quarter"
-    if found.is_known:
-        told = (
-            f"{rows[0]['parameter']} mattered most. Subsamples of these trials agree on the order "
-            f"(rank correlation {found.agreement:.2f})."
-        )
-    elif found.agreement is not None:
-        told = (
-            f"These {found.trials:,} trials cannot tell the order: subsamples of them disagree about it "
-            f"(rank correlation {found.agreement:.2f}). Read the ranges, not the points."
-        )
+    known = found.known
+    if known:
+        others = " Of the others these trials cannot tell." if len(known) < len(rows) else ""
+        told = f"More than chance explains, {' and '.join(known)} mattered.{others}"
     else:
-        told = "Only one parameter varies in every trial."
+        told = f"These {found.trials:,} trials cannot tell which parameter mattered: chance gives shares as large."
     return Figure(
         key="importance",
         title="Importance of the parameters that every trial has",
-        sentence=f"{told} Compared are {compared}; a line is the range over ten subsamples of 80 % of them.",
+        sentence=f"{told} A line is the range over ten subsamples; the other mark is the most that 20 shuffles of the "
+        f"values gave. {count(found.trials, 'trial')} at epoch {found.epoch:g}, by PED-ANOVA for the best quarter.",
         alt="Points with ranges: "
-        + "; ".join(f"{r['parameter']} {r['share']:.0%} ({r['low']:.0%} to {r['high']:.0%})" for r in rows),
+        + "; ".join(
+            f"{r['parameter']} {r['share']:.0%} ({r['low']:.0%} to {r['high']:.0%}, chance {r['chance']:.0%})"
+            for r in rows
+        ),
         table=Table(
             (
                 Column("parameter", "parameter"),
                 Column("share", "share of the importance", "percent"),
                 Column("low", "lowest of subsamples", "percent"),
                 Column("high", "highest of subsamples", "percent"),
+                Column("chance", "highest by chance", "percent"),
             ),
             rows,
         ),
-        marks=(Mark("intervals", "share", "parameter", low="low", high="high"),),
+        marks=(
+            Mark("points", "chance", "parameter", "most by chance", role="faint"),
+            Mark("intervals", "share", "parameter", "share and its range", low="low", high="high"),
+        ),
         x=Axis("share of the importance", "percent"),
         y=Axis("", "text", order=tuple(found.shares)),
-        height=150 + 34 * len(rows),
+        height=190 + 34 * len(rows),
     )
 
 

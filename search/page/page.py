@@ -5,6 +5,7 @@ import gzip
 import json
 import math
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -76,7 +77,7 @@ def as_file(page: Page) -> str:
     )
 
 
-def as_live(page: Page, *, nonce: str, links: dict[str, str]) -> str:
+def as_live(page: Page, *, nonce: str, links: Mapping[str, str | Sequence[str]]) -> str:
     """The page as a server gives it out: scripts and Plotly are files of the server. links: their addresses."""
     return (
         _templates()

@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from urllib.parse import quote
@@ -76,7 +76,9 @@ def _guarded(guard: Guard) -> Callable[..., Awaitable[web.StreamResponse]]:
             return web.Response(status=403, text=f"{reason}\n", headers=_HEADERS)
         if guard.knows(request.query.get("token")):
             # The token goes from the address into a cookie, so that it is in no history and no link.
-            answer = web.Response(status=303, headers=_HEADERS | {"Location": quote(request.path)})
+            answer: web.StreamResponse = web.Response(
+                status=303, headers=_HEADERS | {"Location": "/" + quote(request.path.lstrip("/"))}
+            )
             answer.set_cookie(guard.cookie, guard.token, httponly=True, samesite="Lax", path="/")
             return answer
         if not guard.knows(request.cookies.get(guard.cookie)):
@@ -128,7 +130,7 @@ class _Pages:
         name = request.match_info["name"]
         page = await asyncio.to_thread(self._shelf.page, name)
         base = f"/search/{quote(name)}"
-        links = {
+        links: dict[str, str | Sequence[str]] = {
             "index": "/",
             "update": f"{base}/update",
             "events": f"{base}/events",

@@ -71,8 +71,9 @@ def _winners(view: View) -> list[dict[str, Any]]:
     for run in view.tested:
         row = view.retrains[run.key]
         rows.append({"who": label(run), **row, "flops": run.asked.flops, "role": "winner"})
-    if both := scores.ensemble(view.found.search.folder, view.tested):
-        rows.append({"who": f"ensemble of {len(view.tested)}", **both, "role": "ensemble"})
+    choices = view.found.record.choices
+    if both := scores.ensemble(view.found.search.folder, view.tested, choices[-1] if choices else None):
+        rows.append({"who": f"ensemble of {len(both['members'])}", **both, "role": "ensemble"})
     return rows
 
 

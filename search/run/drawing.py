@@ -7,16 +7,38 @@ from search.history.record import Record, Run
 from search.run.driver import Driver
 from search.run.problem import Problem
 from search.samplers.hearing import WAVE
-from search.samplers.sampler import Sampler, derive_seed, history_json
+from search.samplers.sampler import Draw, Sampler, derive_seed, history_json
+
+Source = Callable[[Driver], Iterator[Run | None]]
+"""Yields the runs to train, and None for not before one that is at work has ended."""
 
 
-def draw_trials(problem: Problem, order: Sequence[int]) -> Callable[[Driver], Iterator[Run | None]]:
-    """A source for the driver: first what was asked for and has not ended, then new draws of the trials in `order`.
+def draw_trials(problem: Problem, order: Sequence[int]) -> Source:
+    """A source for the driver: first what was asked for and has not ended, then new draws of the trials in `order`."""
 
-    Where whole waves are heard, the first draw of each wave waits until no trial is at work.
+    def ask(trial: int, drawn: Draw) -> Asked:
+        config = problem.complete(drawn.config)
+        costs = problem.cost(config)
+        return Asked(
+            trial=trial,
+            repeat=0,
+            **{**history_json(drawn), "config": config.to_json()},
+            parameters=costs.parameters,
+            flops=costs.flops,
+            seed=derive_seed(problem.request.seed, trial),
+        )
+
+    return source_of(problem.sampler(), order, ask, in_waves=problem.request.hears == "waves")
+
+
+def source_of(
+    sampler: Sampler, order: Sequence[int], ask: Callable[[int, Draw], Asked], *, in_waves: bool = False
+) -> Source:
+    """A source for the driver: what has not ended yet, then what a sampler draws.
+
+    ask: the event of a trial's draw. in_waves: whether the first draw of each wave waits until no trial is at work, and
+    the others hear no more than it.
     """
-    sampler = problem.sampler()
-    in_waves = problem.request.hears == "waves"
 
     def source(driver: Driver) -> Iterator[Run | None]:
         asked = {run.asked.trial for run in driver.record.trials}
@@ -37,18 +59,7 @@ def draw_trials(problem: Problem, order: Sequence[int]) -> Callable[[Driver], It
             drawn = sampler.draw(number)
             if drawn is None:
                 return
-            config = problem.complete(drawn.config)
-            costs = problem.cost(config)
-            driver.append(
-                Asked(
-                    trial=number,
-                    repeat=0,
-                    **{**history_json(drawn), "config": config.to_json()},
-                    parameters=costs.parameters,
-                    flops=costs.flops,
-                    seed=derive_seed(problem.request.seed, number),
-                )
-            )
+            driver.append(ask(number, drawn))
             heard = len(driver.ledger.events)
             sampler.tell(driver.record.runs[number, 0])
             yield driver.record.runs[number, 0]

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from search.forecast.calibration import Calibration
 from search.history.events import FINAL, Decision, Ended, Event, Granted, Measured, Started, State
-from search.history.metric import ACCURACY
+from search.history.metric import ACCURACY, METRICS
 from search.history.record import Key, Record, Run
 from search.run.shelf import Shelf
 from search.schedulers.scheduler import Scheduler
@@ -145,6 +145,7 @@ class Driver:
             deadline=self.deadline,
             micro_batch=run.micro_batch,
             calibrate=self._calibration.share(trial) if self._calibration else (),
+            judged_by=METRICS[self._metric or ACCURACY],
             marks=self.scheduler.rungs,
             pauses=self.scheduler.pauses,
         )

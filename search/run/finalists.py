@@ -88,8 +88,8 @@ def choose(
 
 def mean_of(runs: Sequence[Run]) -> float | None:
     """The mean over a finalist's folds; None unless all are done."""
-    values = [run.left_out for run in runs]
-    return float(np.mean(values)) if None not in values else None  # type: ignore[arg-type]
+    values = [run.left_out for run in runs if run.left_out is not None]
+    return float(np.mean(values)) if len(values) == len(runs) else None
 
 
 def _weights(folder: Path, runs: dict[int, list[Run]], metric: str) -> dict[str, float] | None:

@@ -13,10 +13,9 @@ from search.machines import machine
 from search.machines.machine import Machine
 from search.readable import duration
 from search.run.problem import RequestError, new_problem
-from search.run.rehearsal import rehearse
+from search.run.rehearsal import heard, rehearse
 from search.samplers.make import with_hearing
 from search.schedulers import SCHEDULERS
-from search.schedulers.scheduler import scheduler_of
 
 MOST_AFFORDED = 1000  # samples that a budget buys at most
 PLAYED_TRIALS = 300  # for each number of samples that is tried, in as many searches as that makes
@@ -51,7 +50,8 @@ def dry_run(request: Request, *, results: Path, parallel: int | None, is_share_a
         order = replace(problem, request=replace(request, scheduler=name)).order(problem.samples)
         other = replace(plan, scheduler=name, options={}, order=order)
         schedulers[name] = expected(rehearse(other, seconds, here.slots))
-    return Foreseen(problem.notes, found, schedulers)
+    notes = heard(problem.request, problem.samples) if problem.space.function else ()
+    return Foreseen((*problem.notes, *notes), found, schedulers)
 
 
 def affordable(request: Request, budget: float, *, parallel: int | None, is_share_asked: bool = False) -> int:
@@ -84,8 +84,8 @@ def foresee(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecast
 def wanted(request: Request) -> dict[str, Any]:
     """The threads of a slot and the precision as facts, where they do not follow from the machine."""
     facts: dict[str, Any] = {}
-    if request.threads is not None or scheduler_of(request, request.samples).same_on_any_slots:
-        facts["threads"] = request.threads or 1
+    if request.threads is not None:
+        facts["threads"] = request.threads
     if request.precision is not None:
         facts["precision"] = request.precision
     return facts

@@ -18,7 +18,7 @@ import torch
 
 from search.forecast.calibration import Calibration, Speeds
 from search.forecast.forecast import Plan
-from search.history import store, tables
+from search.history import store
 from search.history.events import parse
 from search.history.ledger import read
 from search.history.record import Record, Run
@@ -32,7 +32,8 @@ from search.run.images import found_again, unchanged_images, unchanged_validatio
 from search.run.prior import NO_PRIOR, read_prior, write_prior
 from search.run.problem import Problem, RequestError, new_problem
 from search.run.progress import Progress, headlines
-from search.run.session import Errand, Options, Outcome, find_machine, run
+from search.run.rehearsal import heard
+from search.run.session import Errand, Options, Outcome, find_machine, finished_before, run
 from search.samplers.make import with_hearing
 from search.schedulers.scheduler import scheduler_of, with_defaults
 from search.spaces import find_space
@@ -77,7 +78,8 @@ def launch(
             write_prior(search.folder, problem.prior)
         if storage is not None:
             claims.begin(storage, search.folder)
-        return run(search, here, options, _errand(search, problem, here, request.samples, plan=plan))
+        notes = heard(request, problem.samples) if problem.space.function else ()
+        return run(search, here, options, _errand(search, problem, here, request.samples, plan=plan, notes=notes))
     except BaseException as error:
         never_began = isinstance(error, StartError) and storage is None  # the same command may be given again
         if never_began or not search.ledger.exists() or not search.ledger.stat().st_size:
@@ -96,8 +98,7 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
     record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
     before = record.samples or request.samples
     if record.finished and samples in (None, before) and note.location_of(search.folder) is None:
-        tables.write(search.folder, record)
-        return Outcome(search, record, "finished", "nothing is left to train; --samples N adds trials")
+        return finished_before(search, record)
     names = {request.space, *(run.config["network"]["name"] for run in record.trials)}
     own_code.check(search, names, accept=changed_code)
     own = found_again(search)
@@ -167,7 +168,7 @@ def _errand(
         what="trial",
         title=f"{count_of(samples, 'trial')} of {problem.space.name} on {problem.num_train:,} images, "
         f"{problem.num_validation:,} for validation",
-        notes=(*problem.notes, *_exhausted(samples, asked), *notes),
+        notes=(*problem.notes, *_exhausted(samples, asked), *(_held_back(plan) if plan else ()), *notes),
         runs=lambda record: record.trials,
         total=samples,
         source=draw_trials(problem, problem.order(samples)),
@@ -182,6 +183,19 @@ def _errand(
 def _exhausted(samples: int, asked: int) -> tuple[str, ...]:
     """That a search has fewer trials than were asked for, as its space holds no more."""
     return (f"the space holds no more: {count_of(samples, 'trial')} instead of {asked}",) if samples < asked else ()
+
+
+def _held_back(plan: Plan) -> tuple[str, ...]:
+    """That some configurations have transforms for which their training is too short."""
+    trainings = [config.training for config in plan.configs]
+    longest = max((each.mixing_from for each in trainings if each.transforms != each.active_transforms), default=0)
+    names = sorted({name for each in trainings for name in each.transforms if name not in each.active_transforms})
+    if not names:
+        return ()
+    return (
+        f"note: {' and '.join(names)} may be drawn, but trainings of fewer than {longest} epochs go without "
+        "(mixing_from); a longer retrain has it",
+    )
 
 
 def _facts(problem: Problem, here: Machine) -> dict[str, Any]:

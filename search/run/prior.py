@@ -9,7 +9,7 @@ from search.history import store
 from search.history.events import State, parse
 from search.history.ledger import read
 from search.history.record import Record
-from search.history.request import Request
+from search.history.request import Request, finite
 from search.readable import count
 from search.samplers.hearing import Observed, observed
 from search.spaces.explorer import replayed
@@ -54,9 +54,8 @@ def prior_of(request: Request, function: Function | None, images: Images) -> Pri
         raise PriorError(f"{what}, as a list is tried in its order; leave --warm-start out")
     if earlier.facts["data"]["fingerprint"] != fingerprint(images):
         raise PriorError(
-            f"{what}, as their accuracies are of other images ({earlier.request.dataset}, "
-            f"{'×'.join(map(str, earlier.facts['data']['shape']))}); name a search of the same dataset, --limit-train "
-            "and --image-size, or leave --warm-start out"
+            f"{what}, as their accuracies are of other images ({earlier.request.dataset}); name a search of the same "
+            "dataset, --limit-train and --image-size, or leave --warm-start out"
         )
     if earlier.request.metric != request.metric:
         raise PriorError(
@@ -94,4 +93,4 @@ def read_prior(folder: Path) -> Prior:
 
 def _fits(each: Observed) -> bool:
     """Whether a curve's points are pairs of numbers; raises TypeError or ValueError if not."""
-    return all(store.finite(epoch) >= 0 and 0 <= store.finite(value) <= 1 for epoch, value in each.curve)
+    return all(finite(epoch) >= 0 and 0 <= finite(value) <= 1 for epoch, value in each.curve)

@@ -180,7 +180,7 @@ class Problem:
         return sorted(range(samples), key=work, reverse=True)
 
     def plan(self) -> Plan:
-        """The search's first draws and what they cost. TPE, which has no history yet, draws as it begins."""
+        """The search's first draws and what they cost; one that learns has no history yet, and draws as it begins."""
         sampler = self.sampler()
         drawn = (sampler.draw(trial) for trial in range(min(self.request.samples, MOST_DRAWS)))
         draws: list[Draw] = [each for each in drawn if each is not None]
@@ -193,6 +193,7 @@ class Problem:
             num_train=self.num_train,
             num_validation=self.num_validation,
             sampler=self.request.sampler,
+            hears=self.request.hears,
             scheduler=self.request.scheduler,
             options={option: getattr(self.request, option) for option in SCHEDULER_OPTIONS},
             pauses=scheduler_of(self.request, self.samples).pauses,

@@ -13,10 +13,13 @@ from search.forecast.seconds import Times
 from search.history.events import Asked
 from search.history.ledger import MemoryLedger
 from search.history.record import Run
+from search.history.request import Request
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
-from search.schedulers.scheduler import Scheduler, make_scheduler
+from search.samplers import HEARS, LEARNING
+from search.samplers.hearing import LEAST, WAVE, Deepest
+from search.schedulers.scheduler import Scheduler, make_scheduler, scheduler_of
 from trainables.worker.task import Task
 
 GAMES = 100  # searches that are simulated for a forecast
@@ -25,18 +28,37 @@ GAMES = 100  # searches that are simulated for a forecast
 # learn and stay at chance together; the others keep their rank from rung to rung but for this much noise.
 _NEVER_LEARN = 0.2
 _NOISE = 0.25
-_TPE_IMPROVES = 1.0  # standard deviations from the first to the last draw: 40 trials train a fifth more epochs
+_LEARNING_IMPROVES = 1.0  # standard deviations from the first to the last draw: 40 trials train a fifth more epochs
 
 
 def rehearse(plan: Plan, found: Times, slots: int, games: int = GAMES) -> list[tuple[float, float]]:
-    """Epochs and seconds of so many random searches of a plan. found: the times of its configurations."""
+    """Epochs and seconds of so many random searches of a plan. found: the times of its configurations.
+
+    A sampler that learns comes to prefer another family in each game: nobody knows which.
+    """
     epochs = [config.training.epochs or plan.max_t for config in plan.configs]
-    improves = _TPE_IMPROVES if plan.sampler == "tpe" else 0.0
+    improves = _LEARNING_IMPROVES if plan.sampler in LEARNING else 0.0
 
-    def scheduler() -> Scheduler:
-        return make_scheduler(plan.scheduler, max_t=plan.max_t, samples=len(plan.order), **plan.options)
+    def game(seed: int) -> tuple[float, float]:
+        made = make_scheduler(plan.scheduler, max_t=plan.max_t, samples=len(plan.order), **plan.options)
+        which = _preferred(plan, seed)
+        return play(found, epochs, plan.order, made, slots, seed, improves, which, in_waves=plan.hears == "waves")
 
-    return [play(found, epochs, plan.order, scheduler(), slots, seed, improves) for seed in range(games)]
+    return [game(seed) for seed in range(games)]
+
+
+def _preferred(plan: Plan, seed: int) -> list[int]:
+    """The configuration of each trial, where guided draws are of the family that some configuration has."""
+    which = [trial % len(plan.configs) for trial in range(len(plan.order))]
+    if plan.sampler not in LEARNING:
+        return which
+    rng = np.random.default_rng(seed)
+    names = [config.network.name for config in plan.configs]
+    family = [i for i, name in enumerate(names) if name == names[rng.integers(len(names))]]
+    step = 1 if plan.hears is None else 2  # see search.samplers.guided
+    for trial in range(LEAST + 1, len(which), step):
+        which[trial] = family[rng.integers(len(family))]
+    return which
 
 
 def play(
@@ -47,26 +69,33 @@ def play(
     slots: int,
     seed: int,
     improves: float = 0.0,
+    configurations: Sequence[int] = (),
+    *,
+    in_waves: bool = False,
 ) -> tuple[float, float]:
     """One search with random accuracies: epochs trained in all, and seconds until the last slot is free.
 
     found: times of each configuration. epochs: of each to its end. order: of the trials. scheduler: one that has heard
-    nothing yet. improves: by how many standard deviations the last draw is better. Trial n is configuration n; numbers
-    past the last one start over.
+    nothing yet. improves: by how many standard deviations the last draw is better. configurations: the number of each
+    trial's; by default trial n's is n, and numbers past the last one start over. in_waves: whether slots wait for whole
+    waves.
     """
+    configurations = configurations or [trial % len(epochs) for trial in range(max(order, default=0) + 1)]
     rng = np.random.default_rng(seed)
     learns = rng.random(len(order)) >= _NEVER_LEARN
     quality = np.where(learns, rng.normal(size=len(order)) + improves * np.linspace(0, 1, len(order)), -10.0)
     trained, clock = 0.0, Clock()
 
-    def source(driver: Driver) -> Iterator[Run]:
+    def source(driver: Driver) -> Iterator[Run | None]:
         for trial in order:
-            driver.append(_asked(trial, epochs[trial % len(epochs)]))
+            while in_waves and trial % WAVE == 0 and driver.num_handed_out:
+                yield None
+            driver.append(_asked(trial, epochs[configurations[trial]]))
             yield driver.record.runs[trial, 0]
 
     def steps(task: Task) -> Iterator[Step]:
         nonlocal trained
-        which = task.trial % len(epochs)
+        which = configurations[task.trial]
         last, before = epochs[which], _begins(task)
         start = found.starts[which]
         # From mark to mark: what a trial has in between changes nothing.
@@ -107,3 +136,47 @@ def _answer(task: Task, epoch: float, is_last: bool, value: float, seconds: floa
         "seconds": seconds,
         "checkpoint": f"{task.prefix}-{images}.pt" if task.pauses and not is_last else None,
     }
+
+
+def heard(request: Request, samples: int) -> tuple[str, ...]:
+    """What a launch says of what its sampler will hear; nothing of one that does not learn."""
+    if request.sampler not in LEARNING or request.hears is None:
+        return ()
+    scheduler = scheduler_of(request, samples)
+    same = "the same on any number of slots" if scheduler.same_on_any_slots or not scheduler.rungs else "not always"
+    depends = f"are {same}" if request.hears == "waves" else "depend on when trials end"
+    lines = [f"{request.sampler} hears {HEARS[request.hears]}; its draws {depends}"]
+    if scheduler.pauses:
+        begins = [f"{rung:g} from draw {draw}" for rung, draw in _first_heard(request, scheduler, samples).items()]
+        lines.append(
+            f"note: {request.scheduler} lets trials go on late, so {request.sampler} hears of few epochs for long: "
+            f"{', '.join(begins) or 'of none at all'} of {samples}"
+        )
+    return tuple(lines)
+
+
+def _first_heard(request: Request, scheduler: Scheduler, samples: int) -> dict[float, int]:
+    """From which draw on values of how many epochs are heard, on one slot."""
+    history = Deepest((*scheduler.rungs, request.epochs))
+    found: dict[float, int] = {}
+
+    def source(driver: Driver) -> Iterator[Run]:
+        for trial in range(samples):
+            for run in driver.record.trials:
+                history.tell(run)
+            if history.rung is not None:
+                found.setdefault(history.rung, trial)
+            driver.append(_asked(trial, request.epochs))
+            yield driver.record.runs[trial, 0]
+
+    rng = np.random.default_rng(0)
+
+    def steps(task: Task) -> Iterator[Step]:
+        before = _begins(task)
+        for epoch in (*(mark for mark in task.marks if before < mark < request.epochs), request.epochs):
+            yield 1.0, _answer(task, epoch, epoch == request.epochs, float(rng.random()), 1.0)
+
+    clock = Clock()
+    driver = Driver(MemoryLedger(clock=clock), source, scheduler, NoShelf(), clock=clock)
+    simulate(driver, steps, slots=1, clock=clock)
+    return found

@@ -43,7 +43,7 @@ class Again:
     width: float = 1.0
     """A factor on each network's width."""
     patience: int | None = None
-    """Epochs without a better validation accuracy after which a training ends; its best epoch is tested. The training
+    """Epochs without a better value of the metric after which a training ends; its best epoch is tested. The training
     images are then trained on alone."""
     with_validation: bool = False
     """Whether the dataset's own validation images are trained on too."""

@@ -152,6 +152,19 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
         return Outcome(search, driver.record, reason, driver.superseded or driver.full, options.address)
 
 
+def finished_before(search: Search, record: Record) -> Outcome:
+    """The end of a search that is finished: nothing is trained, and what a kill after its end left is put in order.
+
+    Raises LedgerError where another process works on the search.
+    """
+    shelf = Shelf(search.folder)
+    with Ledger(search.ledger):
+        shelf.sweep(record)
+        shelf.release_paused(record.trials)
+        tables.write(search.folder, record)
+    return Outcome(search, record, "finished", "nothing is left to train; --samples N adds trials")
+
+
 def _work(
     driver: Driver,
     search: Search,

@@ -6,7 +6,6 @@ learning rates of all optimizers share one, and one for each choice. What a draw
 Candidates are draws of the space itself, at random and near the best ones, so they are always whole.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,9 +14,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import norm
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from sklearn.gaussian_process.kernels import Kernel, Matern, WhiteKernel
 
 from architectures.layers import SizeError
 from search.samplers.guided import every_second_at_random
@@ -34,6 +32,10 @@ _NEAR = 40  # candidates near each of the best trials
 _BEST = 5
 _CHANGED = 0.3  # share of the parameters that a candidate near a trial has changed
 _STEP = 0.15  # standard deviation of a changed number, in parts of its range
+#: Of the process, whose values are standardised: how far apart draws have to be to tell nothing of each other, and the
+#: variance of a measurement. So few trials say little more about them, and a few choices end in no bad optimum.
+_LENGTHS = (0.5, 1.0, 2.0, 4.0)
+_NOISES = (0.02, 0.1, 0.3)
 
 
 def sampler(function: Function, seed: int, check: Check, history: History) -> OptunaSampler:
@@ -143,7 +145,7 @@ def flatten(draws: Sequence[FrozenTrial | Choice]) -> np.ndarray:
             if (place := place_of(distribution, value)) is not None:
                 columns.setdefault(own, np.full(len(draws), 0.5))[row] = place
                 continue
-            # Half the square of the distance between two choices is that of a number's two ends.
+            # Two choices are then as far apart as a number's two ends.
             columns.setdefault(f"{own}={value!r}", np.zeros(len(draws)))[row] = np.sqrt(0.5)
     return np.stack([columns[name] for name in sorted(columns)], axis=1)
 
@@ -153,17 +155,20 @@ def improvement(known: np.ndarray, values: np.ndarray, under_way: np.ndarray, ca
 
     Trials under way are taken to become what is expected of them (Ginsbourger et al. 2010, the kriging believer).
     """
-    kernel = ConstantKernel(1.0, (0.1, 10.0)) * Matern(1.0, (0.3, 10.0), nu=2.5) + WhiteKernel(0.1, (0.01, 1.0))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a bound is a fine place to end at
-        process = GaussianProcessRegressor(kernel).fit(known, values)
+    fitted = (
+        _fit(Matern(length, nu=2.5) + WhiteKernel(noise), known, values) for length in _LENGTHS for noise in _NOISES
+    )
+    process = max(fitted, key=lambda each: each.log_marginal_likelihood_value_)
     best = process.predict(known).max()
     if len(under_way):
         believed = np.concatenate([values, process.predict(under_way)])
-        fitted = GaussianProcessRegressor(process.kernel_, optimizer=None)
-        process = fitted.fit(np.concatenate([known, under_way]), believed)
+        process = _fit(process.kernel_, np.concatenate([known, under_way]), believed)
     mean, deviation = process.predict(candidates, return_std=True)
     noise = process.kernel_.k2.noise_level  # of a measurement, and no reason to draw anything
     deviation = np.sqrt(np.maximum(deviation**2 - noise, 1e-12))
     better = (mean - best) / deviation
     return np.asarray(deviation * (better * norm.cdf(better) + norm.pdf(better)))
+
+
+def _fit(kernel: Kernel, points: np.ndarray, values: np.ndarray) -> GaussianProcessRegressor:
+    return GaussianProcessRegressor(kernel, optimizer=None).fit(points, values)

@@ -113,10 +113,11 @@ class Deepest:
         return next(reached, None)
 
     def trials(self) -> list[FrozenTrial]:
-        """All of them: an earlier search's, then this one's in the order of their numbers."""
+        """All of them: an earlier search's that will not go on, then this one's in the order of their numbers."""
         rung = self.rung
-        earlier = [(-1 - number, each) for number, each in enumerate(self._prior)]
-        return [_frozen(number, each, rung) for number, each in (*earlier, *sorted(self._told.items())) if each.params]
+        earlier = (_frozen(number, each, rung) for number, each in enumerate(self._prior))
+        own = [_frozen(number, each, rung) for number, each in sorted(self._told.items()) if each.params]
+        return [*(each for each in earlier if each.state is not TrialState.RUNNING), *own]
 
 
 _WORTHLESS = (State.DIVERGED, State.INFEASIBLE, State.FAILED)

@@ -39,7 +39,7 @@ class Sampler(Protocol):
         """The configuration of trial number `trial`; None when the space is exhausted."""
 
     def tell(self, run: Run) -> None:
-        """Learn that a run was asked for, or how it ended. Runs come in any order, and may come again."""
+        """Learn that a run was asked for, or how it stands. Runs come in any order, and may come again."""
 
 
 def derive_seed(seed: int, trial: int, repeat: int = 0, purpose: Literal["train", "draw"] = "train") -> int:

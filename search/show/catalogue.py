@@ -1,5 +1,6 @@
 """What there is to search: networks and spaces, for people."""
 
+import inspect
 import json
 from typing import Any
 
@@ -58,6 +59,12 @@ def _plain(value: Any) -> str:
 def spaces() -> Rows:
     """A row a built-in space."""
     return [{"name": name, "what": (function.__doc__ or "").splitlines()[0]} for name, function in SPACES.items()]
+
+
+def remarks(name: str) -> str:
+    """What a built-in space's documentation says after its first line; empty of other spaces."""
+    text = inspect.getdoc(SPACES[name]) if name in SPACES else None
+    return " ".join((text or "").splitlines()[1:]).strip()
 
 
 def space(name: str) -> Rows:

@@ -1,9 +1,11 @@
 """Tables, figures and times as people read them on a terminal."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 Rows = list[dict[str, Any]]
@@ -11,6 +13,7 @@ Rows = list[dict[str, Any]]
 # A row stays on one line: a pipe gets the full width, and a narrow terminal wraps the line as any long one.
 _LEAST_WIDTH = 140
 console = Console(highlight=False, markup=False)
+_width = console.width if console.is_terminal else _LEAST_WIDTH
 if not console.is_terminal or console.width < _LEAST_WIDTH:
     console = Console(highlight=False, markup=False, width=_LEAST_WIDTH)
 
@@ -30,7 +33,8 @@ _WHOLE = (
     "best epoch",
     "",
 )
-
+#: Columns that a narrow terminal does without, those that go first at the beginning.
+_SPARE = ("batch", "lr", "test loss", "seconds", "time", "parameters", "best epoch", "state", "optimizer")
 
 #: Words of a column's name that are units, as people write them.
 _UNITS = {"mflop": "MFLOP", "mib": "MiB", "kib": "KiB"}
@@ -42,14 +46,29 @@ def standing(state: str, search: str) -> str:
 
 
 def print_rows(rows: Rows, empty: str, title: str | None = None) -> None:
-    """Print a table whose columns are the rows' keys, numbers aligned to the right; `empty` where there is no row."""
+    """Print a table whose columns are the rows' keys, numbers aligned to the right; `empty` where there is no row.
+
+    On a terminal that is too narrow for it, some columns are left out, and named.
+    """
     if not rows:
         console.print(empty)
         return
     if title:
         console.print(title, style="italic", soft_wrap=True)
+    table, left_out = _table(rows, ()), []
+    spare = [name for name in _SPARE if name in rows[0]]
+    while spare and Measurement.get(console, console.options, table).maximum > _width:
+        left_out.append(spare.pop(0))
+        table = _table(rows, left_out)
+    console.print(table)
+    if left_out:
+        console.print(f"left out to fit {_width} columns: {', '.join(left_out)}", style="dim")
+
+
+def _table(rows: Rows, left_out: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in rows[0]:
+    names = [name for name in rows[0] if name not in left_out]
+    for name in names:
         numeric = all(isinstance(row[name], int | float) or row[name] is None for row in rows)
         table.add_column(
             " ".join(_UNITS.get(word, word) for word in name.split("_")),
@@ -58,8 +77,8 @@ def print_rows(rows: Rows, empty: str, title: str | None = None) -> None:
             no_wrap=name in _WHOLE,
         )
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    console.print(table)
+        table.add_row(*(_cell(row[name]) for name in names))
+    return table
 
 
 def _cell(value: Any) -> str:

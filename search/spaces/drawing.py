@@ -78,8 +78,8 @@ def check_constant(function: Function) -> None:
             except ValueError as error:
                 raise SpaceError(
                     f"the space draws '{name}' from {_words(before)}, and in other draws from {_words(distribution)}: "
-                    "the sampler tpe learns only from parameters that keep their choices; give each case a parameter "
-                    "of its own, or take --sampler random"
+                    "a sampler learns only from parameters that keep their choices; give each case one of its own, or "
+                    "take --sampler random"
                 ) from error
 
 

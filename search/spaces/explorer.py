@@ -107,7 +107,8 @@ def place_of(distribution: BaseDistribution, value: Any) -> float | None:
         case CategoricalDistribution(choices=choices):
             if len(choices) < 3 or any(isinstance(each, bool) or not isinstance(each, int | float) for each in choices):
                 return None
-            return sorted(choices).index(value) / (len(choices) - 1)
+            numbers: list[Any] = sorted(choices, key=lambda each: float(each or 0))
+            return numbers.index(value) / (len(choices) - 1)
         case FloatDistribution(low=low, high=high, log=log) | IntDistribution(low=low, high=high, log=log):
             if low == high:
                 return 0.5

@@ -41,13 +41,20 @@ TRAINING = {"schedule": "cosine", "ema": 0.5, "decayed": "weights", "augment": "
 
 @space
 def modern(trial: optuna.Trial) -> Config:
-    """What makes a good classifier: narrow networks, three optimizers, warm-up, cosine, and averaged weights."""
+    """What makes a good classifier: narrow networks, three optimizers, warm-up, cosine, and averaged weights.
+
+    Cutmix is drawn, but trainings of fewer than 40 epochs go without it, as those of a search mostly are; a retrain of
+    40 epochs or more has it.
+    """
     return _narrow(trial, tuple(NETWORKS))
 
 
 @space
 def modern_small(trial: optuna.Trial) -> Config:
-    """modern without wide_resnet, whose epochs cost many times as much: for searches on a few cores."""
+    """modern without wide_resnet, whose epochs cost many times as much: for searches on a few cores.
+
+    As in modern, trainings of fewer than 40 epochs go without cutmix.
+    """
     return _narrow(trial, ("resnet9", "plain9", "cnn6", "airbench"))
 
 

@@ -1,6 +1,7 @@
 """The model card of a retrained winner: Markdown whose head is the metadata that model hubs read."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ def card(found: Loaded, run: Run) -> str:
     )
 
 
-def _metadata(name: str, dataset: str, row: dict[str, Any]) -> str:
+def _metadata(name: str, dataset: str, row: Mapping[Any, Any]) -> str:
     """The lines of YAML, of which JSON is a part."""
     interval = f"Accuracy (95 % interval {row['test_low']:.4f} to {row['test_high']:.4f})"
     metrics = [

@@ -64,6 +64,7 @@ class Plan:
     scheduler: str = "asha"
     seed: int = 3
     address: str | None = None
+    engine: str = "tune"
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -77,7 +78,8 @@ class Plan:
     @property
     def session(self) -> tuple[str, ...]:
         """The options of every session."""
-        return ("--parallel", str(self.slots), *(("--address", self.address) if self.address else ()))
+        address = ("--address", self.address) if self.address else ()
+        return ("--parallel", str(self.slots), "--engine", self.engine, *address)
 
 
 class Home:

@@ -24,7 +24,7 @@ def cut_end(folder: Path, _record: Record, _rng: random.Random) -> tuple[str, se
 def _cut(folder: Path, kept_of: Callable[[int], int]) -> tuple[str, set[Key]]:
     path = folder / "ledger.jsonl"
     data = path.read_bytes()
-    start = data.rindex(b"\n", 0, -1) + 1
+    start = data.rfind(b"\n", 0, -1) + 1  # 0 where the ledger has one line
     length = len(data) - start
     kept = kept_of(length)
     path.write_bytes(data[: start + kept])

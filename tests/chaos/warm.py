@@ -34,15 +34,16 @@ MODULES = (
     "search.show.winners",
     "sklearn.datasets",
     "pyarrow.parquet",
-    "torch.fx.experimental.symbolic_shapes",
+    "torch._dynamo",
 )
 
 
 class Warm:
     """The process to fork from, seen from outside; use as a context manager."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
-        """environment: what its modules are imported in."""
+    def __init__(self, environment: dict[str, str], *, on_one_core: bool = False) -> None:
+        """environment: what its modules are imported in. on_one_core: whether each command has one of the cores."""
+        self._on_one_core = on_one_core
         self._process = subprocess.Popen(
             [sys.executable, __file__],
             cwd="/",
@@ -68,6 +69,7 @@ class Warm:
             "environment": environment,
             "out": str(out),
             "err": str(err),
+            "on_one_core": self._on_one_core,
             "seconds": seconds,
         }
         assert self._process.stdin and self._process.stdout
@@ -114,7 +116,9 @@ def main() -> None:
         print(json.dumps(wait(pid, time.monotonic() + asked["seconds"])), flush=True)
 
 
-def become_the_command(arguments: list[str], folder: str, environment: dict[str, str], out: str, err: str) -> None:
+def become_the_command(
+    arguments: list[str], folder: str, environment: dict[str, str], out: str, err: str, on_one_core: bool
+) -> None:
     """Run the command's entry point in this process, which ends with it."""
     import hpsearch_command
 
@@ -122,9 +126,8 @@ def become_the_command(arguments: list[str], folder: str, environment: dict[str,
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    if hasattr(
-        os, "sched_setaffinity"
-    ):  # one thread trains a tiny network faster than two, above all on a busy machine
+    # One thread trains a tiny network faster than two, above all on a busy machine.
+    if on_one_core and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[os.getpid() % len(cores)]})
     for number, (place, flags) in enumerate(

@@ -53,7 +53,7 @@ class Workplace:
         self.environment = clean_environment(self.home)
         stack.callback(self.kill_all)
         self.template = self.root / "template"
-        self._warm = None if cold else stack.enter_context(Warm(self.environment))
+        self._warm = None if cold else stack.enter_context(Warm(self.environment, on_one_core=True))
 
     def make_template(self) -> None:
         """The place that each rule gets a copy of, made where the copies will be, as searches name their data's place.

@@ -1,4 +1,4 @@
-"""A small search of four configurations on handwritten digits; run as a program, it can be killed.
+"""A small search of four configurations on handwritten digits; as a program, in a process of its own.
 
 python -m tests.contracts.searches RESULTS DATA ENGINE SCHEDULER SLOTS     begins the search there, or goes on with it
 """

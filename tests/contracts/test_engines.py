@@ -1,20 +1,22 @@
 """What every engine keeps to: the same curves whether a run pauses or not, also after kills of the driver."""
 
+import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from search.history.events import Measured, State
-from search.history.ledger import LedgerError, read
+from search.history.events import Event, Measured, State
+from search.history.ledger import Ledger, read
+from search.history.load import read_search
 from search.history.record import Record
 from search.run.engines.engine import ENGINES, EngineError, engine
 from tests.contracts import searches
 
 ROOT = Path(__file__).parents[2]
+KILLED = 16  # lines after which the search that pauses is killed
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +28,24 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Record:
     """The search with segments of half an epoch, in which nobody pauses."""
     return searches.run(tmp_path_factory.mktemp("undisturbed"), data, engine="inline", scheduler="marks")
+
+
+@pytest.fixture(scope="module")
+def paused(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """Results of the search in which everybody pauses, without Ray; in `killed` as a kill had left them midway."""
+    results = tmp_path_factory.mktemp("paused")
+    append = Ledger.append
+
+    def photographed(book: Ledger, event: Event) -> Event:
+        written = append(book, event)
+        if len(book.events) == KILLED:
+            shutil.copytree(results / "search", results / "killed" / "search")
+        return written
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "append", photographed)
+        searches.run(results, data, engine="inline", scheduler="halves")
+    return results
 
 
 def curves(record: Record) -> dict[int, list[tuple[Any, ...]]]:
@@ -51,48 +71,33 @@ def test_segments_end_at_the_scheduler_s_marks_rounded_up_to_a_batch(undisturbed
     assert len(undisturbed.runs[1, 0].measurements) == 4, "its own number of epochs"
 
 
-def test_the_inline_engine_pauses_and_goes_on_without_a_difference(
-    tmp_path: Path, data: Path, undisturbed: Record
-) -> None:
-    record = searches.run(tmp_path / "results", data, engine="inline", scheduler="halves")
+def test_the_inline_engine_pauses_and_goes_on_without_a_difference(paused: Path, undisturbed: Record) -> None:
+    record = read_search(paused, "search").record
     assert curves(record) == curves(undisturbed)
     assert [run.state for run in record.trials] == [State.DONE] * 4
-    events = [entry["event"] for entry in read(tmp_path / "results" / "search" / "ledger.jsonl")]
+    events = [entry["event"] for entry in read(paused / "search" / "ledger.jsonl")]
     assert events.count("granted") == sum(len(run.measurements) - 1 for run in record.trials)
-    assert list((tmp_path / "results" / "search" / "checkpoints").iterdir()) == []
+    assert list((paused / "search" / "checkpoints").iterdir()) == []
 
 
 @pytest.mark.slow
-def test_ray_s_workers_pause_and_go_on_after_a_kill_without_a_difference(
-    tmp_path: Path, data: Path, undisturbed: Record
+def test_ray_s_workers_go_on_after_a_kill_and_pause_without_a_difference(
+    data: Path, paused: Path, undisturbed: Record
 ) -> None:
-    results = tmp_path / "results"
+    results = paused / "killed"
     command = [sys.executable, "-m", "tests.contracts.searches", str(results), str(data), "tune", "halves", "2"]
-    for lines in (16, None):
-        with (tmp_path / "log").open("a") as log:
-            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-        while process.poll() is None and (lines is None or _lines(results) < lines):
-            time.sleep(0.02)
-        process.kill()
-        process.wait()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    log = done.stderr[-2000:]
     record = searches.run(results, data, engine="inline", scheduler="halves")  # only closes, as nothing is left
-    log_text = (tmp_path / "log").read_text()[-2000:]
-    assert curves(record) == curves(undisturbed), log_text
+    assert curves(record) == curves(undisturbed), log
     assert [run.state for run in record.trials] == [State.DONE] * 4
-    assert [session.reason for session in record.sessions] == ["killed", "finished", "finished"], log_text
+    assert [session.reason for session in record.sessions] == ["killed", "finished", "finished"], log
     workers = {m.pid for run in record.trials for m in run.measurements if m.time > record.sessions[1].opened.time}
     assert len(workers) <= 2, "idle workers stay warm"
 
 
-def _lines(results: Path) -> int:
-    try:
-        return len(read(results / "search" / "ledger.jsonl"))
-    except (FileNotFoundError, LedgerError):
-        return 0
-
-
-def test_every_checkpoint_that_a_run_continues_from_was_recorded(tmp_path: Path, data: Path) -> None:
-    record = searches.run(tmp_path / "results", data, engine="inline", scheduler="halves")
+def test_every_checkpoint_that_a_run_continues_from_was_recorded(paused: Path) -> None:
+    record = read_search(paused, "search").record
     assert all(m.checkpoint for run in record.trials for m in run.measurements if m.state is State.PAUSED), (
         "a paused trial always has a checkpoint"
     )

@@ -3,14 +3,19 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 import search
 from search.history import ledger
+from tests.chaos.warm import Warm
 
 COMMAND = str(Path(sys.executable).with_name("hpsearch"))
 INLINE = ("--engine", "inline")
+#: One thread trains these networks as fast as two.
+LAUNCH_INLINE = (*INLINE, "--threads", "1")
 SPACE = """
 from torch import nn
 from search.spaces import config_of
@@ -34,6 +39,24 @@ def hpsearch(*arguments, cwd, check=True, **variables):
     return subprocess.run(
         [COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=check, timeout=240, env=env
     )
+
+
+@cache
+def warm():
+    """The process that `forked` forks from; it ends with this one."""
+    return Warm(dict(os.environ))
+
+
+def forked(*arguments, cwd, check=True, **variables):
+    """The command as `hpsearch` calls it, in a process that has its modules already; not for a search with Ray."""
+    words = [str(each) for each in arguments]
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        code, _ = warm().call(words, cwd, os.environ | variables, out, err, 240)
+        done = subprocess.CompletedProcess(words, code, out.read_text(), err.read_text())
+    if check and code:
+        raise AssertionError(f"exit code {code} of hpsearch {' '.join(words)}: {done.stderr[-3000:]}")
+    return done
 
 
 def small_search(name, *more):

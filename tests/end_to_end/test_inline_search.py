@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.end_to_end.commands import INLINE, hpsearch, loaded, make_home, small_search
+from tests.end_to_end.commands import INLINE, LAUNCH_INLINE, forked, hpsearch, loaded, make_home, small_search
 from trainables.predictions import read_predictions
 from trainables.saved_network import load_network
 
@@ -18,7 +18,7 @@ from trainables.saved_network import load_network
 def home(tmp_path_factory):
     """A folder with a user's own space and network and a finished search in it."""
     folder = make_home(tmp_path_factory.mktemp("home"))
-    done = hpsearch(*small_search("first", *INLINE), cwd=folder)
+    done = hpsearch(*small_search("first", *LAUNCH_INLINE), cwd=folder)
     assert done.stderr.index("forecast: about") < done.stderr.index("trial 0: ")
     assert "Ray" not in done.stderr
     return folder
@@ -31,7 +31,7 @@ def test_neither_a_search_nor_its_retrains_import_ray(home):
         "try: main()\nexcept SystemExit as end: print(end.code, 'ray' in sys.modules)"
     )
     for arguments in (
-        small_search("unseen", "--samples", "2", "--results", "elsewhere", *INLINE),
+        small_search("unseen", "--samples", "2", "--results", "elsewhere", *LAUNCH_INLINE),
         ("retrain", "unseen", "--top", "1", "--epochs", "1", "--results", "elsewhere", *INLINE),
     ):
         done = subprocess.run(
@@ -41,14 +41,14 @@ def test_neither_a_search_nor_its_retrains_import_ray(home):
 
 
 def test_an_address_is_refused_in_one_line_before_anything_is_on_disk(home):
-    done = hpsearch(*small_search("far", "--address", "10.0.0.5:6379", *INLINE), cwd=home, check=False)
+    done = forked(*small_search("far", "--address", "10.0.0.5:6379", *LAUNCH_INLINE), cwd=home, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"hpsearch: [^\n]*--engine inline[^\n]*10\.0\.0\.5:6379[^\n]*\n", done.stderr), done.stderr
     assert not (home / "results" / "far").exists()
 
 
 def test_validation_images_that_a_dataset_does_not_bring_are_refused_in_one_line(home):
-    done = hpsearch("retrain", "first", "--with-validation", *INLINE, cwd=home, check=False)
+    done = forked("retrain", "first", "--with-validation", *INLINE, cwd=home, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"hpsearch: [^\n]*--with-validation[^\n]*\n", done.stderr), done.stderr
 
@@ -82,19 +82,19 @@ def test_the_tables_on_disk_are_typed_for_pandas_duckdb_and_polars(home):
 
 @pytest.mark.slow
 def test_top_ranks_by_the_best_validation_accuracy(home):
-    rows = json.loads(hpsearch("top", "first", "--json", cwd=home).stdout)
+    rows = json.loads(forked("top", "first", "--json", cwd=home).stdout)
     accuracies = [row["best_val_accuracy"] for row in rows]
     assert accuracies == sorted(accuracies, reverse=True)
     assert len(rows) == 8
-    shown = hpsearch("top", cwd=home).stdout
+    shown = forked("top", cwd=home).stdout
     assert "best validation accuracy" in shown
-    families = [row["network"] for row in json.loads(hpsearch("top", "--distinct", "--json", cwd=home).stdout)]
+    families = [row["network"] for row in json.loads(forked("top", "--distinct", "--json", cwd=home).stdout)]
     assert sorted(families) == ["cnn5", "small:linear"]
 
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_draws_and_curves(home):
-    hpsearch(*small_search("again", "--scheduler", "none", *INLINE), cwd=home)
+    forked(*small_search("again", "--scheduler", "none", *LAUNCH_INLINE), cwd=home)
     first, again = loaded(home, "first"), loaded(home, "again")
     assert again.trials.config.tolist() == first.trials.config.tolist()
     columns = ["trial", "epoch", "train_loss", "val_loss", "val_accuracy"]
@@ -105,9 +105,9 @@ def test_the_same_seed_gives_the_same_draws_and_curves(home):
 
 @pytest.mark.slow
 def test_retrain_tests_the_winners_once_and_its_weights_rebuild_the_network(home):
-    shown = hpsearch("retrain", "first", "--top", "2", "--epochs", "3", *INLINE, cwd=home)
+    shown = forked("retrain", "first", "--top", "2", "--epochs", "3", *INLINE, cwd=home)
     assert "ensemble of 2" in shown.stdout
-    report = json.loads(hpsearch("retrain", "first", "--top", "2", "--epochs", "3", "--json", *INLINE, cwd=home).stdout)
+    report = json.loads(forked("retrain", "first", "--top", "2", "--epochs", "3", "--json", *INLINE, cwd=home).stdout)
     assert report["test_passes"] == 2, "asking again must not test again"
     for row in report["winners"]:
         assert row["test_low"] < row["test_accuracy"] < row["test_high"]
@@ -124,7 +124,7 @@ def test_retrain_tests_the_winners_once_and_its_weights_rebuild_the_network(home
 @pytest.mark.slow
 def test_repeats_have_seeds_of_their_own_and_a_mean(home):
     options = ("retrain", "first", "--top", "1", "--epochs", "2", "--repeats", "2", "--json", *INLINE)
-    report = json.loads(hpsearch(*options, cwd=home).stdout)
+    report = json.loads(forked(*options, cwd=home).stdout)
     first, second = report["winners"]
     assert first["test_loss"] != second["test_loss"]
     assert report["repeats"][0]["count"] == 2
@@ -132,7 +132,7 @@ def test_repeats_have_seeds_of_their_own_and_a_mean(home):
 
 @pytest.mark.slow
 def test_max_time_pauses_with_a_checkpoint_and_fails_nothing(home):
-    done = hpsearch(*small_search("timed", "--epochs", "400", "--max-time", "0.05", *INLINE), cwd=home)
+    done = forked(*small_search("timed", "--epochs", "400", "--max-time", "0.02", *LAUNCH_INLINE), cwd=home)
     assert "out of time" in done.stderr
     timed = loaded(home, "timed")
     assert len(timed.epochs)
@@ -154,11 +154,11 @@ def test_a_ledger_damaged_in_the_middle_goes_on_from_before_the_damage(home):
     number = next(i for i, line in enumerate(lines, 1) if b'"measured"' in line and i > 15)
     lines[number - 1] = lines[number - 1].replace(b'"val_accuracy":0', b'"val_accuracy":1')
     (damaged / "ledger.jsonl").write_bytes(b"".join(lines))
-    refused = hpsearch("resume", "damaged", cwd=home, check=False)
+    refused = forked("resume", "damaged", cwd=home, check=False)
     assert refused.returncode == 2
     assert f"line {number}" in refused.stderr and f"hpsearch resume damaged --until {number}" in refused.stderr
     assert (damaged / "ledger.jsonl").read_bytes() == b"".join(lines)
-    hpsearch("resume", "damaged", "--until", str(number), *INLINE, cwd=home)
+    forked("resume", "damaged", "--until", str(number), *INLINE, cwd=home)
     assert loaded(home, "damaged").trials.config.tolist() == loaded(home, "first").trials.config.tolist()
     assert loaded(home, "damaged").trials.state.isin(["done", "stopped"]).all()
     assert [path.read_bytes() for path in damaged.glob("ledger-*.jsonl")] == [b"".join(lines)]

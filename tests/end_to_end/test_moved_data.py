@@ -1,23 +1,23 @@
 """A search goes on where its images, its cache and its user's home are elsewhere; on the inline engine."""
 
 import json
-import os
 import shutil
-import subprocess
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.end_to_end.commands import COMMAND, INLINE, loaded
+from tests.end_to_end.commands import INLINE, LAUNCH_INLINE, forked, loaded
 from trainables.data.images import Images
 from trainables.data.load import load
 
 #: Out of time after its first epoch, so that there is something to go on with.
 SHORT = (
     *("--space", "cnn5", "--samples", "2", "--epochs", "2", "--augment", "none", "--scheduler", "none"),
-    *("--max-time", "0.0001", *INLINE),
+    *("--max-time", "0.0001", *LAUNCH_INLINE),
 )
+run = partial(forked, check=False)
 
 
 @pytest.fixture
@@ -27,11 +27,6 @@ def home(tmp_path, monkeypatch):
     (tmp_path / "bob").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "bob"))
     return tmp_path
-
-
-def run(*arguments, cwd, **variables):
-    command = [COMMAND, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=os.environ | variables, timeout=120)
 
 
 def put(images: Images, folder):

@@ -1,4 +1,4 @@
-"""The installed command with a real Ray: a halving search is the same on one slot as on two, and after a kill."""
+"""The installed command: a halving search is the same on Ray's two slots as on one without Ray, and after a kill."""
 
 import os
 import signal
@@ -6,7 +6,17 @@ import signal
 import pandas as pd
 import pytest
 
-from tests.end_to_end.commands import INLINE, hpsearch, loaded, make_home, measured, small_search, start, wait_for
+from tests.end_to_end.commands import (
+    INLINE,
+    forked,
+    hpsearch,
+    loaded,
+    make_home,
+    measured,
+    small_search,
+    start,
+    wait_for,
+)
 from tests.search.run.searches import MAY_DIFFER
 
 HALVING = ("--scheduler", "halving", "--samples", "8", "--epochs", "8")
@@ -14,9 +24,9 @@ HALVING = ("--scheduler", "halving", "--samples", "8", "--epochs", "8")
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A folder with a search on one slot in it."""
+    """A folder with a search on one slot in it, without Ray."""
     folder = make_home(tmp_path_factory.mktemp("home"))
-    hpsearch(*small_search("one", *HALVING, "--parallel", "1"), cwd=folder)
+    forked(*small_search("one", *HALVING, *INLINE), cwd=folder)
     return folder
 
 
@@ -49,13 +59,13 @@ def test_two_slots_with_a_kill_and_a_resume_give_the_tables_of_one_slot(home):
 
 
 @pytest.mark.slow
-def test_it_is_the_same_without_ray_too_and_grows_only_when_it_is_finished(home):
-    hpsearch(*small_search("inline", *HALVING, *INLINE), cwd=home)
-    assert_same(home, "inline")
-    hpsearch(*small_search("cut", *HALVING, *INLINE, "--max-time", "0.001"), cwd=home)
-    refused = hpsearch("resume", "cut", "--samples", "10", *INLINE, cwd=home, check=False)
+def test_it_grows_only_when_it_is_finished(home):
+    forked(*small_search("cut", *HALVING, *INLINE, "--max-time", "0.001"), cwd=home)
+    refused = forked("resume", "cut", "--samples", "10", *INLINE, cwd=home, check=False)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "--samples can grow from 8 to 10 once the search is finished" in refused.stderr
-    grown = hpsearch("resume", "inline", "--samples", "10", *INLINE, cwd=home)
+    forked("resume", "cut", *INLINE, cwd=home)
+    assert_same(home, "cut")
+    grown = forked("resume", "cut", "--samples", "10", *INLINE, cwd=home)
     assert "note: the search grows from 8 to 10 samples" in grown.stderr
-    assert len(loaded(home, "inline").trials) == 10
+    assert len(loaded(home, "cut").trials) == 10

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,41 +14,90 @@ import pytest
 
 from search.history import ledger
 from search.history.ledger import LedgerError
-from tests.end_to_end.commands import INLINE, hpsearch, loaded, make_home, measured, small_search, start, wait_for
+from tests.end_to_end.commands import (
+    COMMAND,
+    INLINE,
+    forked,
+    hpsearch,
+    loaded,
+    make_home,
+    measured,
+    small_search,
+    start,
+    wait_for,
+)
+
+#: Starts the command as `uv run` would: below a process of that command line.
+RUN = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))\n"
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A folder with a user's own space and network and a finished search in it."""
-    folder = make_home(tmp_path_factory.mktemp("home"))
-    done = hpsearch(*small_search("first"), cwd=folder)
+    """A folder with a user's own space and network."""
+    return make_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def amid(tmp_path_factory):
+    """Another one with a finished search, amid whatever is in the way of Python.
+
+    There are modules of known names in the working folder and on PYTHONPATH, and it was started below `uv run`.
+    """
+    folder = make_home(tmp_path_factory.mktemp("amid"))
+    (folder / "architectures").mkdir()
+    (folder / "architectures" / "__init__.py").touch()
+    for name in ("random", "queue", "torch", "trainables"):
+        (folder / f"{name}.py").write_text(f"raise SystemExit('{name} of the user')\n")
+    (folder / "lib").mkdir()
+    (folder / "lib" / "search.py").write_text("raise SystemExit('search of the user')\n")
+    (folder / "run").write_text(RUN)
+    done = subprocess.run(
+        ["uv", "run", COMMAND, *small_search("first", "--parallel", "2")],
+        executable=sys.executable,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder / "lib")},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
     assert "http://127.0.0.1:" in done.stderr
     assert done.stderr.index("forecast: about") < done.stderr.index("trial 0: ")
     return folder
 
 
 @pytest.mark.slow
-def test_the_forecast_was_made_in_the_workers_before_the_first_measurement(home):
-    found = json.loads((home / "results" / "first" / "search.json").read_text())["forecast"]
+def test_workers_import_what_is_installed_and_a_users_own_network(amid):
+    trials = loaded(amid, "first").trials
+    assert trials.state.isin(["done", "stopped"]).all()
+    assert (trials.attempt == 1).all(), "no worker has died"
+    assert "small:linear" in set(trials.network), "a network of the working folder was trained"
+    dry = hpsearch(*small_search("dry", "--samples", "2", "--dry-run"), cwd=amid)
+    assert "epochs" in dry.stdout
+
+
+@pytest.mark.slow
+def test_the_forecast_was_made_in_the_workers_before_the_first_measurement(amid):
+    found = json.loads((amid / "results" / "first" / "search.json").read_text())["forecast"]
     assert 8 <= found["epochs"]["low"] <= found["epochs"]["middle"] <= found["epochs"]["high"] <= 32
     assert 0 < found["seconds"]["low"] <= found["seconds"]["middle"]
     assert {row["network"] for row in found["families"]} == {"cnn5", "small:linear"}
     assert sum(row["trials"] for row in found["families"]) == 8
-    status = hpsearch("status", "first", "--json", cwd=home)
+    status = forked("status", "first", "--json", cwd=amid)
     assert json.loads(status.stdout)["forecast"]["epochs"] == found["epochs"]
-    assert "forecast   about" in hpsearch("status", "first", cwd=home).stdout
+    assert "forecast   about" in forked("status", "first", cwd=amid).stdout
 
 
 @pytest.mark.slow
-def test_workers_stay_warm_and_bring_every_trial_to_its_end(home):
-    first = loaded(home, "first")
+def test_workers_stay_warm_and_bring_every_trial_to_its_end(amid):
+    first = loaded(amid, "first")
     assert set(first.trials.state) == {"done", "stopped"}
     # Fewer than slots where the second one's start takes longer than the search.
     assert first.epochs.pid.nunique() <= first.search.facts["slots"] < len(first.trials)
 
 
 @pytest.mark.slow
-def test_ctrl_c_closes_the_record_and_resume_grows_the_search(home):
+def test_ctrl_c_closes_the_record_and_resume_grows_the_search(home, amid):
     process = start(home, *small_search("stopped-by-hand", "--epochs", "64"))
     path = home / "results" / "stopped-by-hand" / "ledger.jsonl"
     wait_for(lambda: measured(path) >= 3)
@@ -56,13 +107,13 @@ def test_ctrl_c_closes_the_record_and_resume_grows_the_search(home):
     os.kill(process.pid, signal.SIGINT)
     assert process.wait(timeout=60) == 130
     assert "hpsearch resume stopped-by-hand" in (home / "log.txt").read_text()
-    assert json.loads(hpsearch("status", "stopped-by-hand", "--json", cwd=home).stdout)["state"] == "interrupted"
-    hpsearch("resume", "stopped-by-hand", "--samples", "10", *INLINE, cwd=home)
+    assert json.loads(forked("status", "stopped-by-hand", "--json", cwd=home).stdout)["state"] == "interrupted"
+    forked("resume", "stopped-by-hand", "--samples", "10", *INLINE, cwd=home)
     trials = loaded(home, "stopped-by-hand").trials
     assert len(trials) == 10
     assert trials.state.isin(["done", "stopped"]).all()
     columns = ["network", "optimizer", "lr", "batch_size"]
-    pd.testing.assert_frame_equal(trials[columns][:8], loaded(home, "first").trials[columns])
+    pd.testing.assert_frame_equal(trials[columns][:8], loaded(amid, "first").trials[columns])
 
 
 @pytest.mark.slow
@@ -76,7 +127,7 @@ def test_a_worker_that_dies_is_recorded_the_others_go_on_and_resume_tries_again(
     assert trials.state.value_counts().to_dict() == {"done": 7, "failed": 1}
     assert trials.query("state == 'failed'").reason.item() == "the worker's process died: killed, perhaps for memory"
     assert "1 of 8 trials failed" in (home / "log.txt").read_text()
-    hpsearch("resume", "bereaved", *INLINE, cwd=home)
+    forked("resume", "bereaved", *INLINE, cwd=home)
     assert (loaded(home, "bereaved").trials.state == "done").all(), "a resume gives what failed another attempt"
 
 
@@ -93,7 +144,7 @@ def test_a_worker_that_dies_costs_its_trial_an_attempt_and_nothing_else(home):
     assert (found.trials.state == "done").all()
     assert sorted(found.trials.attempt) == [1] * 7 + [2]
     assert (found.epochs.groupby("trial").epoch.count() == 24).all(), "each epoch counts once"
-    (retry,) = json.loads(hpsearch("status", "tried-again", "--json", cwd=home).stdout)["retries"]
+    (retry,) = json.loads(forked("status", "tried-again", "--json", cwd=home).stdout)["retries"]
     assert retry["reason"] == "the worker's process died: killed, perhaps for memory"
     assert list((home / "results" / "tried-again" / "checkpoints").iterdir()) == []
 
@@ -109,7 +160,7 @@ def test_ctrl_c_while_ray_starts_ends_with_one_line_and_leaves_no_ray(home):
     assert "hpsearch resume too-early" in log
     assert "Traceback" not in log and "Exception" not in log
     wait_for(lambda: not alive_in_session(process.pid))
-    state = json.loads(hpsearch("status", "too-early", "--json", cwd=home).stdout)
+    state = json.loads(forked("status", "too-early", "--json", cwd=home).stdout)
     assert (state["state"], sum(state["trials"].values())) == ("interrupted", 0)
 
 

@@ -1,6 +1,8 @@
 """A search on several hosts: who gets in, and what becomes of it when one dies and another is cut off for a while.
 
-The hosts are network namespaces, which needs root and iproute2; without them these tests are skipped and say so.
+The hosts are network namespaces, which needs root and iproute2; without them these tests are skipped and say so. What
+happens to a host happens while a trial is at work there, however fast the machine is: every trial waits amid its
+training until its host has a file.
 """
 
 import time
@@ -16,13 +18,59 @@ from search.history.events import State, parse
 from search.history.record import Record
 from tests.hosts import missing, network, start_head, start_worker
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(bool(missing()), reason=missing()),
+]
 
+SPACE = """
+import time
+from pathlib import Path
+
+from torch import nn
+from search.spaces import config_of
+
+
+class Waiting(nn.Linear):
+    validated = 0
+
+    def train(self, mode=True):
+        self.validated += not mode
+        return super().train(mode)
+
+    def forward(self, images):
+        if self.training:
+            time.sleep(0.01)  # so that a checkpoint takes less than its share of the time
+            while self.validated >= 4 and not (Path.home() / "go").exists():
+                time.sleep(0.05)
+        return super().forward(images.flatten(1))
+
+
+def network(input_shape, num_classes):
+    return Waiting(input_shape[0] * input_shape[1] * input_shape[2], num_classes)
+
+
+def space(trial):
+    trial.suggest_categorical("network", ("waiting:network",))
+    trial.suggest_categorical("optimizer", ("sgd",))
+    trial.suggest_float("sgd/lr", 1e-3, 1e-1, log=True)
+    trial.suggest_categorical("batch_size", (16, 32))
+    return config_of(trial.params)
+"""
+LAUNCH = ("launch", "--dataset", "digits", "--data-dir", "data")
 SEARCH = (
-    *("launch", "--dataset", "digits", "--data-dir", "data", "--limit-train", "300", "--space", "cnn5"),
-    *("--augment", "none", "--scheduler", "none", "--samples", "8", "--epochs", "110", "--seed", "5"),
-    *("--name", "moved"),
+    *(*LAUNCH, "--limit-train", "300", "--space", "waiting:space", "--augment", "none", "--scheduler", "none"),
+    *("--samples", "6", "--epochs", "8", "--seed", "5", "--name", "moved"),
 )
+
+
+PATIENCE = 200  # seconds, for what takes a few where nothing else computes
+
+
+def let_go(host):
+    """Trials at this host no longer wait."""
+    (host.home / "go").touch()
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +112,7 @@ def http_status(host, url, token=""):
 def refused(host, mode, *command):
     """Whether Ray turns a command away for its token, and for nothing else."""
     few = "RAY_NUM_REDIS_GET_RETRIES=1"  # by default a wrong token is tried for twenty seconds
-    done = host.run("env", f"RAY_AUTH_MODE={mode}", few, *command)
+    done = host.run("env", f"RAY_AUTH_MODE={mode}", few, *command, timeout=PATIENCE)
     return done.returncode != 0 and "AuthenticationError" in done.stderr
 
 
@@ -81,7 +129,7 @@ def test_who_has_no_token_or_a_wrong_one_is_turned_away(net, cluster):
         answers = list(pool.map(lambda each: refused(each[0], each[1], *each[2]), tries))
     assert all(answers), [each for each, answer in zip(tries, answers, strict=True) if not answer]
     for host in (stranger, guesser):
-        done = host.run("hpsearch", *SEARCH, "--address", cluster.address)
+        done = host.run("hpsearch", *LAUNCH, "--space", "cnn5", "--address", cluster.address, timeout=PATIENCE)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert "token" in done.stderr
         assert "0" * 64 not in done.stderr
@@ -103,6 +151,7 @@ class Story:
 
     def __init__(self, cluster):
         self.head, self.address = cluster.head, cluster.address
+        (self.head.home / "waiting.py").write_text(SPACE)
         self.process = self.head.start("hpsearch", *SEARCH, "--address", self.address)
         self.results = self.head.home / "results"
         self.path = self.results / "moved" / "ledger.jsonl"
@@ -114,15 +163,16 @@ class Story:
         return {e["host"] for e in self.events("measured")}
 
     def at_work(self, host):
-        """The last measurement of a run at a host that is far from its end, or None."""
-        runs = Record(parse(ledger.read(self.path))).trials
-        last = [run.measurements[-1] for run in runs if run.state is State.RUNNING and run.measurements]
-        return next((m for m in last if m.host == host.name and m.epoch < 45), None)
+        """The newest checkpoint's measurement of a run that waits at a host, or None."""
+        runs = Record(parse(ledger.read(self.path))).trials if self.path.exists() else ()
+        at_work = [run.measurements for run in runs if run.state is State.RUNNING and run.measurements]
+        waiting = next((each for each in at_work if each[-1].host == host.name and each[-1].epoch == 4), ())
+        return next((m for m in reversed(waiting) if m.checkpoint), None)
 
     def attempts(self, trial):
         return [e for e in self.events("started") if e["trial"] == trial]
 
-    def wait_for(self, condition, seconds=120):
+    def wait_for(self, condition, seconds=2 * PATIENCE):
         deadline = time.time() + seconds
         while not (found := condition()):
             assert time.time() < deadline, f"it did not happen in time: {self.head.log.read_text()[-3000:]}"
@@ -134,18 +184,20 @@ class Story:
 @pytest.fixture(scope="module")
 def story(net, cluster):
     """A search: a third worker joins after its launch, one of the others dies, and the other is cut off for a while."""
-    told = Story(cluster)
-    told.wait_for(lambda: told.events("opened"))
-    start_worker(net.host("third"), cluster.address)
-    told.lost = told.wait_for(lambda: (last := told.at_work(cluster.first)) and last.checkpoint and last)
-    cluster.first.kill()
+    told, third = Story(cluster), net.host("third")
+    told.lost = told.wait_for(lambda: told.at_work(cluster.first))
     told.cut_off = told.wait_for(lambda: told.at_work(cluster.second))
+    start_worker(third, cluster.address)
+    told.wait_for(lambda: told.at_work(third))
+    cluster.first.kill()
     net.cut(cluster.second)
     told.cut = time.time()
+    for host in (cluster.second, cluster.head, third):
+        let_go(host)
     told.wait_for(lambda: len(told.attempts(told.cut_off.trial)) > told.cut_off.attempt)
     net.mend(cluster.second)
     told.mended = time.time()
-    assert told.process.wait(timeout=200) == 0, told.head.log.read_text()[-3000:]
+    assert told.process.wait(timeout=2 * PATIENCE) == 0, told.head.log.read_text()[-3000:]
     return told
 
 
@@ -190,12 +242,15 @@ def test_what_a_cut_off_host_says_later_is_not_in_the_record(story):
 def alone(net):
     """The same search on one host that nothing disturbs, and what listened there for connections meanwhile."""
     host = net.host("alone")
+    (host.home / "waiting.py").write_text(SPACE)
     host.run("ip", "route", "add", "8.8.8.8", "dev", "eth0")  # Ray takes its address from the way to there
     process = host.start("hpsearch", *SEARCH)
-    while process.poll() is None and "trial 0" not in host.log.read_text():
+    path = host.home / "results" / "moved" / "ledger.jsonl"
+    while process.poll() is None and not (path.exists() and b'"measured"' in path.read_bytes()):
         time.sleep(0.2)
     listening = host.run("ss", "--tcp", "--listening", "--numeric", "--no-header").stdout.splitlines()
-    assert process.wait(timeout=250) == 0, host.log.read_text()[-3000:]
+    let_go(host)
+    assert process.wait(timeout=2 * PATIENCE) == 0, host.log.read_text()[-3000:]
     return SimpleNamespace(results=host.home / "results", listening=[line.split()[3] for line in listening])
 
 

@@ -148,24 +148,32 @@ def test_the_balanced_interval_covers_the_truth_about_as_often_as_it_says(
     assert covered.mean() > 0.93  # of 1000, three standard deviations below 0.95
 
 
-def predictions_of(labels: np.ndarray, *, right: float, seed: int) -> np.ndarray:
+def predictions_of(labels: np.ndarray, *, right: float, seed: int, sure: float = 0.64) -> np.ndarray:
     """Predictions (N, 10) that name the label in that share of the images, and another class in the rest."""
     rng = np.random.default_rng(seed)
     named = np.where(rng.random(len(labels)) < right, labels, (labels + rng.integers(1, 10, len(labels))) % 10)
-    return np.eye(10)[named] * 0.6 + 0.04
+    rest = (1 - sure) / 9
+    return np.eye(10)[named] * (sure - rest) + rest
 
 
-def test_members_that_help_are_weighed_and_one_that_does_not_is_left_out() -> None:
+def test_members_that_help_are_weighed_and_one_that_harms_is_left_out() -> None:
     labels = np.arange(2000) % 10
-    good, other, weak = (predictions_of(labels, right=r, seed=s) for s, r in enumerate((0.8, 0.8, 0.12)))
+    good, other = (predictions_of(labels, right=0.8, seed=seed) for seed in (0, 1))
+    weak = predictions_of(labels, right=0.12, seed=2, sure=0.9)
     weights = ensemble_weights([weak, good, other], labels)
     assert weights[0] == 0 and sum(weights) == pytest.approx(1)
     assert 0.3 < weights[1] < 0.7 and 0.3 < weights[2] < 0.7
-    equal, weighed = ensemble([weak, good, other]), ensemble([weak, good, other], weights)
-    assert cross_entropy(weighed, labels) < min(cross_entropy(equal, labels), cross_entropy(good, labels))
+    right = [(ensemble([weak, good, other], each).argmax(1) == labels).mean() for each in (weights, None)]
+    assert right[0] > right[1] + 0.03
 
 
-def test_a_network_beside_which_no_other_helps_is_alone() -> None:
+def test_weights_that_are_no_better_than_equal_ones_beyond_chance_are_equal() -> None:
+    labels = np.arange(2000) % 10
+    alike = [predictions_of(labels, right=0.7, seed=seed, sure=sure) for seed, sure in enumerate((0.5, 0.64, 0.8))]
+    assert ensemble_weights(alike, labels) == pytest.approx([1 / 3] * 3)
+
+
+def test_where_no_image_tells_weights_apart_the_loss_does() -> None:
     labels = np.arange(500) % 10
     best = np.eye(10)[labels] * 0.9 + 0.01
     assert ensemble_weights([predictions_of(labels, right=0.3, seed=0), best], labels) == [0.0, 1.0]

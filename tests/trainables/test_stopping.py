@@ -43,6 +43,21 @@ def test_the_result_has_the_best_epochs_weights(make: Make, ema: float | None) -
     assert (logits.argmax(1) == labels).float().mean().item() == pytest.approx(best)
 
 
+@pytest.mark.parametrize("judged_by", ["val_accuracy", "val_balanced_accuracy"])
+def test_what_trials_are_compared_by_decides_which_epoch_is_the_best(make: Make, judged_by: str) -> None:
+    config = configured(optimizer={"lr": 0.4, "momentum": 0.9}, epochs=6, patience=6, batch_size=8)
+    training = make(config, judged_by=judged_by)
+    given = {"val_accuracy": (0.5, 0.6, 0.9, 0.2, 0.1, 0.1), "val_balanced_accuracy": (0.3, 0.8, 0.5, 0.1, 0.2, 0.1)}
+    seen, at_epoch = zip(*given.values(), strict=True), []
+    training._validate = lambda: (1.0, *next(seen))  # type: ignore[method-assign]
+    while not training.finished:
+        training.run_segment()
+        at_epoch.append(deepcopy(training.model.state_dict()))
+    best = given[judged_by].index(max(given[judged_by]))
+    kept = training.result.state_dict()
+    assert all(torch.equal(kept[name], at_epoch[best][name]) for name in kept)
+
+
 def test_patience_changes_no_epoch_that_is_trained(make: Make) -> None:
     plain, patient = (run(make(everything("sgd").with_training(patience=each))) for each in (None, 3))
     assert plain == patient

@@ -141,6 +141,7 @@ class Slot:
             precision=self._precision,
             micro_batch=task.micro_batch,
             marks=task.marks,
+            judged_by=task.judged_by,
         )
         if task.resume_from:
             self._restore(training, task.resume_from)

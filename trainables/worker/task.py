@@ -32,6 +32,8 @@ class Task:
     """Images whose gradients are computed at a time; None for all of a batch."""
     calibrate: tuple[Mapping[str, Any], ...] = ()
     """Configurations whose speed is measured first."""
+    judged_by: str = "val_accuracy"
+    """The field of a measurement that early stopping goes by."""
     marks: tuple[float, ...] = ()
     """Epochs at which a segment ends, besides the end of every epoch."""
     pauses: bool = False

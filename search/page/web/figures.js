@@ -113,10 +113,10 @@ function layoutOf(look, traces) {
   const { figure } = look;
   const isMatrix = figure.marks.some((mark) => mark.kind === "cells");
   const layout = {
-    autosize: true, height: figure.height, uirevision: "kept", barmode: figure.marks.some((mark) => mark.kind === "spans") ? "overlay" : "stack",
+    autosize: true, height: figure.height, barmode: figure.marks.some((mark) => mark.kind === "spans") ? "overlay" : "stack",
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest", font: { color: css("ink"), size: 13, family: "system-ui, sans-serif" },
     hoverlabel: { bgcolor: css("paper"), bordercolor: css("rule"), font: { color: css("ink") }, align: "left" },
-    margin: { l: 10, r: 10, t: isNarrow() ? 34 : 10, b: 10 }, legend: { orientation: "h", x: 0, ...(isNarrow() ? { y: -0.25, yanchor: "top" } : { y: 1.02, yanchor: "bottom" }) },
+    margin: { l: 10, r: 10, t: isNarrow() || isMatrix ? 34 : 10, b: 10 }, legend: { orientation: "h", x: 0, ...(isNarrow() ? { y: -0.25, yanchor: "top" } : { y: 1.02, yanchor: "bottom" }) },
     dragmode: window.matchMedia("(pointer: coarse)").matches ? false : isForSelecting(figure) ? "select" : "zoom",
     modebar: { bgcolor: "rgba(0,0,0,0)", color: css("faint"), activecolor: css("ink") },
     newselection: { line: { color: css("ink") } }, activeselection: { fillcolor: css("accent"), opacity: 0.1 },

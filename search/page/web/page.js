@@ -34,6 +34,7 @@ function startPage() {
 
 function inPrint(yes) {
   document.documentElement.classList.toggle("print", yes);
+  for (const block of document.querySelectorAll(".figure")) block.dataset.near = "yes";
   drawAll();
 }
 
@@ -61,7 +62,7 @@ function controls(key, figure) {
   const looks = state.looks[key];
   if (figure.choices.length > 1) {
     const options = figure.choices.map((choice, place) => element("option", { value: place, selected: place === looks.choice }, choice.label));
-    made.push(element("label", {}, "show ", element("select", { onchange: (event) => { looks.choice = +event.target.value; draw(key, true); } }, ...options)));
+    made.push(element("label", {}, "show ", element("select", { onchange: (event) => { looks.choice = +event.target.value; draw(key); } }, ...options)));
   }
   if (figure.top.length) {
     const told = element("output", {}, looks.top);
@@ -78,12 +79,12 @@ const imageButton = (block, format) => element("button", { type: "button", class
 const blockOf = (key) => document.querySelector(`.block[data-key="${CSS.escape(key)}"]`);
 const plotOf = (block) => block.querySelector(".plot");
 
-function draw(key, anew = false) {
+function draw(key) {
   const block = blockOf(key);
   if (!block || !block.dataset.near) return;
   const plot = plotOf(block);
   const { traces, layout } = drawing(state.drawn[key], { ...state.looks[key], selected: state.selected });
-  if (anew) layout.uirevision = Math.random();
+  layout.uirevision = "choice " + state.looks[key].choice; // zoom and selections stay until another one is made
   const config = { responsive: true, displaylogo: false, scrollZoom: false, doubleClickDelay: 400, 
     modeBarButtons: [["zoom2d", "pan2d", ...(isForSelecting(state.drawn[key]) ? ["select2d"] : []), "resetScale2d"]] };
   Plotly.react(plot, traces, layout, config);

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.end_to_end.bad_input.cases import GOOD, Refused, folder_of_images, merged, says, write_list
 from trainables.optimizers import OPTIMIZERS
@@ -126,6 +127,20 @@ def test_weights_that_can_be_had_from_nowhere_are_named_when_the_search_begins(
     monkeypatch.setenv("TORCH_HOME", str(place))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody listens
     says(launch("--space", "vgg16"), "vgg16", str(place), "vgg16-397923af.pth", "cannot be downloaded", "random")
+
+
+@pytest.mark.parametrize(
+    ("state", "parts"),
+    [
+        ({}, ("do not fit vgg16", "'features.0.weight' must be 64×3×3×3", "nothing of that name", "torchvision's own")),
+        ({"features.0.weight": torch.zeros(8, 3, 3, 3)}, ("must be 64×3×3×3", "has 8×3×3×3")),
+        ([1.0], ("holds a list", "tensors by name")),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(launch: Refused, place: Path, state: object, parts: tuple[str, ...]):
+    torch.save(state, place / "weights.pth")
+    network = {"name": "vgg16", "weights": str(place / "weights.pth")}
+    says(launch("--space", write_list(GOOD, merged(network=network))), "2", "vgg16", "weights.pth", *parts)
 
 
 @pytest.mark.parametrize("name", ["own:misfit", "own:short"])

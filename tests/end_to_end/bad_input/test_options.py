@@ -19,10 +19,20 @@ NUMBERS = [
     *(("top", "--number", value) for value in ("0", "x")),
     *(
         ("retrain", option, v)
-        for option in ("--top", "--epochs", "--repeats", "--parallel", "--width", "--patience")
+        for option in (
+            "--top",
+            "--epochs",
+            "--repeats",
+            "--parallel",
+            "--width",
+            "--patience",
+            "--finalists",
+            "--folds",
+        )
         for v in ("0", "x")
     ),
     *(("resume", "--samples", value) for value in ("0", "x")),
+    ("retrain", "--folds", "1"),
     ("resume", "--max-time", "0"),
     ("resume", "--parallel", "0"),
     ("networks", "--classes", "1"),
@@ -41,7 +51,8 @@ def test_a_number_that_is_none_or_outside_its_range_is_refused(refused: Refused,
     ("option", "known"),
     [
         ("--augment", ("none", "flip-crop", "published")),
-        ("--sampler", ("random", "tpe")),
+        ("--sampler", ("random", "tpe", "gp", "qmc")),
+        ("--hears", ("everything", "waves")),
         ("--scheduler", ("asha", "asha-promote", "halving", "none")),
     ],
 )
@@ -111,3 +122,8 @@ def test_an_unknown_verb_or_a_misused_option_is_refused(
 
 def test_a_job_is_not_a_dry_run(refused: Refused) -> None:
     assert "give one of them" in refused("launch", "--submit", "http://head:8265", "--storage", "/s", "--dry-run")
+
+
+@pytest.mark.parametrize("option", ["--folds", "--finalist-epochs"])
+def test_an_option_of_finalists_without_any_is_refused(refused: Refused, option: str):
+    says(refused("retrain", option, "4"), option, "4", "--finalists")

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from search.cli.launching import SECTIONS
 from search.cli.main import cli
 from search.history.columns import TRIALS
 from search.history.hyperparameters import hyperparameter_columns
@@ -44,6 +45,12 @@ def test_help_of_top_explains_every_column():
         assert column.name in text
         if column.name not in hyperparameter_columns():
             assert column.meaning.split()[0] in text
+
+
+def test_every_option_of_launch_is_in_one_section():
+    named = [option for options in SECTIONS.values() for option in options]
+    known = {param.opts[-1].removeprefix("--") for param in cli.commands["launch"].params}
+    assert sorted(named) == sorted(known)
 
 
 def test_python_m_search_is_the_command():

@@ -4,7 +4,7 @@ import pytest
 from architectures import cost as costing
 from architectures.families import make_network
 from search.forecast.calibration import Calibration, CalibrationError, calibrate, order
-from search.forecast.memory import memory_of
+from search.forecast.memory import memory_of, state_bytes
 from search.forecast.seconds import times
 from search.machines.machine import Machine
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
@@ -115,3 +115,19 @@ def test_memory_counts_weights_gradients_and_the_optimizers_state(optimizer, cop
     found = config(1.0, optimizer, batch_size=1)
     costs = cost(found)
     assert memory_of(found, costs) == 4 * costs.parameters * copies + 2 * costs.activation_bytes
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_memory_of_a_frozen_body_has_neither_gradients_nor_an_optimizers_state(optimizer):
+    def of(body_lr):
+        network = NetworkConfig("vgg16", {"weights": "random", "body_lr": body_lr})
+        found = Config(network, OptimizerConfig(optimizer, 0.01), TrainingConfig(batch_size=1, epochs=1))
+        return found, cost(found)
+
+    (frozen, less), (tuned, more) = of(0.0), of(0.1)
+    assert (more.frozen, less.parameters) == (0, more.parameters)
+    assert less.frozen == 14_714_688  # the body of VGG-16
+    copies = 2 + (optimizer == "adam")  # gradients, and what SGD's momentum or Adam's moments take
+    without = memory_of(tuned, more) - 2 * more.activation_bytes - memory_of(frozen, less) + 2 * less.activation_bytes
+    assert without == 4 * less.frozen * copies
+    assert state_bytes(tuned, more) - state_bytes(frozen, less) == 4 * less.frozen * (copies - 1)

@@ -75,6 +75,13 @@ def test_a_list_is_json_in_its_column():
     assert hyperparameters_of(CONFIG)["head_widths"] == "[64, 32]"
 
 
+def test_a_transform_that_was_not_in_effect_is_no_hyperparameter():
+    drawn = {"batch_size": 32, "epochs": 16, "cutout": 8, "cutmix": 0.5, "mixing_from": 40}
+    short = hyperparameters_of({**CONFIG, "training": drawn})
+    assert (short["cutout"], "cutmix" in short, short["mixing_from"]) == (8, False, 40)
+    assert hyperparameters_of({**CONFIG, "training": drawn | {"epochs": 40}})["cutmix"] == 0.5
+
+
 def test_hyperparameters_of_a_users_network_stay_in_its_configuration():
     own = run(0, network={"name": "own:network", "width": "wide", "norm": 5})
     (row,) = tables.trials(record(own), running=False).to_dict("records")

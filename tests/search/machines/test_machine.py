@@ -60,23 +60,23 @@ def test_slots_that_are_asked_for_or_were_there_before_stay(gpus):
 
 
 @pytest.mark.parametrize(
-    ("cpu", "memory", "slots", "threads"),
+    ("cpu", "memory", "slots"),
     [
-        ("max 100000", "max", 8, 1),
-        ("400000 100000", "max", 4, 1),
-        ("150000 100000", "max", 1, 1),
-        ("20000 100000", "max", 1, 1),
-        ("max 100000", "4000000000", 2, 4),  # memory has room for two, which share the cores
-        ("600000 100000", "4000000000", 2, 3),
-        ("max 100000", "500000000", 1, 8),
+        ("max 100000", "max", 8),
+        ("400000 100000", "max", 4),
+        ("150000 100000", "max", 1),
+        ("20000 100000", "max", 1),
+        ("max 100000", "4000000000", 2),  # memory has room for two
+        ("600000 100000", "4000000000", 2),
+        ("max 100000", "500000000", 1),
     ],
 )
-def test_slots_and_threads_follow_a_containers_limits(gpus, tmp_path, cpu, memory, slots, threads):
+def test_slots_follow_a_containers_limits_and_have_one_thread_each(gpus, tmp_path, cpu, memory, slots):
     gpus(0, 0, 8)
     write(tmp_path / "cgroup/cpu.max", f"{cpu}\n")
     write(tmp_path / "cgroup/memory.max", f"{memory}\n")
     here = machine.find(None)
-    assert (here.slots, here.threads) == (slots, threads)
+    assert (here.slots, here.threads) == (slots, 1)
     assert machine.find(6).slots == 6, "what is asked for is given"
 
 

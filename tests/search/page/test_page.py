@@ -149,9 +149,22 @@ def test_importance_comes_with_its_range_and_only_of_what_every_trial_has(page, 
         "schedule",
     }
     assert all(row["low"] <= row["high"] for row in rows)
-    assert (
-        "cannot tell the order" in figure(page, "importance").sentence
-    )  # twenty trials whose curves no parameter made
+    assert "cannot tell which parameter mattered" in figure(page, "importance").sentence  # no parameter made the curves
+
+
+def test_a_parameter_that_makes_the_accuracy_is_known_to_matter(view):
+    from dataclasses import replace
+
+    from search.page.importance import importance
+
+    trials = [
+        replace(
+            run, measurements=[replace(m, val_accuracy=run.asked.params["batch_size"] / 300) for m in run.measurements]
+        )
+        for run in view.record.trials
+    ]
+    found = importance(trials)
+    assert found is not None and found.known == ["batch_size"]
 
 
 def test_slices_of_a_branch_show_the_trials_of_that_branch_alone(page, view):

@@ -1,6 +1,7 @@
 """Searches on the inline engine: the real driver, ledger, sampler and slot in one process, on handwritten digits."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -48,6 +49,19 @@ class Doomed(Ledger):
         return event
 
 
+class Photographed(Ledger):
+    """A ledger whose folder is copied after every line, to folders 1, 2, …: what a kill would leave there."""
+
+    def __init__(self, path: Path, copies: Path) -> None:
+        super().__init__(path)
+        self._folder, self._copies = path.parent, copies
+
+    def append(self, event: Event) -> Event:
+        event = super().append(event)
+        shutil.copytree(self._folder, self._copies / str(len(self.events)))
+        return event
+
+
 class Silent:
     """Shows nothing."""
 
@@ -79,15 +93,23 @@ def run(
     problem: Problem,
     *,
     kill_after: int | None = None,
+    copies: Path | None = None,
     deadline: float | None = None,
     listeners: Sequence[Listener] = (),
     scheduler: Scheduler | None = None,
 ) -> Driver:
-    """Run or resume a search one trial at a time; `kill_after` lines of this session, raise KilledError."""
+    """Run or resume a search one trial at a time; `kill_after` lines of this session, raise KilledError.
+
+    copies: where to copy the folder after every line.
+    """
     request = problem.request
     folder.mkdir(exist_ok=True)
     path = folder / "ledger.jsonl"
-    with Ledger(path) if kill_after is None else Doomed(path, kill_after) as book:
+    if kill_after is not None:
+        book = Doomed(path, kill_after)
+    else:
+        book = Ledger(path) if copies is None else Photographed(path, copies)
+    with book:
         driver = Driver(
             book,
             draw_trials(problem, problem.order(request.samples)),
@@ -103,6 +125,14 @@ def run(
             driver.shelf.release_paused(driver.record.trials)
         driver.append(Closed(reason="finished" if driver.finished else driver.pausing or "interrupted"))
         return driver
+
+
+def killed_anywhere(
+    copies: Path, problem: Problem, make_scheduler: Callable[[], Scheduler] | None = None
+) -> list[Path]:
+    """The folder of a search as a kill leaves it, for every line but the last after which it may come."""
+    run(copies / "whole", problem, copies=copies, scheduler=make_scheduler and make_scheduler())
+    return [copies / str(lines) for lines in range(1, len(ledger.read(copies / "whole" / "ledger.jsonl")))]
 
 
 def read(folder: Path) -> Record:

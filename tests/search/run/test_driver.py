@@ -11,6 +11,7 @@ from search.history.record import Record
 from search.run.driver import Driver
 from search.run.shelf import Shelf
 from search.schedulers.asha import Asha
+from search.schedulers.none import NoScheduler
 from tests.search.events import asked
 
 
@@ -92,6 +93,33 @@ def test_nothing_is_said_to_be_the_end_while_a_run_at_work_may_fail(tmp_path, bo
     assert driver.waiting
     driver.failed(task, "killed")
     assert driver.next_task().attempt == 2
+
+
+def test_a_source_may_wait_until_the_runs_at_work_have_ended(tmp_path, book):
+    def source(driver):
+        for trial in (0, 1):
+            driver.append(asked(trial, 1, fold=trial + 1, folds=2))
+            yield driver.record.runs[trial, 1]
+        while driver.num_handed_out:
+            yield None
+        driver.append(asked(2, 1))
+        yield driver.record.runs[2, 1]
+
+    driver = Driver(book, source, NoScheduler(), Shelf(tmp_path), split_seed=7, metric="balanced_accuracy")
+    first, second = begin(driver), begin(driver)
+    assert [(task.fold, task.weights) for task in (first, second)] == [((1, 2, 7), False), ((2, 2, 7), False)]
+    assert first.judged_by == "val_balanced_accuracy"
+    assert driver.next_task() is None and driver.waiting
+    driver.measured(first, epoch(first, 4, val_balanced_accuracy=0.5))
+    driver.failed(second, "killed")
+    again = begin(driver)
+    assert (again.trial, again.attempt, driver.next_task()) == (1, 2, None)
+    driver.measured(again, epoch(again, 4, val_balanced_accuracy=0.5))
+    assert not driver.finished  # nothing is at work, and the source has more
+    last = begin(driver)
+    assert (last.trial, last.fold, last.weights) == (2, None, True)
+    driver.measured(last, epoch(last, 4, None))
+    assert driver.next_task() is None and driver.finished
 
 
 def test_a_superseded_attempt_changes_neither_record_nor_files(tmp_path, book):

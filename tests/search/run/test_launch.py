@@ -1,16 +1,21 @@
 """Which trial begins when, and what a worker measures before its first epoch."""
 
+import json
+
 import pytest
 
 from search.forecast.calibration import Calibration
 from search.history.events import Opened
 from search.history.ledger import Ledger
 from search.history.store import Request
+from search.run import foresee
 from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.engines import inline
 from search.run.foresee import MOST_AFFORDED, affordable
+from search.run.launch import launch
 from search.run.problem import Problem, RequestError
+from search.run.session import Options
 from search.run.shelf import Shelf
 from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space
@@ -84,8 +89,27 @@ def test_the_first_trial_calibrates_and_then_trains(tmp_path, make):
     assert set(speeds) == {0, 2} and all(each.step > 0 for each in speeds.values())
 
 
+def test_a_launch_says_which_transforms_its_trainings_are_too_short_for(tmp_path, capsys):
+    space = tmp_path / "list.jsonl"
+    training = {"batch_size": 32, "cutmix": 0.5, "cutout": 2, "mixing_from": 40}
+    line = {"network": {"name": "cnn5", "width": 0.125}, "optimizer": {"name": "sgd", "lr": 0.1}, "training": training}
+    space.write_text(json.dumps(line) + "\n")
+    request = Request(
+        space=str(space), samples=1, epochs=1, dataset="digits", data_dir=str(tmp_path), limit_train=40, augment="none"
+    )
+    launch(request, Options(engine="inline"), results=tmp_path, name="one")
+    assert "note: cutmix may be drawn, but trainings of fewer than 40 epochs go without" in capsys.readouterr().err
+
+
 @pytest.mark.slow
-def test_a_budget_affords_as_many_samples_as_are_forecast_to_fit(tmp_path):
+def test_a_budget_affords_as_many_samples_as_are_forecast_to_fit(tmp_path, monkeypatch):
+    calibrate, measured = foresee.calibrate, []
+
+    def once(*arguments):
+        measured.extend([] if measured else [calibrate(*arguments)])
+        return measured[0]
+
+    monkeypatch.setattr(foresee, "calibrate", once)
     request = Request(space="cnn5", samples=1, epochs=2, dataset="digits", data_dir=str(tmp_path), limit_train=100)
     assert 1 < affordable(request, 60, parallel=1) <= MOST_AFFORDED
     with pytest.raises(RequestError, match="one sample takes about .*, longer than --budget"):

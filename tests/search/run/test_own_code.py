@@ -76,12 +76,12 @@ def test_a_resume_with_an_edited_module_is_refused_with_the_file_unless_asked_fo
     file = begun / f"{name}.py"
     file.write_text(FILES[name] + "# edited\n")
     with pytest.raises(CodeError) as raised:
-        resume(found(begun), INLINE, samples=None)
+        resume(found(begun), INLINE, samples=9)
     line = str(raised.value)
     assert line.startswith(f"{file} changed since one began") and "--changed-code" in line and "\n" not in line
-    assert resume(found(begun), INLINE, samples=None, changed_code=True).reason == "finished"
+    assert resume(found(begun), INLINE, samples=9, changed_code=True).reason == "finished"
     assert found(begun).facts["changed_code"] == [name]
-    assert resume(found(begun), INLINE, samples=None).reason == "finished", "what was accepted is not asked again"
+    assert resume(found(begun), INLINE, samples=10).reason == "finished", "what was accepted is not asked again"
 
 
 def test_an_edited_network_is_not_retrained_unless_asked_for_and_status_says_so(begun, capsys):
@@ -101,7 +101,7 @@ def test_an_edited_network_is_not_retrained_unless_asked_for_and_status_says_so(
 def test_a_search_that_did_not_record_its_code_goes_on(begun):
     store.record(found(begun), code={})
     (begun / "rates_of_mine.py").write_text("RATES = (0.1,)\n")
-    assert resume(found(begun), INLINE, samples=None).reason == "finished"
+    assert resume(found(begun), INLINE, samples=9).reason == "finished"
 
 
 def test_a_search_ends_when_its_space_is_exhausted_and_says_so(begun, capsys):

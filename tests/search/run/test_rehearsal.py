@@ -1,11 +1,14 @@
 """Searches that are played on the simulated engine, with made-up accuracies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from search.forecast.seconds import Times
 from search.history.events import Decision, Granted, Measured
-from search.run.rehearsal import play
+from search.history.request import Request
+from search.run.rehearsal import heard, play
 from search.schedulers.scheduler import make_scheduler, scheduler
 
 
@@ -44,6 +47,28 @@ def test_asha_trains_fewer_epochs_and_more_slots_take_less_time():
     assert np.mean([e for e, _ in played]) < plain / 3
     assert np.mean([w for _, w in faster]) < np.mean([w for _, w in played]) / 2
     assert all(wall >= e / 2 - 1e-6 for e, wall in played)
+
+
+def test_whole_waves_leave_slots_idle_at_their_ends():
+    found, trials = Times([1.0] * 20, [-0.05] * 20), range(20)
+
+    def takes(in_waves):
+        made = make_scheduler("none", max_t=1, samples=20)
+        return play(found, [1] * 20, trials, made, 7, 0, in_waves=in_waves)
+
+    assert takes(False) == (20, pytest.approx(3.0))
+    assert takes(True) == (20, pytest.approx(4.0)), "two waves of ten on seven slots"
+
+
+def test_a_launch_says_from_which_draw_on_a_sampler_hears_of_how_many_epochs():
+    asked = Request(
+        space="cnn_all", samples=60, epochs=16, data_dir="", sampler="gp", hears="waves", scheduler="halving"
+    )
+    hears, note = heard(asked, 60)
+    assert hears.startswith("gp hears what was measured when") and hears.endswith("the same on any number of slots")
+    assert note.endswith("0.5 from draw 8, 1 from draw 32, 2 from draw 46, 4 from draw 55 of 60")
+    assert len(heard(replace(asked, scheduler="asha", hears="everything"), 60)) == 1
+    assert heard(replace(asked, sampler="random", hears=None), 60) == ()
 
 
 @scheduler("halfway")

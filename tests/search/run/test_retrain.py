@@ -14,6 +14,7 @@ from search.history.record import Record
 from search.history.store import Request
 from search.run.engines import inline
 from search.run.launch import launch
+from search.run.problem import RequestError
 from search.run.retrain import Again, retrain
 from search.run.session import Options
 from trainables.augment import normalise
@@ -123,6 +124,13 @@ def test_a_winner_may_be_trained_wider_and_the_record_says_so(found):
     assert sum(p.numel() for p in network.model.parameters()) == wide.asked.parameters
     _, (again,) = retrain_one(found, width=2)
     assert again.key == wide.key
+
+
+def test_a_width_that_leaves_no_channel_is_refused_before_anything_is_recorded(found):
+    before = found.ledger.read_bytes()
+    with pytest.raises(RequestError, match=r"^network 'cnn5': width \S+ leaves none of \d+ channels; use at least"):
+        retrain_one(found, width=0.001)
+    assert found.ledger.read_bytes() == before
 
 
 def test_with_patience_a_winner_is_judged_on_the_validation_images_and_its_best_epoch_kept(found):

@@ -104,10 +104,14 @@ def test_a_finished_search_that_is_resumed_opens_no_session_and_its_tables_are_t
     first = launch(request_of(), INLINE, results=tmp_path, name="one")
     before = first.search.ledger.read_bytes()
     (first.search.folder / "trials.parquet").unlink()
+    (first.search.folder / "trials.parquet.12ab34cd.tmp").write_bytes(b"half")
     outcome = resume(store.find(tmp_path, "one"), Options(), samples=None)
     assert (outcome.reason, outcome.detail) == ("finished", "nothing is left to train; --samples N adds trials")
     assert first.search.ledger.read_bytes() == before
     assert (first.search.folder / "trials.parquet").exists()
+    assert not list(first.search.folder.rglob("*.tmp"))
+    with ledger.Ledger(first.search.ledger), pytest.raises(ledger.LedgerError, match="another process"):
+        resume(store.find(tmp_path, "one"), Options(), samples=None)
 
 
 def test_a_session_takes_the_engine_of_the_launch_unless_told_and_a_cluster_needs_tune(tmp_path, request_of):

@@ -53,3 +53,8 @@ def test_families_that_do_not_take_the_images_are_shown_with_the_reason_and_with
     assert rows["model1"]["parameters"] is None and rows["model1"]["misfit"].startswith("unit 5 gets a 1×1 map")
     assert rows["mlp"]["parameters"] == 316_810 and rows["mlp"]["misfit"] is None
     assert {row["misfit"] for row in catalogue.networks(SHAPE, 100)} == {None}
+
+
+def test_a_space_that_holds_a_transform_back_says_so() -> None:
+    assert "fewer than 40 epochs" in catalogue.remarks("modern") and "\n" not in catalogue.remarks("modern")
+    assert catalogue.remarks("cnn_published") == "" == catalogue.remarks("own:space")

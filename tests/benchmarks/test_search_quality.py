@@ -1,0 +1,69 @@
+"""Searches that are played on recorded curves: what a row of the table holds, and what may not be played."""
+
+import json
+import math
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EPOCHS = (0.5, 1.0, 2.0, 3.0, 4.0)
+
+
+def pool(folder: Path, number: int = 24) -> str:
+    """Trainings that are the better the nearer a learning rate is to a hundredth, and better with adam."""
+    rng, lines = random.Random(0), []
+    for _ in range(number):
+        optimizer, rate = rng.choice(("adam", "sgd")), 10 ** rng.uniform(-4, 0)
+        end = 0.9 - 0.2 * abs(math.log10(rate) + 2) + 0.05 * (optimizer == "adam")
+        curve = [[epoch, end * (1 - 0.5**epoch), epoch] for epoch in EPOCHS]
+        config = {f"{optimizer}/lr": rate, "batch_size": rng.choice((32, 64, 128))}
+        lines.append({"network": "cnn5", "optimizer": optimizer, "config": config, "curves": [curve]})
+    path = folder / "pool.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return str(path)
+
+
+def play(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "benchmarks/search_quality.py", "play", "--max-t", "4", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+@pytest.mark.slow
+def test_every_scheduler_is_played_with_every_sampler_and_number_of_samples(tmp_path: Path) -> None:
+    schedulers = ("--scheduler", "asha", "--scheduler", "halving:keep=0.5")
+    samplers = ("--sampler", "random", "--sampler", "tpe", "--hears", "both")
+    sizes = ("--samples", "16", "--samples", "12", "--slots", "2", "--replays", "3")
+    done = play("--pool", pool(tmp_path), *schedulers, *samplers, *sizes, "--json")
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    assert [(row["scheduler"], row["sampler"], row["hears"], row["samples"]) for row in rows] == [
+        (scheduler, *way, samples)
+        for scheduler in ("asha", "halving:keep=0.5")
+        for way in (("random", None), ("tpe", "everything"), ("tpe", "waves"))
+        for samples in (16, 12)
+    ]
+    base = rows[0]
+    assert (base["epochs_of_base"], base["difference"]) == (1, 0)
+    assert base["reached"] <= math.ceil(base["epochs"])
+    for row in rows:
+        assert 0 <= row["regret"] <= row["short"]
+        assert row["epochs_of_base"] == pytest.approx(row["epochs"] / base["epochs"])
+        assert row["anytime"] == sorted(row["anytime"]), "the best so far"
+        assert row["reached"] is None or row["anytime"][round(row["reached"])] >= base["anytime"][-1] - 1e-4
+    halving = [row for row in rows if row["scheduler"] != "asha" and row["samples"] == 16]
+    assert len({row["epochs"] for row in halving}) == 1, "its epochs do not depend on what is drawn"
+
+
+def test_a_pool_that_does_not_say_what_its_configurations_are_is_drawn_from_at_random_only(tmp_path: Path) -> None:
+    path = tmp_path / "pool.jsonl"
+    path.write_text('{"curves": [[[0.5, 0.1, 1], [1, 0.2, 2], [2, 0.3, 3], [4, 0.4, 4]]]}\n' * 8)
+    ways = ("--scheduler", "halving", "--samples", "8", "--slots", "1", "--replays", "1")
+    assert play("--pool", str(path), *ways).returncode == 0
+    done = play("--pool", str(path), *ways, "--sampler", "gp")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "only --sampler random can draw from it" in done.stderr

@@ -1,0 +1,166 @@
+"""The samplers that learn from equally far trials, and the one that draws evenly."""
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from search.history.events import State
+from search.samplers import LEARNING
+from search.samplers.gp import flatten, improvement
+from search.samplers.hearing import LEAST, Deepest
+from search.samplers.make import make_sampler
+from search.samplers.sampler import history_json
+from search.spaces import Space, config_of, find_space
+from search.spaces.explorer import explore, found_in, place_of, replayed, value_at
+from search.spaces.space import SPACES
+from tests.search import events
+from tests.search.events import measured
+
+
+def anything(config):
+    pass
+
+
+def guided(name, space="cnn_all", history=None, check=anything):
+    return make_sampler(find_space(space), name, 0, check, history or Deepest((1.0,)))
+
+
+def ended(trial, drawn, value):
+    return events.run(trial, [measured(10, value, trial=trial)], State.DONE, **history_json(drawn))
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_every_second_draw_is_that_of_random(name):
+    drawing, random = guided(name), guided("random")
+    for n in range(2 * LEAST):
+        drawn = drawing.draw(n)
+        drawing.tell(ended(n, drawn, 0.1 + 0.01 * n))
+        if n % 2 == 0 or n < LEAST:
+            assert drawn == random.draw(n)
+        elif n > LEAST + 1:
+            assert drawn != random.draw(n)
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_guided_draws_come_near_what_was_good_and_are_the_same_again(name):
+    def good(drawn):
+        return 0.5 * (drawn.config.training.batch_size == 32) + 0.5 * (drawn.config.optimizer.name == "adam")
+
+    drawing, again, draws = guided(name, "cnn5"), guided(name, "cnn5"), []
+    for n in range(33):
+        draws.append(drawing.draw(n))
+        run = ended(n, draws[-1], good(draws[-1]))
+        drawing.tell(run)
+        again.tell(run)
+    at_random, learnt = (np.mean([good(each) for each in draws[start::2]]) for start in (0, 13))
+    assert learnt > at_random + 0.15
+    assert drawing.draw(33) == again.draw(33)
+
+
+def test_gp_draws_only_what_the_images_can_be_trained_with():
+    from architectures.layers import SizeError
+
+    def check(config):
+        if config.network.name == "cnn6":
+            raise SizeError("not cnn6")
+
+    drawing = guided("gp", check=check)
+    for n in range(LEAST + 4):
+        drawn = drawing.draw(n)
+        assert n <= LEAST or n % 2 == 0 or not drawn.impossible
+        drawing.tell(ended(n, drawn, 0.1))
+
+
+def test_learning_rates_of_all_optimizers_share_a_coordinate():
+    def draw(optimizer, lr, batch):
+        def pick(name, distribution):
+            return {"optimizer": optimizer, f"{optimizer}/lr": lr, "batch_size": batch}.get(name) or value_at(
+                distribution, 0.0
+            )
+
+        return explore(SPACES["cnn5"], pick)
+
+    points = flatten([draw("adam", 1e-4, 32), draw("sgd", 1e-5, 32), draw("sgd", 1e-1, 256)])
+    one, two = np.abs(points[0] - points[1]), np.abs(points[1] - points[2])
+    assert np.isclose(two, 1.0).sum() == 2, "from one end of the rates and of the batches to the other"
+    assert np.isclose(one, np.sqrt(0.5)).sum() == 2, "only the optimizer's two choices differ by so much"
+    assert ((points >= 0) & (points <= 1)).all()
+
+
+def test_the_process_expects_most_between_good_points_and_nothing_where_a_trial_is_under_way():
+    known = np.array([[0.0], [0.4], [0.6], [1.0], [0.1], [0.9], [0.2], [0.8]])
+    values = -np.abs(known[:, 0] - 0.5)
+    values = (values - values.mean()) / values.std()
+    places = np.array([[0.05], [0.5], [0.95]])
+    nobody = np.empty((0, 1))
+    alone = improvement(known, values, nobody, places)
+    assert alone.argmax() == 1
+    assert improvement(known, values, np.array([[0.5]]), places)[1] < alone[1]
+
+
+def test_qmc_draws_point_n_for_trial_n_evenly():
+    drawing, again = guided("qmc"), guided("qmc")
+    draws = [drawing.draw(n) for n in range(64)]
+    assert [again.draw(n) for n in reversed(range(64))] == draws[::-1]
+    assert set(Counter(each.config.network.name for each in draws).values()) == {8}
+    assert set(Counter(each.config.optimizer.name for each in draws).values()) == {16}
+    decays = sorted(np.log(each.config.optimizer.weight_decay / 1e-6) / np.log(1e3) for each in draws)
+    assert max(b - a for a, b in pairwise(decays)) < 2 / 64, "each of 64 equal parts has one"
+
+
+def test_qmc_of_another_seed_is_another_sequence():
+    other = make_sampler(find_space("cnn_all"), "qmc", 1, anything)
+    assert other.draw(0) != guided("qmc").draw(0)
+
+
+def test_a_place_and_its_value_are_the_way_back_of_each_other():
+    def space(trial):
+        trial.suggest_categorical("network", ("cnn5", "cnn6"))
+        trial.suggest_float("cnn5/width", 0.25, 1.0, step=0.25)
+        trial.suggest_int("batch_size", 16, 64, step=16)
+        trial.suggest_int("epochs", 1, 8, log=True)
+        trial.suggest_float("dropout", 0.0, 0.5)
+        trial.suggest_categorical("optimizer", ("sgd",))
+        trial.suggest_float("sgd/lr", 1e-5, 1e-1, log=True)
+        names = ("network", "optimizer", "sgd/lr", "batch_size")
+        return config_of({name: trial.params[name] for name in names})
+
+    for place in (0.0, 0.3, 0.999):
+        found = explore(space, lambda name, distribution, place=place: value_at(distribution, place))
+        for name, distribution in found.distributions.items():
+            assert distribution._contains(distribution.to_internal_repr(found.params[name]))
+            where = place_of(distribution, found.params[name])
+            assert where is None or abs(where - place) <= 0.35
+    assert [value_at(found.distributions["cnn5/width"], p) for p in (0, 0.26, 0.51, 0.76)] == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_a_draw_is_found_again_by_its_parameters_and_by_its_configuration():
+    function = SPACES["cnn_all"]
+    drawn = guided("random").draw(5)
+    assert replayed(function, drawn.params).config == drawn.config
+    assert found_in(function, drawn.config).params == drawn.params
+    assert replayed(SPACES["cnn3"], drawn.params) is None
+    assert replayed(function, {**drawn.params, "more": 1}) is None
+    assert replayed(function, {**drawn.params, "batch_size": 48}) is None
+    assert found_in(function, drawn.config.with_training(batch_size=48)) is None
+
+
+def test_a_list_is_drawn_in_its_order_whatever_is_told(tmp_path):
+    path = tmp_path / "list.jsonl"
+    path.write_text('{"network": {"name": "cnn5"}, "optimizer": {"name": "sgd", "lr": 0.1}}\n')
+    listed = make_sampler(find_space(str(path)), "gp", 0, anything, Deepest((1.0,)))
+    assert listed.draw(0).config.network.name == "cnn5" and listed.draw(1) is None
+
+
+def test_what_is_tried_first_is_drawn_before_anything_else_and_learnt_from():
+    function = SPACES["cnn_all"]
+    random = guided("random")
+    wanted = random.draw(77).config
+    outside = wanted.with_training(batch_size=48)
+    drawing = make_sampler(Space("cnn_all", function), "gp", 0, anything, Deepest((1.0,)), (wanted, outside))
+    draws = [drawing.draw(n) for n in range(4)]
+    assert [each.config for each in draws[:2]] == [wanted, outside]
+    assert draws[0].params == random.draw(77).params and draws[1].params == {}
+    assert draws[2:] == [random.draw(2), random.draw(3)]

@@ -1,0 +1,111 @@
+"""What a sampler that learns is told of the trials before."""
+
+import pytest
+from optuna.trial import TrialState
+
+from search.history.events import State
+from search.history.request import Request
+from search.samplers.hearing import LEAST, Deepest, Ended, Observed, observed
+from search.samplers.make import history_of, make_sampler, with_hearing
+from search.samplers.sampler import history_json
+from search.spaces import Space, SpaceError
+from search.spaces.space import SPACES
+from tests.search import events
+from tests.search.events import measured
+
+RUNGS = (1.0, 2.0, 4.0)
+DRAWS = make_sampler(Space("cnn_all", SPACES["cnn_all"]), "random", 0, lambda config: None)
+
+
+def run(trial, accuracies, state=State.PAUSED):
+    """A trial that was measured after each whole epoch; an epoch is ten images."""
+    curve = [measured(10 * (i + 1), value, trial=trial) for i, value in enumerate(accuracies)]
+    return events.run(trial, curve, state, **history_json(DRAWS.draw(trial)))
+
+
+def told(runs, prior=()):
+    history = Deepest(RUNGS, prior)
+    for each in runs:
+        history.tell(each)
+    return history
+
+
+def test_nothing_is_told_before_eight_trials_have_reached_a_rung():
+    history = told(run(n, [0.1 * n]) for n in range(LEAST - 1))
+    assert history.rung is None
+    assert {each.state for each in history.trials()} == {TrialState.RUNNING}
+
+
+def test_only_values_at_the_deepest_rung_that_eight_have_reached_are_told():
+    shallow = [run(n, [0.5]) for n in range(5)]
+    deep = [run(n, [0.1, 0.01 * n]) for n in range(5, 5 + LEAST)]
+    deeper = [run(20, [0.3, 0.2, 0.9, 0.9], State.DONE)]
+    history = told([*deeper, *shallow, *deep])
+    assert history.rung == 2.0
+    states = [each.state for each in history.trials()]
+    assert states == [TrialState.RUNNING] * 5 + [TrialState.COMPLETE] * (LEAST + 1)
+    values = [each.value for each in history.trials()[5:]]
+    assert values == [max(0.1, 0.01 * n) for n in range(5, 5 + LEAST)] + [0.3], "the best up to the rung, never later"
+    assert all(not each.intermediate_values for each in history.trials())
+
+
+def test_how_a_trial_ended_is_told():
+    deep = [run(n, [0.1, 0.2]) for n in range(LEAST)]
+    ends = (State.STOPPED, State.DIVERGED, State.INFEASIBLE, State.FAILED, State.DONE)
+    history = told([*deep, *(run(LEAST + n, [0.3], state) for n, state in enumerate(ends))])
+    stopped, diverged, infeasible, failed, done = history.trials()[LEAST:]
+    assert (stopped.state, list(stopped.intermediate_values.values())) == (TrialState.PRUNED, [0.3])
+    assert (diverged.state, diverged.intermediate_values) == (TrialState.PRUNED, {})
+    assert (infeasible.state, infeasible.intermediate_values) == (TrialState.PRUNED, {})
+    assert failed.state is TrialState.FAIL
+    assert (done.state, done.value) == (TrialState.COMPLETE, 0.3), "it has fewer epochs, and will have no more"
+
+
+def test_a_later_state_of_a_trial_replaces_the_earlier_one():
+    history = told([run(n, [0.1, 0.2]) for n in range(LEAST)])
+    history.tell(run(3, [0.1, 0.2, 0.3, 0.7], State.DONE))
+    assert history.rung == 2.0
+    assert history.trials()[3].value == 0.2
+
+
+def test_trials_of_an_earlier_search_count_and_those_that_never_ended_are_left_out():
+    prior = [observed(run(n, [0.1, 0.02 * n, 0.3, 0.02 * n], State.DONE)) for n in range(LEAST)]
+    history = told([run(30, [0.9])], [*prior, observed(run(40, [0.2]))])
+    assert history.rung == 4.0
+    assert [each.state for each in history.trials()] == [TrialState.COMPLETE] * LEAST + [TrialState.RUNNING]
+
+
+def test_a_configuration_that_the_space_cannot_draw_is_nothing_to_learn_from():
+    assert told([events.run(0, [measured(10, 0.5)], State.PAUSED)]).trials() == []
+
+
+def test_a_trial_without_distributions_is_refused_when_it_is_told():
+    with pytest.raises(SpaceError, match="trial 3 of the ledger holds no draw that Optuna can learn from"):
+        told([events.run(3, (), State.WAITING, params={"lr": 0.1}, distributions={})])
+
+
+def test_a_search_that_recorded_no_hearing_is_told_what_has_ended():
+    request = Request(space="cnn_all", samples=3, data_dir="", sampler="tpe")
+    assert isinstance(history_of(request, RUNGS), Ended)
+    history = Ended()
+    history.tell(run(0, [0.5], State.RUNNING))
+    history.tell(run(0, [0.5, 0.6], State.PAUSED))
+    assert [each.intermediate_values for each in history.trials()] == [{10: 0.5}]
+    history.tell(run(0, [0.5, 0.7], State.DONE))
+    assert [each.value for each in history.trials()] == [0.7]
+
+
+def test_a_launch_records_what_a_sampler_that_learns_hears():
+    request = Request(space="cnn_all", samples=3, data_dir="", sampler="tpe")
+    assert with_hearing(request).hears == "everything"
+    learns_nothing = Request(space="cnn_all", samples=3, data_dir="", sampler="qmc", hears="waves")
+    with pytest.raises(SpaceError, match="--hears belongs to tpe, gp; --sampler qmc learns nothing"):
+        with_hearing(learns_nothing)
+    unknown = Request(space="cnn_all", samples=3, data_dir="", sampler="tpe", hears="whispers")
+    with pytest.raises(SpaceError, match="cannot hear 'whispers'; known: everything, waves"):
+        history_of(unknown, RUNGS)
+
+
+def test_what_is_told_goes_through_json():
+    first = observed(run(0, [0.5, 0.6], State.DONE))
+    assert Observed(first.params, first.distributions, State("done"), [[1.0, 0.5], [2.0, 0.6]]).until(2.0) == 0.6
