@@ -15,10 +15,13 @@ from search.history.store import Request
 from search.run import ending
 from search.run.ending import EndingError
 
+REQUEST = Request(space="cnn_all", samples=1, epochs=1, data_dir="")
+FACTS = {"data": {"fingerprint": "0", "num_train": 1, "num_validation": 1}}
+
 
 def make(results, **opened):
     """A search of which a session began, and its open ledger."""
-    search = store.create(results, "one", Request(space="cnn_all", samples=1, epochs=1, data_dir=""), 0.0, {"data": {}})
+    search = store.create(results, "one", REQUEST, 0.0, FACTS)
     book = Ledger(search.ledger)
     book.append(Opened(samples=1, slots=1, **opened))
     return search, book
