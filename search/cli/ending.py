@@ -11,9 +11,9 @@ from search.cli import options
 @options.search_argument
 @options.results
 def stop(search: str | None, results: Path) -> None:
-    """End a running search from another terminal, as Ctrl-C there would.
+    """End a running search from another terminal.
 
-    Nothing recorded is lost, and hpsearch resume goes on with it.
+    It ends as with Ctrl-C there. Nothing recorded is lost, and hpsearch resume goes on with it.
 
     \b
     hpsearch stop my-search
@@ -30,9 +30,9 @@ def stop(search: str | None, results: Path) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.results
 def delete(search: str, yes: bool, results: Path) -> None:
-    """Delete a search with its record, weights and predictions, after asking.
+    """Delete a search and all its files, after asking.
 
-    A search that runs is not deleted: stop it first. A copy in a storage stays.
+    That is its record, its weights and its predictions. A search that runs is not deleted: stop it first. A copy in a storage stays.
 
     \b
     hpsearch delete my-search

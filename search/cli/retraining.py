@@ -99,9 +99,9 @@ def retrain(
         conclude(outcome, results)
     loaded = read_search(results, found.name)
     keys, chosen = [run.key for run in runs], loaded.record.choices[-1] if finals else None
-    for run in runs:
-        if run.test is not None:
-            write_card(loaded, run)
     options.emit(retrain_report(loaded, keys, chosen)) if as_json else print_retrains(loaded, keys, chosen)
+    for key in keys:
+        if (run := loaded.record.runs[key]).test is not None:
+            write_card(loaded, run)
     if not runs or any(run.test is None for run in runs):
         sys.exit(1)

@@ -9,7 +9,6 @@ import click
 
 from search.cli import options
 from search.cli.types import Count, OptionError
-from search.history.store import NAME
 from search.readable import count
 
 FORMATS = ("onnx", "pt2", "safetensors", "card")
@@ -95,7 +94,7 @@ _UNREADABLE = "the image must be readable, which it is not"
 
 def _split(words: tuple[str, ...], results: Path) -> tuple[str | None, list[Path]]:
     """The search, if the first word is the name of one, and the images."""
-    is_search = bool(words) and NAME.fullmatch(words[0]) is not None and (results / words[0] / "search.json").exists()
+    is_search = bool(words) and Path(words[0]).name == words[0] and (results / words[0] / "search.json").exists()
     images = words[is_search:]
     if not images:
         raise OptionError("say which images: hpsearch predict [SEARCH] IMAGE..., where an image may be a folder")

@@ -12,6 +12,7 @@ from architectures.errors import HpsearchError
 from search.history import ledger, store
 from search.history.load import Loaded, read_search
 from search.storage import layout, note, record, takeover
+from trainables import files
 
 
 class EndingError(HpsearchError):
@@ -84,4 +85,4 @@ def delete(search: store.Search) -> str | None:
     place = note.location_of(search.folder)
     (search.folder / "search.json").unlink()
     shutil.rmtree(search.folder)
-    return place
+    return files.shown(place) if place else None

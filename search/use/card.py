@@ -11,6 +11,7 @@ from search.history.record import Run
 from search.history.store import Search, retrain_folder
 from search.readable import count, duration
 from trainables import files
+from trainables.predictions import read_predictions
 
 #: Model hubs show a file of this name.
 CARD = "README.md"
@@ -101,8 +102,8 @@ def card(found: Loaded, run: Run) -> str:
     """The card of a tested retrain."""
     search, (trial, repeat) = found.search, run.key
     assert run.test is not None, "only what was tested has a card"
-    frame = scores.table(search.folder, found.record)
-    row = frame[(frame.trial == trial) & (frame.repeat == repeat)].iloc[0].to_dict()
+    labels, probabilities, _ = read_predictions(retrain_folder(search.folder, run))
+    row = scores.score(labels, probabilities)
     data, name = search.facts["data"], f"{search.name} {trial}-{repeat}"
     classes: list[str] = data.get("classes") or []
     optimizer, training = (dict(run.config[part]) for part in ("optimizer", "training"))
@@ -112,7 +113,7 @@ def card(found: Loaded, run: Run) -> str:
         name=name,
         network=run.network,
         parameters=run.asked.parameters,
-        classes=count(len(classes), "class").replace("classs", "classes"),
+        classes=f"{len(classes):,} classes",
         shape="×".join(map(str, data["shape"])) + " (channels, height, width)",
         trial=trial,
         search=search.name,
@@ -127,7 +128,7 @@ def card(found: Loaded, run: Run) -> str:
         balanced_high=row["test_balanced_high"],
         balanced_guess=row["test_balanced_guess"],
         loss=row["test_loss"],
-        flips="Each test image was judged mirrored as well. " if row["flips"] else "",
+        flips="Each test image was judged mirrored as well. " if run.test.flips else "",
         passes=count(found.record.test_passes, "time"),
         dataset=_dataset(search),
         size=f", resized to {search.request.image_size} pixels a side" if search.request.image_size else "",

@@ -97,7 +97,9 @@ def as_pt2(network: Network, about: dict[str, str]) -> Exported:
 def as_onnx(network: Network, about: dict[str, str]) -> Exported:
     """As an ONNX model, with `about` as its metadata; raises UseError where onnx is not installed."""
     if missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]:
-        raise UseError(f"ONNX needs {' and '.join(missing)}, which are not installed: pip install 'hpsearch[onnx]'")
+        raise UseError(
+            f"ONNX needs packages that are not installed ({', '.join(missing)}): pip install 'hpsearch[onnx]'"
+        )
     classifier, example, shapes = _classifier(network)
     program = torch.onnx.export(
         classifier,
@@ -132,6 +134,8 @@ FORMATS: dict[str, Callable[[Network, dict[str, str]], Exported]] = {"onnx": as_
 def _classifier(network: Network) -> tuple[nn.Module, tuple[Tensor], Any]:
     """What is exported, an example of its input, and which of its sizes are free."""
     example = torch.zeros(2, *network.shape, dtype=torch.uint8)
+    # Weights as others lay them out: torch.export warns of channels-last ones.
+    network.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return Classifier(network.model).eval(), (example,), ({0: Dim("batch")},)
 
 
