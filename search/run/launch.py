@@ -19,7 +19,7 @@ import torch
 from search.forecast.calibration import Calibration, Speeds
 from search.forecast.forecast import Plan
 from search.history import store
-from search.history.events import parse
+from search.history.events import State, parse
 from search.history.ledger import read
 from search.history.record import Record, Run
 from search.history.store import NameTakenError, Request, Search
@@ -97,7 +97,8 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
     space = find_space(str(listed) if listed.exists() else request.space)
     record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
     before = record.samples or request.samples
-    if record.finished and samples in (None, before) and note.location_of(search.folder) is None:
+    failed = any(run.state is State.FAILED for run in record.trials)  # which a resume tries again
+    if record.finished and not failed and samples in (None, before) and note.location_of(search.folder) is None:
         return finished_before(search, record)
     names = {request.space, *(run.config["network"]["name"] for run in record.trials)}
     own_code.check(search, names, accept=changed_code)

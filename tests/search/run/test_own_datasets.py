@@ -83,12 +83,12 @@ def test_the_files_are_looked_for_once_and_a_file_is_a_dataset(tmp_path, pets, m
     assert looked == [pets, file]
     first, second = (store.find(tmp_path / "results", name) for name in ("pets", "pets-zip"))
     assert first.facts["data"] == second.facts["data"]
-    assert resume(second, INLINE, samples=None).reason == "finished"
+    assert resume(second, INLINE, samples=2).reason == "finished"
     moved = replace(second, request=replace(second.request, dataset=str(pets)))
-    assert resume(moved, INLINE, samples=None).reason == "finished"
+    assert resume(moved, INLINE, samples=3).reason == "finished"
     file.unlink()
     with pytest.raises(DatasetError, match=r"were in .*pets.zip, which is not here: say with --dataset"):
-        resume(second, INLINE, samples=None)
+        resume(second, INLINE, samples=4)
 
 
 def test_images_that_look_wrong_give_a_warning_that_is_kept(tmp_path, capsys):
@@ -112,7 +112,7 @@ def test_a_search_does_not_go_on_with_other_validation_images(tmp_path, pets):
     launch(request(pets, tmp_path), INLINE, results=tmp_path, name="one")
     picture(99, size=(16, 16)).save(pets / "val" / "dog" / "0.png")
     with pytest.raises(DatasetError, match="has changed since one began"):
-        resume(store.find(tmp_path, "one"), INLINE, samples=None)
+        resume(store.find(tmp_path, "one"), INLINE, samples=2)
 
 
 def test_a_search_that_began_without_them_goes_on_without_them(tmp_path, pets):
@@ -121,7 +121,7 @@ def test_a_search_that_began_without_them_goes_on_without_them(tmp_path, pets):
     (tmp_path / "later").rename(pets / "val")
     search = store.find(tmp_path, "one")
     assert (search.facts["data"]["num_train"], search.facts["data"]["num_validation"]) == (16, 4)
-    assert resume(search, INLINE, samples=None).reason == "finished"
+    assert resume(search, INLINE, samples=2).reason == "finished"
 
 
 def test_a_limit_takes_from_the_training_images_alone(tmp_path, pets):
