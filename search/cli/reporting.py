@@ -29,9 +29,9 @@ FORMATS = ("html", "md")
 def report(
     searches: tuple[str, ...], out: Path | None, form: str, figures: Path | None, storage: str | None, results: Path
 ) -> None:
-    """Write a search as one page that opens anywhere, also while it runs.
+    """Write a search as one page that opens anywhere.
 
-    The page is one HTML file that needs no network: figures, their data, and what can be trusted.
+    The page is one HTML file that needs no network; a search that still runs gets one too.
 
     \b
     hpsearch report                          the newest search, to results/NAME/report.html
