@@ -31,7 +31,7 @@ def report(
 ) -> None:
     """Write a search as one page that opens anywhere.
 
-    The page is one HTML file that needs no network: figures, their data, and what can be trusted.
+    The page is one HTML file that needs no network; a search that still runs gets one too.
 
     \b
     hpsearch report                          the newest search, to results/NAME/report.html
