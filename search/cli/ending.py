@@ -32,7 +32,8 @@ def stop(search: str | None, results: Path) -> None:
 def delete(search: str, yes: bool, results: Path) -> None:
     """Delete a search and all its files, after asking.
 
-    That is its record, its weights and its predictions. A search that runs is not deleted: stop it first. A copy in a storage stays.
+    That is its record, its weights and its predictions. A search that runs is not deleted: stop it first. A copy in a
+    storage stays.
 
     \b
     hpsearch delete my-search
