@@ -135,7 +135,7 @@ def _classifier(network: Network) -> tuple[nn.Module, tuple[Tensor], Any]:
     """What is exported, an example of its input, and which of its sizes are free."""
     example = torch.zeros(2, *network.shape, dtype=torch.uint8)
     # Weights as others lay them out: torch.export warns of channels-last ones.
-    network.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    network.model.to(memory_format=torch.contiguous_format)
     return Classifier(network.model).eval(), (example,), ({0: Dim("batch")},)
 
 
