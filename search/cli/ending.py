@@ -45,7 +45,8 @@ def delete(search: str, yes: bool, results: Path) -> None:
     found = ending.check_deletable(results, search)
     retrains = len(list(found.folder.glob("retrain/*/model.safetensors")))
     kept = f", with {count(retrains, 'retrained network')}" if retrains else ""
-    if not yes:
-        click.confirm(f"delete {found.folder}{kept}?", abort=True)
+    if not yes and not click.confirm(f"delete {found.folder}{kept}?"):
+        click.echo("nothing is deleted")
+        return
     place = ending.delete(ending.check_deletable(results, search))
     click.echo(f"{search} is deleted" + (f"; its copy in {place} stays" if place else ""))

@@ -6,7 +6,9 @@ import sys
 import time
 
 import pytest
+from click.testing import CliRunner
 
+from search.cli.ending import delete
 from search.history import ledger, store
 from search.history.events import Opened
 from search.history.ledger import Ledger
@@ -67,3 +69,12 @@ def test_only_a_search_that_nobody_works_on_is_deleted(tmp_path):
         ending.check_deletable(tmp_path, "one")
     assert ending.delete(ending.check_deletable(tmp_path, "one")) is None
     assert not search.folder.exists()
+
+
+@pytest.mark.parametrize(("answer", "stays"), [("n", True), ("y", False)])
+def test_deleting_asks_first(tmp_path, answer, stays):
+    search, book = make(tmp_path)
+    book.close()
+    done = CliRunner().invoke(delete, ["one", "--results", str(tmp_path)], input=answer)
+    assert done.exit_code == 0 and f"delete {search.folder}?" in done.output
+    assert search.folder.exists() == stays
