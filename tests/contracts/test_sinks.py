@@ -177,7 +177,8 @@ def size_of(folder: Path) -> int:
 def follower_in_another_process(search: Search, name: str) -> Iterator[subprocess.Popen[bytes]]:
     """`hpsearch follow`, killed at the end."""
     command = [sys.executable, "-m", "search", "follow", name, search.name, "--results", str(search.folder.parent)]
-    with subprocess.Popen(command) as follower:
+    # Where the tests run below nohup, the command would ignore a Ctrl-C too.
+    with subprocess.Popen(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as follower:
         try:
             yield follower
         finally:
