@@ -58,10 +58,7 @@ def _facts(view: View) -> tuple[tuple[str, str], ...]:
         ("space", f"{request.space}, drawn by {request.sampler}"),
         ("scheduler", _scheduler(view)),
         ("augmentation", request.augment),
-        (
-            "slots",
-            f"{facts.get('slots', '?')}, {facts.get('threads', '?')} threads each, {facts.get('precision', 'float32')}",
-        ),
+        ("slots", f"{facts.get('slots', '?')}, {_threads(facts)} each, {facts.get('precision', 'float32')}"),
         ("machine", _machine(facts.get("machine", {}))),
         ("versions", ", ".join(f"{name} {version}" for name, version in facts.get("versions", {}).items())),
         ("impossible draws", f"{view.status['redrawn']:,}, drawn again and counted"),
@@ -81,6 +78,11 @@ def _ended(view: View, session: Any) -> str:
 
 def _shape(shape: Any) -> str:
     return "×".join(map(str, shape)) + " each" if shape else "sizes not recorded"
+
+
+def _threads(facts: dict[str, Any]) -> str:
+    threads = facts.get("threads")
+    return count(threads, "thread") if isinstance(threads, int) else "? threads"
 
 
 def _scheduler(view: View) -> str:
