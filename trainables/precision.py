@@ -1,6 +1,7 @@
 """The numbers that training computes with: float32, or bfloat16 where the processor is faster with it."""
 
 import json
+import os
 import platform
 import time
 from contextlib import suppress
@@ -52,8 +53,8 @@ def cpu_gain(*, keep: bool = True) -> float:
 
 
 def _path() -> Path:
-    """The file of earlier measurements. Raises RuntimeError where no home folder is known."""
-    return cache_home().expanduser() / "precision.json"
+    """The file of earlier measurements, beside the datasets. Raises RuntimeError where no home folder is known."""
+    return Path(os.environ.get("HPSEARCH_DATA") or cache_home()).expanduser().absolute() / "precision.json"
 
 
 def _known() -> dict[str, float]:

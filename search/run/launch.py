@@ -97,9 +97,6 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
     space = find_space(str(listed) if listed.exists() else request.space)
     record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
     before = record.samples or request.samples
-    failed = any(run.state is State.FAILED for run in record.trials)  # which a resume tries again
-    if record.finished and not failed and samples in (None, before) and note.location_of(search.folder) is None:
-        return finished_before(search, record)
     names = {request.space, *(run.config["network"]["name"] for run in record.trials)}
     own_code.check(search, names, accept=changed_code)
     own = found_again(search)
@@ -116,6 +113,9 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
     notes = _growing(search, record, before, samples) if samples is not None and samples > before else ()
     here = find_machine(options, names, search.facts)
     errand = _errand(search, problem, here, samples or before, trials=record.trials, notes=notes)
+    failed = any(run.state is State.FAILED for run in record.trials)  # which a resume tries again
+    if record.finished and not failed and samples in (None, before) and note.location_of(search.folder) is None:
+        return finished_before(search, record)
     return run(search, here, options, errand)
 
 

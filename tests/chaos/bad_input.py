@@ -140,7 +140,7 @@ def keep(rows: Sequence[dict[str, object]], path: Path) -> None:
         with path.open(newline="") as file:
             known = {(row["group"], row["rule"]): row for row in csv.DictReader(file)}
     known |= {(row["group"], row["rule"]): row for row in rows}
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", errors="backslashreplace") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(known[key] for rule in all_rules() if (key := (rule.group, rule.rule)) in known)

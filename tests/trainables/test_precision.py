@@ -12,6 +12,7 @@ from trainables.precision import WORTHWHILE, cpu_gain, default_precision
 @pytest.fixture(autouse=True)
 def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine on which nothing has been measured yet."""
+    monkeypatch.delenv("HPSEARCH_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     cpu_gain.cache_clear()
     return tmp_path / "hpsearch"
@@ -58,6 +59,12 @@ def test_a_folder_that_cannot_be_written_costs_a_measurement_and_no_more(
 def test_a_measurement_is_not_kept_where_nothing_may_change(cache_folder: Path) -> None:
     assert cpu_gain(keep=False) > 0
     assert not cache_folder.exists()
+
+
+def test_it_is_kept_where_the_data_are(cache_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPSEARCH_DATA", str(tmp_path / "data"))
+    cpu_gain()
+    assert (tmp_path / "data" / "precision.json").exists() and not cache_folder.exists()
 
 
 def test_measuring_leaves_the_threads_as_they_were(cache_folder: Path) -> None:

@@ -161,7 +161,8 @@ RULES = [
         says=(ESCAPED, "UTF-8"),
         may_change=(NAME,),
     ),
-    understood("a home may have any name", "HOME=caf\\xe9", home, SEARCH),
+    # The precision that was measured is kept in its cache folder.
+    understood("a home may have any name", "HOME=caf\\xe9", home, SEARCH, may_change=(*NEW, f"{NAME}/.cache*")),
     understood(
         "results of any name are listed",
         "list --results caf\\xe9",
