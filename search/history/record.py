@@ -56,7 +56,7 @@ class Run:
         """The network's name, with a family's width where it is not 1."""
         network = self.config["network"]
         width = network.get("width", 1.0) if is_family(network["name"]) else 1.0
-        return network["name"] + (f" ×{width:g}" if width != 1.0 else "")
+        return network["name"] + (f" ×{width:g}" if isinstance(width, int | float) and width != 1.0 else "")
 
     @property
     def retrained(self) -> bool:
