@@ -1,12 +1,12 @@
 """The verbs that train, called from Python: the same words as on the command line, checked by the same rules."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import click
 
 from search.cli.launching import launch, resume
+from search.cli.options import results_folder
 from search.cli.retraining import retrain
 from search.history.load import Loaded, read_search
 
@@ -26,7 +26,7 @@ def call(verb: str, search: str | None = None, **words: Any) -> Loaded:
     except SystemExit as end:  # some trials failed, which the tables say; or it was interrupted
         if end.code == 130:
             raise KeyboardInterrupt from end
-    return read_search(Path(words.get("results") or "results"), search or words.get("name"))
+    return read_search(results_folder(words.get("results")), search or words.get("name"))
 
 
 def _options(command: click.Command, words: dict[str, Any]) -> Iterator[str]:

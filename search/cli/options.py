@@ -73,6 +73,11 @@ def changed_code(command: Any) -> Any:
     )(command)
 
 
+def results_folder(given: Path | str | None) -> Path:
+    """The folder that --results means: what is given, else the variable's, else `results`."""
+    return Path(given or os.environ.get("HPSEARCH_RESULTS") or "results")
+
+
 def results(command: Any) -> Any:
     """--results: where searches lie."""
     return click.option(
@@ -93,7 +98,7 @@ def search_argument(command: Any) -> Any:
 
 def searches(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The searches whose names begin so, for a shell."""
-    folder = Path(ctx.params.get("results") or os.environ.get("HPSEARCH_RESULTS") or "results")
+    folder = results_folder(ctx.params.get("results"))
     return sorted(each.parent.name for each in folder.glob(f"{glob.escape(incomplete)}*/search.json"))
 
 

@@ -40,6 +40,11 @@ def test_what_is_left_out_is_as_on_the_command_line(words):
     assert (request.validation, request.sampler) == (Request.validation, Request.sampler)
 
 
+def test_the_results_folder_of_the_variable_is_searched_too(words, monkeypatch):
+    monkeypatch.setenv("HPSEARCH_RESULTS", str(words.pop("results")))
+    assert len(search.launch(**words).trials) == 2
+
+
 def test_an_unknown_word_names_the_known_ones_and_a_wrong_value_is_refused_as_by_the_command(words):
     with pytest.raises(TypeError, match=r"launch\(\) has no option 'sample'; it takes address, augment"):
         search.launch(sample=3)
