@@ -145,5 +145,5 @@ def of_cluster(address: str, nodes: Sequence[Node], parallel: int | None, facts:
 
 def describe(here: Machine) -> str:
     """The machine in a few words."""
-    device = f"{here.num_gpus} GPU" if here.num_gpus else f"{here.threads} thread{'s' * (here.threads > 1)} each"
+    device = f"{here.num_gpus} GPU" if here.num_gpus else f"{count(here.threads, 'thread')} each"
     return f"{count(here.slots, 'slot')}, {device}, {here.precision}"

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-import pandas as pd
-
 from search.history import scores
 from search.history.columns import state_of
 from search.history.load import Loaded
 from search.history.metric import METRICS, words
 from search.history.record import Record, Run, rank
+from search.history.tables import rows_of
 from search.show.status import status
+from search.show.terminal import standing
 
 
 class View:
@@ -69,8 +69,7 @@ class View:
 
     def state(self, run: Run) -> str:
         """How a trial stands, in words."""
-        state = str(state_of(run, self.found.running))
-        return "not continued" if (state, self.found.state) == ("paused", "finished") else state
+        return standing(str(state_of(run, self.found.running)), self.found.state)
 
     @cached_property
     def elapsed(self) -> Callable[[float], float]:
@@ -86,12 +85,6 @@ class View:
             return offset + max(0.0, min(time, last) - first)
 
         return at
-
-
-def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """A table's rows as plain data, with None where it has no value."""
-    plain = frame.astype(object).where(frame.notna(), None)
-    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
 
 
 def label(run: Run) -> str:

@@ -73,10 +73,10 @@ def choose(
     folder: the search's. judges: each finalist's runs by fold, in the search's ranking, which decides among equals. A
     finalist with a run that is not done, as it diverged, is not chosen.
     """
-    means = {keys[0][0]: mean_of([record.runs[key] for key in keys]) for keys in judges}
+    runs = {keys[0][0]: [record.runs[key] for key in keys] for keys in judges}
+    means = {trial: mean_of(of) for trial, of in runs.items()}
     judged = {trial: mean for trial, mean in means.items() if mean is not None}
     trials = sorted(judged, key=lambda trial: -judged[trial])[:top]
-    runs = {keys[0][0]: [record.runs[key] for key in keys] for keys in judges}
     return Chosen(
         trials=trials,
         finalists=list(means),

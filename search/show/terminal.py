@@ -34,7 +34,7 @@ _WHOLE = (
     "",
 )
 #: Columns that a narrow terminal does without, those that go first at the beginning.
-_SPARE = ("batch", "lr", "test loss", "seconds", "time", "parameters", "best epoch", "state", "optimizer")
+_SPARE = ("batch", "lr", "test loss", "time", "parameters", "best epoch", "state", "optimizer")
 
 #: Words of a column's name that are units, as people write them.
 _UNITS = {"mflop": "MFLOP", "mib": "MiB", "kib": "KiB"}

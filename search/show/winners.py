@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import pandas as pd
-
 from search.history import scores
 from search.history.events import Chosen
 from search.history.load import Loaded
 from search.history.metric import ACCURACY, BALANCED, METRICS, Guess, shown, words
 from search.history.record import Key, Run
 from search.history.store import retrain_folder
+from search.history.tables import rows_of
 from search.readable import count, duration, percent
 from search.show.terminal import Rows, console, print_rows
 
@@ -30,19 +29,13 @@ def retrain_report(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
         "search": found.search.name,
         "metric": found.search.request.metric,
         "finalists": scores.finalists(record, chosen, found.search.request.metric) if chosen else [],
-        "winners": _rows(mine),
+        "winners": rows_of(mine),
         "repeats": scores.over_repeats(mine, found.search.request.metric).to_dict("records"),
         "ensemble": scores.ensemble(folder, runs, chosen),
-        "classes": _rows(scores.classes(folder, runs)),
+        "classes": rows_of(scores.classes(folder, runs)),
         "confusion": scores.confusions(folder, runs).query("images > 0").to_dict("records") if runs else [],
         "test_passes": record.test_passes,
     }
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """A table's rows, with None where it has no value: a data frame has NaN, which is neither empty nor false."""
-    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def _tested(found: Loaded, keys: list[tuple[int, int]]) -> list[Run]:
