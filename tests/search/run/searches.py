@@ -1,8 +1,10 @@
 """Searches on the inline engine: the real driver, ledger, sampler and slot in one process, on handwritten digits."""
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -28,6 +30,14 @@ HERE = Machine(slots=1, threads=1, num_gpus=0, device="cpu", precision="float32"
 
 #: Times, speeds, hosts and attempts may differ; everything else is the same to the bit.
 MAY_DIFFER = ["seconds", "images_per_second", "attempt", "host", "pid", "time"]
+
+
+def listed(folder: Path, lines: Sequence[dict[str, Any]], **words: Any) -> Request:
+    """A request for the configurations of a list, which is written to the folder, on digits that are not augmented."""
+    space = folder / "space.jsonl"
+    space.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    asked = {"samples": len(lines), "dataset": "digits", "data_dir": str(folder / "data"), "augment": "none"}
+    return Request(space=str(space), **{**asked, **words})
 
 
 class KilledError(Exception):

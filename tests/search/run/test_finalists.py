@@ -1,6 +1,5 @@
 """Finalists: the best of a search on folds of the images, and how the decision is recorded."""
 
-import json
 import shutil
 from collections import Counter
 
@@ -11,7 +10,7 @@ from search.history import ledger, scores, store
 from search.history.events import Measured, State, parse
 from search.history.ledger import Ledger
 from search.history.load import read_search
-from search.history.store import Request, retrain_folder
+from search.history.store import retrain_folder
 from search.run.finalists import Finals, choose
 from search.run.launch import launch
 from search.run.problem import RequestError
@@ -20,6 +19,7 @@ from search.run.session import Options
 from search.show.status import status
 from search.show.winners import print_retrains, retrain_report
 from tests.search import events
+from tests.search.run import searches
 from trainables.data.images import DatasetError
 from trainables.predictions import PREDICTIONS, read_predictions
 
@@ -30,7 +30,6 @@ LEARNS, SLOW = 0.05, 1e-6
 def searched(tmp_path_factory):
     """A finished search: 0 learns and 1 hardly does; eighty digits, of which sixteen are for validation."""
     place = tmp_path_factory.mktemp("finals")
-    space = place / "space.jsonl"
     lines = [
         {
             "network": {"name": "cnn5", "width": 0.125},
@@ -39,17 +38,7 @@ def searched(tmp_path_factory):
         }
         for rate in (LEARNS, SLOW)
     ]
-    space.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    request = Request(
-        space=str(space),
-        samples=2,
-        epochs=4,
-        dataset="digits",
-        data_dir=str(place / "data"),
-        limit_train=80,
-        augment="none",
-        scheduler="none",
-    )
+    request = searches.listed(place, lines, epochs=4, limit_train=80, scheduler="none")
     assert launch(request, Options(engine="inline"), results=place, name="one").reason == "finished"
     return store.find(place, "one")
 

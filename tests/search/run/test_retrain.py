@@ -1,6 +1,5 @@
 """Retrains and what their test passes cost, where something comes in between."""
 
-import json
 import time
 
 import numpy as np
@@ -11,12 +10,12 @@ from search.history import ledger, store
 from search.history.events import Opened, parse
 from search.history.ledger import DiskError, Ledger
 from search.history.record import Record
-from search.history.store import Request
 from search.run.engines import inline
 from search.run.launch import launch
 from search.run.problem import RequestError
 from search.run.retrain import Again, retrain
 from search.run.session import Options
+from tests.search.run import searches
 from trainables.augment import normalise
 from trainables.data.load import load
 from trainables.predictions import read_predictions
@@ -32,17 +31,7 @@ WINNER = {
 @pytest.fixture
 def found(tmp_path):
     """A finished search of one trial on sixty digits."""
-    space = tmp_path / "space.jsonl"
-    space.write_text(json.dumps(WINNER) + "\n")
-    request = Request(
-        space=str(space),
-        samples=1,
-        epochs=1,
-        dataset="digits",
-        data_dir=str(tmp_path / "data"),
-        limit_train=60,
-        augment="none",
-    )
+    request = searches.listed(tmp_path, [WINNER], epochs=1, limit_train=60)
     outcome = launch(request, Options(engine="inline"), results=tmp_path, name="one")
     assert (outcome.reason, outcome.search.name) == ("finished", "one")
     return store.find(tmp_path, "one")

@@ -1,6 +1,5 @@
 """How a session ends, and what the next one makes of it; on the inline engine."""
 
-import json
 import re
 import signal
 import sys
@@ -11,7 +10,7 @@ from torch import nn
 
 from search.history import ledger, store
 from search.history.events import Measured
-from search.history.store import NameTakenError, Request
+from search.history.store import NameTakenError
 from search.run.engines.engine import EngineError, engine
 from search.run.launch import launch, resume
 from search.run.progress import Progress
@@ -34,17 +33,7 @@ def request_of(tmp_path):
     """A request for the configurations of a list, on sixty digits for two epochs."""
 
     def make(lines=LINES):
-        space = tmp_path / "space.jsonl"
-        space.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-        return Request(
-            space=str(space),
-            samples=len(lines),
-            epochs=2,
-            dataset="digits",
-            data_dir=str(tmp_path / "data"),
-            limit_train=60,
-            augment="none",
-        )
+        return searches.listed(tmp_path, lines, epochs=2, limit_train=60)
 
     return make
 
