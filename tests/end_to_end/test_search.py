@@ -189,10 +189,11 @@ def endless(home):
     search = small_search("twice", "--epochs", "300", "--scheduler", "none", "--parallel", "1")
     process = start(home, *search, RAY_metrics_report_interval_ms="2000")
     path = home / "results" / "twice" / "ledger.jsonl"
-    wait_for(lambda: measured(path) >= 3)
-    yield process
-    with suppress(ProcessLookupError):
-        os.kill(process.pid, signal.SIGKILL)
+    try:
+        wait_for(lambda: measured(path) >= 3)
+        yield process
+    finally:
+        process.kill()
 
 
 @pytest.mark.slow
