@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ray._private import ray_constants, services, worker
 from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
-from ray._raylet import setproctitle
+from ray._raylet import setproctitle  # type: ignore[attr-defined]  # its stub lacks it
 from ray.job_config import JobConfig
 
 if TYPE_CHECKING:  # Tune takes two seconds to import
