@@ -1,6 +1,7 @@
 """The token that Ray asks for."""
 
 import os
+import shlex
 from pathlib import Path
 
 REMEDY = (
@@ -39,6 +40,14 @@ def place() -> str:
     """Where the token is, for people; without a token the place where Ray looks for it."""
     file = token_file()
     return "in the variable RAY_AUTH_TOKEN" if file is None else f"in {file}"
+
+
+def printed_by() -> str | None:
+    """The command that prints the token in a terminal, for people to copy; None when Ray asks for none."""
+    file = token_file()
+    if not wants_token():
+        return None
+    return "echo $RAY_AUTH_TOKEN" if file is None else f"cat {shlex.quote(str(file))}"
 
 
 def header() -> dict[str, str]:

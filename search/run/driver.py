@@ -112,6 +112,10 @@ class Driver:
         """Whether there is nothing to hand out now but may be later, when a run at work ends."""
         return self.pausing is None and bool(self._handed_out)
 
+    def listen(self, listener: Listener) -> None:
+        """Tell one more listener of every event from now on."""
+        self._listeners.append(listener)
+
     def append(self, event: Event) -> Event:
         """Record an event in the ledger and in the folds, then tell the listeners."""
         event = self.ledger.append(event)

@@ -22,6 +22,7 @@ class Shelf:
         mirror: what copies the record to a storage, if anything does.
         """
         self._folder = folder.absolute()  # workers stand elsewhere
+        self.search = self._folder.name
         self._mirror = mirror
         self.is_shared = checkpoints is not None
         self.checkpoints = checkpoints or Folder(str(self._folder / "checkpoints"))

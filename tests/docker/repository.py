@@ -1,5 +1,6 @@
 """What the files in docker/ must agree with: versions, and the tools that check them."""
 
+import json
 import re
 import subprocess
 import sys
@@ -20,3 +21,9 @@ def tool(name: str, *words: str) -> str:
     """What a checker installed beside this Python has found; empty where it has nothing to say."""
     done = subprocess.run([Path(sys.executable).with_name(name), *words], capture_output=True, text=True, cwd=ROOT)
     return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def dashboard_queries() -> list[str]:
+    """What the panels of Grafana's dashboard ask Prometheus for."""
+    board = json.loads((DOCKER / "metrics" / "grafana" / "dashboards" / "search.json").read_text())
+    return [target["expr"] for panel in board["panels"] for target in panel["targets"]]

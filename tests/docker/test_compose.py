@@ -8,7 +8,7 @@ import yaml
 
 from tests.docker.repository import DOCKER, IMAGE, tool
 
-FILES = ("compose.yaml", "compose.gpu.yaml")
+FILES = ("compose.yaml", "compose.gpu.yaml", "compose.metrics.yaml")
 
 
 def resolved(text: str, **environment: str) -> Any:
@@ -28,7 +28,7 @@ def merged(below: Any, above: Any) -> Any:
     return below | {key: merged(below[key], new) if key in below else new for key, new in above.items()}
 
 
-BASE, GPU = (resolved((DOCKER / file).read_text(), HOME="/home/me") for file in FILES)
+BASE, GPU, METRICS = (resolved((DOCKER / file).read_text(), HOME="/home/me") for file in FILES)
 KINDS = {"cpu": BASE["services"], "cuda": merged(BASE, GPU)["services"]}
 SERVICES = pytest.mark.parametrize(
     "service",

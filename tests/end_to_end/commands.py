@@ -88,6 +88,7 @@ def measured(path):
     return sum(e["event"] == "measured" for e in ledger.read(path)) if path.exists() else 0
 
 
-def start(home, *arguments):
+def start(home, *arguments, **variables):
     log = (home / "log.txt").open("w")
-    return subprocess.Popen([COMMAND, *arguments], cwd=home, stderr=log, stdout=log, start_new_session=True)
+    env = os.environ | variables
+    return subprocess.Popen([COMMAND, *arguments], cwd=home, env=env, stderr=log, stdout=log, start_new_session=True)

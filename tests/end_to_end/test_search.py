@@ -2,18 +2,25 @@
 
 import json
 import os
+import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pandas as pd
 import pytest
 
 from search.history import ledger
 from search.history.ledger import LedgerError
+from search.machines import tokens
+from tests.docker.repository import DOCKER, dashboard_queries
 from tests.end_to_end.commands import (
     COMMAND,
     INLINE,
@@ -26,6 +33,7 @@ from tests.end_to_end.commands import (
     start,
     wait_for,
 )
+from tests.search.rays import free_ports
 
 #: Starts the command as `uv run` would: below a process of that command line.
 RUN = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))\n"
@@ -175,16 +183,74 @@ def alive_in_session(leader):
     return found
 
 
-@pytest.mark.slow
-def test_a_second_ctrl_c_ends_at_once_and_loses_nothing(home):
-    process = start(home, *small_search("twice", "--epochs", "300", "--scheduler", "none"))
+@pytest.fixture(scope="module")
+def endless(home):
+    """A search with one worker that has begun and goes on; Ray reports its metrics every two seconds."""
+    search = small_search("twice", "--epochs", "300", "--scheduler", "none", "--parallel", "1")
+    process = start(home, *search, RAY_metrics_report_interval_ms="2000")
     path = home / "results" / "twice" / "ledger.jsonl"
-    wait_for(lambda: measured(path) >= 3)
-    os.kill(process.pid, signal.SIGINT)
+    try:
+        wait_for(lambda: measured(path) >= 3)
+        yield process
+    finally:
+        process.kill()
+
+
+@pytest.mark.slow
+def test_a_worker_is_titled_by_what_it_trains_which_rays_dashboard_shows(home, endless):
+    events = ledger.read(home / "results" / "twice" / "ledger.jsonl")
+    worker = next(event["pid"] for event in reversed(events) if event["event"] == "measured")
+    title = Path(f"/proc/{worker}/cmdline")
+    wait_for(lambda: re.match(rb"ray::hpsearch trial \d: (cnn5|small:linear), sgd \d", title.read_bytes()))
+    file = shlex.split((home / "log.txt").read_text().partition("its token, to paste there: cat ")[2])[0]
+    assert Path(file).read_text().strip() == tokens.token()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not installed")
+def test_prometheus_answers_every_query_of_the_dashboard(endless, tmp_path):
+    config = (DOCKER / "metrics" / "local.yaml").read_text()
+    config = config.replace("/tmp/ray", str(rays_folder(endless.pid))).replace(": 10s", ": 1s")
+    (tmp_path / "prometheus.yaml").write_text(config)
+    (port,) = free_ports(1)
+    options = ("--config.file=prometheus.yaml", "--storage.tsdb.path=data", f"--web.listen-address=127.0.0.1:{port}")
+    with (tmp_path / "log.txt").open("w") as log:
+        prometheus = subprocess.Popen(["prometheus", *options], cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        for query in dashboard_queries():
+            words = query.replace("$search", "twice").replace("$__rate_interval", "1m")
+            wait_for(lambda words=words: answers(port, words), 60)
+        assert answers(port, 'ray_hpsearch_trials{search="twice", state="running"}')[0]["value"][1] == "1"
+        assert 0 < float(answers(port, 'ray_hpsearch_best_value{search="twice"}')[0]["value"][1]) <= 1
+    finally:
+        prometheus.kill()
+        prometheus.wait()
+
+
+def rays_folder(leader):
+    """The folder of the Ray that a process of this session has started."""
+    for pid in alive_in_session(leader):
+        if found := re.search(rb"/[^ =\0]+/session_[\d_-]+", Path(f"/proc/{pid}/cmdline").read_bytes()):
+            return Path(os.fsdecode(found[0]))
+    raise AssertionError("it has started no Ray")
+
+
+def answers(port, query):
+    """What Prometheus has now; nothing while it starts."""
+    address = f"http://127.0.0.1:{port}/api/v1/query?{urlencode({'query': query})}"
+    with suppress(OSError), urlopen(address) as answer:
+        return json.load(answer)["data"]["result"]
+    return []
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_ends_at_once_and_loses_nothing(home, endless):
+    path = home / "results" / "twice" / "ledger.jsonl"
+    os.kill(endless.pid, signal.SIGINT)
     time.sleep(0.3)
     before = time.time()
-    os.kill(process.pid, signal.SIGINT)
-    assert process.wait(timeout=20) == 130
+    os.kill(endless.pid, signal.SIGINT)
+    assert endless.wait(timeout=20) == 130
     assert time.time() - before < 3
     assert "hpsearch resume twice" in (home / "log.txt").read_text()
     assert len(ledger.read(path)) == len(path.read_text().splitlines()), "no line is torn"

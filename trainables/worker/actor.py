@@ -5,7 +5,7 @@ This is the only module of `trainables` that imports Ray.
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -74,14 +74,15 @@ class Worker(tune.Trainable):
         validation: Images | None,
         place: Place,
         threads: int,
+        show: Callable[[str], None] = lambda _: None,
         versions: Mapping[str, str] | None = None,
         folder: str | None = None,
         **slot: Any,
     ) -> None:
         """Prepare the process once, then take the first run. Images come from Ray's object store, shared by all.
 
-        versions: the driver's, which must be these. folder: where a user's own networks are found, after everything
-        else. slot: more arguments of `Slot`.
+        show: tells people what this process trains now. versions: the driver's, which must be these. folder: where a
+        user's own networks are found, after everything else. slot: more arguments of `Slot`.
         """
         if folder is not None:
             sys.path.append(folder)
@@ -89,19 +90,32 @@ class Worker(tune.Trainable):
         keep_freed_memory()
         torch.set_num_threads(threads)
         self._slot = Slot(place.from_here(), train=train, validation=validation, **slot)
-        self._slot.begin(Task(**config["task"]))
+        self._show = show
+        self._begin(Task(**config["task"]))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next run; always possible."""
-        self._slot.begin(Task(**new_config["task"]))
+        self._begin(Task(**new_config["task"]))
         return True
+
+    def _begin(self, task: Task) -> None:
+        self._doing = describe(task)
+        print(self._doing, flush=True)  # into the worker's log, which Ray's dashboard shows below its actor
+        self._slot.begin(task)
 
     def step(self) -> Answer:
         """As `Slot.step`."""
+        self._show(self._doing)
         return self._slot.step()
 
     def __repr__(self) -> str:
         return "hpsearch worker"
+
+
+def describe(task: Task) -> str:
+    """What a worker trains, in one line of plain words."""
+    optimizer, run = task.config["optimizer"], f"{task.trial}-{task.repeat}" if task.repeat else f"{task.trial}"
+    return f"trial {run}: {task.config['network']['name']}, {optimizer['name']} {optimizer['lr']:.2g}"
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from search.machines import local_ray, ray_logs, ray_private, ray_processes, scratch
+from search.machines import local_ray, ray_logs, ray_private, ray_processes, scratch, tokens
 
 # isort: split
 import ray
@@ -28,6 +28,7 @@ from search.readable import duration
 from search.run.driver import Driver
 from search.run.engines.engine import Watcher, Work
 from search.run.engines.starting import Starting
+from search.run.gauges import Gauges
 from search.run.shelf import Shelf
 from trainables.files import Folder
 from trainables.worker.actor import Place, Worker, versions
@@ -44,7 +45,9 @@ def train(driver: Driver, work: Work, watcher: Watcher) -> None:
     watcher.say(f"starting Ray and {workers} …" if here.address is None else f"starting {workers} on {here.address} …")
     address = local_ray.start(here)
     took = duration(time.time() - began)
-    watcher.say(f"Ray's dashboard: {address} (its token: ray get-auth-token); started in {took}")
+    watcher.say(f"Ray's dashboard: {address}; started in {took}")
+    if command := tokens.printed_by():
+        watcher.say(f"its token, to paste there: {command}")
     try:
         run_workers(driver, work, watcher)
     finally:
@@ -70,6 +73,7 @@ def run_workers(
             validation=work.validation,
             place=_place(driver.shelf, here),
             threads=here.threads,
+            show=ray_private.show,
             device=here.device,
             precision=here.precision,
             sharers=sharers,
@@ -91,7 +95,7 @@ def run_workers(
                 storage_path=str(place),
                 verbose=0,
                 stop=_End(driver, judge),
-                callbacks=[_Starts(judge, watcher)],
+                callbacks=[_Starts(judge, watcher, Gauges(driver))],
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             ),
@@ -237,10 +241,10 @@ class _End(_Local, Stopper):
 
 
 class _Starts(_Local, tune.Callback):
-    """Tells the driver when a worker begins a run, and the display when to look."""
+    """Tells the driver when a worker begins a run, and the display and Ray's metrics when to look."""
 
-    def __init__(self, judge: _Judge, watcher: Watcher) -> None:
-        self._judge, self._watcher = judge, watcher
+    def __init__(self, judge: _Judge, watcher: Watcher, gauges: Gauges) -> None:
+        self._judge, self._watcher, self._gauges = judge, watcher, gauges
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._judge.started(trial)
@@ -248,6 +252,7 @@ class _Starts(_Local, tune.Callback):
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         self._judge.look()
         self._watcher.refresh()
+        self._gauges.refresh()
 
 
 #: What Tune adds to every result and the ledger does not record.

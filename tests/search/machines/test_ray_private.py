@@ -33,7 +33,8 @@ local_ray.start(Machine(slots=2, threads=1, num_gpus=0, device="cpu", precision=
 @ray.remote(num_cpus=0)
 def look_for_modules():
     import random
-    return [random.__file__, sys.path]
+    ray_private.show("trial 7")
+    return [random.__file__, sys.path, Path("/proc/self/cmdline").read_text()]
 
 
 class Trainable(tune.Trainable):
@@ -187,10 +188,15 @@ def test_every_port_of_a_ray_that_a_launch_starts_is_on_loopback(found):
 
 @pytest.mark.slow
 def test_workers_import_what_is_installed_and_do_not_look_into_the_working_folder(found):
-    random, path = found["modules"]
+    random, path, _ = found["modules"]
     assert Path(random).is_relative_to(sys.base_prefix)
     assert found["home"] not in path
     assert "raylet.err" in found["logs"]
+
+
+@pytest.mark.slow
+def test_a_worker_shows_what_it_does_as_the_title_of_its_process(found):
+    assert found["modules"][2].rstrip("\0") == "ray::hpsearch trial 7"
 
 
 @pytest.mark.slow

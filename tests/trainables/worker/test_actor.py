@@ -30,10 +30,15 @@ def test_another_version_than_the_driver_s_is_refused(digits: Images, tmp_path: 
         make(digits, tmp_path, make_task(), versions={"hpsearch": "99.0"})
 
 
-def test_a_worker_goes_from_task_to_task_and_checkpoints_lie_in_its_place(digits: Images, tmp_path: Path) -> None:
-    worker = make(digits, tmp_path, make_task(deadline=0.0), versions=versions())
+def test_a_worker_goes_from_task_to_task_says_so_and_checkpoints_lie_in_its_place(
+    digits: Images, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[str] = []
+    worker = make(digits, tmp_path, make_task(deadline=0.0), versions=versions(), show=shown.append)
     first = worker.step()
     assert (first["images"], first["checkpoint"]) == (320, "3-0-2-320.pt")
     assert worker.reset_config({"task": vars(make_task(attempt=3, resume_from=first["checkpoint"]))})
     assert worker.step()["images"] == 640
+    assert shown == 2 * ["trial 3: cnn5, sgd 0.01"], "again at each step, as Ray gives the process another title"
+    assert capsys.readouterr().out == 2 * "trial 3: cnn5, sgd 0.01\n", "once for each task, into the worker's log"
     assert Folder(str(tmp_path)).names() == ["3-0-2-320.pt"]
