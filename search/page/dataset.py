@@ -114,7 +114,9 @@ def _pictures(found: Description, *, show_test: bool) -> tuple[Block, ...]:
             "averages",
             "An average image of each class",
             f"The mean of the training images of a class, pixel by pixel.{more}",
-            tuple((names[label], (_picture(averages[label], f"average of {names[label]}"),)) for label in labels),
+            tuple(
+                (names[label], (_picture(_shrunk(averages[label]), f"average of {names[label]}"),)) for label in labels
+            ),
         )
     ]
     parts: list[Part] = ["train", *(["test"] if show_test else [])]
@@ -144,7 +146,7 @@ def _duplicates(found: Description) -> tuple[Block, ...]:
     if not rows:
         return (Words("duplicates-words", words),)
     more = f"The first {_MOST_GROUPS} of {len(rows):,}." if len(rows) > _MOST_GROUPS else ""
-    table = Table((Column("the same picture", "the same picture"),), rows[:_MOST_GROUPS])
+    table = Table((Column("same", "the same picture"),), [{"same": row} for row in rows[:_MOST_GROUPS]])
     return (Words("duplicates-words", words), Sheet("groups", "Pictures that are there more than once", table, more))
 
 
@@ -160,7 +162,6 @@ def _shrunk(pixels: np.ndarray) -> np.ndarray:
 
 def _picture(pixels: np.ndarray, alt: str) -> Picture:
     """uint8 (C, H, W) as a PNG file in the page."""
-    pixels = pixels if pixels.shape[2] > _SIDE * 2 else _shrunk(pixels)
     _, height, width = pixels.shape
     image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
     file = io.BytesIO()

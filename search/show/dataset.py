@@ -1,12 +1,13 @@
 """What a dataset holds, for people at a terminal and for programs."""
 
 import textwrap
+from pathlib import Path
 from typing import Any
 
 from search.readable import count
 from search.show.terminal import Rows, console, print_rows
 from trainables.data.description import Description
-from trainables.data.duplicates import Copy
+from trainables.data.duplicates import Copy, Group
 from trainables.data.find import Survey
 from trainables.data.read import TEST_SHARE
 
@@ -24,7 +25,7 @@ def show(found: Description) -> None:
         _say(f"sizes before they were resized: {_sizes(found)}")
     print_rows(colours(found), "")
     if found.superclasses:
-        print_rows([{"superclass": name, "classes": ", ".join(own)} for name, own in found.superclasses.items()], "")
+        print_rows([{"superclass": name, "classes": _folded(own)} for name, own in found.superclasses.items()], "")
     if told := _even(found):
         if not found.superclasses:
             _say(f"classes: {', '.join(found.train.classes)}")
@@ -33,7 +34,11 @@ def show(found: Description) -> None:
         print_rows(classes(found), "")
     for line in duplicates(found):
         _say(line)
-    print_rows(groups(found)[:_MOST_GROUPS], "")
+    listed = groups(found)
+    for group in listed[:_MOST_GROUPS]:
+        _say(f"  {group}")
+    if len(listed) > _MOST_GROUPS:
+        _say(f"  and {len(listed) - _MOST_GROUPS:,} more; --json lists all")
 
 
 def headline(found: Description) -> str:
@@ -86,17 +91,29 @@ def duplicates(found: Description) -> tuple[str, ...]:
             lines.append(f"{told}, the same to the pixel")
     for part in found.parts:
         if own := found.within(part):
-            lines.append(f"within {part}: {count(len(own), 'picture')} more than once, {sum(map(len, own)):,} images")
+            lines.append(f"{sum(map(len, own)):,} images of {part} show {count(len(own), 'picture')}")
     if len(lines) < len(found.parts):
-        lines.append("no picture is more than once in one part")
+        lines.append("no part holds a picture more than once")
     if found.contradictions:
-        lines.append(f"{count(found.contradictions, 'picture')} under more than one class")
+        is_one = found.contradictions == 1
+        lines.append(f"{count(found.contradictions, 'picture')} {'is' if is_one else 'are'} in more than one class")
     return tuple(lines)
 
 
-def groups(found: Description) -> Rows:
-    """A row for each picture that is there more than once."""
-    return [{"the same picture": "; ".join(_copy(found, copy) for copy in group)} for group in found.groups]
+def groups(found: Description) -> tuple[str, ...]:
+    """A line for each picture that is there more than once.
+
+    Those in several parts come first, then those in several classes.
+    """
+
+    def is_harmless(group: Group) -> tuple[bool, bool]:
+        labels = {found.label(copy.part, copy.number) for copy in group}
+        return len({copy.part for copy in group}) == 1, len(labels) == 1
+
+    root = str(Path(found.name).resolve())
+    return tuple(
+        " = ".join(_copy(found, copy, root) for copy in each) for each in sorted(found.groups, key=is_harmless)
+    )
 
 
 def as_json(found: Description) -> dict[str, Any]:
@@ -133,10 +150,15 @@ def _row(found: Description, copy: Copy) -> dict[str, Any]:
     return {"part": copy.part, "number": copy.number, "class": found.label(copy.part, copy.number), "place": place}
 
 
-def _copy(found: Description, copy: Copy) -> str:
-    place = found.places.get((copy.part, copy.number))
-    own = place.rpartition("/")[2] if place else f"number {copy.number:,}"
-    return f"{copy.part} {found.label(copy.part, copy.number)}, {own}"
+def _copy(found: Description, copy: Copy, root: str) -> str:
+    place = found.places.get((copy.part, copy.number), f"number {copy.number:,}")
+    own = place.replace(f"{root}/", "").removesuffix(f" of {root}")
+    return f"{copy.part} {found.label(copy.part, copy.number)} ({own})"
+
+
+def _folded(names: tuple[str, ...]) -> str:
+    """Names in lines that leave room for a column beside them."""
+    return "\n".join(textwrap.wrap(", ".join(names), 46))
 
 
 def _even(found: Description) -> str:
