@@ -166,6 +166,8 @@ def test_test_images_that_cannot_be_used_are_found_at_launch(tmp_path, pets, cap
 
 
 def test_test_images_that_are_trained_on_too_are_counted_said_and_kept(tmp_path, pets, capsys):
+    for number, file in enumerate(sorted((pets / "test").rglob("*.png"))):
+        picture(900 + number, size=(16, 16)).save(file)
     launch(request(pets, tmp_path), INLINE, results=tmp_path, name="none")
     assert "same to the pixel" not in capsys.readouterr().err
     shutil.copy(pets / "train" / "dog" / "3.png", pets / "test" / "cat" / "0.png")
