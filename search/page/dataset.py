@@ -119,7 +119,7 @@ def _pictures(found: Description, *, show_test: bool) -> tuple[Block, ...]:
             ),
         )
     ]
-    parts: list[Part] = ["train", *(["test"] if show_test else [])]
+    parts: tuple[Part, ...] = ("train", "test") if show_test else ("train",)
     for part in parts:
         told = f"Up to {_EXAMPLES} {part} images of each class, evenly spaced in the dataset's order.{more}"
         blocks.append(Pictures(f"examples-{part}", f"Examples of {part}", told, tuple(_examples(found, part, labels))))
@@ -128,7 +128,7 @@ def _pictures(found: Description, *, show_test: bool) -> tuple[Block, ...]:
 
 def _examples(found: Description, part: Part, labels: list[int]) -> list[tuple[str, tuple[Picture, ...]]]:
     images = found.parts[part]
-    made = []
+    made: list[tuple[str, tuple[Picture, ...]]] = []
     for label in labels:
         members = np.flatnonzero(images.labels == label)
         if not len(members):

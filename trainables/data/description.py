@@ -79,7 +79,7 @@ def describe(dataset: str, columns: Columns, *, data_dir: Path, image_size: int 
     """
     own = find_own(dataset, columns)
     survey = survey_of(own) if own else None
-    present: list[Part] = ["train", *(["validation"] if survey and survey.validation else []), "test"]
+    present: tuple[Part, ...] = ("train", "validation", "test") if survey and survey.validation else ("train", "test")
     parts: dict[Part, Images] = {}
     for part in present:
         progress = begin(f"reading {part}")
