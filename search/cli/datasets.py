@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--image", metavar="NAME", help="Column or field of images.  [default: the only one]")
 @click.option("--image-size", type=Count(1, MOST_PIXELS), help="Resize every image to this many pixels a side.")
 @options.data_dir
+@click.option("--near", is_flag=True, help="Find pictures that are nearly the same too, which takes longer.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with pictures as well.")
 @click.option("--show-test", is_flag=True, help="Show test images on the page too; they are hashed in any case.")
 @options.as_json
@@ -32,6 +33,7 @@ def dataset(
     image: str | None,
     image_size: int | None,
     data_dir: Path,
+    near: bool,
     html: Path | None,
     show_test: bool,
     as_json: bool,
@@ -46,6 +48,7 @@ def dataset(
     hpsearch dataset cifar100                       its classes and superclasses
     hpsearch dataset ~/pictures --image-size 64     your own
     hpsearch dataset cifar10 --html cifar10.html    an average image of each class, and examples
+    hpsearch dataset cifar100 --near                pictures that were saved anew as well
     hpsearch dataset digits --json
     """
     from search.show import dataset as show
@@ -58,7 +61,10 @@ def dataset(
         check_place(html, "--html")
     name = dataset_of(name)
     with _progress() as begin:
-        found = describe(name, Columns(label, image), data_dir=data_dir, image_size=image_size, begin=begin)
+        columns = Columns(label, image)
+        found = describe(name, columns, data_dir=data_dir, image_size=image_size, near=near, begin=begin)
+    if near and found.near is None:
+        click.echo("note: too many images look alike to say which are nearly the same", err=True)
     if as_json:
         options.emit(show.as_json(found))
     else:

@@ -27,7 +27,7 @@ def page_of_dataset(found: Description, *, show_test: bool) -> Page:
         Section("holds", "What it holds", _holds(found)),
         Section("classes", "Classes", _classes(found)),
         Section("pictures", "Pictures", _pictures(found, show_test=show_test)),
-        Section("duplicates", "More than once", _duplicates(found)),
+        Section("duplicates", "More than once", (*_duplicates(found), *_near(found, show_test=show_test))),
     )
     return Page(found.name, "", sections)
 
@@ -148,6 +148,19 @@ def _duplicates(found: Description) -> tuple[Block, ...]:
     more = f"The first {_MOST_GROUPS} of {len(rows):,}." if len(rows) > _MOST_GROUPS else ""
     table = Table((Column("same", "the same picture"),), [{"same": row} for row in rows[:_MOST_GROUPS]])
     return (Words("duplicates-words", words), Sheet("groups", "Pictures that are there more than once", table, more))
+
+
+def _near(found: Description, *, show_test: bool) -> tuple[Block, ...]:
+    shown = [pair for pair in found.near or () if show_test or all(copy.part == "train" for copy in pair)]
+    if not shown:
+        return ()
+    made: list[tuple[str, tuple[Picture, ...]]] = []
+    for pair in shown[:_MOST_GROUPS]:
+        names = [f"{copy.part} {found.label(copy.part, copy.number)}" for copy in pair]
+        pixels = [_shrunk(found.parts[copy.part].pixels[copy.number]) for copy in pair]
+        made.append((" and ".join(names), tuple(_picture(*each) for each in zip(pixels, names, strict=True))))
+    told = f"Up to {_MOST_GROUPS} pairs, the most alike first, {'of all parts' if show_test else 'of train alone'}."
+    return (Pictures("near", "Nearly the same", told, tuple(made)),)
 
 
 def _shrunk(pixels: np.ndarray) -> np.ndarray:

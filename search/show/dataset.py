@@ -1,6 +1,7 @@
 """What a dataset holds, for people at a terminal and for programs."""
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,10 @@ def show(found: Description) -> None:
         print_rows(classes(found), "")
     for line in duplicates(found):
         _say(line)
-    listed = groups(found)
-    for group in listed[:_MOST_GROUPS]:
-        _say(f"  {group}")
-    if len(listed) > _MOST_GROUPS:
-        _say(f"  and {len(listed) - _MOST_GROUPS:,} more; --json lists all")
+    _list(groups(found))
+    if found.near:
+        _say(f"{count(len(found.near), 'pair')} of images are nearly the same; the most alike:")
+        _list(pairs(found))
 
 
 def headline(found: Description) -> str:
@@ -88,7 +88,8 @@ def duplicates(found: Description) -> tuple[str, ...]:
     for part, images in found.parts.items():
         if part != "train":
             told = f"{found.also_in_train(part):,} of {count(len(images), f'{part} image')} are in train too"
-            lines.append(f"{told}, the same to the pixel")
+            nearly = f"; {found.nearly_in_train(part):,} are nearly" if found.near is not None else ""
+            lines.append(f"{told}, the same to the pixel{nearly}")
     for part in found.parts:
         if own := found.within(part):
             lines.append(f"{sum(map(len, own)):,} images of {part} show {count(len(own), 'picture')}")
@@ -110,10 +111,12 @@ def groups(found: Description) -> tuple[str, ...]:
         labels = {found.label(copy.part, copy.number) for copy in group}
         return len({copy.part for copy in group}) == 1, len(labels) == 1
 
-    root = str(Path(found.name).resolve())
-    return tuple(
-        " = ".join(_copy(found, copy, root) for copy in each) for each in sorted(found.groups, key=is_harmless)
-    )
+    return tuple(_copies(found, group) for group in sorted(found.groups, key=is_harmless))
+
+
+def pairs(found: Description) -> tuple[str, ...]:
+    """A line for each pair of images that are nearly the same, the most alike first."""
+    return tuple(_copies(found, pair) for pair in found.near or ())
 
 
 def as_json(found: Description) -> dict[str, Any]:
@@ -141,6 +144,7 @@ def as_json(found: Description) -> dict[str, Any]:
             "within": {part: len(found.within(part)) for part in found.parts},
             "in_several_classes": found.contradictions,
             "groups": [[_row(found, copy) for copy in group] for group in found.groups],
+            "near": None if found.near is None else [[_row(found, copy) for copy in pair] for pair in found.near],
         },
     }
 
@@ -148,6 +152,11 @@ def as_json(found: Description) -> dict[str, Any]:
 def _row(found: Description, copy: Copy) -> dict[str, Any]:
     place = found.places.get((copy.part, copy.number))
     return {"part": copy.part, "number": copy.number, "class": found.label(copy.part, copy.number), "place": place}
+
+
+def _copies(found: Description, copies: Group) -> str:
+    root = str(Path(found.name).resolve())
+    return " = ".join(_copy(found, copy, root) for copy in copies)
 
 
 def _copy(found: Description, copy: Copy, root: str) -> str:
@@ -182,6 +191,13 @@ def _by_number(found: Description) -> list[tuple[tuple[int, int], int]]:
     return sorted(found.sizes.items(), key=lambda size: -size[1])
 
 
+def _list(lines: Sequence[str]) -> None:
+    for line in lines[:_MOST_GROUPS]:
+        _say(f"  {line}")
+    if len(lines) > _MOST_GROUPS:
+        _say(f"  and {len(lines) - _MOST_GROUPS:,} more; --json lists all")
+
+
 def _say(line: str) -> None:
-    for part in textwrap.wrap(line, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False):
+    for part in textwrap.wrap(line, _WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False):
         console.print(part, soft_wrap=True)

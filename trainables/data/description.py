@@ -1,18 +1,19 @@
 """What a dataset holds, part by part: for those who look at it before they train."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from trainables.data.decode import Progress
-from trainables.data.duplicates import Group, digests, find_groups
+from trainables.data.duplicates import Copy, Group, digests, find_groups
 from trainables.data.find import Survey, find_own, survey_of
 from trainables.data.formats.format import Columns, Part
 from trainables.data.images import Images
 from trainables.data.load import load, load_own
+from trainables.data.near import Pair, find_near
 from trainables.data.own import Own
 from trainables.data.read import places, sizes
 from trainables.data.statistics import Statistics, statistics
@@ -34,8 +35,10 @@ class Description:
     """Counts and colours of each part."""
     groups: tuple[Group, ...]
     """The images that are there more than once, the same to the pixel."""
+    near: tuple[Pair, ...] | None
+    """The pairs that are nearly the same; None where they were not looked for, or too many images look alike."""
     places: Mapping[tuple[Part, int], str]
-    """Of a user's own dataset, where each image of these groups lies, by part and number."""
+    """Of a user's own dataset, where each image of these groups and pairs lies, by part and number."""
     sizes: Mapping[tuple[int, int], int]
     """How many images have each (width, height), before they were resized."""
     survey: Survey | None
@@ -66,16 +69,24 @@ class Description:
         shared = (group for group in self.groups if group[0].part == "train")
         return sum(copy.part == part for group in shared for copy in group)
 
+    def nearly_in_train(self, part: Part) -> int:
+        """How many images of a part are nearly the same as one of the training part."""
+        pairs = self.near or ()
+        return len({second for first, second in pairs if (first.part, second.part) == ("train", part)})
+
     @property
     def contradictions(self) -> int:
         """How many groups have images of different classes."""
         return sum(len({self.label(copy.part, copy.number) for copy in group}) > 1 for group in self.groups)
 
 
-def describe(dataset: str, columns: Columns, *, data_dir: Path, image_size: int | None, begin: Begin) -> Description:
+def describe(
+    dataset: str, columns: Columns, *, data_dir: Path, image_size: int | None, near: bool, begin: Begin
+) -> Description:
     """Read all parts of a dataset, as `trainables.data.load.load` takes it, and describe them.
 
-    Raises DatasetError for an unknown name, and for a dataset with a fault.
+    near: whether to look for pictures that are nearly the same, which takes longer than the rest. Raises DatasetError
+    for an unknown name, and for a dataset with a fault.
     """
     own = find_own(dataset, columns)
     survey = survey_of(own) if own else None
@@ -90,14 +101,22 @@ def describe(dataset: str, columns: Columns, *, data_dir: Path, image_size: int 
     found = {part: statistics(images, begin(f"colours of {part}")) for part, images in parts.items()}
     begin("looking for duplicates")
     groups = find_groups({part: digests(images.pixels) for part, images in parts.items()})
+    pairs = find_near(parts) if near else None
+    copies = [copy for group in (*groups, *(pairs or ())) for copy in group]
     return Description(
-        dataset, parts, found, groups, _places(own, groups) if own else {}, _sizes(own, parts, image_size), survey
+        dataset,
+        parts,
+        found,
+        groups,
+        pairs,
+        _places(own, copies) if own else {},
+        _sizes(own, parts, image_size),
+        survey,
     )
 
 
-def _places(own: Own, groups: tuple[Group, ...]) -> dict[tuple[Part, int], str]:
+def _places(own: Own, copies: Sequence[Copy]) -> dict[tuple[Part, int], str]:
     found: dict[tuple[Part, int], str] = {}
-    copies = [copy for group in groups for copy in group]
     for part in sorted({copy.part for copy in copies}):
         numbers = np.array([copy.number for copy in copies if copy.part == part])
         found |= {(part, number): where for number, where in places(own, part, numbers).items()}

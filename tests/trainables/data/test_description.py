@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.trainables.data.pictures import class_folders, encoded, parquet, picture
 from trainables.data.description import Description, describe
@@ -14,7 +15,9 @@ from trainables.data.superclasses import SUPERCLASSES, superclasses_of
 
 
 def described(place: Path | str, folder: Path, image_size: int | None = None) -> Description:
-    return describe(str(place), AS_NAMED, data_dir=folder, image_size=image_size, begin=lambda _: lambda *_: None)
+    return describe(
+        str(place), AS_NAMED, data_dir=folder, image_size=image_size, near=True, begin=lambda _: lambda *_: None
+    )
 
 
 @pytest.fixture
@@ -43,6 +46,18 @@ def test_equal_images_are_found_within_and_between_parts_with_their_files(tmp_pa
     assert [len(each) for each in found.within("train")] == [2] and not found.within("test")
     assert found.contradictions == 1
     assert [found.label(copy.part, copy.number) for copy in group] == ["cat", "cat", "dog"]
+    assert found.near == ()
+
+
+def test_a_picture_that_was_saved_anew_is_nearly_the_same(tmp_path, pets) -> None:
+    brighter = Image.fromarray(np.asarray(picture(101)) | np.uint8(4))
+    brighter.save(pets / "test" / "cat" / "anew.png")
+    found = described(pets, tmp_path)
+    assert found.near and [[found.label(copy.part, copy.number) for copy in pair] for pair in found.near] == [
+        ["dog", "cat"]
+    ]
+    assert found.nearly_in_train("test") == 1 and found.also_in_train("test") == 1
+    assert found.places["test", found.near[0][1].number] == str(pets / "test" / "cat" / "anew.png")
 
 
 def test_held_out_images_are_those_that_a_search_would_be_tested_on(tmp_path) -> None:
