@@ -88,7 +88,7 @@ def duplicates(found: Description) -> tuple[str, ...]:
     for part, images in found.parts.items():
         if part != "train":
             told = f"{found.also_in_train(part):,} of {count(len(images), f'{part} image')} are in train too"
-            nearly = f"; {found.nearly_in_train(part):,} are nearly" if found.near is not None else ""
+            nearly = f"; {found.nearly_in_train(part):,} more nearly" if found.near is not None else ""
             lines.append(f"{told}, the same to the pixel{nearly}")
     for part in found.parts:
         if own := found.within(part):

@@ -70,9 +70,9 @@ class Description:
         return sum(copy.part == part for group in shared for copy in group)
 
     def nearly_in_train(self, part: Part) -> int:
-        """How many images of a part are nearly the same as one of the training part."""
-        pairs = self.near or ()
-        return len({second for first, second in pairs if (first.part, second.part) == ("train", part)})
+        """How many images of a part are nearly the same as one of train, and not to the pixel as another."""
+        near = {second for first, second in self.near or () if (first.part, second.part) == ("train", part)}
+        return len(near - {copy for group in self.groups if group[0].part == "train" for copy in group})
 
     @property
     def contradictions(self) -> int:

@@ -36,11 +36,13 @@ def run(*words, **more):
 
 def test_it_prints_classes_counts_colours_and_duplicates_in_80_columns(pets, tmp_path, monkeypatch):
     monkeypatch.chdir(pets.parent)
-    printed = run("pets", "--data-dir", tmp_path).output
+    printed = run("pets", "--data-dir", tmp_path, "--near").output
     assert "2 classes; 10 train, 5 test images of 12×10, colour" in " ".join(printed.split())
     assert re.search(r"cat +5 +3\s+dog +5 +2", printed)
     assert re.search(r"train +green +10 +0\.\d{4} +0\.\d{4}", printed)
-    assert "1 of 5 test images are in train too, the same to the pixel" in printed
+    assert "1 of 5 test images are in train too, the same to the pixel; 0 more nearly" in printed
+    assert "2 pairs of images are nearly the same" in printed
+    assert "  test dog (test/dog/0.png) = test dog (test/dog/1.png)" in printed
     assert "  train cat (train/cat/0.png) = test cat (test/cat/copy.png)" in printed
     assert max(len(line) for line in printed.splitlines() if str(pets) not in line) <= 80
 
@@ -53,7 +55,7 @@ def test_json_holds_all_of_it(pets, tmp_path):
     (group,) = found["duplicates"]["groups"]
     assert [(copy["part"], copy["class"]) for copy in group] == [("train", "cat"), ("test", "cat")]
     assert group[1]["place"] == str(pets / "test" / "cat" / "copy.png")
-    assert found["duplicates"]["also_in_train"] == {"test": 1}
+    assert found["duplicates"]["also_in_train"] == {"test": 1} and found["duplicates"]["near"] is None
 
 
 def pictures(page):
@@ -64,7 +66,7 @@ def pictures(page):
 
 def test_the_page_shows_test_images_only_when_it_is_asked_to(pets, tmp_path):
     file = tmp_path / "pets.html"
-    done = run(pets, "--data-dir", tmp_path, "--html", file)
+    done = run(pets, "--data-dir", tmp_path, "--html", file, "--near")
     assert f"{file}: " in done.output and done.exit_code == 0
     shown = pictures(file.read_text())
     assert [alt for alt, _ in shown] == ["average of cat", "average of dog", "5 images of cat", "5 images of dog"]
@@ -72,9 +74,12 @@ def test_the_page_shows_test_images_only_when_it_is_asked_to(pets, tmp_path):
     np.testing.assert_allclose(shown[0][1], cats.mean(0), atol=0.51)
     np.testing.assert_array_equal(shown[2][1], np.concatenate(cats, axis=1))
 
-    done = run(pets, "--data-dir", tmp_path, "--html", file, "--show-test", "--json")
+    done = run(pets, "--data-dir", tmp_path, "--html", file, "--near", "--show-test", "--json")
     assert json.loads(done.stdout)["name"] == str(pets) and str(file) in done.stderr
-    assert [alt for alt, _ in pictures(file.read_text())][4:] == ["3 images of cat", "2 images of dog"]
+    more = [alt for alt, _ in pictures(file.read_text())][4:]
+    assert (
+        more[:2] == ["3 images of cat", "2 images of dog"] and sorted(more[2:]) == ["test cat"] * 2 + ["test dog"] * 2
+    )
     assert not re.search(r'(src|href)="(?!data:|#)', file.read_text()), "the page needs no other file"
 
 
