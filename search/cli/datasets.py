@@ -86,6 +86,8 @@ def _progress() -> "Iterator[Begin]":
     with Bars(console=console, transient=True, disable=not console.is_terminal) as bars:
 
         def begin(step: str) -> "Progress":
+            for before in bars.task_ids:
+                bars.remove_task(before)
             task = bars.add_task(step, total=None)
             return lambda done, total: bars.update(task, completed=done, total=total)
 

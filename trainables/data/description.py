@@ -101,6 +101,8 @@ def describe(
     found = {part: statistics(images, begin(f"colours of {part}")) for part, images in parts.items()}
     begin("looking for duplicates")
     groups = find_groups({part: digests(images.pixels) for part, images in parts.items()})
+    if near:
+        begin("comparing pictures")
     pairs = find_near(parts) if near else None
     copies = [copy for group in (*groups, *(pairs or ())) for copy in group]
     return Description(
