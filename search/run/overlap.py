@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import prod
 
+from architectures.errors import one_line
 from search.readable import count
 from search.run.images import part_images
 from search.run.problem import Problem
@@ -33,8 +34,11 @@ def compare_with_test(problem: Problem) -> Met:
         return Met()
     try:
         test = part_images(request, "test", own)
-    except DatasetError as error:  # damaged pixels, no connection, a full disk: a retrain will ask for them again
-        return Met(notes=(f"note: test images were not looked for among the training images, as {error}",))
+    except (
+        DatasetError,
+        OSError,
+    ) as error:  # damaged pixels, no connection, a full disk: a retrain will ask for them again
+        return Met(notes=(f"note: test images were not looked for among the training images, as {one_line(error)}",))
     found = num_known(digests(test.pixels), problem.digests)
     if not found:
         return Met(len(test), 0)
