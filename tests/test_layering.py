@@ -76,13 +76,21 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_showing_a_search_loads_neither_torch_nor_what_draws_and_trains() -> None:
-    found = loaded_by(["search.show.status", "search.show.ranking", "search.show.winners", "search.history.load"])
+    found = loaded_by(
+        [
+            "search.show.status",
+            "search.show.ranking",
+            "search.show.winners",
+            "search.show.dataset",
+            "search.history.load",
+        ]
+    )
     assert {"search", "pandas"} <= found
     assert not found & {"torch", "ray", "optuna", "scipy"}
 
 
 def test_a_page_loads_neither_torch_nor_ray_and_no_library_that_only_some_figures_need() -> None:
-    found = loaded_by(["search.page.page", "search.page.markdown", "search.page.drawing"])
+    found = loaded_by(["search.page.page", "search.page.dataset", "search.page.markdown", "search.page.drawing"])
     assert {"search", "jinja2", "pandas"} <= found
     assert not found & {"torch", "ray", "optuna", "scipy", "matplotlib", "plotly", "aiohttp"}
 

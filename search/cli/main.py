@@ -10,6 +10,7 @@ import click
 from architectures.errors import HpsearchError, one_line
 from search.cli import (
     catalogue,
+    datasets,
     ending,
     following,
     launching,
@@ -59,6 +60,7 @@ for verb in (
     ending.delete,
     catalogue.spaces,
     catalogue.networks,
+    datasets.dataset,
     machines.doctor,
 ):
     cli.add_command(verb)

@@ -1,5 +1,6 @@
 """The verb that writes a search as a page: report."""
 
+import os
 from pathlib import Path
 
 import click
@@ -56,7 +57,7 @@ def report(
         if form == "md":
             from search.page.markdown import markdown
 
-            _write(markdown(views), out)
+            write_page(markdown(views), out, "--out")
             return
         page = page_of(views)
         if figures is not None:
@@ -70,11 +71,28 @@ def report(
                     "several searches, or one of a storage, have no folder for their page: give --out FILE"
                 )
             out = views[0].found.search.folder / "report.html"
-        _write(as_file(page), out)
+        write_page(as_file(page), out, "--out")
 
 
-def _write(text: str, out: Path | None) -> None:
-    """Write a file, whole or not at all, or to standard output; raises OptionError where it cannot be written."""
+def check_place(out: Path, option: str) -> None:
+    """Raise OptionError for a file that could not be written after long work; option: what named it."""
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    if out.is_dir():
+        reason = "it is a folder"
+    elif not above.is_dir():
+        reason = f"{above} is a file"
+    elif not os.access(above, os.W_OK):
+        reason = f"{above} is read-only"
+    else:
+        return
+    raise OptionError(f"cannot write {out}: {reason}; give another {option}")
+
+
+def write_page(text: str, out: Path | None, option: str, *, err: bool = False) -> None:
+    """Write a file, whole or not at all, or to standard output; raises OptionError where it cannot be written.
+
+    option: what named the file. err: whether standard output is a program's, so that standard error is told.
+    """
     from architectures.errors import one_line
     from trainables import files
 
@@ -84,5 +102,6 @@ def _write(text: str, out: Path | None) -> None:
     try:
         files.write(out, text.encode())
     except OSError as error:
-        raise OptionError(f"cannot write {out}: {error.strerror or one_line(error)}; give another --out") from error
-    click.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB; open it in a browser" if out.suffix == ".html" else str(out))
+        raise OptionError(f"cannot write {out}: {error.strerror or one_line(error)}; give another {option}") from error
+    told = f"{out}: {out.stat().st_size / 1e6:.1f} MB; open it in a browser" if out.suffix == ".html" else str(out)
+    click.echo(told, err=err)

@@ -124,6 +124,9 @@ def check_facts(facts: dict[str, Any]) -> None:
     counts = [data["num_train"], data["num_validation"], *(facts[k] for k in ("slots", "threads") if k in facts)]
     if not all(isinstance(count, int) and count > 0 for count in counts):
         raise ValueError(f"images, slots or threads are {counts}")
+    for key in ("duplicates", "num_test_hashed"):  # nor these
+        if not isinstance(data.get(key, 0), int) or data.get(key, 0) < 0:
+            raise ValueError(f"{key} is {data[key]!r}")
     if guessing := data.get("guessing"):  # versions before this one recorded none
         for share in vars(Guess(**guessing)).values():
             if not 0 < finite(share) <= 1:

@@ -178,7 +178,33 @@ class Layers:
     """A row for each layer: layer, operation, output, parameters, flops."""
 
 
-Block = Words | Facts | Sheet | Listing | Layers | Figure
+@dataclass(frozen=True)
+class Picture:
+    """One picture."""
+
+    source: str
+    """Its PNG file as a data URI."""
+    alt: str
+    """What it shows, for those who cannot see it."""
+    size: tuple[int, int]
+    """(width, height) on the page, in pixels."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures side by side, each with a few words below."""
+
+    key: str
+    """Its name on the page."""
+    title: str
+    """A few words above them."""
+    sentence: str
+    """What to see in them."""
+    pictures: tuple[tuple[str, tuple[Picture, ...]], ...]
+    """Words, and the pictures above them."""
+
+
+Block = Words | Facts | Sheet | Listing | Layers | Pictures | Figure
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from search.page.blocks import Axis, Block, Choice, Column, Figure, Layers, Mark
 from search.page.view import View, label
 from search.readable import count, percent
 from trainables import metrics
-from trainables.data.superclasses import SUPERCLASSES
+from trainables.data.superclasses import superclasses_of
 from trainables.predictions import read_predictions
 
 _MOST = 3  # winners that are shown up close
@@ -170,9 +170,8 @@ def _layers(view: View, run: Run) -> Layers | None:
 
 def _order(classes: tuple[str, ...]) -> tuple[list[int], str]:
     """The order of the classes in a matrix, and what it is in words: by superclass where those are known."""
-    supers = {fine: n for n, members in enumerate(SUPERCLASSES.values()) for fine in members}
-    if len(classes) == len(supers) and set(classes) == set(supers):
-        return sorted(range(len(classes)), key=lambda i: (supers[classes[i]], classes[i])), "ordered by superclass"
+    if supers := superclasses_of(classes):
+        return sorted(range(len(classes)), key=lambda i: (supers[i], classes[i])), "ordered by superclass"
     return list(range(len(classes))), "in the dataset's order"
 
 

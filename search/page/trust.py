@@ -20,7 +20,10 @@ def trust(view: View) -> Section:
 def _tests(view: View) -> tuple[str, ...]:
     passes, winners = view.record.test_passes, len(view.tested)
     if not passes:
-        return ("The test set has not been read. Everything so far was compared on validation images.",)
+        told = "The test set has not been read. Everything so far was compared on validation images."
+        if hashed := view.found.search.facts["data"].get("num_test_hashed"):
+            told += f" {count(hashed, 'test image')} were hashed, to find those that are in the training part too."
+        return (told,)
     # One pass for each retrain is what a search needs; further ones were interrupted or repeated.
     told = f"The test set was read {count(passes, 'time')} for {count(winners, 'tested retrain')}."
     more = passes - winners

@@ -29,6 +29,7 @@ from search.run import own_code
 from search.run.drawing import draw_trials
 from search.run.foresee import foresee, wanted
 from search.run.images import found_again, unchanged_images, unchanged_validation
+from search.run.overlap import Met, compare_with_test
 from search.run.prior import NO_PRIOR, read_prior, write_prior
 from search.run.problem import Problem, RequestError, new_problem
 from search.run.progress import Progress, headlines
@@ -67,7 +68,8 @@ def launch(
     names = {request.space, *(config.network.name for config in plan.configs)}
     facts = {"code": own_code.digests(names), "engine": options.engine}
     here = find_machine(options, names, wanted(request))
-    search = _create(results, name, request, _facts(problem, here) | facts, is_shared=storage is not None)
+    met = compare_with_test(problem)
+    search = _create(results, name, request, _facts(problem, here, met) | facts, is_shared=storage is not None)
     try:
         if problem.space.configs:
             # A copy: the search does not change when the list does, and resumes from any folder.
@@ -78,7 +80,7 @@ def launch(
             write_prior(search.folder, problem.prior)
         if storage is not None:
             claims.begin(storage, search.folder)
-        notes = heard(request, problem.samples) if problem.space.function else ()
+        notes = (*met.notes, *(heard(request, problem.samples) if problem.space.function else ()))
         return run(search, here, options, _errand(search, problem, here, request.samples, plan=plan, notes=notes))
     except BaseException as error:
         never_began = isinstance(error, StartError) and storage is None  # the same command may be given again
@@ -199,7 +201,7 @@ def _held_back(plan: Plan) -> tuple[str, ...]:
     )
 
 
-def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
+def _facts(problem: Problem, here: Machine, met: Met) -> dict[str, Any]:
     """What `search.json` says beside the request."""
     images = problem.images
     taken = problem.survey
@@ -208,6 +210,8 @@ def _facts(problem: Problem, here: Machine) -> dict[str, Any]:
         own["validation_fingerprint"] = fingerprint(problem.given)
     if taken is not None:
         own["warnings"] = list(problem.warnings)
+    if met.duplicates is not None:
+        own |= {"duplicates": met.duplicates, "num_test_hashed": met.num_test}
     return {
         "data": {
             "fingerprint": fingerprint(images),

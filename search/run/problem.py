@@ -29,9 +29,11 @@ from search.spaces import Space, find_space
 from search.spaces.drawing import everything
 from search.spaces.lists import read_list
 from trainables.config import Config
+from trainables.data.duplicates import digests
 from trainables.data.find import Survey, survey_of
 from trainables.data.images import Images
 from trainables.data.load import check_test
+from trainables.data.own import Own
 from trainables.data.split import split
 from trainables.data.suspect import warnings_of
 from trainables.fits import check_training
@@ -55,6 +57,8 @@ class Problem:
     """The images of the dataset's own validation part, if it has one."""
     survey: Survey | None = None
     """What a folder of images was taken for; None for a known dataset, and for a search that goes on."""
+    own: Own | None = None
+    """The user's own dataset; None for a known one, and for a search that goes on."""
     first: Space | None = None
     """A list of what is tried before anything is drawn, if there is one."""
     prior: Prior = NO_PRIOR
@@ -90,7 +94,12 @@ class Problem:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What looks wrong with a user's own images; nothing of a known dataset, and of a search that goes on."""
-        return warnings_of(self.images) if self.survey else ()
+        return warnings_of(self.images, self.digests) if self.survey else ()
+
+    @cached_property
+    def digests(self) -> list[bytes]:
+        """A digest of each image's pixels."""
+        return digests(self.images.pixels)
 
     @cached_property
     def guess(self) -> Guess:
@@ -253,6 +262,7 @@ def new_problem(request: Request, *, is_share_asked: bool) -> Problem:
         images,
         given,
         replace(taken, bits=images.bits) if taken else None,
+        own,
         first_of(request, space),
         prior_of(request, space.function, images),
     )

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +133,15 @@ def check_headers(images: Iterable[Encoded], total: int, root: Path, size: tuple
                 sizes.add(upright_size(image))
     faults.refuse(total, root)
     _check_sizes(sizes, root)
+
+
+def header_sizes(images: Iterable[Encoded]) -> Counter[tuple[int, int]]:
+    """How many images have each (width, height), from headers that can be read."""
+    found: Counter[tuple[int, int]] = Counter()
+    for _, _, data in images:
+        with _opened(data) as image:
+            found[upright_size(image)] += 1
+    return found
 
 
 def _check_sizes(sizes: set[tuple[int, int]], root: Path) -> None:

@@ -12,7 +12,7 @@ from trainables.data.images import DatasetError, Images
 from trainables.data.pixels import resize
 from trainables.data.read import TEST_SEED, TEST_SHARE
 from trainables.data.split import split
-from trainables.data.superclasses import SUPERCLASSES
+from trainables.data.superclasses import SUPERCLASSES, superclasses_of
 
 TORCHVISION = {
     "cifar100": "CIFAR100",
@@ -63,8 +63,7 @@ def _read_downloaded(name: str, part: str, data_dir: Path) -> Images:
         raise DatasetError(_by_hand(name, kind, data_dir.resolve(), error)) from error
     if name != "cifar100-coarse":
         return images
-    numbers = {fine: number for number, members in enumerate(SUPERCLASSES.values()) for fine in members}
-    superclass = np.array([numbers[fine] for fine in images.classes], dtype=np.int64)
+    superclass = np.array(superclasses_of(images.classes), dtype=np.int64)
     return Images(images.pixels, superclass[images.labels], tuple(SUPERCLASSES))
 
 

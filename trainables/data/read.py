@@ -1,11 +1,12 @@
 """A part of a user's own images, decoded and checked."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from trainables.data.decode import Encoded, Progress, check_headers, decode, look
+from trainables.data.decode import Encoded, Progress, check_headers, decode, header_sizes, look
 from trainables.data.formats.format import Part, Table
 from trainables.data.images import Images
 from trainables.data.own import Own
@@ -56,6 +57,23 @@ def check_test(own: Own, size: tuple[int, int] | None) -> None:
     """
     test = _rows(own, "test")
     check_headers(test.images(), len(test), own.root, size)
+
+
+def number_of(own: Own, part: Part) -> int:
+    """How many images a part has; none of them is read."""
+    return len(_rows(own, part))
+
+
+def places(own: Own, part: Part, numbers: np.ndarray) -> dict[int, str]:
+    """Where some images of a part lie, by their numbers in it: a file, or a row of one."""
+    wanted = np.unique(numbers)
+    rows = _rows(own, part)
+    return {int(wanted[place]): where for place, where, _ in rows.table.images(rows.rows[wanted])}
+
+
+def sizes(own: Own, part: Part) -> Counter[tuple[int, int]]:
+    """How many images of a part have each (width, height), before they are resized."""
+    return header_sizes(_rows(own, part).images())
 
 
 def _rows(own: Own, part: Part) -> Rows:

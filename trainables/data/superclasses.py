@@ -1,5 +1,7 @@
 """CIFAR-100's superclasses (Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009)."""
 
+from collections.abc import Sequence
+
 #: Each superclass and its five classes, spelled as in the dataset's files and in the order of its coarse labels.
 SUPERCLASSES: dict[str, tuple[str, ...]] = {
     "aquatic_mammals": ("beaver", "dolphin", "otter", "seal", "whale"),
@@ -23,3 +25,12 @@ SUPERCLASSES: dict[str, tuple[str, ...]] = {
     "vehicles_1": ("bicycle", "bus", "motorcycle", "pickup_truck", "train"),
     "vehicles_2": ("lawn_mower", "rocket", "streetcar", "tank", "tractor"),
 }
+
+_NUMBERS = {fine: number for number, members in enumerate(SUPERCLASSES.values()) for fine in members}
+
+
+def superclasses_of(classes: Sequence[str]) -> tuple[int, ...] | None:
+    """The number of each class's superclass; None for classes that are not CIFAR-100's."""
+    if len(classes) != len(_NUMBERS) or set(classes) != set(_NUMBERS):
+        return None
+    return tuple(_NUMBERS[name] for name in classes)

@@ -1,8 +1,6 @@
 """What looks wrong with decoded images although they can be trained on."""
 
-import hashlib
-
-import numpy as np
+from collections.abc import Sequence
 
 from trainables.data.images import Images
 
@@ -10,17 +8,19 @@ FLAT_SHARE = 0.5
 TWIN_SHARE = 0.01  # a few twins are in every large dataset that was gathered by a search
 
 
-def warnings_of(images: Images) -> tuple[str, ...]:
-    """A line for each thing that looks wrong: images of one colour, and the same image in more than one class."""
+def warnings_of(images: Images, digests: Sequence[bytes]) -> tuple[str, ...]:
+    """A line for each thing that looks wrong: images of one colour, and the same image in more than one class.
+
+    digests: of the images' pixels, from `trainables.data.duplicates`.
+    """
     found = []
     flat = int((images.pixels == images.pixels[:, :, :1, :1]).all(axis=(1, 2, 3)).sum())
     if flat >= FLAT_SHARE * len(images):
         found.append(f"{flat:,} of {len(images):,} training images have one colour all over")
     classes: dict[bytes, set[int]] = {}
-    keys = [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images.pixels]
-    for key, label in zip(keys, images.labels.tolist(), strict=True):
+    for key, label in zip(digests, images.labels.tolist(), strict=True):
         classes.setdefault(key, set()).add(label)
-    twins = sum(len(classes[key]) > 1 for key in keys)
+    twins = sum(len(classes[key]) > 1 for key in digests)
     if twins >= TWIN_SHARE * len(images):
         found.append(f"{twins:,} of {len(images):,} training images lie in another class too, the same to the pixel")
     return tuple(found)

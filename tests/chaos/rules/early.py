@@ -156,7 +156,7 @@ RULES = [
         "00001",
     ),
     Rule(
-        rule="the pixels of test images stay unread at launch",
+        rule="a launch does without the pixels of test images",
         input="a header without pixels in test/",
         command=COMMAND,
         breaks=header_alone,

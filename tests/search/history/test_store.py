@@ -88,6 +88,8 @@ def test_a_damaged_search_json_is_named(tmp_path, text):
         (("request", "augment"), "best"),
         (("request", "metric"), "kappa"),
         (("data", "guessing"), {"accuracy": 0.5}),
+        (("data", "duplicates"), "ten"),
+        (("data", "num_test_hashed"), -1),
         (("data", "guessing"), {"accuracy": 1.5, "balanced_accuracy": 0.5}),
         (("request", "dataset"), "a\0b"),
         (("request", "dataset"), "\ud800"),

@@ -1,6 +1,7 @@
 """A search on a user's own images: what the files are taken for, and what is found before anything is trained."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def test_test_labels_that_are_not_shared_are_found_at_launch(tmp_path, secret):
     assert not (tmp_path / "results").exists() and not (tmp_path / "data").exists()
 
 
-def test_test_images_that_cannot_be_used_are_found_at_launch(tmp_path, pets):
+def test_test_images_that_cannot_be_used_are_found_at_launch(tmp_path, pets, capsys):
     good = (pets / "test" / "dog" / "1.png").read_bytes()
     for broken, said in (
         (b"no image", "image must be readable: 1 of 4 .*1.png: not a PNG"),
@@ -158,8 +159,23 @@ def test_test_images_that_cannot_be_used_are_found_at_launch(tmp_path, pets):
         (pets / "test" / "dog" / "1.png").write_bytes(broken)
         with pytest.raises(DatasetError, match=said):
             dry_run(request(pets, tmp_path), results=tmp_path, parallel=1)
-    (pets / "test" / "dog" / "1.png").write_bytes(good[:60])  # a header alone: the test set's pixels stay unread
+    (pets / "test" / "dog" / "1.png").write_bytes(good[:60])  # a header alone: a launch does without the pixels
     assert launch(request(pets, tmp_path), INLINE, results=tmp_path, name="one").reason == "finished"
+    assert "note: test images were not looked for among the training images, as every image" in capsys.readouterr().err
+    assert not {"duplicates", "num_test_hashed"} & set(store.find(tmp_path, "one").facts["data"])
+
+
+def test_test_images_that_are_trained_on_too_are_counted_said_and_kept(tmp_path, pets, capsys):
+    for number, file in enumerate(sorted((pets / "test").rglob("*.png"))):
+        picture(900 + number, size=(16, 16)).save(file)
+    launch(request(pets, tmp_path), INLINE, results=tmp_path, name="none")
+    assert "same to the pixel" not in capsys.readouterr().err
+    shutil.copy(pets / "train" / "dog" / "3.png", pets / "test" / "cat" / "0.png")
+    found = launch(request(pets, tmp_path), INLINE, results=tmp_path, name="one")
+    assert "warning: 1 of 4 test images is in the training part too, the same to the pixel" in capsys.readouterr().err
+    kept = [store.find(tmp_path, name).facts["data"] for name in ("none", "one")]
+    assert [(data["duplicates"], data["num_test_hashed"]) for data in kept] == [(0, 4), (1, 4)]
+    assert found.record.test_passes == 0, "what is hashed is no test pass"
 
 
 def test_test_labels_that_have_changed_are_found_before_a_retrain_trains(tmp_path, secret):

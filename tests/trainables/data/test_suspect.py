@@ -2,12 +2,17 @@
 
 import numpy as np
 
+from trainables.data import suspect
+from trainables.data.duplicates import digests
 from trainables.data.images import Images
-from trainables.data.suspect import warnings_of
 
 
 def images(pixels: np.ndarray) -> Images:
     return Images(pixels, np.arange(len(pixels)) % 2, ("cat", "dog"))
+
+
+def warnings_of(images: Images) -> tuple[str, ...]:
+    return suspect.warnings_of(images, digests(images.pixels))
 
 
 def noise(count: int) -> np.ndarray:

@@ -1,0 +1,46 @@
+"""Test images that a search trains on as well, found at its launch by hashes of their pixels."""
+
+from dataclasses import dataclass
+from math import prod
+
+from architectures.errors import one_line
+from search.readable import count
+from search.run.images import part_images
+from search.run.problem import Problem
+from trainables.data.duplicates import digests, num_known
+from trainables.data.images import DatasetError
+from trainables.data.read import number_of
+
+#: Bytes of test pixels beyond which a launch does not decode them; `hpsearch dataset` does.
+MOST_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Met:
+    """What is known of test images among those that a search trains or compares trials on."""
+
+    num_test: int | None = None
+    """How many test images were hashed; None where they were not."""
+    duplicates: int | None = None
+    """How many of them are the same to the pixel as an image of the training part; None where it is not known."""
+    notes: tuple[str, ...] = ()
+    """What a launch says of it, in lines."""
+
+
+def compare_with_test(problem: Problem) -> Met:
+    """Compare the test images with those of the training part. No network sees them, and a launch does without."""
+    request, own = problem.request, problem.own
+    if own and number_of(own, "test") * prod(problem.images.shape) > MOST_BYTES:
+        return Met()
+    try:
+        test = part_images(request, "test", own)
+    except (
+        DatasetError,
+        OSError,
+    ) as error:  # damaged pixels, no connection, a full disk: a retrain will ask for them again
+        return Met(notes=(f"note: test images were not looked for among the training images, as {one_line(error)}",))
+    found = num_known(digests(test.pixels), problem.digests)
+    if not found:
+        return Met(len(test), 0)
+    told = f"{found:,} of {count(len(test), 'test image')} {'is' if found == 1 else 'are'} in the training part too"
+    return Met(len(test), found, (f"warning: {told}, the same to the pixel (hpsearch dataset shows which)",))
