@@ -19,6 +19,7 @@ from search.cli import (
     retraining,
     serving,
     streams,
+    studying,
     using,
 )
 
@@ -49,6 +50,7 @@ for verb in (
     looking.status,
     looking.list_searches,
     looking.top,
+    studying.answer,
     retraining.retrain,
     using.predict,
     using.export,

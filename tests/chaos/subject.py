@@ -217,19 +217,21 @@ class Subject:
         disturbed = checks.unfinished(before) if disturbed is None else disturbed
         anew = {*anew, *self._owed_still(before)}
         self._owed += [(key, len(before)) for key in anew]
-        opened = next(e.time for e in reversed(before) if isinstance(e, Opened))
+        # The line of the first opening may itself be torn.
+        opened = next((e.time for e in reversed(before) if isinstance(e, Opened)), None)
+        ended = self.session.died or (before[-1].time if before else opened)
         row = Row(
             number=self.number(),
             part=self.part,
             disturbance=disturbance,
             search=self.name,
             interrupted=_describe(Record(before), disturbed),
-            running=not isinstance(before[-1], Closed),
+            running=bool(before) and not isinstance(before[-1], Closed),
             events_before=len(before),
             finished_before=len(checks.finished(before)),
             allowed=checks.allowed(before, disturbed, anew),
             processes_left=processes_left,
-            seconds=round((self.session.died or before[-1].time) - opened, 1),
+            seconds=round(ended - opened, 1) if ended and opened else 0.0,
         )
         self.struck.append(_Struck(row, before, disturbed))
         self.say(f"{row.number:3} {row.part}, {row.search}: {disturbance} ({row.interrupted}; {len(before)} events)")

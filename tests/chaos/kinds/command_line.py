@@ -17,7 +17,8 @@ def options() -> Kind:
     """Verbs with options and values at random; what would begin is only noted."""
     text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
     value = text | st.integers().map(str) | st.floats().map(str) | st.sampled_from(("none", "asha", "digits", FINISHED))
-    reaching = {"--submit", "--storage"}  # these ask around in the network
+    # Those ask around in the network, and these write files under whatever name they are given.
+    reaching = {"--submit", "--storage", "--out", "--figures"}
     flags = {
         name: sorted({flag for option in verb.params for flag in option.opts if flag[0] == "-"} - reaching)
         for name, verb in cli.cli.commands.items()
