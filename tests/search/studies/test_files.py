@@ -70,7 +70,7 @@ def test_a_function_is_a_study_too(tmp_path, monkeypatch):
         (("epochs = 4", "epoch = 4"), "has no field 'epoch'; known: question"),
         (("epochs = 4", ""), "has no epochs; a study needs question, dataset, epochs and arms"),
         (("epochs = 4", "epochs = 'four'"), "epochs must be a whole number of at least 1, got 'four'"),
-        (("question = \"Does momentum help?\"", "question = 3"), "question must be text, got 3"),
+        (('question = "Does momentum help?"', "question = 3"), "question must be text, got 3"),
         (("repeats = 5", "repeats = 0"), "repeats must be a whole number of at least 1, got 0"),
         (("training = {batch_size = 16}", "repeats = 2"), "arm with has repeats of its own; all arms have as many"),
         (("batch_size = 16", "batch = 16"), "arm with is not a configuration: training has no"),

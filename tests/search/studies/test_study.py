@@ -70,7 +70,10 @@ def test_quick_changes_images_epochs_and_the_hyperparameters_that_a_network_has(
         ({"validation": 1.5}, "validation must lie inside (0, 1), got 1.5"),
         ({"measure": "speed"}, "unknown measure 'speed'; known: test_accuracy, val_accuracy, gap"),
         ({"scheduler": "sha"}, "unknown scheduler 'sha'"),
-        ({"published": (Published(arm="three", value=0.5),)}, "published for arm 'three', which it has not; known: one"),
+        (
+            {"published": (Published(arm="three", value=0.5),)},
+            "published for arm 'three', which it has not",
+        ),
         ({"published": (Published(arm="one", value=54.0),)}, "is a fraction of one, such as 0.54; one has 54.0"),
         ({"published": (Published(arm="one", value=0.5, dataset="mnist"),)}, "known: digits"),
     ],
