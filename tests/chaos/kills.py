@@ -76,6 +76,7 @@ RETRAINED = [
 #: How often at most a boundary is passed before it kills; else once.
 MOST_PASSAGES = {**dict.fromkeys([*EARLY, *MIDDLE], 2), "before ended": 1, "after ended": 1}
 NUM_UNIFORM = 14
+MOST_TEARS = 5  # of a search
 MOST_SEARCHES = 12  # to come to all of them
 NUM_WORKERS = 20
 NUM_NODES = 5
@@ -192,16 +193,20 @@ def workers(chaos: Chaos) -> None:
 def torn(chaos: Chaos) -> None:
     """Torn writes, each after a SIGKILL of the driver."""
     tears = chaos.rng.sample(TEARS, len(TEARS))
-    for number, some in enumerate((tears[::2], tears[1::2]), 1):
+    for number in range(1, MOST_SEARCHES + 1):
         subject = chaos.subject("torn", f"torn-{number}", ONE_SLOT)
-        for place, tear in some:
+        for place, tear in tears[:MOST_TEARS]:
             words = subject.strike(place, MOST_PASSAGES[place])
-            if not words:
-                raise ChaosError(f"{subject.name} came to its end before {place}")
+            if not words:  # it came to its end before; the next search has what is left
+                break
+            tears.pop(0)
             chaos.home.left_behind()
             what, anew = tear(subject.folder, Record(subject.events), chaos.rng)
             subject.note_death(f"{what} ({words})", anew)
         chaos.keep(subject.finish())
+        if not tears:
+            return
+    raise ChaosError(f"{MOST_SEARCHES} searches came to their ends before {tears[0][0]}")
 
 
 def disk(chaos: Chaos) -> None:
