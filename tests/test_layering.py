@@ -122,8 +122,9 @@ ROOMS = {
     "machines": set(),
     "forecast": {"machines", "samplers"},
     "run": {"history", "spaces", "samplers", "schedulers", "storage", "machines", "forecast"},
-    "show": {"history", "spaces", "forecast", "schedulers"},
-    "page": {"history", "show", "schedulers"},
+    "studies": {"history", "spaces", "schedulers"},
+    "show": {"history", "spaces", "forecast", "schedulers", "studies"},
+    "page": {"history", "show", "schedulers", "studies"},
     "follow": {"history"},
     "use": {"history", "run"},
 }

@@ -41,6 +41,7 @@ def _vary(
     norm: str = "published",
     conv_dropout: float | None = None,
     conv_widths: Sequence[int] | None = None,
+    flat_dropout: float | None = None,
     head_dropout: float | None = None,
     head_widths: Sequence[int] | None = None,
 ) -> Network:
@@ -51,6 +52,7 @@ def _vary(
     pool: "max" or "average" in place of every published pooling; a unit that does not pool stays so.
     norm: batch norm after every convolution and hidden layer ("everywhere") or after none of them ("none").
     conv_dropout: probability of dropout after every unit, or after those that pool (`Plain.dropout_after`).
+    flat_dropout: probability of dropout before the first hidden layer.
     head_dropout: probability of dropout after every hidden layer, or before the classifier where no layer is hidden.
     head_widths: widths of the hidden layers, before the width factor.
     conv_widths: channels of each unit, before the width factor.
@@ -58,7 +60,8 @@ def _vary(
     check_choice("pool", pool, POOLS)
     check_choice("norm", norm, NORMS)
     check_factor("width", width)
-    for key, dropout in (("conv_dropout", conv_dropout), ("head_dropout", head_dropout)):
+    given = (("conv_dropout", conv_dropout), ("flat_dropout", flat_dropout), ("head_dropout", head_dropout))
+    for key, dropout in given:
         if dropout is not None:
             check_dropout(dropout, key)
     channels = [unit.channels for unit in published.units] if conv_widths is None else _channels(published, conv_widths)
@@ -88,7 +91,9 @@ def _vary(
         )
         for dense in hidden
     )
-    before = head.dropout if head_dropout is None or hidden else head_dropout
+    before = head.dropout if flat_dropout is None else flat_dropout
+    if head_dropout is not None and not hidden:
+        before = head_dropout
     return Network(blocks=units, head=replace(head, hidden=hidden, dropout=before))
 
 

@@ -12,6 +12,7 @@ from search.cli import options
 from search.cli.sections import Sections
 from search.cli.serving import beside
 from search.cli.sessions import SESSION, conclude, dataset_of, options_of, session_options, take_up
+from search.cli.studying import launch_study, show_forecast
 from search.cli.types import MOST_EPOCHS, MOST_PIXELS, MOST_THREADS, Count, Duration, OptionError, Real
 from search.history.metric import ACCURACY, METRICS
 from search.history.request import PRECISIONS
@@ -20,13 +21,15 @@ from search.samplers import HEARS, LEARNING, SAMPLERS
 from search.schedulers import SCHEDULERS
 from trainables.augmentation import PRESETS
 
+_BY_USER = ParameterSource.COMMANDLINE
 SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configurations, or package.module:function."
 
 
 #: The options by what they are about.
 SECTIONS = {
     "What is searched": (
-        "space", "samples", "budget", "epochs", "first", "warm-start", "sampler", "hears", "metric", "seed", "augment",
+        "space", "study", "repeats", "quick", "samples", "budget", "epochs", "first", "warm-start", "sampler", "hears",
+        "metric", "seed", "augment",
     ),
     "What is stopped early": ("scheduler", "grace-period", "reduction-factor", "keep"),
     "Images": ("dataset", "label", "image", "limit-train", "image-size", "validation", "data-dir"),
@@ -45,6 +48,14 @@ SECTIONS = {
     help=SPACE_HELP,
     shell_complete=options.from_names(options.space_names),
 )
+@click.option(
+    "--study",
+    metavar="NAME",
+    help="Ask a study's question instead (hpsearch spaces), or that of a .toml file or package.module:function.",
+    shell_complete=options.from_names(options.study_names),
+)
+@click.option("--repeats", type=Count(min=1), help="Trainings of each of a study's arms.  [default: the study's]")
+@click.option("--quick", is_flag=True, help="A study on fewer images and epochs: minutes instead of hours.")
 @click.option("--samples", type=Count(min=1), help="Trials to draw.  [default: 60, or the whole list]")
 @click.option(
     "--budget",
@@ -130,6 +141,9 @@ SECTIONS = {
 @click.option("--dry-run", is_flag=True, help="Show what the search would draw and cost; train nothing.")
 @options.results
 def launch(
+    study: str | None,
+    repeats: int | None,
+    quick: bool,
     samples: int | None,
     budget: float | None,
     data_dir: Path,
@@ -154,6 +168,7 @@ def launch(
     hpsearch launch --sampler gp --scheduler halving --samples 40     guided draws: as good with fewer epochs
     hpsearch launch --sampler gp --first mine.jsonl               your own configurations first
     hpsearch launch --sampler tpe --warm-start my-search          begins with what that search has found
+    hpsearch launch --study batch-norm --quick                    a published experiment again, in minutes
     hpsearch launch --samples 60 --serve                          and a page that shows how it goes
     hpsearch launch --samples 60 --dry-run                        what that would draw and cost
     hpsearch launch --address 10.0.0.5:6379                       on a cluster that this machine is a node of
@@ -161,7 +176,6 @@ def launch(
     """
     from search.history.store import Request, check_new, find
     from search.run.foresee import affordable
-    from search.run.foresee import dry_run as calculate
     from search.run.launch import default_name
     from search.run.launch import launch as begin
     from search.samplers.make import with_hearing
@@ -169,6 +183,17 @@ def launch(
     from search.spaces import find_space
 
     how = {option: asked.pop(option) for option in SESSION}
+    if study is not None:
+        context = click.get_current_context()
+        values = {**asked, "samples": samples, "budget": budget, "submit": submit}
+        by_user = {key: values[key] for key in values if context.get_parameter_source(key) is _BY_USER}
+        launch_study(
+            study, {**asked, "data_dir": str(data_dir.absolute())}, by_user, options_of(**how), repeats=repeats,
+            quick=quick, search=name, results=results, storage=storage, is_served=is_served, dry_run=dry_run,
+        )  # fmt: skip
+        return
+    if repeats is not None or quick:
+        raise OptionError(f"{'--quick' if quick else '--repeats'} is for a study: name one with --study")
     if is_served and (submit is not None or dry_run):
         raise OptionError(
             f"--serve shows a search that this machine runs; {'--submit' if submit else '--dry-run'} runs none"
@@ -203,20 +228,19 @@ def launch(
         job.submit(submit, words, request, name, storage=storage, results=results)
         return
     source = click.get_current_context().get_parameter_source("validation")
-    share = {"is_share_asked": source is ParameterSource.COMMANDLINE}
+    is_share_asked = source is _BY_USER
     if budget is not None:
-        request = replace(request, samples=affordable(request, budget, parallel=how["parallel"], **share))
+        request = replace(
+            request, samples=affordable(request, budget, parallel=how["parallel"], is_share_asked=is_share_asked)
+        )
         click.echo(f"{duration(budget)} are enough for {count(request.samples, 'sample')}", err=True)
     if dry_run:
-        from search.show.forecast import print_forecast
-
-        found = calculate(request, results=results, parallel=how["parallel"], **share)
-        for line in found.notes:
-            click.echo(line)
-        print_forecast(request, found.search, found.schedulers)
+        show_forecast(request, results, how["parallel"], is_share_asked=is_share_asked)
         return
     with beside(results) if is_served else nullcontext():
-        outcome = begin(request, options_of(**how), results=results, name=name, storage=storage, **share)
+        outcome = begin(
+            request, options_of(**how), results=results, name=name, storage=storage, is_share_asked=is_share_asked
+        )
     conclude(outcome, results)
 
 

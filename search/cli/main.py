@@ -20,6 +20,7 @@ from search.cli import (
     retraining,
     serving,
     streams,
+    studying,
     using,
 )
 
@@ -50,6 +51,7 @@ for verb in (
     looking.status,
     looking.list_searches,
     looking.top,
+    studying.answer,
     retraining.retrain,
     using.predict,
     using.export,

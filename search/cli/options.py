@@ -119,6 +119,13 @@ def space_names() -> Iterable[str]:
     return SPACES
 
 
+def study_names() -> Iterable[str]:
+    """The built-in studies."""
+    from search.studies import STUDIES
+
+    return STUDIES
+
+
 def network_names() -> Iterable[str]:
     """The families of networks."""
     from architectures.families import FAMILIES

@@ -135,6 +135,8 @@ def conclude(outcome: Any, results: Path) -> None:
     from search.history import store
     from search.history.load import read_search
     from search.show import ranking
+    from search.show.answers import print_answer
+    from search.studies.answer import answer
 
     name, dataset = outcome.search.name, outcome.search.request.dataset
     moved = f" --dataset {shlex.quote(dataset)}" if dataset != store.find(results, name).request.dataset else ""
@@ -142,9 +144,13 @@ def conclude(outcome: Any, results: Path) -> None:
         if outcome.detail:
             click.echo(f"{name} is finished: {outcome.detail}", err=True)
         loaded = read_search(results, name)
-        ranking.print_top(loaded, ranking.top(loaded, 3))
-        winners = f"{command_line('retrain', name, results)} --top 3{moved}"
-        click.echo(f"next: {command_line('top', name, results)}, {winners}")
+        if loaded.search.facts.get("study", {}).get("arms"):
+            print_answer(answer(loaded))
+            click.echo(f"next: {command_line('answer', name, results)}, {command_line('report', name, results)}")
+        else:
+            ranking.print_top(loaded, ranking.top(loaded, 3))
+            winners = f"{command_line('retrain', name, results)} --top 3{moved}"
+            click.echo(f"next: {command_line('top', name, results)}, {winners}")
         if failed := sum(run.state == "failed" for run in loaded.record.trials):
             all_trials = count(len(loaded.record.trials), "trial")
             click.echo(f"{failed} of {all_trials} failed: {command_line('status', name, results)}", err=True)

@@ -172,6 +172,8 @@ class Asked(OfRun):
     """The fold, from 1, that a finalist's run leaves out of its images and is validated on; None of other runs."""
     folds: int | None = may(is_count)
     """How many folds there are."""
+    kept: bool | None = may(is_flag)
+    """Whether its network is kept and tested when all are trained, as those of a study's trials are."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,18 +59,28 @@ class Run:
         return network["name"] + (f" ×{width:g}" if isinstance(width, int | float) and width != 1.0 else "")
 
     @property
+    def is_kept(self) -> bool:
+        """Whether its network is kept and tested: of retrains, and of a study's trials."""
+        return self.asked.fold is None and (self.key[1] > 0 or bool(self.asked.kept))
+
+    @property
     def retrained(self) -> bool:
-        """Whether this is a retrain whose weights are on disk: they are written before its last line."""
-        return self.key[1] > 0 and self.asked.fold is None and self.state is State.DONE
+        """Whether its network is on disk, to be tested: it is written before the run's last line."""
+        return self.is_kept and self.state is State.DONE
+
+    @property
+    def last(self) -> Measured | None:
+        """The measurement of the network that it left, or has by now: the best epoch's where it stops early."""
+        if self.config["training"].get("patience") is not None and self.best is not None:
+            return self.best
+        return self.measurements[-1] if self.measurements else None
 
     @property
     def left_out(self) -> float | None:
         """Of a finalist's run that is done, the value of the network that it left, on the fold that was left out."""
         if self.state is not State.DONE or self.asked.fold is None:
             return None
-        stops_early = self.config["training"].get("patience") is not None
-        kept = self.best if stops_early else self.measurements[-1]
-        return kept.value if kept else None
+        return self.last.value if self.last else None
 
     @property
     def best(self) -> Measured | None:

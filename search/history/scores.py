@@ -16,12 +16,12 @@ from trainables.predictions import read_predictions
 
 
 def tested(record: Record) -> list[Run]:
-    """The retrains that have been tested, by trial and repeat."""
-    return [run for run in record.retrains if run.test is not None]
+    """The runs that have been tested, by trial and repeat: retrains, and a study's trials."""
+    return [run for _, run in sorted(record.runs.items()) if run.test is not None]
 
 
 def table(folder: Path, record: Record) -> pd.DataFrame:
-    """One row for each tested retrain, from its stored predictions; accuracies are fractions of one."""
+    """One row for each tested run, from its stored predictions; accuracies are fractions of one."""
     rows = []
     for run in tested(record):
         labels, probabilities, _ = read_predictions(retrain_folder(folder, run))

@@ -57,7 +57,12 @@ def page_of(views: list[View]) -> Page:
     if len(views) > 1:
         return Page(" · ".join(view.name for view in views), "", (sides(views),))
     view = views[0]
-    return Page(view.name, view.found.state, tuple(section(view) for section in _SECTIONS))
+    first: list[Section] = []
+    if "study" in view.found.search.facts:
+        from search.page.asked import asked  # imported late, as it brings SciPy
+
+        first.append(asked(view))
+    return Page(view.name, view.found.state, (*first, *(section(view) for section in _SECTIONS)))
 
 
 def as_file(page: Page) -> str:

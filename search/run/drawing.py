@@ -7,7 +7,7 @@ from search.history.record import Record, Run
 from search.run.driver import Driver
 from search.run.problem import Problem
 from search.samplers.hearing import WAVE
-from search.samplers.sampler import Draw, Sampler, derive_seed, history_json
+from search.samplers.sampler import Draw, Sampler, history_json
 
 Source = Callable[[Driver], Iterator[Run | None]]
 """Yields the runs to train, and None for not before one that is at work has ended."""
@@ -25,7 +25,8 @@ def draw_trials(problem: Problem, order: Sequence[int]) -> Source:
             **{**history_json(drawn), "config": config.to_json()},
             parameters=costs.parameters,
             flops=costs.flops,
-            seed=derive_seed(problem.request.seed, trial),
+            seed=problem.seed_of(trial),
+            kept=bool(problem.space.arms) or None,
         )
 
     return source_of(problem.sampler(), order, ask, in_waves=problem.request.hears == "waves")

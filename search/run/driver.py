@@ -144,7 +144,7 @@ class Driver:
             config=run.config,
             seed=asked.seed,
             resume_from=self.shelf.usable(run),
-            weights=repeat > 0 and asked.fold is None,
+            weights=run.is_kept,
             fold=(asked.fold, asked.folds, self._split_seed) if asked.fold and asked.folds else None,
             deadline=self.deadline,
             micro_batch=run.micro_batch,

@@ -16,6 +16,7 @@ from search.run.problem import RequestError, new_problem
 from search.run.rehearsal import heard, rehearse
 from search.samplers.make import with_hearing
 from search.schedulers import SCHEDULERS
+from search.spaces import Space
 
 MOST_AFFORDED = 1000  # samples that a budget buys at most
 PLAYED_TRIALS = 300  # for each number of samples that is tried, in as many searches as that makes
@@ -34,9 +35,19 @@ class Foreseen:
     """What it would cost with each scheduler and that one's defaults; with its own as it was asked for."""
 
 
-def dry_run(request: Request, *, results: Path, parallel: int | None, is_share_asked: bool = False) -> Foreseen:
-    """What the search would be; nothing is left on disk but the dataset's cache. TPE's draws are its first ones."""
-    problem = new_problem(with_hearing(request), is_share_asked=is_share_asked)
+def dry_run(
+    request: Request,
+    *,
+    results: Path,
+    parallel: int | None,
+    is_share_asked: bool = False,
+    listed: Space | None = None,
+) -> Foreseen:
+    """What the search would be; nothing is left on disk but the dataset's cache. TPE's draws are its first ones.
+
+    listed: the arms of a study, if it is one.
+    """
+    problem = new_problem(with_hearing(request), is_share_asked=is_share_asked, listed=listed)
     here = machine.find(parallel, wanted(request))
     plan = problem.plan()
     speeds = calibrate(plan.configs, problem.images, here)

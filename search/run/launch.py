@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -27,6 +27,7 @@ from search.machines.machine import Machine, StartError
 from search.readable import count as count_of
 from search.run import own_code
 from search.run.drawing import draw_trials
+from search.run.driver import Driver
 from search.run.foresee import foresee, wanted
 from search.run.images import found_again, unchanged_images, unchanged_validation
 from search.run.overlap import Met, compare_with_test
@@ -35,9 +36,10 @@ from search.run.problem import Problem, RequestError, new_problem
 from search.run.progress import Progress, headlines
 from search.run.rehearsal import heard
 from search.run.session import Errand, Options, Outcome, find_machine, finished_before, run
+from search.run.testing import test_all
 from search.samplers.make import with_hearing
 from search.schedulers.scheduler import scheduler_of, with_defaults
-from search.spaces import find_space
+from search.spaces import Space, find_space
 from search.spaces.lists import read_list, write_list
 from search.storage import claims, note
 from trainables import files, limits
@@ -55,18 +57,23 @@ def launch(
     name: str | None,
     storage: str | None = None,
     is_share_asked: bool = False,
+    listed: Space | None = None,
+    study: dict[str, Any] | None = None,
 ) -> Outcome:
     """Begin a search and run it. Raises one of the named errors before anything is left on disk.
 
     storage: where its record and checkpoints are kept as well, for another machine to go on with.
     is_share_asked: whether the user wants a share of train held out, which a dataset's own validation images forbid.
+    study: of a search that is a study, what is recorded of it; listed: its arms and their repeats, if it has arms.
     """
     request, options = with_hearing(with_defaults(request)), options.settled({})
-    problem = new_problem(request, is_share_asked=is_share_asked)
+    problem = new_problem(request, is_share_asked=is_share_asked, listed=listed)
     # Drawn before anything is on disk, so that a space that fails leaves no search behind.
     plan = problem.plan()
     names = {request.space, *(config.network.name for config in plan.configs)}
-    facts = {"code": own_code.digests(names), "engine": options.engine}
+    facts: dict[str, Any] = {"code": own_code.digests(names), "engine": options.engine}
+    if study is not None:
+        facts["study"] = study
     here = find_machine(options, names, wanted(request))
     met = compare_with_test(problem)
     search = _create(results, name, request, _facts(problem, here, met) | facts, is_shared=storage is not None)
@@ -97,6 +104,7 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
     request, options = search.request, options.settled(search.facts)
     listed = search.folder / LIST
     space = find_space(str(listed) if listed.exists() else request.space)
+    space = replace(space, arms=tuple(search.facts.get("study", {}).get("arms", ())))
     record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
     before = record.samples or request.samples
     names = {request.space, *(run.config["network"]["name"] for run in record.trials)}
@@ -166,6 +174,9 @@ def _errand(
 
         return Calibration(plan.configs, here.slots, hear)
 
+    def after(driver: Driver, progress: Progress) -> None:
+        test_all(driver, search, driver.record.trials, here, progress)
+
     request = problem.request
     return Errand(
         what="trial",
@@ -180,6 +191,7 @@ def _errand(
         validation=problem.validation,
         samples=samples,
         calibration=calibration,
+        after=after,
     )
 
 

@@ -23,7 +23,7 @@ from search.run.prior import NO_PRIOR, Prior, prior_of
 from search.samplers.first import draw_of
 from search.samplers.make import history_of, make_sampler
 from search.samplers.optuna_sampler import key_of
-from search.samplers.sampler import Draw, Sampler
+from search.samplers.sampler import Draw, Sampler, derive_seed
 from search.schedulers.scheduler import scheduler_of
 from search.spaces import Space, find_space
 from search.spaces.drawing import everything
@@ -155,13 +155,16 @@ class Problem:
     def check_list(self) -> None:
         """Raise RequestError for a line of a list that these images cannot be trained with."""
         for listed in (self.space, *([self.first] if self.first else [])):
-            for number, config in zip(listed.lines, listed.configs, strict=True):
+            for place, config in zip(listed.places, listed.configs, strict=True):
                 try:
                     self.check(config)
                 except ValueError as error:
-                    raise RequestError(
-                        f"{listed.name}, line {number} is impossible for these images: {error}"
-                    ) from error
+                    raise RequestError(f"{listed.name}, {place} is impossible for these images: {error}") from error
+
+    def seed_of(self, trial: int) -> int:
+        """The seed of a trial's training; a study's arms share those of its repeats."""
+        arms = self.space.arms
+        return derive_seed(self.request.seed, trial // len(arms) if arms else trial)
 
     def complete(self, config: Config) -> Config:
         """A drawn configuration with the request's epochs and augmentation where it has none of its own."""
@@ -243,10 +246,13 @@ def first_of(request: Request, space: Space) -> Space | None:
     return found
 
 
-def new_problem(request: Request, *, is_share_asked: bool) -> Problem:
-    """A new search's problem; raises one of the named errors for what cannot be searched."""
+def new_problem(request: Request, *, is_share_asked: bool, listed: Space | None = None) -> Problem:
+    """A new search's problem; raises one of the named errors for what cannot be searched.
+
+    listed: the arms of a study, if it is one; else the request's space is looked up.
+    """
     scheduler_of(request, request.samples)  # a wrong option is said before the images are read
-    space = find_space(request.space)
+    space = listed or find_space(request.space)
     own = own_dataset(request)
     taken = survey_of(own) if own else None
     if taken and taken.validation and is_share_asked:

@@ -3,33 +3,27 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
-
-from architectures.errors import one_line
 from search import readable
-from search.history.events import Ended, State, Tested, Testing, parse
+from search.history.events import State, parse
 from search.history.ledger import read
 from search.history.record import Key, Record, Run, rank
-from search.history.store import Search, retrain_folder
-from search.machines.machine import Machine
+from search.history.store import Search
 from search.run import finalists, own_code
 from search.run.asking import ask
 from search.run.driver import Driver
 from search.run.finalists import Finals
-from search.run.images import found_again, part_images, unchanged_images, unchanged_validation
+from search.run.images import found_again, unchanged_images, unchanged_validation
 from search.run.problem import Problem, RequestError, cost_of
-from search.run.progress import Progress
 from search.run.session import Errand, Options, Outcome, find_machine, run
+from search.run.testing import test_all
 from search.run.widen import widened
 from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space
 from trainables.config import Config
 from trainables.data.find import survey_of
-from trainables.data.images import Images, fingerprint
+from trainables.data.images import Images
 from trainables.data.own import Own
 from trainables.data.split import fold
-from trainables.resident import Resident
-from trainables.saved_network import NetworkError, load_network, test_pass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +109,9 @@ def retrain(
         scheduler=make_scheduler("none", max_t=how.epochs, samples=len(best)),
         train=train,
         validation=validation,
-        after=lambda driver, progress: _test(driver, search, retrains(driver.record), here, progress, how.flips),
+        after=lambda driver, progress: test_all(
+            driver, search, retrains(driver.record), here, progress, flips=how.flips
+        ),
     )
     outcome = run(search, here, options, errand)
     return outcome, retrains(outcome.record)
@@ -161,39 +157,3 @@ def _config_of(winner: Run, how: Again) -> Config:
     """A winner's configuration as it is trained again; its own patience is for the search."""
     config = widened(Config.from_json(winner.config), how.width)
     return config.with_training(epochs=how.epochs, patience=how.patience)
-
-
-def _test(driver: Driver, search: Search, runs: list[Run], here: Machine, progress: Progress, flips: bool) -> None:
-    """The test set is read here and nowhere else, once for each retrained network that has not been tested so.
-
-    That it is read is recorded before it is, so a pass that a kill interrupts counts as well as the one after it.
-    """
-    waiting = [run for run in runs if run.retrained and (run.test is None or bool(run.test.flips) != flips)]
-    if not waiting:
-        return
-    test = part_images(search.request, "test")
-    torch.set_num_threads(here.threads * here.slots)
-    device = here.device if torch.cuda.is_available() else "cpu"  # the GPUs of a cluster may be elsewhere
-    resident, digest = Resident.of(test, device), fingerprint(test)
-    for each in waiting:
-        progress.say(f"testing {each.key[0]}-{each.key[1]} on {len(test):,} test images")
-        folder, (trial, repeat) = retrain_folder(search.folder, each), each.key
-        try:
-            network = load_network(folder, device, run_own_code=True)
-        except (NetworkError, FileNotFoundError) as error:  # damaged since it was written: to be trained again
-            reason = one_line(error)
-            driver.append(Ended(trial=trial, repeat=repeat, attempt=each.attempt, state=State.FAILED, reason=reason))
-            continue
-        driver.append(Testing(trial=trial, repeat=repeat))
-        correct, balanced = test_pass(network, folder, resident, here.precision, flips=flips)
-        driver.append(
-            Tested(
-                trial=trial,
-                repeat=repeat,
-                correct=correct,
-                balanced_accuracy=balanced,
-                images=len(test),
-                fingerprint=digest,
-                flips=flips or None,
-            )
-        )

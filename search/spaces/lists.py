@@ -27,7 +27,7 @@ def read_list(path: Path) -> Space:
             raise SpaceError(f"{path}, line {number} is not a configuration: {error}") from error
     if not configs:
         raise SpaceError(f"{path} holds no configuration; give one JSON object a line")
-    return Space(str(path), configs=tuple(configs.values()), lines=tuple(configs))
+    return Space(str(path), configs=tuple(configs.values()), places=tuple(f"line {number}" for number in configs))
 
 
 def write_list(space: Space) -> bytes:

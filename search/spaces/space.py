@@ -29,8 +29,10 @@ class Space:
     """What draws; None for a list."""
     configs: tuple[Config, ...] = ()
     """The list."""
-    lines: tuple[int, ...] = ()
-    """The line of the file on which each configuration of the list stands, from 1."""
+    places: tuple[str, ...] = ()
+    """Where each configuration of the list stands, for errors: "line 3", from 1."""
+    arms: tuple[str, ...] = ()
+    """Of a study's list, the names of what it compares: its first configurations, of which all others are repeats."""
 
 
 SPACES: dict[str, Function] = {}

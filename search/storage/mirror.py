@@ -177,10 +177,9 @@ class Mirror:
 
 
 def _retrained(folder: Path, events: list[Event]) -> list[Path]:
-    """The folders of the retrains whose weights or predictions these events announce."""
+    """The folders of the runs whose weights or predictions these events announce."""
     told = [
-        each
-        for each in events
-        if isinstance(each, Tested) or (isinstance(each, Measured) and each.repeat and each.state is State.DONE)
+        each for each in events if isinstance(each, Tested) or (isinstance(each, Measured) and each.state is State.DONE)
     ]
-    return [folder / "retrain" / f"{each.trial}-{each.repeat}" for each in told]
+    folders = (folder / "retrain" / f"{each.trial}-{each.repeat}" for each in told)
+    return [each for each in folders if each.exists()]  # of a search's own trials nothing is kept

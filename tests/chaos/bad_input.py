@@ -36,6 +36,7 @@ from rules import (
     pixels,
     requests,
     spaces,
+    studies,
     surroundings,
     taken,
     understood,
@@ -46,7 +47,7 @@ from workplace import Workplace
 
 GROUPS = (
     *(command_line, spaces, own_code, requests, ledgers, checkpoints, weights, datasets, archives, generated),
-    *(taken, understood, pixels, surroundings, limits, moved, names, early, endings, packed, choices),
+    *(taken, understood, pixels, surroundings, limits, moved, names, early, endings, packed, choices, studies),
 )
 COLUMNS = ("group", "rule", "input", "exit_code", "message", "lost_records", "seconds", "outcome")
 

@@ -1,0 +1,111 @@
+"""Studies: the searches that `launch --study` begins, and the verb that answers them."""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from search.cli import options
+from search.cli.serving import beside
+from search.cli.sessions import conclude, dataset_of
+
+
+def launch_study(
+    name: str,
+    asked: Mapping[str, Any],
+    given: Mapping[str, Any],
+    session: Any,
+    *,
+    repeats: int | None,
+    quick: bool,
+    search: str | None,
+    results: Path,
+    storage: str | None,
+    is_served: bool,
+    dry_run: bool,
+) -> None:
+    """Run a study: a search for each part of it, one after the other.
+
+    asked: the fields of a request as the command line has them. given: those that the user gave. session: how it runs.
+    search: the name of its search; those of several parts have the part behind it.
+    """
+    from search.history.store import Request, check_new
+    from search.run.launch import launch as begin
+    from search.schedulers.scheduler import scheduler_of
+    from search.studies import find_study
+    from search.studies.preset import presets
+
+    found = presets(find_study(name), given, repeats=repeats, quick=quick)
+    searches = []
+    for preset in found:
+        named = search if search is None or len(found) == 1 else f"{search}-{Path(preset.facts['part']).name}"
+        if named is not None:
+            check_new(results, named)
+        words = {**asked, **preset.words}
+        request = Request(**words | {"dataset": dataset_of(words["dataset"])})
+        scheduler_of(request, request.samples)  # refuses options that are not the scheduler's
+        searches.append((named, request, preset))
+    for named, request, preset in searches:
+        if dry_run:
+            show_forecast(request, results, session.parallel, listed=preset.listed)
+            continue
+        with beside(results) if is_served else nullcontext():
+            outcome = begin(
+                request,
+                session,
+                results=results,
+                name=named,
+                storage=storage,
+                is_share_asked="validation" in given,
+                listed=preset.listed,
+                study=dict(preset.facts),
+            )
+        conclude(outcome, results)
+
+
+def show_forecast(request: Any, results: Path, parallel: int | None, **more: Any) -> None:
+    """What a launch would draw and cost, on the terminal."""
+    from search.run.foresee import dry_run
+    from search.show.forecast import print_forecast
+
+    found = dry_run(request, results=results, parallel=parallel, **more)
+    for line in found.notes:
+        click.echo(line)
+    print_forecast(request, found.search, found.schedulers)
+
+
+@click.command()
+@click.argument("searches", nargs=-1, shell_complete=options.searches)
+@options.as_json
+@options.results
+def answer(searches: tuple[str, ...], as_json: bool, results: Path) -> None:
+    """What a study found, beside what was published.
+
+    Means over repeats with standard deviations and 95 % intervals, and every arm's difference to the first, by the
+    repeats that share their seeds.
+
+    \b
+    hpsearch launch --study batch-norm --quick      asks
+    hpsearch answer                                 the newest study
+    hpsearch answer mine-fine mine-coarse           both parts of one
+    """
+    from search.history.load import read_search
+    from search.history.store import find_all
+    from search.show.answers import print_answer
+    from search.studies import StudyError
+    from search.studies.answer import answer as ask
+
+    if not searches:
+        studies = [each.name for each in find_all(results) if "study" in each.facts]
+        if not studies:
+            raise StudyError(f"there is no study in {results} yet; begin one with hpsearch launch --study NAME")
+        searches = (studies[-1],)
+    found = [ask(read_search(results, name)) for name in searches]
+    if as_json:
+        options.emit([asdict(each) for each in found])
+        return
+    for each in found:
+        print_answer(each)

@@ -1,0 +1,116 @@
+"""What a study asked and found: its arms with intervals and published figures, and a grid where its arms are one."""
+
+from search.page.blocks import Axis, Block, Column, Figure, Mark, Rows, Section, Sheet, Table, Words
+from search.page.view import View
+from search.readable import percent
+from search.studies.answer import Answer, answer
+from search.studies.study import MEASURES, StudyError
+
+
+def asked(view: View) -> Section:
+    """The section of a search that is a study."""
+    try:
+        found = answer(view.found)
+    except StudyError as error:  # nothing has ended yet
+        question = view.found.search.facts["study"]["question"]
+        return Section("asked", "What was asked", (Words("answer", (question, str(error))),))
+    facts, measure = found.facts, found.facts["measure"]
+    source = f" ({facts['source']})" if facts["source"] else ""
+    rows = _rows(found)
+    blocks: list[Block] = [Words("answer", (f"{facts['question']}{source}", *found.lines)), _figure(found, rows)]
+    if grid := _grid(found):
+        blocks.append(grid)
+    columns = (
+        Column("arm", "arm"),
+        Column("runs", "repeats", "count"),
+        Column("value", MEASURES[measure], "percent"),
+        Column("std", "± over repeats", "percent"),
+        Column("low", "from", "percent"),
+        Column("high", "to", "percent"),
+        Column("published", "published", "percent"),
+        Column("difference", "minus the first", "percent"),
+        Column("difference_low", "from", "percent"),
+        Column("difference_high", "to", "percent"),
+        Column("gap", "train − val", "percent"),
+        Column("test_accuracy", "test accuracy", "percent"),
+        Column("seconds", "time", "seconds"),
+    )
+    table = Table(columns, [{column.name: row[column.name] for column in columns} for row in rows])
+    blocks.append(Sheet("arms", "The arms", table, "Intervals are 95 %; differences are of the repeats that share a seed."))
+    return Section("asked", "What was asked", tuple(blocks))
+
+
+def _rows(found: Answer) -> Rows:
+    """The answer's rows, with what is compared as `value`, and a published figure only where it is of that."""
+    measure = found.facts["measure"]
+    return [
+        row
+        | {
+            "value": row[measure],
+            "published": row["published"] if row["published_measure"] == measure else None,
+        }
+        for row in found.rows
+    ]
+
+
+def _figure(found: Answer, rows: Rows) -> Figure:
+    measure = MEASURES[found.facts["measure"]]
+    shown = [
+        {
+            "arm": row["arm"],
+            "source": source,
+            "value": row["value"] if source == "ours" else row["published"],
+            # A single repeat has no interval, and a mark of no length.
+            "low": row["low"] if row["low"] is not None else row["value"],
+            "high": row["high"] if row["high"] is not None else row["value"],
+        }
+        for row in rows
+        for source in ("ours", "published")
+        if (row["value"] if source == "ours" else row["published"]) is not None
+    ]
+    best = max((row for row in rows if row["value"] is not None), key=lambda row: row["value"])
+    columns = (
+        Column("arm", "arm"),
+        Column("source", "whose"),
+        Column("value", measure, "percent"),
+        Column("low", "from", "percent"),
+        Column("high", "to", "percent"),
+    )
+    return Figure(
+        "arms-compared",
+        "The arms compared",
+        f"{best['arm']} has the highest {measure}, {percent(best['value'])}. Lines are 95 % intervals over repeats.",
+        f"A point for the {measure} of each of {len(rows)} arms, with its interval and the published figure beside it.",
+        Table(columns, shown),
+        marks=(
+            Mark("points", "value", "arm", "published", ("source", "published"), role="accent"),
+            Mark("intervals", "value", "arm", "ours, with its interval", ("source", "ours"), low="low", high="high"),
+        ),
+        x=Axis(measure, "percent"),
+        y=Axis("arm", "text", order=tuple(row["arm"] for row in rows)),
+        height=max(220, 90 + 26 * len(rows)),
+    )
+
+
+def _grid(found: Answer) -> Figure | None:
+    """A heat map of arms that are called `this+that`; None of others."""
+    pairs = [row["arm"].split("+") for row in found.rows]
+    if any(len(pair) != 2 for pair in pairs):
+        return None
+    measure = found.facts["measure"]
+    rows = [
+        {"first": first, "second": second, "value": row[measure]}
+        for (first, second), row in zip(pairs, found.rows, strict=True)
+        if row[measure] is not None
+    ]
+    columns = (Column("first", "first"), Column("second", "second"), Column("value", MEASURES[measure], "percent"))
+    return Figure(
+        "grid",
+        "The whole grid",
+        f"The darker a cell, the higher its {MEASURES[measure]}.",
+        f"A grid of {len(rows)} cells, coloured by {MEASURES[measure]}.",
+        Table(columns, rows),
+        marks=(Mark("cells", "second", "first", value="value"),),
+        x=Axis("", "text", order=tuple(dict.fromkeys(second for _, second in pairs))),
+        y=Axis("", "text", order=tuple(dict.fromkeys(first for first, _ in pairs))),
+    )

@@ -1,0 +1,53 @@
+"""The test pass: the only place where the test set is read."""
+
+import torch
+
+from architectures.errors import one_line
+from search.history.events import Ended, State, Tested, Testing
+from search.history.record import Run
+from search.history.store import Search, retrain_folder
+from search.machines.machine import Machine
+from search.run.driver import Driver
+from search.run.images import part_images
+from search.run.progress import Progress
+from trainables.data.images import fingerprint
+from trainables.resident import Resident
+from trainables.saved_network import NetworkError, load_network, test_pass
+
+
+def test_all(
+    driver: Driver, search: Search, runs: list[Run], here: Machine, progress: Progress, *, flips: bool = False
+) -> None:
+    """Test each trained network that has not been tested so, once; the test set is read here and nowhere else.
+
+    That it is read is recorded before it is, so a pass that a kill interrupts counts as well as the one after it.
+    """
+    waiting = [run for run in runs if run.retrained and (run.test is None or bool(run.test.flips) != flips)]
+    if not waiting:
+        return
+    test = part_images(search.request, "test")
+    torch.set_num_threads(here.threads * here.slots)
+    device = here.device if torch.cuda.is_available() else "cpu"  # the GPUs of a cluster may be elsewhere
+    resident, digest = Resident.of(test, device), fingerprint(test)
+    for each in waiting:
+        progress.say(f"testing {each.key[0]}-{each.key[1]} on {len(test):,} test images")
+        folder, (trial, repeat) = retrain_folder(search.folder, each), each.key
+        try:
+            network = load_network(folder, device, run_own_code=True)
+        except (NetworkError, FileNotFoundError) as error:  # damaged since it was written: to be trained again
+            reason = one_line(error)
+            driver.append(Ended(trial=trial, repeat=repeat, attempt=each.attempt, state=State.FAILED, reason=reason))
+            continue
+        driver.append(Testing(trial=trial, repeat=repeat))
+        correct, balanced = test_pass(network, folder, resident, here.precision, flips=flips)
+        driver.append(
+            Tested(
+                trial=trial,
+                repeat=repeat,
+                correct=correct,
+                balanced_accuracy=balanced,
+                images=len(test),
+                fingerprint=digest,
+                flips=flips or None,
+            )
+        )

@@ -1,0 +1,82 @@
+"""A user's own study as a TOML file."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from search.studies.study import Part, Published, Quick, Study, StudyError
+from trainables.config import Config, ConfigError
+
+#: What a file says of the study itself; `dataset` and `label` are its images.
+_KEYS = ("question", "source", "dataset", "label", "epochs", "repeats", "validation", "augment", "scheduler", "measure",
+         "remark", "quick", "arms", "published")  # fmt: skip
+_TEXTS = ("question", "source", "dataset", "label", "remark")
+
+
+def read_study(path: Path) -> Study:
+    """The study of a TOML file, under the file's name; raises StudyError with what is wrong in it."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StudyError(f"cannot read the study {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} is not TOML: {error}") from error
+    _known(f"{path}", data, _KEYS)
+    for key in ("question", "dataset", "epochs", "arms"):
+        if key not in data:
+            raise StudyError(f"{path} has no {key}; a study needs question, dataset, epochs and arms")
+    for key in _TEXTS:
+        if not isinstance(data.get(key, ""), str):
+            raise StudyError(f"{path}: {key} must be text, got {data[key]!r}")
+    arms = {name: _arm(path, name, arm) for name, arm in _table(path, "arms", data["arms"]).items()}
+    quick = _table(path, "quick", data.get("quick", {}))
+    _known(f"{path}: quick", quick, tuple(each.name for each in fields(Quick) if each.name != "samples"))
+    plain = {key: data[key] for key in _KEYS[4:11] if key in data}
+    return Study(
+        name=path.stem,
+        question=data["question"],
+        source=data.get("source", ""),
+        parts=(Part(dataset=data["dataset"], label=data.get("label")),),
+        arms=arms,
+        published=tuple(_published(path, each) for each in _tables(path, data.get("published", []))),
+        quick=Quick(**dict(quick) | {"network": _table(path, "quick.network", quick.get("network", {}))}),
+        **plain,
+    )
+
+
+def _arm(path: Path, name: str, data: Any) -> Config:
+    table = _table(path, f"arms.{name}", data)
+    if "repeats" in table:
+        raise StudyError(f"{path}: arm {name} has repeats of its own; all arms have as many: give repeats once, above")
+    try:
+        return Config.from_json(dict(table))
+    except ConfigError as error:
+        raise StudyError(f"{path}: arm {name} is not a configuration: {error}") from error
+
+
+def _published(path: Path, data: Mapping[str, Any]) -> Published:
+    _known(f"{path}: published", data, ("arm", "value", "std", "measure"))
+    for key in ("arm", "value"):
+        if key not in data:
+            raise StudyError(f"{path}: a published figure has an arm and a value; one has no {key}")
+    return Published(**data)
+
+
+def _known(where: str, data: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for key in data:
+        if key not in known:
+            raise StudyError(f"{where} has no field '{key}'; known: {', '.join(known)}")
+
+
+def _table(path: Path, name: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise StudyError(f"{path}: {name} must be a table, got {value!r:.60}")
+    return value
+
+
+def _tables(path: Path, value: Any) -> list[Mapping[str, Any]]:
+    if not isinstance(value, list):
+        raise StudyError(f"{path}: published must be [[published]] tables, got {value!r:.60}")
+    return [_table(path, "published", each) for each in value]

@@ -1,0 +1,33 @@
+"""A study by the name that a user gives."""
+
+from pathlib import Path
+
+from architectures.families import import_function
+from search.studies.files import read_study
+from search.studies.study import STUDIES, Study, StudyError
+
+
+def find_study(name: str) -> Study:
+    """A built-in study, a TOML file, or a user's `package.module:function` that returns one.
+
+    Raises StudyError for anything else.
+    """
+    if name in STUDIES:
+        return STUDIES[name]
+    if name.endswith(".toml"):
+        return read_study(Path(name))
+    if ":" not in name:
+        raise StudyError(
+            f"unknown study '{name}'; known: {', '.join(STUDIES)}, a .toml file, or your own as package.module:function"
+        )
+    try:
+        found = import_function(name)()
+    except StudyError:
+        raise
+    except ValueError as error:
+        raise StudyError(f"study: {error}") from error
+    except Exception as error:
+        raise StudyError(f"study: {name} raised {type(error).__name__}: {error}") from error
+    if not isinstance(found, Study):
+        raise StudyError(f"study: {name} must return a search.studies.Study, got {type(found).__name__}")
+    return found

@@ -1,0 +1,93 @@
+"""A study as what `launch` takes: for each part the words of its request, its list of arms, and what is recorded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from search.spaces.space import Space
+from search.studies.study import Part, Study, StudyError
+from trainables.data.known import DATASETS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A study on one part: a search."""
+
+    part: Part
+    """Its images."""
+    words: Mapping[str, Any]
+    """The fields of its request that the study sets."""
+    listed: Space | None
+    """Its arms and their repeats; None of a study that searches a space."""
+    facts: Mapping[str, Any]
+    """What is recorded of it."""
+
+
+#: Options of a launch that a study settles itself, and those that only one that searches a space has.
+_SETTLED = ("space", "first", "sampler", "hears", "warm_start", "budget", "submit")
+_OF_A_SPACE = ("samples", "grace_period", "reduction_factor", "keep")
+
+
+def presets(study: Study, given: Mapping[str, Any], *, repeats: int | None, quick: bool) -> list[Preset]:
+    """A study as the searches that it takes.
+
+    given: the options that a user gave, which take the place of the study's. Raises StudyError for those that a study
+    cannot have.
+    """
+    _check(study, given, repeats)
+    repeats = repeats or study.repeats
+    words: dict[str, Any] = {
+        "epochs": study.epochs,
+        "validation": study.validation,
+        "augment": study.augment,
+        "scheduler": study.scheduler,
+    }
+    if quick:
+        words |= {"epochs": study.quick.epochs, "limit_train": study.quick.limit_train}
+    listed = study.listed(repeats=repeats, quick=quick)
+    if listed is None:
+        words |= {"space": study.space, "samples": study.quick.samples if quick else study.samples}
+    else:
+        words |= {"space": study.name, "samples": len(listed.configs)}
+    return [
+        Preset(
+            part=part,
+            words=words | dict(given) | {"dataset": part.dataset, "label": part.label},
+            listed=listed,
+            facts=study.facts(known, repeats=repeats, quick=quick),
+        )
+        for part, known in _parts(study, given)
+    ]
+
+
+def _parts(study: Study, given: Mapping[str, Any]) -> list[tuple[Part, Part | None]]:
+    """The images to search on, each with the part of the study that they are; None for images of no part.
+
+    A folder or file that is named like a known dataset is taken for it; the part's labels are then a column of it.
+    """
+    if "dataset" not in given:
+        return [(replace(part, label=None), part) for part in study.parts]
+    named, label = str(given["dataset"]), given.get("label")
+    found: list[tuple[Part, Part | None]]
+    if named in DATASETS:
+        found = [(replace(part, label=None), part) for part in study.parts if part.dataset == named]
+    else:
+        found = [
+            (Part(dataset=named, label=part.label), part)
+            for part in study.parts
+            if part.dataset.removesuffix("-coarse") == Path(named).stem and label in (None, part.label)
+        ]
+    return found or [(Part(dataset=named, label=label), None)]
+
+
+def _check(study: Study, given: Mapping[str, Any], repeats: int | None) -> None:
+    refused = _SETTLED if study.space else (*_SETTLED, *_OF_A_SPACE)
+    for option in refused:
+        if option in given:
+            raise StudyError(
+                f"--{option.replace('_', '-')} is for a search of your own, and --study {study.name} settles it; "
+                "give one of them"
+            )
+    if repeats is not None and study.space:
+        raise StudyError(f"--repeats is for a study that compares arms, and {study.name} searches a space")

@@ -1,0 +1,180 @@
+"""What a study found, of real runs on digits: means, paired differences, and what is said of published figures."""
+
+import math
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from search.history import store
+from search.history.ledger import Ledger, read
+from search.history.load import read_search
+from search.history.request import Request
+from search.history.store import retrain_folder
+from search.run.launch import launch, resume
+from search.run.session import Options
+from search.show.answers import print_answer
+from search.studies import StudyError
+from search.studies.answer import _against_published, _correct, _directions, _ranking, answer
+from search.studies.preset import presets
+from search.studies.study import Part, Published, Study, arm
+from trainables.predictions import read_predictions
+
+INLINE = Options(engine="inline")
+TRAINING = {"batch_size": 16}
+ARMS = {
+    "slow": arm("cnn5", "sgd", 1e-4, training=TRAINING, width=0.125),
+    "quick": arm("cnn5", "sgd", 0.05, arguments={"momentum": 0.9}, training=TRAINING, width=0.125),
+    "same as slow": arm("cnn5", "sgd", 1e-4, training=TRAINING, width=0.125),
+}
+STUDY = Study(
+    name="rates",
+    question="Which rate?",
+    source="a report",
+    parts=(Part(dataset="digits"),),
+    arms=ARMS,
+    epochs=3,
+    repeats=3,
+    published=(Published(arm="slow", value=0.2), Published(arm="quick", value=0.9, std=0.01)),
+)
+
+
+def begin(study, folder, **words):
+    (preset,) = presets(study, {}, repeats=None, quick=False)
+    request = Request(**{**preset.words, "data_dir": str(folder / "data"), "limit_train": 160, **words})
+    outcome = launch(request, INLINE, results=folder, name="rates", listed=preset.listed, study=dict(preset.facts))
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    assert begin(STUDY, folder).reason == "finished"
+    return folder
+
+
+def test_arms_share_the_seeds_of_their_repeats_so_equal_arms_train_alike(finished):
+    record = read_search(finished, "rates").record
+    seeds = [[run.asked.seed for run in record.trials if run.key[0] // 3 == repeat] for repeat in range(3)]
+    assert all(len(set(shared)) == 1 for shared in seeds)
+    assert len({shared[0] for shared in seeds}) == 3
+    for repeat in range(3):
+        slow, same = (record.runs[3 * repeat + place, 0] for place in (0, 2))
+        assert [m.val_loss for m in slow.measurements] == [m.val_loss for m in same.measurements]
+
+
+def test_every_run_is_tested_once_as_retrains_are(finished):
+    found = read_search(finished, "rates")
+    assert found.record.test_passes == 9
+    for run in found.record.trials:
+        labels, probabilities, _ = read_predictions(retrain_folder(found.search.folder, run))
+        assert run.test.correct == (probabilities.argmax(1) == labels).sum()
+
+
+def test_means_deviations_and_paired_differences_are_those_of_the_runs(finished):
+    found = read_search(finished, "rates")
+    tests = {run.key[0]: run.test.correct / run.test.images for run in found.record.trials}
+    slow, quick = (np.array([tests[3 * repeat + place] for repeat in range(3)]) for place in (0, 1))
+    first, second, third = answer(found).rows
+    assert first["difference"] is None
+    assert math.isclose(second["test_accuracy"], quick.mean())
+    assert math.isclose(second["std"], quick.std(ddof=1))
+    low, high = stats.t.interval(0.95, 2, quick.mean(), stats.sem(quick))
+    assert np.allclose((second["low"], second["high"]), (low, high))
+    low, high = stats.t.interval(0.95, 2, (quick - slow).mean(), stats.sem(quick - slow))
+    assert np.allclose((second["difference_low"], second["difference_high"]), (low, high))
+    assert second["p"] is None, "three repeats are too few for a test"
+    assert third["difference"] == 0
+    last = [found.record.runs[3 * repeat + 1, 0].measurements[-1] for repeat in range(3)]
+    assert math.isclose(second["gap"], np.mean([m.train_accuracy - m.val_accuracy for m in last]))
+
+
+def test_the_answer_is_shown_with_its_caveats(finished, capsys):
+    print_answer(answer(read_search(finished, "rates")))
+    shown = capsys.readouterr().out
+    assert "Which rate? (a report)" in shown
+    assert "Differences to slow that a report states: 1 as published (quick)." in shown
+    assert "Intervals are over repeats with other seeds, on the same split and test images." in shown
+    assert "quick: published 90.0%, ours" in shown
+
+
+def test_a_killed_study_is_resumed_to_the_same_answer(finished, tmp_path):
+    whole = read(finished / "rates" / "ledger.jsonl")
+    tested = [place for place, line in enumerate(whole) if line["event"] == "tested"]
+    for kept in (len(whole) // 2, tested[3]):
+        folder = tmp_path / str(kept)
+        shutil.copytree(finished / "rates", folder / "rates")
+        lines = (finished / "rates" / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+        (folder / "rates" / "ledger.jsonl").write_bytes(b"".join(lines[:kept]))
+        assert resume(store.find(folder, "rates"), INLINE, samples=None).reason == "finished"
+        ours, theirs = (answer(read_search(place, "rates")).rows for place in (folder, finished))
+        assert [row | {"seconds": 0} for row in ours] == [row | {"seconds": 0} for row in theirs]
+
+
+def test_an_unfinished_study_says_which_arms_have_fewer_repeats(finished, tmp_path):
+    shutil.copytree(finished / "rates", tmp_path / "rates")
+    path = tmp_path / "rates" / "ledger.jsonl"
+    lines, whole = path.read_bytes().splitlines(keepends=True), read(path)
+    kept = [place for place, line in enumerate(whole) if line["event"] == "tested"][3]
+    path.write_bytes(b"".join(lines[: kept + 1]))
+    found = answer(read_search(tmp_path, "rates"))
+    assert [row["runs"] for row in found.rows] == [2, 1, 1]
+    assert any(line.startswith("Arms have unequal repeats, of 3: slow 2, quick 1") for line in found.lines)
+    with Ledger(path):
+        pass
+    path.write_bytes(b"".join(lines[:6]))
+    with pytest.raises(StudyError, match=r"rates has no finished run yet; hpsearch status"):
+        answer(read_search(tmp_path, "rates"))
+
+
+def test_one_repeat_has_no_deviation_and_says_so(tmp_path):
+    few = replace(STUDY, repeats=1, arms={name: ARMS[name] for name in ("slow", "quick")}, published=(), source="")
+    assert begin(few, tmp_path, epochs=1).reason == "finished"
+    found = answer(read_search(tmp_path, "rates"))
+    assert [row["std"] for row in found.rows] == [None, None]
+    assert "One repeat has no deviation and no interval: launch it with --repeats 3 or more." in found.lines
+
+
+def test_a_search_that_asks_nothing_has_no_answer(finished, tmp_path):
+    shutil.copytree(finished / "rates", tmp_path / "plain")
+    path = tmp_path / "plain" / "search.json"
+    path.write_text(path.read_text().replace('"study"', '"other"'))
+    with pytest.raises(StudyError, match=r"plain is no study, so there is no question to answer"):
+        answer(read_search(tmp_path, "plain"))
+
+
+def row(arm, published=None, difference=None, half=0.01, **more):
+    ends = {"difference_low": difference - half, "difference_high": difference + half} if difference is not None else {}
+    return {"arm": arm, "published": published, "difference_low": None, "difference_high": None, **ends, **more}
+
+
+def test_a_published_direction_is_met_missed_or_cannot_be_told():
+    rows = [row("a", 0.6, 0.05), row("b", 0.6, -0.05), row("c", 0.6, 0.005), row("d", 0.4, -0.05)]
+    said = _directions(row("first", 0.5), rows, "report 9")
+    assert said == (
+        "Differences to first that report 9 states: 2 as published (a, d); 1 against it (b); 1 cannot be told (c)."
+    )
+
+
+def test_a_ranking_of_many_figures_is_compared_as_a_whole():
+    published = np.linspace(0.1, 0.9, 10)
+    assert _ranking(published, published).startswith("Rank correlation of 10 published figures with ours: 1.00")
+    shuffled = [0.5, 0.1, 0.9, 0.3, 0.7, 0.2, 0.8, 0.4, 0.6, 0.05]
+    expected = stats.spearmanr(published, shuffled).statistic
+    assert f"ours: {expected:.2f} (95 % -" in _ranking(published, shuffled)
+
+
+def test_a_quick_run_compares_no_levels():
+    rows = [row("a", 0.5, runs=3, published_measure="test_accuracy", test_accuracy=0.1, low=0.05, high=0.15)]
+    facts = {"measure": "test_accuracy", "source": "report 9", "quick": True}
+    assert _against_published(facts, rows) == []
+    rows[0]["published_std"] = None
+    assert "not in line" in _against_published(facts | {"quick": False}, rows)[0]
+
+
+def test_tests_are_corrected_for_how_many_there_are():
+    rows = [{"p": p} for p in (0.01, 0.04, 0.03, None)]
+    _correct(rows)
+    assert [each["p"] for each in rows] == [0.03, 0.06, 0.06, None]

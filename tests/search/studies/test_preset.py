@@ -1,0 +1,59 @@
+"""A study as searches: which images, which words of a request, and what a user may change."""
+
+import pytest
+
+from search.studies import STUDIES, StudyError
+from search.studies.preset import presets
+
+
+def of(name, given=None, repeats=None, quick=False):
+    return presets(STUDIES[name], given or {}, repeats=repeats, quick=quick)
+
+
+def test_each_part_is_a_search_with_its_own_published_figures():
+    ten, hundred = of("batch-norm")
+    assert (ten.words["dataset"], ten.words["label"]) == ("cifar10", None)
+    assert [each["value"] for each in ten.facts["published"]] == [0.71]
+    assert [each["value"] for each in hundred.facts["published"]] == [0.44, 0.54]
+    assert ten.words["samples"] == len(ten.listed.configs) == 2 * STUDIES["batch-norm"].repeats
+    assert ten.words["epochs"] == 40
+
+
+def test_a_folder_is_taken_for_the_dataset_whose_name_it_has():
+    fine, coarse = of("coarse-fine", {"dataset": "/images/cifar100"})
+    assert [each.words["label"] for each in (fine, coarse)] == ["fine_label", "coarse_label"]
+    assert [each.facts["part"] for each in (fine, coarse)] == ["cifar100", "cifar100-coarse"]
+    (one,) = of("coarse-fine", {"dataset": "/images/cifar100", "label": "coarse_label"})
+    assert one.facts["part"] == "cifar100-coarse"
+    (ten,) = of("dropout", {"dataset": "/images/cifar10"})
+    assert ten.facts["part"] == "cifar10"
+
+
+def test_of_other_images_nothing_is_published():
+    (own,) = of("batch-norm", {"dataset": "/images/flowers"})
+    assert own.words["dataset"] == "/images/flowers"
+    assert own.facts["published"] == []
+
+
+def test_what_a_user_gives_takes_the_place_of_what_the_study_says():
+    (quick,) = of("padding", {"epochs": 2, "seed": 7}, repeats=4, quick=True)
+    assert (quick.words["epochs"], quick.words["seed"], quick.words["limit_train"]) == (2, 7, 2000)
+    assert (quick.facts["repeats"], quick.facts["quick"], quick.words["samples"]) == (4, True, 8)
+
+
+def test_a_study_without_arms_is_a_search_of_its_space():
+    (search,) = of("published-search")
+    assert (search.words["space"], search.words["samples"], search.words["scheduler"]) == ("cnn_published", 60, "asha")
+    assert search.listed is None
+    assert of("published-search", {"samples": 5})[0].words["samples"] == 5
+
+
+@pytest.mark.parametrize("option", ["space", "samples", "sampler", "first", "keep", "submit"])
+def test_what_a_study_settles_is_not_asked_for_as_well(option):
+    with pytest.raises(StudyError, match=rf"--{option} is for a search of your own, and --study padding settles it"):
+        of("padding", {option: "x"})
+
+
+def test_repeats_are_for_arms():
+    with pytest.raises(StudyError, match=r"--repeats is for a study that compares arms"):
+        of("published-search", repeats=3)
