@@ -36,7 +36,9 @@ def asked(view: View) -> Section:
         Column("seconds", "time", "seconds"),
     )
     table = Table(columns, [{column.name: row[column.name] for column in columns} for row in rows])
-    blocks.append(Sheet("arms", "The arms", table, "Intervals are 95 %; differences are of the repeats that share a seed."))
+    blocks.append(
+        Sheet("arms", "The arms", table, "Intervals are 95 %; differences are of the repeats that share a seed.")
+    )
     return Section("asked", "What was asked", tuple(blocks))
 
 
