@@ -18,7 +18,7 @@ def asked(view: View) -> Section:
     source = f" ({facts['source']})" if facts["source"] else ""
     rows = _rows(found)
     blocks: list[Block] = [Words("answer", (f"{facts['question']}{source}", *found.lines)), _figure(found, rows)]
-    if grid := _grid(found):
+    if grid := grid_of(found):
         blocks.append(grid)
     columns = (
         Column("arm", "arm"),
@@ -94,7 +94,7 @@ def _figure(found: Answer, rows: Rows) -> Figure:
     )
 
 
-def _grid(found: Answer) -> Figure | None:
+def grid_of(found: Answer) -> Figure | None:
     """A heat map of arms that are called `this+that`; None of others."""
     pairs = [row["arm"].split("+") for row in found.rows]
     if any(len(pair) != 2 for pair in pairs):

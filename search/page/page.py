@@ -5,6 +5,7 @@ import gzip
 import json
 import math
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -57,12 +58,13 @@ def page_of(views: list[View]) -> Page:
     if len(views) > 1:
         return Page(" · ".join(view.name for view in views), "", (sides(views),))
     view = views[0]
-    first: list[Section] = []
-    if "study" in view.found.search.facts:
+    sections: tuple[Callable[[View], Section], ...] = _SECTIONS
+    if study := view.found.search.facts.get("study"):
         from search.page.asked import asked  # imported late, as it brings SciPy
 
-        first.append(asked(view))
-    return Page(view.name, view.found.state, (*first, *(section(view) for section in _SECTIONS)))
+        # Arms are compared over their repeats; the best of their runs has won nothing.
+        sections = (asked, *(_SECTIONS[1:] if study["arms"] else _SECTIONS))
+    return Page(view.name, view.found.state, tuple(section(view) for section in sections))
 
 
 def as_file(page: Page) -> str:

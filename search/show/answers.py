@@ -31,7 +31,7 @@ def _shown(row: Row, facts: Any) -> dict[str, str]:
         MEASURES[measure]: _with_interval(row, measure),
         "published": _published(row, measure),
         "minus the first": _difference(row),
-        "p": f"{row['p']:.3f}" if row["p"] is not None else "",
+        "p": _chance(row["p"]),
         "train − val": _signed(row["gap"]) if measure != "gap" else "",
         "test": percent(row["test_accuracy"]) if measure != "test_accuracy" else "",
         "coarse, read off": percent(row["coarse_accuracy"]),
@@ -57,6 +57,12 @@ def _difference(row: Row) -> str:
     low, high = row["difference_low"], row["difference_high"]
     ends = f" ({_signed(low)} to {_signed(high)})" if low is not None else ""
     return f"{_signed(row['difference'])}{ends}"
+
+
+def _chance(p: float | None) -> str:
+    if p is None:
+        return ""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _signed(value: float | None) -> str:

@@ -52,7 +52,7 @@ def answer(found: Loaded) -> Answer:
     rows = _of_arms(found, facts) if facts["arms"] else _of_places(found, facts)
     if not any(row["runs"] for row in rows):
         raise StudyError(f"{found.search.name} has no finished run yet; hpsearch status shows how far it is")
-    lines = [*_against_published(facts, rows), *_caveats(found, facts, rows)]
+    lines = [*against_published(facts, rows), *_caveats(found, facts, rows)]
     return Answer(found.search.name, facts, _images(found), rows, lines)
 
 
@@ -76,7 +76,7 @@ def _of_arms(found: Loaded, facts: Mapping[str, Any]) -> list[Row]:
     first = _values(runs[arms[0]], measure)
     rows = [_row(found, facts, name, runs[name]) | _difference(first, _values(runs[name], measure)) for name in arms]
     rows[0] |= _NO_DIFFERENCE
-    _correct(rows)
+    corrected(rows)
     return rows
 
 
@@ -196,7 +196,7 @@ def _difference(first: Mapping[int, float], mine: Mapping[int, float]) -> Row:
     }
 
 
-def _correct(rows: list[Row]) -> None:
+def corrected(rows: list[Row]) -> None:
     """Holm's correction of the tests' p-values, for how many there are."""
     tests = sorted((row for row in rows if row["p"] is not None), key=lambda row: row["p"])
     largest = 0.0
@@ -208,7 +208,7 @@ def _correct(rows: list[Row]) -> None:
 # ---- sentences
 
 
-def _against_published(facts: Mapping[str, Any], rows: list[Row]) -> list[str]:
+def against_published(facts: Mapping[str, Any], rows: list[Row]) -> list[str]:
     """What the figures say to those that were published."""
     measure = facts["measure"]
     stated = [row for row in rows if row["published_measure"] == measure and row["runs"]]
@@ -216,15 +216,15 @@ def _against_published(facts: Mapping[str, Any], rows: list[Row]) -> list[str]:
         return ["Nothing was published to compare this with."] if facts["source"] else []
     lines = []
     if rows[0] in stated and len(stated) > 1:
-        lines.append(_directions(rows[0], stated[1:], facts["source"]))
+        lines.append(directions(rows[0], stated[1:], facts["source"]))
     if len(stated) >= RANKED:
-        lines.append(_ranking([row["published"] for row in stated], [row[measure] for row in stated]))
+        lines.append(ranking([row["published"] for row in stated], [row[measure] for row in stated]))
     if not facts["quick"]:
         lines += [_level(row, measure) for row in stated if row["low"] is not None]
     return lines
 
 
-def _directions(first: Row, others: list[Row], source: str) -> str:
+def directions(first: Row, others: list[Row], source: str) -> str:
     """Whether differences to the first arm have the published direction."""
     same: list[str] = []
     opposite: list[str] = []
@@ -244,7 +244,7 @@ def _directions(first: Row, others: list[Row], source: str) -> str:
     return f"Differences to {first['arm']} that {source or 'the publication'} states: {'; '.join(parts)}."
 
 
-def _ranking(published: Sequence[float], ours: Sequence[float]) -> str:
+def ranking(published: Sequence[float], ours: Sequence[float]) -> str:
     """Spearman's correlation with its 95 % interval (Bonett and Wright 2000)."""
     r = float(stats.spearmanr(published, ours).statistic)
     half = 1.96 * math.sqrt((1 + r * r / 2) / (len(ours) - 3))

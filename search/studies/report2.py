@@ -50,7 +50,7 @@ study(
     arms={
         "coursework_bn": arm("coursework_bn"),
         "last": arm("last"),
-        "last, dropout .4": arm("last", conv_dropout=0.4),
+        "last with dropout .4": arm("last", conv_dropout=0.4),
         "anh": arm("anh"),
     },
     published=(

@@ -65,7 +65,7 @@ study(
     **_WORDS,
     arms={
         "two": _first(),
-        "two, dropout": arm(
+        "two with dropout": arm(
             "coarse",
             conv_dropout=0.25,
             flat_dropout=0.25,
@@ -73,12 +73,12 @@ study(
             training={"batch_size": 32, "patience": _PATIENCE},
         ),
         "four": _deep(conv_dropout=0.0, flat_dropout=0.0, head_dropout=0.0),
-        "four, dropout": _deep(),
+        "four with dropout": _deep(),
     },
     published=(
         Published(arm="two", value=0.480, measure=_VALIDATION),
-        Published(arm="two, dropout", value=0.513, measure=_VALIDATION),
-        Published(arm="four, dropout", value=0.552, measure=_VALIDATION),
+        Published(arm="two with dropout", value=0.513, measure=_VALIDATION),
+        Published(arm="four with dropout", value=0.552, measure=_VALIDATION),
     ),
     remark="The report has no figure for four convolutions without dropout.",
 )
@@ -130,12 +130,12 @@ study(
     measure="val_accuracy",
     arms={
         "small": _deep("fine"),
-        "vgg16, frozen": arm("vgg16", training={"patience": _PATIENCE}),
-        "vgg16, tuned": arm("vgg16", lr=1e-4, body_lr=0.1, training={"patience": _PATIENCE}),
+        "vgg16 frozen": arm("vgg16", training={"patience": _PATIENCE}),
+        "vgg16 tuned": arm("vgg16", lr=1e-4, body_lr=0.1, training={"patience": _PATIENCE}),
     },
     published=(
         Published(arm="small", value=0.385, measure=_VALIDATION),
-        Published(arm="vgg16, frozen", value=0.155, measure=_VALIDATION),
+        Published(arm="vgg16 frozen", value=0.155, measure=_VALIDATION),
     ),
     quick=Quick(network={"size": 64}),
     remark="The report's .155 came from images that were neither enlarged nor normalised as the weights expect; here "

@@ -66,13 +66,13 @@ study(
     arms={
         "without": _arm(),
         "norm": _arm(norm=True),
-        "norm, dropout": _arm(norm=True, conv_dropout=0.3, head_dropout=0.3),
+        "norm and dropout": _arm(norm=True, conv_dropout=0.3, head_dropout=0.3),
     },
     repeats=5,
     published=(
         _published("without", 0.418, 0.00866),
         _published("norm", 0.55634, 0.00882),
-        _published("norm, dropout", 0.60752, 0.0139),
+        _published("norm and dropout", 0.60752, 0.0139),
     ),
     remark=f"{_REMARK} It names no dropout: here .3.",
 )
@@ -103,8 +103,8 @@ study(
     arms={
         "none": _arm(norm=True),
         "anew": arm("baseline", training=_TRAINING | {"augment": "flip-crop"}, **_DEEP, norm=True),
-        "as published, anew": arm("baseline", training=_TRAINING | _STRONG, **_DEEP, norm=True),
-        "as published, 2 copies": arm("baseline", training=_TRAINING | _STRONG | {"offline": 2}, **_DEEP, norm=True),
+        "strong anew": arm("baseline", training=_TRAINING | _STRONG, **_DEEP, norm=True),
+        "strong as 2 copies": arm("baseline", training=_TRAINING | _STRONG | {"offline": 2}, **_DEEP, norm=True),
     },
     remark=f"{_REMARK} It ran out of memory with 600,000 images, and has no figure.",
 )

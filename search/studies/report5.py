@@ -41,13 +41,13 @@ study(
     epochs=100,
     arms={
         "model1": _rmsprop("model1_counted"),
-        "model2, residual": _rmsprop("model2"),
+        "model2 (residual)": _rmsprop("model2"),
         "plain9": _rmsprop("plain9", width=0.25),
-        "resnet9, residual": _rmsprop("resnet9", width=0.25),
+        "resnet9 (residual)": _rmsprop("resnet9", width=0.25),
     },
     published=(
         Published(arm="model1", value=0.5352),
-        Published(arm="model2, residual", value=0.446),
+        Published(arm="model2 (residual)", value=0.446),
     ),
     quick=Quick(epochs=10),
     remark="plain9 and resnet9 are ours: the same layers and cost, without sums and with them.",

@@ -13,11 +13,14 @@ from search.history.ledger import Ledger, read
 from search.history.load import read_search
 from search.history.request import Request
 from search.history.store import retrain_folder
+from search.page.asked import grid_of
+from search.page.page import as_file, page_of
+from search.page.view import View
 from search.run.launch import launch, resume
 from search.run.session import Options
 from search.show.answers import print_answer
 from search.studies import StudyError
-from search.studies.answer import _against_published, _correct, _directions, _ranking, answer
+from search.studies.answer import against_published, answer, corrected, directions, ranking
 from search.studies.preset import presets
 from search.studies.study import Part, Published, Study, arm
 from trainables.predictions import read_predictions
@@ -152,7 +155,7 @@ def row(arm, published=None, difference=None, half=0.01, **more):
 
 def test_a_published_direction_is_met_missed_or_cannot_be_told():
     rows = [row("a", 0.6, 0.05), row("b", 0.6, -0.05), row("c", 0.6, 0.005), row("d", 0.4, -0.05)]
-    said = _directions(row("first", 0.5), rows, "report 9")
+    said = directions(row("first", 0.5), rows, "report 9")
     assert said == (
         "Differences to first that report 9 states: 2 as published (a, d); 1 against it (b); 1 cannot be told (c)."
     )
@@ -160,21 +163,42 @@ def test_a_published_direction_is_met_missed_or_cannot_be_told():
 
 def test_a_ranking_of_many_figures_is_compared_as_a_whole():
     published = np.linspace(0.1, 0.9, 10)
-    assert _ranking(published, published).startswith("Rank correlation of 10 published figures with ours: 1.00")
+    assert ranking(published, published).startswith("Rank correlation of 10 published figures with ours: 1.00")
     shuffled = [0.5, 0.1, 0.9, 0.3, 0.7, 0.2, 0.8, 0.4, 0.6, 0.05]
     expected = stats.spearmanr(published, shuffled).statistic
-    assert f"ours: {expected:.2f} (95 % -" in _ranking(published, shuffled)
+    assert f"ours: {expected:.2f} (95 % -" in ranking(published, shuffled)
 
 
 def test_a_quick_run_compares_no_levels():
     rows = [row("a", 0.5, runs=3, published_measure="test_accuracy", test_accuracy=0.1, low=0.05, high=0.15)]
     facts = {"measure": "test_accuracy", "source": "report 9", "quick": True}
-    assert _against_published(facts, rows) == []
+    assert against_published(facts, rows) == []
     rows[0]["published_std"] = None
-    assert "not in line" in _against_published(facts | {"quick": False}, rows)[0]
+    assert "not in line" in against_published(facts | {"quick": False}, rows)[0]
 
 
 def test_tests_are_corrected_for_how_many_there_are():
     rows = [{"p": p} for p in (0.01, 0.04, 0.03, None)]
-    _correct(rows)
+    corrected(rows)
     assert [each["p"] for each in rows] == [0.03, 0.06, 0.06, None]
+
+
+def test_the_page_shows_the_answer_in_place_of_winners(finished):
+    found = read_search(finished, "rates")
+    page = page_of([View(found)])
+    assert [section.key for section in page.sections] == ["asked", "trust", "goes", "mattered", "close"]
+    figure = next(figure for figure in page.figures if figure.key == "arms-compared")
+    ours = {row["arm"]: row["value"] for row in figure.table.rows if row["source"] == "ours"}
+    assert ours == {row["arm"]: row["test_accuracy"] for row in answer(found).rows}
+    assert [row["value"] for row in figure.table.rows if row["source"] == "published"] == [0.2, 0.9]
+    assert "Which rate?" in as_file(page)
+
+
+def test_arms_that_are_a_grid_are_drawn_as_one(finished):
+    found = answer(read_search(finished, "rates"))
+    names = ("relu+adam", "relu+sgd", "elu+adam")
+    rows = [row | {"arm": name} for row, name in zip(found.rows, names, strict=True)]
+    grid = grid_of(replace(found, rows=rows))
+    assert (grid.x.order, grid.y.order) == (("adam", "sgd"), ("relu", "elu"))
+    assert [cell["value"] for cell in grid.table.rows] == [row["test_accuracy"] for row in rows]
+    assert grid_of(found) is None

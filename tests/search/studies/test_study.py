@@ -43,7 +43,7 @@ def test_a_residual_network_is_compared_with_a_plain_one_of_its_size():
     arms = STUDIES["residual"].arms
     plain, residual = (
         network_cost(arms[name].network.name, arms[name].network.hyperparameters, (3, 32, 32), 100)
-        for name in ("plain9", "resnet9, residual")
+        for name in ("plain9", "resnet9 (residual)")
     )
     assert plain.parameters == residual.parameters
     assert plain.flops < residual.flops < 1.001 * plain.flops, "the sums"
