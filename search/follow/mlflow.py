@@ -27,7 +27,8 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-_SEARCH, _RUN, _WRITTEN = "hpsearch.search", "hpsearch.run", "hpsearch.written"
+_SEARCH, _RUN = "hpsearch.search", "hpsearch.run"
+_WRITTEN, _END = "hpsearch.written", "hpsearch.end"
 _PARENT = "mlflow.parentRunId"
 _STATUSES = {
     State.DONE: "FINISHED",
@@ -52,8 +53,8 @@ class _Known:
     """MLflow's name of it."""
     written: str = ""
     """Its tag of what has been written: the number of measurements, and a digest of them."""
-    state: str = ""
-    """Its tag of how the run stands."""
+    end: str = ""
+    """Its tag of how the run stood when that was written."""
     status: str = "RUNNING"
     """MLflow's status."""
 
@@ -106,7 +107,7 @@ class MlflowSink:
                     continue
                 tags = found.data.tags
                 self._known[key] = _Known(
-                    found.info.run_id, tags.get(_WRITTEN, ""), tags.get("state", ""), found.info.status
+                    found.info.run_id, tags.get(_WRITTEN, ""), tags.get(_END, ""), found.info.status
                 )
         self.update(runs)
 
@@ -154,13 +155,13 @@ class MlflowSink:
             params = [] if known.written else [Param(k, str(v)) for k, v in words.hyperparameters(run).items()]
             self._client.log_batch(known.id, values, params, [RunTag(_WRITTEN, now)])
             known.written = now
-        state = f"{run.state}, tested" if run.test else str(run.state)
-        if known.state != state:
+        end = words.digest(words.end(run))
+        if known.end != end:
             last = _last(run)
             values = [Metric(k, v, *last) for k, v in words.finals(run).items()] if run.state in FINAL else []
-            tags = [RunTag("state", state), RunTag("reason", run.reason or "")]
+            tags = [RunTag("state", str(run.state)), RunTag("reason", run.reason or ""), RunTag(_END, end)]
             self._client.log_batch(known.id, values, [], tags)
-            known.state = state
+            known.end = end
         status = _STATUSES.get(run.state, "RUNNING")
         if known.status != status:
             if run.state in FINAL:

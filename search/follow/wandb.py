@@ -22,6 +22,7 @@ from trainables import files
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read when wandb is imported: it reports its own errors
 
 import wandb
+from pydantic import ValidationError
 
 _FLUSH_SECONDS = 0.5
 
@@ -155,5 +156,9 @@ def _reported() -> Iterator[None]:
     """The library's errors as one line."""
     try:
         yield
+    except ValidationError as error:  # of a variable's value
+        first = error.errors()[0]
+        name = "_".join(map(str, first["loc"])).upper()
+        raise SinkError(f"WANDB_{name} is refused by its library: {first['msg']}; got '{first['input']}'") from error
     except wandb.Error as error:
         raise SinkError(f"Weights & Biases refuses the search: {one_line(error)}") from error

@@ -72,7 +72,7 @@ def past(run: Run) -> list[tuple[int, int]]:
 
 def end(run: Run) -> tuple[Any, ...]:
     """What the last words on a run depend on, besides its measurements."""
-    return run.state, run.test is not None
+    return str(run.state), run.test is not None
 
 
 def digest(*of: Any) -> str:

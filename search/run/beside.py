@@ -45,8 +45,9 @@ class _Follower:
         self._say = say
         self._again = shlex.join(["hpsearch", "follow", sink, search.name, "--results", results])
         self._first = f"{search.name}: "
+        self._is_killed = False
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "search", "follow", sink, search.name, "--results", results, "--beside"],
+            [sys.executable, "-P", "-m", "search", "follow", sink, search.name, "--results", results, "--beside"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -71,16 +72,17 @@ class _Follower:
     def kill(self) -> None:
         """End it at once, with the processes that its tool's library has started, if it has not ended."""
         if self._process.poll() is None:
+            self._is_killed = True
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
     def _listen(self) -> None:
         """Tell its line that says how to look, and its last one if it fails."""
         assert self._process.stdout is not None
-        last = "it said nothing"
+        last = "a follower has ended without a word"
         for line in self._process.stdout:
             last = line.strip() or last
             if line.startswith(self._first):
                 self._say(last)
-        if self._process.wait() > 0:
+        if self._process.wait() and not self._is_killed:
             self._say(f"{last.removeprefix('hpsearch: ')}; the search does without. Try again: {self._again}")

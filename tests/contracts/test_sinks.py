@@ -33,7 +33,9 @@ from search.history.events import FINAL, Decision, Measured, OfRun, State, parse
 from search.history.ledger import Ledger
 from search.history.record import Record, Run
 from search.history.store import Search
+from search.storage.takeover import open_growing_copy
 from tests.search.events import ended, started
+from tests.search.storage.drivers import launch
 
 OLD = Path(__file__).parents[1] / "data" / "0.1.0"
 TRIALS = (0, 2, 4, 8)  # of a real search that was killed once: done, stopped, both of them once more after the kill
@@ -431,3 +433,50 @@ def test_ctrl_c_while_optunas_lock_is_released_is_no_error(search: Search, monke
         write(search, "optuna")
     write(search, "optuna")
     holds("optuna", search)
+
+
+def test_a_search_of_a_storage_is_followed_as_it_grows(command: Command, tmp_path: Path) -> None:
+    driver = launch(tmp_path / "storage", tmp_path / "machine", "far")
+    for trial in (0, 1):
+        driver.record(trial)
+        driver.mirror.copy()
+        assert command("tensorboard", "far", "--once", "--storage", str(tmp_path / "storage")) == (0, "")
+        assert len(read_tensorboard(sink_folder(tmp_path / "far", "tensorboard"), "far")) == trial + 1
+    driver.die()
+
+
+def test_a_copy_of_a_stored_search_is_brought_up_to_date(tmp_path: Path) -> None:
+    driver = launch(tmp_path / "storage", tmp_path / "machine")
+    with open_growing_copy(str(tmp_path / "storage"), None) as (copy, bring):
+        driver.record(0)
+        driver.mirror.copy()
+        bring()
+        assert (copy / "one" / "ledger.jsonl").read_bytes() == (driver.folder / "ledger.jsonl").read_bytes()
+    driver.die()
+
+
+def test_mlflow_is_written_where_its_variable_says_beside_a_search_of_the_same_name(
+    search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = tmp_path / "mlflow.db"
+    folder_of(search, "mlflow").joinpath("mlflow.db").rename(server)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{server}")
+    grow(search, 5)
+    for created in (1.0, 2.0, 1.0):
+        write(replace(search, created=created), "mlflow")
+    client = MlflowClient(f"sqlite:///{server}")
+    (experiment,) = client.search_experiments(filter_string="name = 'one'")
+    runs = [run.data.tags["hpsearch.run"] for run in client.search_runs([experiment.experiment_id])]
+    assert sorted(runs) == ["0", "0", "2", "2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "value"), [("mlflow", "MLFLOW_TRACKING_URI", "ftp://nowhere"), ("wandb", "WANDB_MODE", "no")]
+)
+def test_a_tool_that_refuses_is_one_line(
+    command: Command, name: str, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    code, line = command(name, "--once")
+    assert (code, line.count("\n")) == (2, 1)
+    assert value in line
