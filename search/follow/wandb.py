@@ -113,7 +113,8 @@ class WandbSink:
             held = self._open[run.key] = self._begin(run)
         for measured in run.measurements[len(held.past) :]:
             if measured.images >= held.run.step:  # else it is on the server
-                held.run.log({"epoch": measured.epoch, **words.curves(measured)}, step=measured.images)
+                row = {"epoch": measured.epoch, **words.curves(measured)}
+                held.run.log(row, step=measured.images, commit=True)
         held.past = past
         if run.state in FINAL:
             held.run.summary.update({"state": str(run.state), "reason": run.reason, **words.finals(run)})

@@ -6,12 +6,12 @@ import os
 import shutil
 import signal
 import struct
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,6 +35,7 @@ from search.history.record import Record, Run
 from search.history.store import Search
 from search.storage.takeover import open_growing_copy
 from tests.search.events import ended, started
+from tests.search.forks import forked
 from tests.search.storage.drivers import launch
 
 OLD = Path(__file__).parents[1] / "data" / "0.1.0"
@@ -276,19 +277,16 @@ def files_in(folder: Path) -> dict[Path, tuple[int, int]]:
 
 
 @contextmanager
-def follower_in_another_process(search: Search, name: str) -> Iterator[subprocess.Popen[bytes]]:
+def follower_in_another_process(search: Search, name: str) -> Iterator[BaseProcess]:
     """`hpsearch follow` that has written what there is; killed at the end."""
-    command = [sys.executable, "-m", "search", "follow", name, search.name, "--results", str(search.folder.parent)]
-    # Where the tests run below nohup, the command would ignore a Ctrl-C too.
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    ) as follower:
-        try:
-            assert follower.stdout is not None
-            assert follower.stdout.readline().startswith(search.name.encode())
-            yield follower
-        finally:
-            follower.kill()
+
+    def command() -> None:
+        sys.argv = ["hpsearch", "follow", name, search.name, "--results", str(search.folder.parent)]
+        main()
+
+    with forked(command) as (process, printed):
+        assert printed.readline().startswith(search.name)
+        yield process
 
 
 def wait_for(true: Callable[[], bool]) -> None:
@@ -416,8 +414,12 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(command: Command, search
 def test_ctrl_c_ends_following_with_130(search: Search, name: str) -> None:
     grow(search, 9)
     with follower_in_another_process(search, name) as follower:
-        follower.send_signal(signal.SIGINT)
-        assert follower.wait(30) == 130
+        assert follower.pid is not None
+        os.kill(follower.pid, signal.SIGINT)
+        follower.join(30)
+        assert follower.exitcode == 130
+    write(search, name)
+    holds(name, search)
 
 
 def test_ctrl_c_while_optunas_lock_is_released_is_no_error(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
