@@ -378,10 +378,10 @@ Command = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def command(search: Search, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """`hpsearch follow` in this process: exit code and standard error."""
+    """`hpsearch follow`, or another verb, in this process: exit code and standard error."""
 
-    def call(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["hpsearch", "follow", *arguments, "--results", str(search.folder.parent)])
+    def call(*arguments: str, verb: str = "follow") -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["hpsearch", verb, *arguments, "--results", str(search.folder.parent)])
         with pytest.raises(SystemExit) as end:
             main()
         return end.value.code, capsys.readouterr().err  # type: ignore[return-value]
@@ -390,17 +390,20 @@ def command(search: Search, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 def test_an_unknown_sink_names_the_known_ones(command: Command) -> None:
-    code, line = command("comet")
-    assert (code, line.count("\n")) == (2, 1)
-    assert all(name in line for name in SINKS)
+    for code, line in (command("comet"), command("--follow", "comet", verb="launch")):
+        assert (code, line.count("\n")) == (2, 1)
+        assert all(name in line for name in SINKS)
 
 
-def test_a_missing_library_is_one_line(command: Command, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_one_line_before_anything_is_on_disk(
+    command: Command, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, SINKS[name], None)
-    code, line = command(name, "--once")
-    assert (code, line.count("\n")) == (2, 1)
-    assert f"the sink {name} needs {SINKS[name]}" in line
-    assert line.rstrip().endswith(f"pip install 'hpsearch[{name}]'") == (name in ("mlflow", "wandb"))
+    for code, line in (command(name, "--once"), command("--follow", name, "--name", "two", verb="launch")):
+        assert (code, line.count("\n")) == (2, 1)
+        assert f"the sink {name} needs {SINKS[name]}" in line
+        assert line.rstrip().endswith(f"pip install 'hpsearch[{name}]'") == (name in ("mlflow", "wandb"))
+    assert not (search.folder.parent / "two").exists()
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(command: Command, search: Search, name: str) -> None:
