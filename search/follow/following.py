@@ -57,7 +57,7 @@ def follow(
             elif change.events:
                 into.update([runs[key] for key in sorted(change.runs)])
             if not begun:
-                say(f"{search.name}: {count(len(runs), 'run')} in {folder}; look at them with: {into.viewer}")
+                say(f"{search.name}: {count(len(runs), 'run')} in {name}; look at them with: {into.viewer}")
             begun = True
             if last or (not at_work and _is_finished(follower.record)):
                 return

@@ -30,6 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 _SEARCH, _RUN = "hpsearch.search", "hpsearch.run"
 _WRITTEN, _END = "hpsearch.written", "hpsearch.end"
 _PARENT = "mlflow.parentRunId"
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # the page then begins with the runs
 _STATUSES = {
     State.DONE: "FINISHED",
     State.STOPPED: "KILLED",
@@ -86,7 +87,7 @@ class MlflowSink:
             found = self._client.get_experiment_by_name(search.name)
             if found is None:
                 place = (folder.absolute() / "artifacts").as_uri() if self._uri == own else None
-                self._experiment = self._client.create_experiment(search.name, artifact_location=place)
+                self._experiment = self._client.create_experiment(search.name, place, _KIND)
             else:
                 self._experiment = found.experiment_id
                 if found.lifecycle_stage == "deleted":

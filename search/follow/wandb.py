@@ -84,8 +84,11 @@ class WandbSink:
                 held.run.finish()
         self._open = {}
         wanted = {self._id(run) for run in runs}
-        for name in [name for name in self._written if name not in wanted]:
-            del self._written[name]
+        self._written = {
+            name: digest
+            for name, digest in self._written.items()
+            if name in wanted and (not self._offline or self._folders(name))
+        }
         for folder in self._folder.glob("wandb/offline-run-*"):
             if not any(folder.name.endswith(f"-{name}") for name in wanted):
                 shutil.rmtree(folder)
@@ -125,7 +128,7 @@ class WandbSink:
 
     def _begin(self, run: Run) -> _Open:
         name = self._id(run)
-        for folder in self._folder.glob(f"wandb/*run-*-{name}"):
+        for folder in self._folders(name):
             shutil.rmtree(folder)
         given = {key: value for key, value in words.hyperparameters(run).items() if value is not None}
         begun = wandb.init(
@@ -143,6 +146,10 @@ class WandbSink:
         if begun.url:
             self.viewer = begun.project_url or self.viewer
         return _Open(begun)
+
+    def _folders(self, name: str) -> list[Path]:
+        """Where the library has written a run."""
+        return list(self._folder.glob(f"wandb/*run-*-{name}"))
 
     def _id(self, run: Run) -> str:
         return f"{self._identity}-{words.name(run)}"

@@ -396,7 +396,7 @@ def test_an_unknown_sink_names_the_known_ones(command: Command) -> None:
 
 
 def test_a_missing_library_is_one_line_before_anything_is_on_disk(
-    command: Command, name: str, monkeypatch: pytest.MonkeyPatch
+    command: Command, search: Search, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, SINKS[name], None)
     for code, line in (command(name, "--once"), command("--follow", name, "--name", "two", verb="launch")):
@@ -473,6 +473,14 @@ def test_mlflow_is_written_where_its_variable_says_beside_a_search_of_the_same_n
     (experiment,) = client.search_experiments(filter_string="name = 'one'")
     runs = [run.data.tags["hpsearch.run"] for run in client.search_runs([experiment.experiment_id])]
     assert sorted(runs) == ["0", "0", "2", "2"]
+
+
+def test_an_offline_run_whose_folder_is_gone_is_written_anew(search: Search) -> None:
+    grow(search, 12)
+    write(search, "wandb")
+    shutil.rmtree(next(folder_of(search, "wandb").glob("wandb/offline-run-*-trial-0000")))
+    write(search, "wandb")
+    holds("wandb", search)
 
 
 @pytest.mark.parametrize(
