@@ -40,4 +40,5 @@ def _options(command: click.Command, words: dict[str, Any]) -> Iterator[str]:
         if option.is_flag:
             yield from [option.opts[0]] if value else []
         elif value is not None:
-            yield from (option.opts[0], str(value))
+            for each in value if option.multiple and not isinstance(value, str) else (value,):
+                yield from (option.opts[0], str(each))

@@ -1,5 +1,6 @@
 """The verb that writes a search elsewhere: follow."""
 
+import time
 from pathlib import Path
 
 import click
@@ -7,22 +8,47 @@ import click
 from search.cli import options
 from search.follow import SINKS
 
+STORED_SECONDS = 5.0  # between two looks at a storage
+
 
 @click.command()
 @click.argument("sink", type=click.Choice(list(SINKS)))
 @options.search_argument
 @click.option("--once", is_flag=True, help="Write what is there and end, also while the search runs.")
+@click.option("--beside", is_flag=True, hidden=True, help="End when standard input does, as launch --follow wants it.")
+@options.storage
 @options.results
-def follow(sink: str, search: str | None, once: bool, results: Path) -> None:
+def follow(sink: str, search: str | None, once: bool, beside: bool, storage: str | None, results: Path) -> None:
     """Show a search in another tool, until it is finished.
 
-    The output lies in the search's folder, in follow/SINK. Ctrl-C ends it and changes nothing in the search.
+    It prints how to look. The output lies in the search's folder, in follow/SINK, unless that tool's own variables
+    name a server. Ctrl-C ends it and changes nothing in the search; begun again, it goes on.
 
     \b
     hpsearch follow tensorboard                  curves, and hyperparameters in the HParams tab
     hpsearch follow optuna my-search --once      a study for optuna-dashboard
+    hpsearch follow mlflow                       an experiment in a database, or at MLFLOW_TRACKING_URI
+    WANDB_MODE=offline hpsearch follow wandb     runs for wandb sync; without it they go to the server
+    hpsearch follow optuna --storage s3://bucket/searches      a search of another machine
     """
     from search.follow.following import follow as write
+    from search.follow.following import sink_folder, wait, wait_for_input
     from search.history import store
 
-    write(store.find(results, search), sink, once=once, say=click.echo)
+    if storage is None:
+        found = store.find(results, search)
+        pause = wait_for_input if beside else wait
+        write(found, sink, sink_folder(found.folder, sink), once=once, say=click.echo, pause=pause)
+        return
+    from search.storage.takeover import open_growing_copy
+
+    with open_growing_copy(storage, search) as (copy, bring):
+        found = store.find(copy)
+        folder = sink_folder(results / found.name, sink)
+
+        def fetch() -> bool:
+            time.sleep(STORED_SECONDS)
+            bring()
+            return True
+
+        write(found, sink, folder, once=once, say=click.echo, pause=fetch)

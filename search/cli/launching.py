@@ -36,7 +36,7 @@ SECTIONS = {
     "Where and how it runs": (
         "parallel", "threads", "precision", "engine", "address", "submit", "max-time", "retries", "trial-timeout",
     ),
-    "What is kept and shown": ("name", "results", "storage", "serve", "dry-run"),
+    "What is kept and shown": ("name", "results", "storage", "follow", "serve", "dry-run"),
 }  # fmt: skip
 
 
@@ -170,6 +170,7 @@ def launch(
     hpsearch launch --sampler tpe --warm-start my-search          begins with what that search has found
     hpsearch launch --study batch-norm --quick                    a published experiment again, in minutes
     hpsearch launch --samples 60 --serve                          and a page that shows how it goes
+    hpsearch launch --samples 60 --follow tensorboard             and in TensorBoard, Optuna's dashboard, MLflow or W&B
     hpsearch launch --samples 60 --dry-run                        what that would draw and cost
     hpsearch launch --address 10.0.0.5:6379                       on a cluster that this machine is a node of
     hpsearch launch --submit http://HEAD:8265 --storage s3://bucket/searches      as a job there; watch it with status
@@ -183,6 +184,10 @@ def launch(
     from search.spaces import find_space
 
     how = {option: asked.pop(option) for option in SESSION}
+    for option, is_given in (("--serve", is_served), ("--follow", bool(how["follow"]))):
+        if is_given and (submit is not None or dry_run):
+            other = "--submit" if submit else "--dry-run"
+            raise OptionError(f"{option} shows a search that this machine runs; {other} runs none")
     if study is not None:
         context = click.get_current_context()
         values = {**asked, "samples": samples, "budget": budget, "submit": submit}
@@ -194,10 +199,6 @@ def launch(
         return
     if repeats is not None or quick:
         raise OptionError(f"{'--quick' if quick else '--repeats'} is for a study: name one with --study")
-    if is_served and (submit is not None or dry_run):
-        raise OptionError(
-            f"--serve shows a search that this machine runs; {'--submit' if submit else '--dry-run'} runs none"
-        )
     if submit is not None and dry_run:
         raise OptionError("--dry-run measures this machine and --submit uses others; give one of them")
     if submit is not None and asked["first"] is not None:

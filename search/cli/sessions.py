@@ -10,6 +10,7 @@ import click
 
 from search.cli import options
 from search.cli.types import MOST_SLOTS, Count, OptionError, Real
+from search.follow import SINKS
 from search.readable import count
 from search.run.engines import ENGINES
 
@@ -48,14 +49,31 @@ def session_options(command: Any) -> Any:
                 type=click.Choice(ENGINES),
                 help="Ray Tune, or one trial at a time in this process, without Ray.  [default: the launch's, or tune]",
             ),
+            click.option(
+                "--follow",
+                type=click.Choice(list(SINKS)),
+                multiple=True,
+                callback=_installed,
+                help="Show the search in this tool meanwhile, as hpsearch follow does; may be given again for another.",
+            ),
         )
     ):
         command = option(command)
     return command
 
 
+def _installed(_ctx: click.Context, _param: click.Parameter, sinks: tuple[str, ...]) -> tuple[str, ...]:
+    """The sinks once each; raises SinkError for one whose library is missing."""
+    if sinks:
+        from search.follow.sink import check
+
+        for name in sinks:
+            check(name)
+    return tuple(dict.fromkeys(sinks))
+
+
 #: The names of the values of `session_options`.
-SESSION = ("parallel", "max_time", "retries", "trial_timeout", "address", "engine")
+SESSION = ("parallel", "max_time", "retries", "trial_timeout", "address", "engine", "follow")
 
 
 def options_of(
@@ -66,6 +84,7 @@ def options_of(
     trial_timeout: float,
     address: str | None,
     engine: str | None,
+    follow: tuple[str, ...],
 ) -> Any:
     """The values of `session_options` as `search.run.session.Options`, in seconds."""
     from search.run.session import Options
@@ -77,6 +96,7 @@ def options_of(
         trial_timeout=trial_timeout * 60,
         address=address,
         engine=engine,
+        follow=follow,
     )
 
 

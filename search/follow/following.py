@@ -1,5 +1,7 @@
 """Following a search: its ledger is read as it grows, and a sink is told of every run that has changed."""
 
+import select
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,19 +16,38 @@ from search.readable import count
 POLL_SECONDS = 1.0
 
 
-def sink_folder(search: Search, name: str) -> Path:
-    """Where a sink's output lies."""
-    return search.folder / "follow" / name
+def sink_folder(search: Path, name: str) -> Path:
+    """Where a sink's output lies, given the search's folder."""
+    return search / "follow" / name
 
 
-def follow(search: Search, name: str, *, once: bool, say: Callable[[str], None] = lambda _: None) -> None:
+def wait() -> bool:
+    """A pause between two looks, after which there are more."""
+    time.sleep(POLL_SECONDS)
+    return True
+
+
+def wait_for_input() -> bool:
+    """A pause between two looks; the next one is the last once standard input has ended, as when its writer has."""
+    return not select.select([sys.stdin], [], [], POLL_SECONDS)[0]
+
+
+def follow(
+    search: Search,
+    name: str,
+    folder: Path,
+    *,
+    once: bool,
+    say: Callable[[str], None] = lambda _: None,
+    pause: Callable[[], bool] = wait,
+) -> None:
     """Write a search to a sink from its beginning on and, unless `once`, as it grows, until it is finished.
 
-    say: takes a line for people. Raises SinkError, LedgerError or EventError.
+    folder: the sink's. say: takes a line for people. pause: waits until it is time for another look, and returns
+    whether that is not the last one. Raises SinkError, LedgerError or EventError.
     """
-    folder = sink_folder(search, name)
-    with sink.opened(name, folder, search.name) as into, Follower(search.ledger) as follower:
-        begun = False
+    with sink.opened(name, folder, search) as into, Follower(search.ledger) as follower:
+        begun, last = False, once
         while True:
             at_work = search.ledger.exists() and ledger.is_open(search.ledger)  # asked first: no line is missed
             change = follower.poll()
@@ -36,11 +57,11 @@ def follow(search: Search, name: str, *, once: bool, say: Callable[[str], None] 
             elif change.events:
                 into.update([runs[key] for key in sorted(change.runs)])
             if not begun:
-                say(f"{search.name}: {count(len(runs), 'run')} in {folder}; look at them with: {into.viewer}")
+                say(f"{search.name}: {count(len(runs), 'run')} in {name}; look at them with: {into.viewer}")
             begun = True
-            if once or (not at_work and _is_finished(follower.record)):
+            if last or (not at_work and _is_finished(follower.record)):
                 return
-            time.sleep(POLL_SECONDS)
+            last = not pause()
 
 
 def _is_finished(record: Record) -> bool:

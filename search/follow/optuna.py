@@ -19,14 +19,15 @@ from search.history.hyperparameters import hyperparameters_of
 from search.history.metric import METRICS
 from search.history.optuna_trial import optuna_trial
 from search.history.record import Run
+from search.history.store import Search
 
 _FILE = "journal.log"
 _LOCK_SECONDS = 1.0  # a dashboard holds Optuna's lock for less; an older one was left by a kill
 
 
-def make(folder: Path, search: str) -> "OptunaSink":
+def make(folder: Path, search: Search) -> "OptunaSink":
     """The sink on a folder."""
-    return OptunaSink(folder, search)
+    return OptunaSink(folder, search.name)
 
 
 class OptunaSink:
@@ -78,6 +79,9 @@ class OptunaSink:
                 self._write(number, trial)
         else:
             self._anew()
+
+    def close(self) -> None:
+        """Nothing is left open."""
 
     def _create(self) -> int:
         return self._storage.create_new_study([StudyDirection.MAXIMIZE], self._name)

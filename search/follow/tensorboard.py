@@ -13,17 +13,13 @@ from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndI
 from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboardX.record_writer import masked_crc32c
 
+from search.follow import words
 from search.history.events import FINAL
-from search.history.hyperparameters import hyperparameters_of
 from search.history.record import Key, Run
-
-_CURVES = (
-    *("train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_balanced_accuracy"),
-    *("learning_rate", "images_per_second"),
-)
+from search.history.store import Search
 
 
-def make(folder: Path, search: str) -> "TensorBoardSink":
+def make(folder: Path, search: Search) -> "TensorBoardSink":
     """The sink on a folder."""
     return TensorBoardSink(folder)
 
@@ -52,11 +48,11 @@ class TensorBoardSink:
                 written = self._written[run.key] = self._begin(run)
             written.add(run)
 
+    def close(self) -> None:
+        """Nothing is left open."""
+
     def _begin(self, run: Run) -> "_Written":
-        trial, repeat = run.key
-        folder = self._folder / (
-            f"trial-{trial:04}" + (f"-{'fold' if run.asked.fold else 'retrain'}-{repeat}" if repeat else "")
-        )
+        folder = self._folder / words.name(run)
         folder.mkdir(exist_ok=True)
         _clear(folder)
         # A name of its own each time: a TensorBoard that has read the file before takes this one for another.
@@ -83,19 +79,19 @@ class _Written:
 
     def is_past_of(self, run: Run) -> bool:
         """Whether all of this is still so of the run."""
-        measured = _measured(run)
+        measured = words.past(run)
         if self.end is not None:
-            return (self.measured, self.end) == (measured, _end(run))
+            return (self.measured, self.end) == (measured, words.end(run))
         return self.measured == measured[: len(self.measured)]
 
     def add(self, run: Run) -> None:
         """Write what is new of the run."""
         for measurement in run.measurements[len(self.measured) :]:
-            self.append(_scalars(measurement, {name: getattr(measurement, name) for name in _CURVES}))
-        self.measured = _measured(run)
+            self.append(_scalars(measurement, words.curves(measurement)))
+        self.measured = words.past(run)
         if self.end is None and run.state in FINAL:
             self.append(*_last_words(run))
-            self.end = _end(run)
+            self.end = words.end(run)
 
     def append(self, *events: Event) -> None:
         """Write events in the format of TFRecord: length and data, each with its checksum."""
@@ -112,22 +108,17 @@ class _Written:
 def _last_words(run: Run) -> list[Event]:
     """The final values of a run that has ended, and its row in the HParams tab."""
     last = run.measurements[-1] if run.measurements else run.asked
-    finals = {
-        "final/best_val_accuracy": run.at_best("val_accuracy"),
-        "final/best_val_balanced_accuracy": run.at_best("val_balanced_accuracy"),
-        "final/val_accuracy": getattr(last, "val_accuracy", None),
-        "final/val_balanced_accuracy": getattr(last, "val_balanced_accuracy", None),
-        "final/seconds": run.seconds,
-        "final/test_accuracy": run.test.correct / run.test.images if run.test else None,
-        "final/test_balanced_accuracy": run.test.balanced_accuracy if run.test else None,
-    }
+    finals = {f"final/{name}": value for name, value in words.finals(run).items()}
+    for name in ("val_accuracy", "val_balanced_accuracy"):
+        if (value := getattr(last, name, None)) is not None:
+            finals[f"final/{name}"] = value
     start = SessionStartInfo(start_time_secs=run.asked.time)
-    for name, value in _hyperparameters(run).items():
-        if isinstance(value, str):
-            start.hparams[name].string_value = value
-        elif value is not None:
-            start.hparams[name].number_value = value
-    status = Status.STATUS_SUCCESS if run.state in ("done", "stopped") else Status.STATUS_FAILURE
+    for name, parameter in {"state": run.state, **words.hyperparameters(run)}.items():
+        if isinstance(parameter, str):
+            start.hparams[name].string_value = parameter
+        elif parameter is not None:
+            start.hparams[name].number_value = parameter
+    status = Status.STATUS_SUCCESS if words.is_well(run) else Status.STATUS_FAILURE
     end = SessionEndInfo(status=status, end_time_secs=last.time)
     parts = ({"session_start_info": start}, {"session_end_info": end})
     return [_scalars(last, finals), *(_plugin_data(last, part) for part in parts)]
@@ -138,30 +129,9 @@ def _clear(folder: Path) -> None:
         file.unlink()
 
 
-def _measured(run: Run) -> list[tuple[int, int]]:
-    return [(each.attempt, each.images) for each in run.measurements]
-
-
-def _end(run: Run) -> tuple[Any, ...]:
-    """What the last words of a run depend on, besides its measurements."""
-    return run.state, run.test is not None
-
-
-def _hyperparameters(run: Run) -> dict[str, float | str | None]:
-    config = run.config
-    return {
-        "state": run.state,
-        "network": config["network"]["name"],
-        "optimizer": config["optimizer"]["name"],
-        "batch_size": config["training"]["batch_size"],
-        "max_epochs": config["training"]["epochs"],
-        **hyperparameters_of(config),
-    }
-
-
-def _scalars(at: Any, values: dict[str, float | None]) -> Event:
-    """Values at the time and the images of an event; those that are missing are left out."""
-    summary = Summary(value=[Summary.Value(tag=tag, simple_value=v) for tag, v in values.items() if v is not None])
+def _scalars(at: Any, values: dict[str, float]) -> Event:
+    """Values at the time and the images of an event."""
+    summary = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
     return Event(wall_time=at.time, step=getattr(at, "images", 0), summary=summary)
 
 

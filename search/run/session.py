@@ -19,6 +19,7 @@ from search.history.store import Search
 from search.machines import machine
 from search.machines.machine import Machine, describe
 from search.readable import count
+from search.run.beside import followed
 from search.run.driver import RETRIES, Driver
 from search.run.engines import DEFAULT_ENGINE
 from search.run.engines.engine import EngineError, Train, Work, engine
@@ -47,6 +48,8 @@ class Options:
     """HOST:PORT of a Ray cluster; None for a Ray of its own."""
     engine: str | None = None
     """What executes tasks: see `search.run.engines`; None for what executed those of the launch, or tune."""
+    follow: tuple[str, ...] = ()
+    """The sinks that are told of the search meanwhile: see `search.run.beside`."""
 
     @property
     def deadline(self) -> float | None:
@@ -111,6 +114,7 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
         Ledger(search.ledger) as ledger,
         Progress(errand.what, errand.runs, errand.total, here.slots) as progress,
         _mirrored(search, ledger, progress) as mirror,
+        followed(search, options.follow, progress.say),
     ):
         driver = Driver(
             ledger,

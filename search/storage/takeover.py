@@ -68,12 +68,23 @@ def take_over(location: str, name: str | None, results: Path, *, sleep: Callable
 @contextmanager
 def open_copy(location: str, name: str | None) -> Iterator[Path]:
     """A temporary results folder with a search as it is stored, without weights; the search may be running."""
+    with open_growing_copy(location, name) as (results, _):
+        yield results
+
+
+@contextmanager
+def open_growing_copy(location: str, name: str | None) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """As `open_copy`, and what brings the copy up to date."""
     home = layout.find(location, name)
-    with reported(location):
-        stored = record.read(home)
     with TemporaryDirectory(prefix="hpsearch-") as results:
-        _bring(home, stored, Path(results), weights=False)
-        yield Path(results)
+
+        def bring() -> None:
+            with reported(location):
+                stored = record.read(home)
+            _bring(home, stored, Path(results), weights=False)
+
+        bring()
+        yield Path(results), bring
 
 
 def is_running(location: str, name: str, *, sleep: Callable[[float], None] = time.sleep) -> bool:

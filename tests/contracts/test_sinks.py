@@ -1,25 +1,29 @@
 """What every sink holds: its output says of each run what the ledger says, once, whatever happened before."""
 
 import importlib
+import json
 import os
 import shutil
 import signal
 import struct
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import optuna
 import pytest
+from mlflow import MlflowClient
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
+from wandb.proto import wandb_internal_pb2
 
 from search.cli.main import main
 from search.follow import SINKS, sink
@@ -29,10 +33,25 @@ from search.history.events import FINAL, Decision, Measured, OfRun, State, parse
 from search.history.ledger import Ledger
 from search.history.record import Record, Run
 from search.history.store import Search
+from search.storage.takeover import open_growing_copy
 from tests.search.events import ended, started
+from tests.search.forks import forked
+from tests.search.storage.drivers import launch
 
 OLD = Path(__file__).parents[1] / "data" / "0.1.0"
-LINES = (OLD / "finished" / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+TRIALS = (0, 2, 4, 8)  # of a real search that was killed once: done, stopped, both of them once more after the kill
+
+
+def lines_of_some_trials() -> list[bytes]:
+    """The lines of a ledger with these trials alone."""
+    with TemporaryDirectory() as folder, Ledger(Path(folder) / "ledger.jsonl") as book:
+        for event in parse(ledger.read(OLD / "finished" / "ledger.jsonl")):
+            if not isinstance(event, OfRun) or event.trial in TRIALS:
+                book.append(event)
+        return (Path(folder) / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+
+
+LINES = lines_of_some_trials()
 
 #: What a sink's output says: of each trial its end, if it has one, and its curve by images. A trial that is there
 #: twice fails the reader.
@@ -83,7 +102,63 @@ def read_optuna(folder: Path, search: str) -> Contents:
     return {t.user_attrs["trial"]: (t.user_attrs.get("state"), t.intermediate_values) for t in study.trials}
 
 
-READERS: dict[str, Callable[[Path, str], Contents]] = {"tensorboard": read_tensorboard, "optuna": read_optuna}
+def read_mlflow(folder: Path, search: str) -> Contents:
+    """As MLflow's page reads its database."""
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    found: Contents = {}
+    for run in client.search_runs([client.get_experiment_by_name(search).experiment_id]):
+        curve: dict[int, float] = {}
+        for metric in client.get_metric_history(run.info.run_id, "val_accuracy"):
+            assert metric.step not in curve
+            curve[metric.step] = metric.value
+        trial, state = int(run.data.tags["hpsearch.run"]), run.data.tags["state"]
+        assert trial not in found
+        assert (state in FINAL) == (run.info.status != "RUNNING")
+        found[trial] = (state if state in FINAL else None, curve)
+    return found
+
+
+def read_wandb(folder: Path, search: str) -> Contents:
+    """As `wandb sync` reads the files of offline runs."""
+    found: Contents = {}
+    for file in folder.glob("wandb/offline-run-*/*.wandb"):
+        trial, end, curve = None, None, {}
+        for record in map(wandb_internal_pb2.Record.FromString, records_in(file)):
+            if record.HasField("run"):
+                assert record.run.run_group == search
+                trial = int(record.run.display_name.removeprefix("trial-"))
+                (end,) = record.run.tags or (end,)
+            if record.HasField("history"):
+                row = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
+                assert row["_step"] not in curve
+                curve[row["_step"]] = row["val_accuracy"]
+        if trial is not None:
+            assert trial not in found
+            found[trial] = (end, curve)
+    return found
+
+
+def records_in(file: Path) -> Iterator[bytes]:
+    """The records of a file of 32 KiB blocks with checksums, as of LevelDB's log, up to a torn end."""
+    data, at, begun = file.read_bytes(), 7, b""
+    while at + 7 <= len(data):
+        if (left := 32768 - at % 32768) < 7:
+            at += left
+            continue
+        length, kind = struct.unpack_from("<HB", data, at + 4)
+        begun += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if at <= len(data) and kind in (1, 4):  # whole, or its last part
+            yield begun
+            begun = b""
+
+
+READERS: dict[str, Callable[[Path, str], Contents]] = {
+    "tensorboard": read_tensorboard,
+    "optuna": read_optuna,
+    "mlflow": read_mlflow,
+    "wandb": read_wandb,
+}
 
 
 @pytest.fixture(params=SINKS)
@@ -91,12 +166,33 @@ def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database without a run, which takes seconds to make."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    return folder / "mlflow.db"
+
+
 @pytest.fixture
-def search(tmp_path: Path) -> Search:
+def search(tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
     """A search whose ledger is empty yet; `grow` adds lines of a real one."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("WANDB_MODE", "offline")
     shutil.copytree(OLD / "finished", tmp_path / "one")
     (tmp_path / "one" / "ledger.jsonl").write_bytes(b"")
-    return store.find(tmp_path, "one")
+    found = store.find(tmp_path, "one")
+    folder_of(found, "mlflow").mkdir(parents=True)
+    shutil.copy(database, folder_of(found, "mlflow"))
+    return found
+
+
+def folder_of(search: Search, name: str) -> Path:
+    return sink_folder(search.folder, name)
+
+
+def write(search: Search, name: str, once: bool = True, say: Callable[[str], None] = lambda _: None) -> None:
+    follow(search, name, folder_of(search, name), once=once, say=say)
 
 
 def grow(search: Search, lines: int) -> None:
@@ -110,7 +206,7 @@ def record_of(search: Search) -> Record:
 
 def holds(name: str, search: Search) -> None:
     """Compare a sink's output with the record."""
-    found = READERS[name](sink_folder(search, name), search.name)
+    found = READERS[name](folder_of(search, name), search.name)
     expected = said_of(record_of(search).trials)
     assert found.keys() == expected.keys()
     for trial, (end, curve) in expected.items():
@@ -134,55 +230,63 @@ def test_every_sink_is_under_the_contract() -> None:
 def test_a_finished_search_is_written_whole_and_following_ends(search: Search, name: str) -> None:
     grow(search, len(LINES))
     said: list[str] = []
-    follow(search, name, once=False, say=said.append)
+    write(search, name, once=False, say=said.append)
     holds(name, search)
     (line,) = said
-    assert str(sink_folder(search, name)) in line
+    assert str(folder_of(search, name)) in line
 
 
 def test_starting_twice_leaves_no_trial_twice(search: Search, name: str) -> None:
-    for lines in (20, 0, 15, len(LINES), 0):
+    for lines in (9, 0, 8, len(LINES), 0):
         grow(search, lines)
-        follow(search, name, once=True)
+        write(search, name)
         holds(name, search)
 
 
 def test_output_is_right_after_every_line_of_the_ledger(search: Search, name: str) -> None:
-    with sink.opened(name, sink_folder(search, name), search.name) as into:
+    with sink.opened(name, folder_of(search, name), search) as into:
         into.start([])
         for event in parse(map(ledger.decode, LINES, range(len(LINES)))):
             grow(search, 1)
             if isinstance(event, OfRun):
                 into.update([record_of(search).runs[event.trial, event.repeat]])
-            holds(name, search)
-
-
-def test_a_killed_sink_goes_on_where_it_was_and_leaves_no_trial_twice(search: Search, name: str) -> None:
-    grow(search, 30)
-    with follower_in_another_process(search, name):
-        wait_for(lambda: size_of(sink_folder(search, name)) > 2000)
-        before = size_of(sink_folder(search, name))
-        grow(search, 20)
-        wait_for(lambda: size_of(sink_folder(search, name)) > before)
-    grow(search, len(LINES))
-    follow(search, name, once=True)
+            if name != "wandb":  # whose library writes by itself
+                holds(name, search)
     holds(name, search)
 
 
-def size_of(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+def test_a_killed_sink_goes_on_where_it_was_and_leaves_no_trial_twice(search: Search, name: str) -> None:
+    grow(search, 12)
+    with follower_in_another_process(search, name):
+        before = files_in(folder_of(search, name))
+        grow(search, 6)
+        wait_for(lambda: files_in(folder_of(search, name)) != before)
+    grow(search, len(LINES))
+    write(search, name)
+    holds(name, search)
+
+
+def files_in(folder: Path) -> dict[Path, tuple[int, int]]:
+    """The files and when they were written; one that has just gone is none."""
+    found = {}
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                found[path] = (path.stat().st_size, path.stat().st_mtime_ns)
+    return found
 
 
 @contextmanager
-def follower_in_another_process(search: Search, name: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`hpsearch follow`, killed at the end."""
-    command = [sys.executable, "-m", "search", "follow", name, search.name, "--results", str(search.folder.parent)]
-    # Where the tests run below nohup, the command would ignore a Ctrl-C too.
-    with subprocess.Popen(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as follower:
-        try:
-            yield follower
-        finally:
-            follower.kill()
+def follower_in_another_process(search: Search, name: str) -> Iterator[BaseProcess]:
+    """`hpsearch follow` that has written what there is; killed at the end."""
+
+    def command() -> None:
+        sys.argv = ["hpsearch", "follow", name, search.name, "--results", str(search.folder.parent)]
+        main()
+
+    with forked(command) as (process, printed):
+        assert printed.readline().startswith(search.name)
+        yield process
 
 
 def wait_for(true: Callable[[], bool]) -> None:
@@ -201,13 +305,13 @@ def test_a_trial_that_is_trained_again_has_the_curve_and_the_end_of_its_last_att
             measured, attempt=8, state=State.RUNNING, decision=Decision.CONTINUE, checkpoint=None, val_accuracy=0.125
         )
         for _ in range(2):
-            follow(search, name, once=True)
+            write(search, name)
             holds(name, search)
             book.append(started(measured.trial, attempt=8))
-            follow(search, name, once=True)
+            write(search, name)
             holds(name, search)
             book.append(again)
-            follow(search, name, once=True)
+            write(search, name)
             holds(name, search)
             book.append(ended(State.FAILED, "its worker died", trial=measured.trial, attempt=8))
 
@@ -217,27 +321,27 @@ def test_a_diverged_trial_keeps_no_values_that_a_sampler_could_learn_from(search
     grow(search, going_on + 1)
     with Ledger(search.ledger) as book:
         running = next(r for r in Record(book.events).trials if r.state is State.RUNNING and r.measurements)
-        follow(search, "optuna", once=True)
+        write(search, "optuna")
         book.append(ended(State.DIVERGED, "loss is NaN", trial=running.key[0], attempt=running.attempt))
-    follow(search, "optuna", once=True)
-    assert read_optuna(sink_folder(search, "optuna"), search.name)[running.key[0]] == ("diverged", {})
+    write(search, "optuna")
+    assert read_optuna(folder_of(search, "optuna"), search.name)[running.key[0]] == ("diverged", {})
 
 
 def test_output_follows_a_ledger_that_was_cut(search: Search, name: str) -> None:
     grow(search, len(LINES))
-    follow(search, name, once=True)
-    ledger.cut(search.ledger, 25)
-    follow(search, name, once=True)
+    write(search, name)
+    ledger.cut(search.ledger, 12)
+    write(search, name)
     holds(name, search)
 
 
 def test_a_second_follower_of_the_same_search_is_refused(search: Search, name: str) -> None:
-    grow(search, 20)
+    grow(search, 9)
     with (
-        sink.opened(name, sink_folder(search, name), search.name),
+        sink.opened(name, folder_of(search, name), search),
         pytest.raises(sink.SinkError, match="another hpsearch follow"),
     ):
-        follow(search, name, once=True)
+        write(search, name)
 
 
 def files_of(search: Search) -> dict[Path, bytes]:
@@ -254,16 +358,18 @@ def test_a_sink_changes_nothing_in_the_search_also_when_it_fails(
         def start(self, runs: Any) -> None:
             raise OSError(28, "No space left on device")
 
+        def close(self) -> None: ...
+
     grow(search, len(LINES))
     before = files_of(search)
-    follow(search, name, once=True)
+    write(search, name)
     assert files_of(search) == before
     with monkeypatch.context() as failing:
-        failing.setattr(importlib.import_module(SINKS[name]), "make", lambda folder, search: Failing())
+        failing.setattr(importlib.import_module(f"search.follow.{name}"), "make", lambda folder, search: Failing())
         with pytest.raises(OSError, match="No space"):
-            follow(search, name, once=True)
+            write(search, name)
     assert files_of(search) == before
-    follow(search, name, once=True)
+    write(search, name)
     holds(name, search)
 
 
@@ -272,10 +378,10 @@ Command = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def command(search: Search, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """`hpsearch follow` in this process: exit code and standard error."""
+    """`hpsearch follow`, or another verb, in this process: exit code and standard error."""
 
-    def call(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["hpsearch", "follow", *arguments, "--results", str(search.folder.parent)])
+    def call(*arguments: str, verb: str = "follow") -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["hpsearch", verb, *arguments, "--results", str(search.folder.parent)])
         with pytest.raises(SystemExit) as end:
             main()
         return end.value.code, capsys.readouterr().err  # type: ignore[return-value]
@@ -284,36 +390,39 @@ def command(search: Search, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 def test_an_unknown_sink_names_the_known_ones(command: Command) -> None:
-    code, line = command("wandb")
-    assert (code, line.count("\n")) == (2, 1)
-    assert all(name in line for name in SINKS)
+    for code, line in (command("comet"), command("--follow", "comet", verb="launch")):
+        assert (code, line.count("\n")) == (2, 1)
+        assert all(name in line for name in SINKS)
 
 
-def test_a_missing_library_is_one_line(command: Command, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    library, module = {
-        "tensorboard": ("tensorboardX", "tensorboardX.record_writer"),
-        "optuna": ("optuna", "optuna.storages.journal"),
-    }[name]
-    monkeypatch.delitem(sys.modules, SINKS[name], raising=False)
-    monkeypatch.setitem(sys.modules, module, None)
-    code, line = command(name, "--once")
-    assert (code, line.count("\n")) == (2, 1)
-    assert f"the sink {name} needs {library}" in line
+def test_a_missing_library_is_one_line_before_anything_is_on_disk(
+    command: Command, search: Search, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, SINKS[name], None)
+    for code, line in (command(name, "--once"), command("--follow", name, "--name", "two", verb="launch")):
+        assert (code, line.count("\n")) == (2, 1)
+        assert f"the sink {name} needs {SINKS[name]}" in line
+        assert line.rstrip().endswith(f"pip install 'hpsearch[{name}]'") == (name in ("mlflow", "wandb"))
+    assert not (search.folder.parent / "two").exists()
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(command: Command, search: Search, name: str) -> None:
+    shutil.rmtree(search.folder / "follow")
     (search.folder / "follow").write_bytes(b"a file")
     code, line = command(name, "--once")
     assert (code, line.count("\n")) == (2, 1)
-    assert f"cannot write to {sink_folder(search, name)}" in line
+    assert f"cannot write to {folder_of(search, name)}" in line
 
 
 def test_ctrl_c_ends_following_with_130(search: Search, name: str) -> None:
-    grow(search, 20)
+    grow(search, 9)
     with follower_in_another_process(search, name) as follower:
-        wait_for(lambda: size_of(sink_folder(search, name)) > 2000)
-        follower.send_signal(signal.SIGINT)
-        assert follower.wait(30) == 130
+        assert follower.pid is not None
+        os.kill(follower.pid, signal.SIGINT)
+        follower.join(30)
+        assert follower.exitcode == 130
+    write(search, name)
+    holds(name, search)
 
 
 def test_ctrl_c_while_optunas_lock_is_released_is_no_error(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,9 +432,64 @@ def test_ctrl_c_while_optunas_lock_is_released_is_no_error(search: Search, monke
         unlink(path)
         raise KeyboardInterrupt
 
-    grow(search, 20)
+    grow(search, 9)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(os, "unlink", interrupted)
-        follow(search, "optuna", once=True)
-    follow(search, "optuna", once=True)
+        write(search, "optuna")
+    write(search, "optuna")
     holds("optuna", search)
+
+
+def test_a_search_of_a_storage_is_followed_as_it_grows(command: Command, tmp_path: Path) -> None:
+    driver = launch(tmp_path / "storage", tmp_path / "machine", "far")
+    for trial in (0, 1):
+        driver.record(trial)
+        driver.mirror.copy()
+        assert command("tensorboard", "far", "--once", "--storage", str(tmp_path / "storage")) == (0, "")
+        assert len(read_tensorboard(sink_folder(tmp_path / "far", "tensorboard"), "far")) == trial + 1
+    driver.die()
+
+
+def test_a_copy_of_a_stored_search_is_brought_up_to_date(tmp_path: Path) -> None:
+    driver = launch(tmp_path / "storage", tmp_path / "machine")
+    with open_growing_copy(str(tmp_path / "storage"), None) as (copy, bring):
+        driver.record(0)
+        driver.mirror.copy()
+        bring()
+        assert (copy / "one" / "ledger.jsonl").read_bytes() == (driver.folder / "ledger.jsonl").read_bytes()
+    driver.die()
+
+
+def test_mlflow_is_written_where_its_variable_says_beside_a_search_of_the_same_name(
+    search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = tmp_path / "mlflow.db"
+    folder_of(search, "mlflow").joinpath("mlflow.db").rename(server)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{server}")
+    grow(search, 5)
+    for created in (1.0, 2.0, 1.0):
+        write(replace(search, created=created), "mlflow")
+    client = MlflowClient(f"sqlite:///{server}")
+    (experiment,) = client.search_experiments(filter_string="name = 'one'")
+    runs = [run.data.tags["hpsearch.run"] for run in client.search_runs([experiment.experiment_id])]
+    assert sorted(runs) == ["0", "0", "2", "2"]
+
+
+def test_an_offline_run_whose_folder_is_gone_is_written_anew(search: Search) -> None:
+    grow(search, 12)
+    write(search, "wandb")
+    shutil.rmtree(next(folder_of(search, "wandb").glob("wandb/offline-run-*-trial-0000")))
+    write(search, "wandb")
+    holds("wandb", search)
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "value"), [("mlflow", "MLFLOW_TRACKING_URI", "ftp://nowhere"), ("wandb", "WANDB_MODE", "no")]
+)
+def test_a_tool_that_refuses_is_one_line(
+    command: Command, name: str, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    code, line = command(name, "--once")
+    assert (code, line.count("\n")) == (2, 1)
+    assert value in line

@@ -18,9 +18,10 @@ from trainables.saved_network import load_network
 def home(tmp_path_factory):
     """A folder with a user's own space and network and a finished search in it."""
     folder = make_home(tmp_path_factory.mktemp("home"))
-    done = hpsearch(*small_search("first", *LAUNCH_INLINE), cwd=folder)
+    done = hpsearch(*small_search("first", "--follow", "tensorboard", *LAUNCH_INLINE), cwd=folder)
     assert done.stderr.index("forecast: about") < done.stderr.index("trial 0: ")
     assert "Ray" not in done.stderr
+    assert done.stderr.count("tensorboard --logdir") == 1
     return folder
 
 
@@ -38,6 +39,10 @@ def test_neither_a_search_nor_its_retrains_import_ray(home):
             [sys.executable, "-c", watched, *arguments], cwd=home, capture_output=True, text=True, timeout=240
         )
         assert done.stdout.splitlines()[-1] == "0 False", done.stderr[-2000:]
+
+
+def test_a_sink_beside_a_search_has_every_trial_and_says_how_to_look(home):
+    assert len(list((home / "results" / "first" / "follow" / "tensorboard").glob("trial-*/events*"))) == 8
 
 
 def test_an_address_is_refused_in_one_line_before_anything_is_on_disk(home):

@@ -51,3 +51,8 @@ def test_an_unknown_word_names_the_known_ones_and_a_wrong_value_is_refused_as_by
     with pytest.raises(click.BadParameter, match="is not in the range"):
         search.launch(**{**words, "samples": 0})
     assert not words["results"].exists()
+
+
+def test_an_option_that_may_be_given_again_takes_a_list():
+    with pytest.raises(click.BadParameter, match="'nix' is not one of 'tensorboard'"):
+        search.launch(follow=["tensorboard", "nix"])

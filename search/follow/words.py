@@ -1,0 +1,84 @@
+"""What every sink says of a run in the same words: its name, its hyperparameters, its curves and its final values."""
+
+import zlib
+from typing import Any
+
+from search.history.events import Measured, State
+from search.history.hyperparameters import hyperparameters_of
+from search.history.record import Run
+from search.history.store import Search
+
+_CURVES = (
+    *("train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_balanced_accuracy"),
+    *("learning_rate", "images_per_second"),
+)
+
+
+def identity(search: Search) -> str:
+    """What tells a search from all others, also from one of the same name in another folder or on another machine."""
+    return f"{search.name[:80]}-{int(search.created * 1000):x}"
+
+
+def name(run: Run) -> str:
+    """The run's name, such as trial-0003 or trial-0003-retrain-1; it sorts by number."""
+    trial, repeat = run.key
+    return f"trial-{trial:04}" + (f"-{'fold' if run.asked.fold else 'retrain'}-{repeat}" if repeat else "")
+
+
+def hyperparameters(run: Run) -> dict[str, float | str | None]:
+    """What was drawn."""
+    config = run.config
+    return {
+        "network": config["network"]["name"],
+        "optimizer": config["optimizer"]["name"],
+        "batch_size": config["training"]["batch_size"],
+        "max_epochs": config["training"]["epochs"],
+        **hyperparameters_of(config),
+    }
+
+
+def curves(measured: Measured) -> dict[str, float]:
+    """The values of a measurement; those that are missing are left out."""
+    return _there({name: getattr(measured, name) for name in _CURVES})
+
+
+def finals(run: Run) -> dict[str, float]:
+    """What a run that has ended came to; values that are missing are left out."""
+    return _there(
+        {
+            "best_val_accuracy": run.at_best("val_accuracy"),
+            "best_val_balanced_accuracy": run.at_best("val_balanced_accuracy"),
+            "seconds": run.seconds,
+            "test_accuracy": run.test.correct / run.test.images if run.test else None,
+            "test_balanced_accuracy": run.test.balanced_accuracy if run.test else None,
+        }
+    )
+
+
+def is_well(run: Run) -> bool:
+    """Whether a run that has ended did so as it should: at its end, or stopped by the scheduler."""
+    return run.state in (State.DONE, State.STOPPED)
+
+
+def last_time(run: Run) -> float:
+    """When the last of the run was recorded, in Unix seconds."""
+    return max(event.time for event in (run.asked, *run.measurements[-1:], *run.ends[-1:]))
+
+
+def past(run: Run) -> list[tuple[int, int]]:
+    """The attempt and the images of each measurement; where these have changed, so may have their values."""
+    return [(each.attempt, each.images) for each in run.measurements]
+
+
+def end(run: Run) -> tuple[Any, ...]:
+    """What the last words on a run depend on, besides its measurements."""
+    return str(run.state), run.test is not None
+
+
+def digest(*of: Any) -> str:
+    """A short word that differs where these differ, in any process."""
+    return f"{zlib.crc32(repr(of).encode()):08x}"
+
+
+def _there(values: dict[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,88 @@
+"""Followers beside a session: `hpsearch follow` for each sink, in a process of its own that ends with the session."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from search.history.store import Search
+
+END_SECONDS = 60.0
+"""For so long a follower may write what is left once the session has ended."""
+
+
+@contextmanager
+def followed(search: Search, sinks: Sequence[str], say: Callable[[str], None]) -> Iterator[None]:
+    """Within this, followers write the search to sinks.
+
+    A follower reads the search's files and nothing else, and one that fails is told of once. Its standard input is a
+    pipe that ends with this process, however that ends; it then takes a last look and ends too. A Ctrl-C of the
+    terminal does not reach it.
+    """
+    followers = [_Follower(search, sink, say) for sink in sinks]
+    try:
+        yield
+    finally:
+        try:
+            for each in followers:
+                each.ask_to_end()
+            for each in followers:
+                each.wait()
+        finally:
+            for each in followers:
+                each.kill()
+
+
+class _Follower:
+    """One process, and a thread that tells what it says."""
+
+    def __init__(self, search: Search, sink: str, say: Callable[[str], None]) -> None:
+        results = str(search.folder.parent)
+        self._say = say
+        self._again = shlex.join(["hpsearch", "follow", sink, search.name, "--results", results])
+        self._first = f"{search.name}: "
+        self._is_killed = False
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "search", "follow", sink, search.name, "--results", results, "--beside"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def ask_to_end(self) -> None:
+        """End its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    def wait(self) -> None:
+        """Wait until it has ended and all that it said is told."""
+        self._thread.join(END_SECONDS)
+        if self._thread.is_alive():
+            self._say(f"a follower did not end in {END_SECONDS:.0f} s and is killed; what is left: {self._again}")
+
+    def kill(self) -> None:
+        """End it at once, with the processes that its tool's library has started, if it has not ended."""
+        if self._process.poll() is None:
+            self._is_killed = True
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _listen(self) -> None:
+        """Tell its line that says how to look, and its last one if it fails."""
+        assert self._process.stdout is not None
+        last = "a follower has ended without a word"
+        for line in self._process.stdout:
+            last = line.strip() or last
+            if line.startswith(self._first):
+                self._say(last)
+        if self._process.wait() and not self._is_killed:
+            self._say(f"{last.removeprefix('hpsearch: ').rstrip('.')}; the search does without. Try again: {self._again}")
