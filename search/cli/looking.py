@@ -108,8 +108,8 @@ def top(
     if number is None and not as_json:
         number = 10
     with opened(results, search, storage) as found:
-        frame = ranking.top(found, None if everything else number, distinct=distinct, everything=everything)
+        runs = ranking.top(found, None if everything else number, distinct=distinct, everything=everything)
         if as_json:
-            click.echo(frame.to_json(orient="records"))
+            options.emit(ranking.rows(found, runs))
         else:
-            ranking.print_top(found, frame, everything=everything)
+            ranking.print_top(found, runs, everything=everything)

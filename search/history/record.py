@@ -93,6 +93,11 @@ class Run:
         return sum(m.seconds or 0.0 for m in self.measurements)
 
 
+def state_of(run: Run, running: bool) -> State:
+    """A run's state in the words for people: a run that no process trains is interrupted."""
+    return run.state if running or run.state is not State.RUNNING else State.INTERRUPTED
+
+
 @dataclass
 class Session:
     """One process at work on the search: from its opening to its closing, or to its last event when it was killed."""

@@ -5,10 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from search.history.columns import state_of
 from search.history.load import Loaded
 from search.history.metric import METRICS, Guess, shown, words
-from search.history.record import rank
+from search.history.record import rank, state_of
 from search.readable import between, count, duration, epochs, percent
 from search.schedulers.scheduler import ROUNDING, SchedulerError, scheduler_of
 from search.show.terminal import Rows, console, standing
