@@ -33,7 +33,7 @@ SECTIONS = {
     "Where and how it runs": (
         "parallel", "threads", "precision", "engine", "address", "submit", "max-time", "retries", "trial-timeout",
     ),
-    "What is kept and shown": ("name", "results", "storage", "serve", "dry-run"),
+    "What is kept and shown": ("name", "results", "storage", "serve", "dry-run", "quiet", "debug"),
 }  # fmt: skip
 
 
@@ -206,7 +206,8 @@ def launch(
     share = {"is_share_asked": source is ParameterSource.COMMANDLINE}
     if budget is not None:
         request = replace(request, samples=affordable(request, budget, parallel=how["parallel"], **share))
-        click.echo(f"{duration(budget)} are enough for {count(request.samples, 'sample')}", err=True)
+        if not how["quiet"]:
+            click.echo(f"{duration(budget)} are enough for {count(request.samples, 'sample')}", err=True)
     if dry_run:
         from search.show.forecast import print_forecast
 
@@ -217,7 +218,7 @@ def launch(
         return
     with beside(results) if is_served else nullcontext():
         outcome = begin(request, options_of(**how), results=results, name=name, storage=storage, **share)
-    conclude(outcome, results)
+    conclude(outcome, results, quiet=how["quiet"])
 
 
 @click.command()
@@ -256,4 +257,5 @@ def resume(
         ledger.cut(here.ledger, until)
         search = here.name
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
-    conclude(go_on(found, options_of(**how), samples=samples, changed_code=changed_code), results)
+    outcome = go_on(found, options_of(**how), samples=samples, changed_code=changed_code)
+    conclude(outcome, results, quiet=how["quiet"])

@@ -96,7 +96,7 @@ def retrain(
         found, options_of(**how), again, top=top, distinct=distinct, changed_code=changed_code
     )
     if outcome.reason != "finished":
-        conclude(outcome, results)
+        conclude(outcome, results, quiet=how["quiet"])
     loaded = read_search(results, found.name)
     keys, chosen = [run.key for run in runs], loaded.record.choices[-1] if finals else None
     options.emit(retrain_report(loaded, keys, chosen)) if as_json else print_retrains(loaded, keys, chosen)

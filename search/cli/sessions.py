@@ -3,6 +3,8 @@
 import os
 import shlex
 import sys
+from contextlib import nullcontext
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,22 @@ import click
 
 from search.cli import options
 from search.cli.types import MOST_SLOTS, Count, OptionError, Real
+from search.machines import debugging
 from search.readable import count
 from search.run.engines import ENGINES
 
 
-def session_options(command: Any) -> Any:
-    """How a session runs; the values are those that `options_of` takes."""
+def session_options(verb: Any) -> Any:
+    """How a session runs, and how much it says; the values are those that `options_of` takes."""
+
+    @wraps(verb)
+    def explained(*, debug: bool, **words: Any) -> Any:
+        if debug and words["quiet"]:
+            raise OptionError("--quiet says less and --debug says more; give one of them")
+        with debugging.tracebacks() if debug else nullcontext():
+            return verb(**words)
+
+    command: Any = explained
     for option in reversed(
         (
             click.option(
@@ -48,6 +60,8 @@ def session_options(command: Any) -> Any:
                 type=click.Choice(ENGINES),
                 help="Ray Tune, or one trial at a time in this process, without Ray.  [default: the launch's, or tune]",
             ),
+            click.option("--quiet", is_flag=True, help="Print the final table and errors, nothing else."),
+            click.option("--debug", is_flag=True, help="Print tracebacks, and what Ray logs."),
         )
     ):
         command = option(command)
@@ -55,7 +69,7 @@ def session_options(command: Any) -> Any:
 
 
 #: The names of the values of `session_options`.
-SESSION = ("parallel", "max_time", "retries", "trial_timeout", "address", "engine")
+SESSION = ("parallel", "max_time", "retries", "trial_timeout", "address", "engine", "quiet")
 
 
 def options_of(
@@ -66,6 +80,7 @@ def options_of(
     trial_timeout: float,
     address: str | None,
     engine: str | None,
+    quiet: bool,
 ) -> Any:
     """The values of `session_options` as `search.run.session.Options`, in seconds."""
     from search.run.session import Options
@@ -77,6 +92,7 @@ def options_of(
         trial_timeout=trial_timeout * 60,
         address=address,
         engine=engine,
+        quiet=quiet,
     )
 
 
@@ -130,8 +146,8 @@ def _found(name: str | None, storage: str | None, results: Path) -> Any:
     return store.find(results, takeover.take_over(place, found.name if found else name, results).name)
 
 
-def conclude(outcome: Any, results: Path) -> None:
-    """The closing words of a session, and its exit code."""
+def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
+    """The closing words of a session, and its exit code. quiet: whether only the table and errors are printed."""
     from search.history import store
     from search.history.load import read_search
     from search.show import ranking
@@ -139,12 +155,13 @@ def conclude(outcome: Any, results: Path) -> None:
     name, dataset = outcome.search.name, outcome.search.request.dataset
     moved = f" --dataset {shlex.quote(dataset)}" if dataset != store.find(results, name).request.dataset else ""
     if outcome.reason == "finished":
-        if outcome.detail:
+        if outcome.detail and not quiet:
             click.echo(f"{name} is finished: {outcome.detail}", err=True)
         loaded = read_search(results, name)
         ranking.print_top(loaded, ranking.top(loaded, 3))
-        winners = f"{command_line('retrain', name, results)} --top 3{moved}"
-        click.echo(f"next: {command_line('top', name, results)}, {winners}")
+        if not quiet:
+            winners = f"{command_line('retrain', name, results)} --top 3{moved}"
+            click.echo(f"next: {command_line('top', name, results)}, {winners}")
         if failed := sum(run.state == "failed" for run in loaded.record.trials):
             all_trials = count(len(loaded.record.trials), "trial")
             click.echo(f"{failed} of {all_trials} failed: {command_line('status', name, results)}", err=True)

@@ -47,6 +47,8 @@ class Options:
     """HOST:PORT of a Ray cluster; None for a Ray of its own."""
     engine: str | None = None
     """What executes tasks: see `search.run.engines`; None for what executed those of the launch, or tune."""
+    quiet: bool = False
+    """Whether nothing but errors is said."""
 
     @property
     def deadline(self) -> float | None:
@@ -109,7 +111,7 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
     """Open a session, train, and close it in whatever way it ends."""
     with (
         Ledger(search.ledger) as ledger,
-        Progress(errand.what, errand.runs, errand.total, here.slots) as progress,
+        Progress(errand.what, errand.runs, errand.total, here.slots, quiet=options.quiet) as progress,
         _mirrored(search, ledger, progress) as mirror,
     ):
         driver = Driver(
@@ -148,7 +150,7 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
         with _interruptible(search):
             reason = _work(driver, search, here, options, errand, train, progress)
         for failure in driver.deaf:
-            progress.say(f"a listener failed and is no longer called: {failure}")
+            progress.complain(f"a listener failed and is no longer called: {failure}")
         return Outcome(search, driver.record, reason, driver.superseded or driver.full, options.address)
 
 
@@ -225,7 +227,7 @@ def _mirrored(search: Search, ledger: Ledger, progress: Progress) -> Iterator[Mi
     if note.location_of(search.folder) is None:
         yield None
         return
-    with Mirror(ledger, search.folder, progress.say) as mirror:
+    with Mirror(ledger, search.folder, progress.complain) as mirror:
         yield mirror
 
 
