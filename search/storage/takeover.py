@@ -66,13 +66,13 @@ def take_over(location: str, name: str | None, results: Path, *, sleep: Callable
 
 
 @contextmanager
-def open_copy(location: str, name: str | None) -> Iterator[Path]:
-    """A temporary results folder with a search as it is stored, without weights; the search may be running."""
+def open_copy(location: str, name: str | None, *, weights: bool = False) -> Iterator[Path]:
+    """A temporary results folder with a search as it is stored, perhaps with weights; the search may be running."""
     home = layout.find(location, name)
     with reported(location):
         stored = record.read(home)
     with TemporaryDirectory(prefix="hpsearch-") as results:
-        _bring(home, stored, Path(results), weights=False)
+        _bring(home, stored, Path(results), weights=weights)
         yield Path(results)
 
 
