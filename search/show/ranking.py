@@ -8,7 +8,7 @@ from search.history.metric import ACCURACY, METRICS, words
 from search.history.record import Run, rank, state_of
 from search.readable import duration, epochs, percent
 from search.show.terminal import Rows, console, print_rows, standing
-from trainables.metrics import wilson
+from trainables.intervals import wilson
 
 
 def top(found: Loaded, number: int | None, *, distinct: bool = False, everything: bool = False) -> list[Run]:
