@@ -12,7 +12,7 @@ from search.forecast.forecast import Forecast, Spread, warnings_of
 from search.forecast.memory import memory_of, state_bytes
 from search.forecast.seconds import times
 from search.history.events import State
-from search.history.record import Record, Run
+from search.history.record import Record, Run, in_words
 from search.machines.machine import Machine
 from search.readable import count, duration
 from search.run.asking import alike
@@ -158,7 +158,7 @@ def _row(lot: Lot, taken: _Taken) -> dict[str, Any]:
 
     return {
         "trial": lot.trial,
-        "network": lot.config.network.name,
+        "network": in_words(lot.config.to_json()["network"]),
         "runs": count(len(lot.left), lot.what),
         "parameters": lot.cost.parameters,
         "memory_mib": exactly(memory_of(lot.config, lot.cost) / 2**20),

@@ -56,7 +56,8 @@ def test_a_retrain_takes_its_epochs_one_after_the_other_in_each_slot(tmp_path):
     both = foreseen(tmp_path, [], winners, top=2, slots=2)
     assert both.seconds.middle == pytest.approx(sum(runs))
     assert both.memory == 2 * memory_of(winners[1].config, winners[1].cost) == 2 * alone.memory
-    assert [(row["network"], row["runs"]) for row in both.families] == [("cnn5", "2 seeds")] * 2
+    rows = [(row["network"], row["runs"]) for row in both.families]
+    assert rows == [("cnn5 ×0.25", "2 seeds"), ("cnn5 ×0.75", "2 seeds")]
 
 
 def test_finalists_come_first_and_the_range_holds_whoever_wins(tmp_path):
