@@ -24,7 +24,7 @@ from trainables.data.load import load
 
 HPSEARCH = str(Path(sys.executable).with_name("hpsearch"))
 CLICK = [sys.executable, "-c", "import click"]
-HEAVY = ("torch", "ray", "optuna", "pandas", "numpy")
+HEAVY = ("torch", "ray", "optuna", "pandas", "numpy", "pyarrow")
 # The command as its script runs it; what it has imported goes to standard error at its end.
 SPY = f"""
 import atexit, sys

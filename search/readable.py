@@ -16,6 +16,12 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
+def time_between(low: float, middle: float, high: float) -> str:
+    """Seconds and their range: 33 s (24 s to 43 s); where it says nothing more, 33 s."""
+    ends = duration(low), duration(high)
+    return duration(middle) + ("" if ends[0] == ends[1] else f" ({ends[0]} to {ends[1]})")
+
+
 def brief(seconds: float) -> str:
     """Seconds for people where fractions count: 0.13 s, 2.5 s, 42 s, 3 min 20 s."""
     return f"{seconds:.2g} s" if seconds < 9.5 else duration(seconds)

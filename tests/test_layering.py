@@ -89,6 +89,12 @@ def test_showing_a_search_loads_neither_torch_nor_what_draws_and_trains() -> Non
     assert not found & {"torch", "ray", "optuna", "scipy"}
 
 
+def test_how_far_a_search_is_and_its_best_trials_are_shown_without_tables() -> None:
+    found = loaded_by(["search.show.status", "search.show.ranking", "search.show.watch", "search.storage.look"])
+    assert "rich" in found
+    assert not found & {"pandas", "numpy", "pyarrow", "torch", "optuna"}
+
+
 def test_a_page_loads_neither_torch_nor_ray_and_no_library_that_only_some_figures_need() -> None:
     found = loaded_by(["search.page.page", "search.page.dataset", "search.page.markdown", "search.page.drawing"])
     assert {"search", "jinja2", "pandas"} <= found
@@ -121,9 +127,9 @@ ROOMS = {
     "storage": {"history"},
     "machines": set(),
     "forecast": {"machines", "samplers"},
-    "run": {"history", "spaces", "samplers", "schedulers", "storage", "machines", "forecast"},
     "studies": {"history", "spaces", "schedulers"},
     "show": {"history", "spaces", "forecast", "schedulers", "studies"},
+    "run": {"history", "spaces", "samplers", "schedulers", "storage", "machines", "forecast", "show"},
     "page": {"history", "show", "schedulers", "studies"},
     "follow": {"history"},
     "use": {"history", "run"},

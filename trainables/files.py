@@ -1,8 +1,10 @@
 """Files on a disk or in an object store, through pyarrow's file systems: each is whole or absent, never torn.
 
 On a disk a file is written under a temporary name, flushed and renamed. An object store shows an object once its upload
-has ended.
+has ended. pyarrow is imported late: whoever looks at a search on a disk has no need of it.
 """
+
+from __future__ import annotations
 
 import errno
 import os
@@ -12,11 +14,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from secrets import token_hex
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from pyarrow import fs
-
 from architectures.errors import one_line
+
+if TYPE_CHECKING:
+    from pyarrow import fs
 
 SCHEMES = ("s3", "gs", "abfs", "hdfs", "file")
 _S3_OPTIONS = ("region", "scheme", "endpoint_override")
@@ -44,7 +48,7 @@ class Folder:
         """Write a file so that it is whole or absent, and durable when this returns."""
         filesystem, root = self._open()
         path = f"{root}/{name}"
-        if not isinstance(filesystem, fs.LocalFileSystem):
+        if filesystem.type_name != "local":
             with filesystem.open_output_stream(path) as stream:
                 stream.write(data)
             return
@@ -69,7 +73,7 @@ class Folder:
     def has(self, name: str) -> bool:
         """Whether a file of that name is there."""
         filesystem, root = self._open()
-        return filesystem.get_file_info(f"{root}/{name}").type == fs.FileType.File
+        return bool(filesystem.get_file_info(f"{root}/{name}").is_file)
 
     def remove(self, name: str) -> None:
         """Delete a file; does nothing when it does not exist."""
@@ -79,13 +83,17 @@ class Folder:
 
     def names(self, below: str = "") -> list[str]:
         """All files here or in a subfolder, by their names from here on, in order; empty without the folder."""
+        from pyarrow import fs
+
         filesystem, root = self._open()
         start = f"{root}/{below}" if below else root
         found = filesystem.get_file_info(fs.FileSelector(start, allow_not_found=True, recursive=True))
-        return sorted(info.path.removeprefix(f"{root}/") for info in found if info.type == fs.FileType.File)
+        return sorted(info.path.removeprefix(f"{root}/") for info in found if info.is_file)
 
     def folders(self) -> list[str]:
         """The names of the subfolders directly here, in order; empty without the folder."""
+        from pyarrow import fs
+
         filesystem, root = self._open()
         try:
             found = filesystem.get_file_info(fs.FileSelector(root))
@@ -93,7 +101,7 @@ class Folder:
             return []
         return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
 
-    def below(self, name: str) -> "Folder":
+    def below(self, name: str) -> Folder:
         """The subfolder of that name."""
         if not is_uri(self.location):
             return Folder(f"{self.location}/{name}")
@@ -102,6 +110,8 @@ class Folder:
         return Folder(f"{scheme}://{path.rstrip('/')}/{name}{mark}{query}")
 
     def _open(self) -> tuple[fs.FileSystem, str]:
+        from pyarrow import fs
+
         if is_uri(self.location):
             return _file_system(self.location)
         path = str(Path(self.location).absolute()).rstrip("/")
@@ -113,6 +123,8 @@ class Folder:
 @lru_cache(maxsize=64)  # one client for each place, as a client keeps its connections
 def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
     """The file system of a URI and the path in it; raises OSError with the rule that the URI breaks."""
+    from pyarrow import fs
+
     with _one_line():
         parts = urlsplit(uri)
     if parts.scheme not in SCHEMES:
@@ -130,6 +142,8 @@ def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
 
 
 def _s3(parts: SplitResult) -> tuple[fs.FileSystem, str]:
+    from pyarrow import fs
+
     # from_uri has no option that bounds the time.
     if ":" in parts.netloc or "@" in parts.netloc:
         raise OSError(

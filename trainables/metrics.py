@@ -6,25 +6,10 @@ from math import sqrt
 import numpy as np
 from numpy.typing import ArrayLike
 
+from trainables.intervals import wilson as wilson
+from trainables.intervals import wilson_of
+
 MEMBERS = 20  # of an ensemble at most, counting one that is in it twice as two
-Z95 = 1.959963984540054  # the normal distribution's 97.5 % point
-
-
-def wilson(correct: int, total: int, z: float = Z95) -> tuple[float, float]:
-    """The 95 % interval of a share `correct / total` (Wilson 1927), which is right at 0, at 1 and for few images too.
-
-    z: the normal distribution's point. Raises ValueError for counts that are not 0 <= correct <= total, total >= 1.
-    """
-    if total < 1 or not 0 <= correct <= total:
-        raise ValueError(f"needs 0 <= correct <= total and total >= 1, got {correct} of {total}")
-    return _wilson(correct / total, total, z)
-
-
-def _wilson(share: float, total: float, z: float = Z95) -> tuple[float, float]:
-    centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
-    half = z / (1 + z**2 / total) * sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
-    # At 0 and 1 rounding could leave the share outside the interval.
-    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
 
 
 def balanced_accuracy(recognised: ArrayLike, images: ArrayLike) -> float:
@@ -44,7 +29,7 @@ def balanced_interval(recognised: ArrayLike, images: ArrayLike) -> tuple[float, 
     recognised, images = (np.asarray(counts)[np.asarray(images) > 0] for counts in (recognised, images))
     smoothed = (recognised + 0.5) / (images + 1)
     share, variance = smoothed.mean(), (smoothed * (1 - smoothed) / images).sum() / len(images) ** 2
-    return _wilson(balanced_accuracy(recognised, images), share * (1 - share) / variance)
+    return wilson_of(balanced_accuracy(recognised, images), share * (1 - share) / variance)
 
 
 def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -16,6 +16,8 @@ from search.cli.types import Count, OptionError
 def spaces(name: str | None, as_json: bool) -> None:
     """The spaces, or the parameters and ranges of one.
 
+    A parameter that several networks share is one row; --json has each by the name that it is drawn under.
+
     \b
     hpsearch spaces
     hpsearch spaces cnn_all
@@ -23,7 +25,7 @@ def spaces(name: str | None, as_json: bool) -> None:
     from search.show import catalogue
     from search.show.terminal import console, print_rows
 
-    rows = catalogue.spaces() if name is None else catalogue.space(name)
+    rows = catalogue.spaces() if name is None else catalogue.space(name, each=as_json)
     if as_json:
         options.emit(rows)
         return

@@ -36,7 +36,7 @@ SECTIONS = {
     "Where and how it runs": (
         "parallel", "threads", "precision", "engine", "address", "submit", "max-time", "retries", "trial-timeout",
     ),
-    "What is kept and shown": ("name", "results", "storage", "follow", "serve", "dry-run"),
+    "What is kept and shown": ("name", "results", "storage", "follow", "serve", "dry-run", "quiet", "debug"),
 }  # fmt: skip
 
 
@@ -234,7 +234,8 @@ def launch(
         request = replace(
             request, samples=affordable(request, budget, parallel=how["parallel"], is_share_asked=is_share_asked)
         )
-        click.echo(f"{duration(budget)} are enough for {count(request.samples, 'sample')}", err=True)
+        if not how["quiet"]:
+            click.echo(f"{duration(budget)} are enough for {count(request.samples, 'sample')}", err=True)
     if dry_run:
         show_forecast(request, results, how["parallel"], is_share_asked=is_share_asked)
         return
@@ -242,7 +243,7 @@ def launch(
         outcome = begin(
             request, options_of(**how), results=results, name=name, storage=storage, is_share_asked=is_share_asked
         )
-    conclude(outcome, results)
+    conclude(outcome, results, quiet=how["quiet"])
 
 
 @click.command()
@@ -281,4 +282,5 @@ def resume(
         ledger.cut(here.ledger, until)
         search = here.name
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
-    conclude(go_on(found, options_of(**how), samples=samples, changed_code=changed_code), results)
+    outcome = go_on(found, options_of(**how), samples=samples, changed_code=changed_code)
+    conclude(outcome, results, quiet=how["quiet"])

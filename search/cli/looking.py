@@ -1,5 +1,6 @@
 """The verbs that show searches: status, list, top."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -23,21 +24,33 @@ class WithColumns(click.Command):
 
 @click.command()
 @options.search_argument
+@click.option("--watch", "is_watched", is_flag=True, help="Go on showing it until the search ends.")
 @options.storage
 @options.as_json
 @options.results
-def status(search: str | None, storage: str | None, as_json: bool, results: Path) -> None:
+def status(search: str | None, is_watched: bool, storage: str | None, as_json: bool, results: Path) -> None:
     """How far a search has come, also while it runs.
 
     \b
     hpsearch status
     hpsearch status my-search --json
+    hpsearch status --watch             what its own terminal shows, until it ends
     hpsearch status --storage s3://bucket/searches      a search on another machine
     """
     from search.show.status import print_status
     from search.show.status import status as status_of
     from search.storage.look import opened
 
+    for option, given in (("--json", as_json), ("--storage", storage is not None)):
+        if is_watched and given:
+            raise OptionError(f"--watch shows a search of this machine to people; leave out {option}")
+    if is_watched:
+        from search.show.watch import watch
+
+        try:
+            search = watch(results, search)
+        except KeyboardInterrupt:
+            sys.exit(130)
     with opened(results, search, storage) as loaded:
         found = status_of(loaded)
     options.emit(found) if as_json else print_status(found)
@@ -108,8 +121,8 @@ def top(
     if number is None and not as_json:
         number = 10
     with opened(results, search, storage) as found:
-        frame = ranking.top(found, None if everything else number, distinct=distinct, everything=everything)
+        runs = ranking.top(found, None if everything else number, distinct=distinct, everything=everything)
         if as_json:
-            click.echo(frame.to_json(orient="records"))
+            options.emit(ranking.rows(found, runs))
         else:
-            ranking.print_top(found, frame, everything=everything)
+            ranking.print_top(found, runs, everything=everything)

@@ -1,6 +1,7 @@
 """The verb that trains the winners: retrain."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from search.cli.types import MOST_EPOCHS, Count, OptionError, Real
 @options.elsewhere
 @options.changed_code
 @session_options
+@click.option("--dry-run", is_flag=True, help="Show what the retrain would cost; train nothing.")
 @options.storage
 @options.as_json
 @options.results
@@ -46,6 +48,7 @@ def retrain(
     dataset: str | None,
     data_dir: Path | None,
     changed_code: bool,
+    dry_run: bool,
     as_json: bool,
     storage: str | None,
     results: Path,
@@ -64,6 +67,7 @@ def retrain(
     hpsearch retrain --top 3 --with-validation      on the images of val/ too
     hpsearch retrain --top 1 --width 2 --epochs 80      # narrow search, wide winner
     hpsearch retrain --top 1 --finalists 4 --folds 5    # the best of four on every image
+    hpsearch retrain --top 1 --width 2 --dry-run        # what that would cost
 
     With --patience a winner trains on the training images alone, and its best epoch is tested.
 
@@ -71,11 +75,12 @@ def retrain(
     on what was left out. The --top of them by the mean are the winners, and the same predictions weigh their ensemble.
     """
     from search.history.load import read_search
+    from search.run.again import Again
+    from search.run.again import dry_run as calculate
     from search.run.finalists import Finals
-    from search.run.retrain import Again
     from search.run.retrain import retrain as train_winners
+    from search.show.forecast import print_retraining
     from search.show.winners import print_retrains, retrain_report
-    from search.use.card import write_card
 
     if finalists is None:
         for option, value in (("--folds", folds), ("--finalist-epochs", finalist_epochs)):
@@ -91,17 +96,24 @@ def retrain(
         flips=flips,
         finals=finals,
     )
+    if dry_run and how["address"] is not None:
+        raise OptionError(
+            f"--dry-run measures this machine and --address {how['address']} uses others; give one of them"
+        )
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
-    outcome, runs = train_winners(
-        found, options_of(**how), again, top=top, distinct=distinct, changed_code=changed_code
-    )
+    asked: dict[str, Any] = {"top": top, "distinct": distinct, "changed_code": changed_code}
+    if dry_run:
+        title, forecast = calculate(found, options_of(**how), again, **asked)
+        if as_json:
+            options.emit({"title": title, "forecast": forecast and asdict(forecast)})
+        else:
+            print_retraining(f"{found.name}: {title}", forecast)
+        return
+    outcome, runs = train_winners(found, options_of(**how), again, **asked)
     if outcome.reason != "finished":
-        conclude(outcome, results)
+        conclude(outcome, results, quiet=how["quiet"])
     loaded = read_search(results, found.name)
     keys, chosen = [run.key for run in runs], loaded.record.choices[-1] if finals else None
     options.emit(retrain_report(loaded, keys, chosen)) if as_json else print_retrains(loaded, keys, chosen)
-    for key in keys:
-        if (run := loaded.record.runs[key]).test is not None:
-            write_card(loaded, run)
     if not runs or any(run.test is None for run in runs):
         sys.exit(1)

@@ -3,6 +3,8 @@
 import os
 import shlex
 import sys
+from contextlib import nullcontext
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,22 @@ import click
 from search.cli import options
 from search.cli.types import MOST_SLOTS, Count, OptionError, Real
 from search.follow import SINKS
+from search.machines import debugging
 from search.readable import count
 from search.run.engines import ENGINES
 
 
-def session_options(command: Any) -> Any:
-    """How a session runs; the values are those that `options_of` takes."""
+def session_options(verb: Any) -> Any:
+    """How a session runs, and how much it says; the values are those that `options_of` takes."""
+
+    @wraps(verb)
+    def explained(*, debug: bool, **words: Any) -> Any:
+        if debug and words["quiet"]:
+            raise OptionError("--quiet says less and --debug says more; give one of them")
+        with debugging.tracebacks() if debug else nullcontext():
+            return verb(**words)
+
+    command: Any = explained
     for option in reversed(
         (
             click.option(
@@ -56,6 +68,8 @@ def session_options(command: Any) -> Any:
                 callback=_installed,
                 help="Show the search in this tool meanwhile, as hpsearch follow does; may be given again for another.",
             ),
+            click.option("--quiet", is_flag=True, help="Print the final table and errors, nothing else."),
+            click.option("--debug", is_flag=True, help="Print tracebacks, and what Ray logs."),
         )
     ):
         command = option(command)
@@ -73,7 +87,7 @@ def _installed(_ctx: click.Context, _param: click.Parameter, sinks: tuple[str, .
 
 
 #: The names of the values of `session_options`.
-SESSION = ("parallel", "max_time", "retries", "trial_timeout", "address", "engine", "follow")
+SESSION = ("parallel", "max_time", "retries", "trial_timeout", "address", "engine", "follow", "quiet")
 
 
 def options_of(
@@ -85,6 +99,7 @@ def options_of(
     address: str | None,
     engine: str | None,
     follow: tuple[str, ...],
+    quiet: bool,
 ) -> Any:
     """The values of `session_options` as `search.run.session.Options`, in seconds."""
     from search.run.session import Options
@@ -97,6 +112,7 @@ def options_of(
         address=address,
         engine=engine,
         follow=follow,
+        quiet=quiet,
     )
 
 
@@ -150,8 +166,8 @@ def _found(name: str | None, storage: str | None, results: Path) -> Any:
     return store.find(results, takeover.take_over(place, found.name if found else name, results).name)
 
 
-def conclude(outcome: Any, results: Path) -> None:
-    """The closing words of a session, and its exit code."""
+def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
+    """The closing words of a session, and its exit code. quiet: whether only the table and errors are printed."""
     from search.history import store
     from search.history.load import read_search
     from search.show import ranking
@@ -161,14 +177,17 @@ def conclude(outcome: Any, results: Path) -> None:
     name, dataset = outcome.search.name, outcome.search.request.dataset
     moved = f" --dataset {shlex.quote(dataset)}" if dataset != store.find(results, name).request.dataset else ""
     if outcome.reason == "finished":
-        if outcome.detail:
+        if outcome.detail and not quiet:
             click.echo(f"{name} is finished: {outcome.detail}", err=True)
         loaded = read_search(results, name)
-        if loaded.search.facts.get("study", {}).get("arms"):
+        is_study = bool(loaded.search.facts.get("study", {}).get("arms"))
+        if is_study:
             print_answer(answer(loaded))
-            click.echo(f"next: {command_line('answer', name, results)}, {command_line('report', name, results)}")
         else:
             ranking.print_top(loaded, ranking.top(loaded, 3))
+        if is_study and not quiet:
+            click.echo(f"next: {command_line('answer', name, results)}, {command_line('report', name, results)}")
+        elif not quiet:
             winners = f"{command_line('retrain', name, results)} --top 3{moved}"
             click.echo(f"next: {command_line('top', name, results)}, {winners}")
         if failed := sum(run.state == "failed" for run in loaded.record.trials):

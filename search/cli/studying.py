@@ -63,7 +63,7 @@ def launch_study(
                 listed=preset.listed,
                 study=dict(preset.facts),
             )
-        conclude(outcome, results)
+        conclude(outcome, results, quiet=session.quiet)
 
 
 def show_forecast(request: Any, results: Path, parallel: int | None, **more: Any) -> None:

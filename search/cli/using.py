@@ -37,6 +37,7 @@ def own_code(command: Any) -> Any:
 @click.option("--flips", is_flag=True, help="Judge each image mirrored as well.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write all probabilities, as Parquet.")
 @own_code
+@options.storage
 @options.as_json
 @options.results
 def predict(
@@ -46,6 +47,7 @@ def predict(
     flips: bool,
     out: Path | None,
     own_code: bool,
+    storage: str | None,
     as_json: bool,
     results: Path,
 ) -> None:
@@ -58,23 +60,24 @@ def predict(
     hpsearch predict photo.jpg                    the newest search, its best winner
     hpsearch predict my-search a.png b.png --rank 2 --json
     hpsearch predict my-search photos/ --ensemble --out photos.parquet
+    hpsearch predict photo.jpg --storage s3://bucket/searches      a search of another machine
     """
-    from search.history.load import read_search
     from search.show.terminal import print_rows
+    from search.storage.look import opened
     from search.use import predict as using
     from search.use import winners
     from search.use.images import files_of
 
-    search, places = _split(words, results)
+    search, places = _split(words, results, storage)
     if out is not None and as_json:
         raise OptionError("--out writes a file and --json prints; give one")
     if ensemble and rank is not None:
         raise OptionError(f"--ensemble is all winners of the last retrain, and --rank {rank} is one; give one")
-    found, images = read_search(results, search), files_of(places)
-    members = winners.ensemble(found) if ensemble else (winners.Member(winners.pick(found, rank or 1), 1.0),)
-    device = using.device_here()
-    networks = [(winners.load(found, each.run, device, own_code=own_code), each.weight) for each in members]
-    seen, who = winners.look_of(found, networks[0][0]), winners.in_words(found, members)
+    images, device = files_of(places), using.device_here()
+    with opened(results, search, storage, weights=True) as found:
+        members = winners.ensemble(found) if ensemble else (winners.Member(winners.pick(found, rank or 1), 1.0),)
+        networks = [(winners.load(found, each.run, device, own_code=own_code), each.weight) for each in members]
+        seen, who = winners.look_of(found, networks[0][0]), winners.in_words(found, members)
     said = using.judge(images, networks, seen, device, flips=flips, complain=lambda line: click.echo(line, err=True))
     if not said.paths:
         raise OptionError(f"an image must be readable; none of these {len(images):,} is" if images[1:] else _UNREADABLE)
@@ -92,15 +95,25 @@ def predict(
 _UNREADABLE = "the image must be readable, which it is not"
 
 
-def _split(words: tuple[str, ...], results: Path) -> tuple[str | None, list[Path]]:
+def _split(words: tuple[str, ...], results: Path, storage: str | None) -> tuple[str | None, list[Path]]:
     """The search, if the first word is the name of one, and the images."""
-    is_search = bool(words) and Path(words[0]).name == words[0] and (results / words[0] / "search.json").exists()
+    is_search = bool(words) and Path(words[0]).name == words[0] and _is_search(words[0], results, storage)
     images = words[is_search:]
     if not images:
         raise OptionError("say which images: hpsearch predict [SEARCH] IMAGE..., where an image may be a folder")
     if not is_search and len(words) > 1 and not Path(words[0]).exists():
-        raise OptionError(f"'{words[0]}' is neither a search in {results} nor an image")
+        raise OptionError(f"'{words[0]}' is neither a search in {storage or results} nor an image")
     return words[0] if is_search else None, [Path(word) for word in images]
+
+
+def _is_search(name: str, results: Path, storage: str | None) -> bool:
+    """Whether there is a search of that name in the results folder, or in the storage if one is given."""
+    if storage is None:
+        return (results / name / "search.json").exists()
+    from search.storage import layout
+
+    with layout.reported(storage):
+        return name in layout.searches(storage)
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
@@ -115,8 +128,17 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 @click.option("--format", "form", type=click.Choice(FORMATS), required=True)
 @click.option("--out", type=click.Path(path_type=Path), help="File or folder.  [default: beside the winner's weights]")
 @own_code
+@options.storage
 @options.results
-def export(search: str | None, rank: int | None, form: str, out: Path | None, own_code: bool, results: Path) -> None:
+def export(
+    search: str | None,
+    rank: int | None,
+    form: str,
+    out: Path | None,
+    own_code: bool,
+    storage: str | None,
+    results: Path,
+) -> None:
     """Write a retrained winner for other programs.
 
     \b
@@ -131,13 +153,23 @@ def export(search: str | None, rank: int | None, form: str, out: Path | None, ow
     \b
     hpsearch export --format onnx --out winner.onnx
     hpsearch export my-search --rank 2 --format safetensors --out folder
+    hpsearch export --format onnx --storage s3://bucket/searches --out winner.onnx
     """
-    from search.history.load import read_search
-    from search.history.store import retrain_folder
-    from search.use import card, winners
+    from search.storage.look import opened
 
-    found = read_search(results, search)
-    run = winners.pick(found, rank or 1)
+    if storage is not None and out is None:
+        raise OptionError("a search of a storage has no folder here to write to: give --out")
+    with opened(results, search, storage, weights=True) as found:
+        _export(found, rank or 1, form, out, own_code=own_code)
+
+
+def _export(found: Any, rank: int, form: str, out: Path | None, *, own_code: bool) -> None:
+    """Write the winner of a rank, by default beside its weights, and say so."""
+    from search.history import card
+    from search.history.store import retrain_folder
+    from search.use import winners
+
+    run = winners.pick(found, rank)
     folder, who = retrain_folder(found.search.folder, run), winners.in_words(found, (winners.Member(run, 1.0),))
     if form == "card":
         target = out or folder / card.CARD

@@ -5,7 +5,7 @@ dry run starts processes for it; a launch uses its warm workers before their fir
 """
 
 import multiprocessing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import zip_longest
 
@@ -45,7 +45,7 @@ def shares_of(configs: Sequence[Config], workers: int) -> list[list[int]]:
 
 
 class Calibration:
-    """Shares the configurations out to the warm workers of a launch, and collects what they measured.
+    """Shares the configurations out to the warm workers of a launch or a retrain, and collects what they measured.
 
     It calls `done` once: when all have answered, or when `conclude` is called before that.
     """
@@ -53,22 +53,22 @@ class Calibration:
     def __init__(self, configs: Sequence[Config], workers: int, done: Callable[[Speeds], None]) -> None:
         self._configs, self._done = configs, done
         self._unasked = shares_of(configs, workers)
-        self._asked: dict[int, list[int]] = {}
+        self._asked: dict[Hashable, list[int]] = {}
         self._found: Speeds = {}
         self._concluded = False
 
-    def share(self, trial: int) -> tuple[Mapping[str, object], ...]:
-        """What the worker of this trial has to measure, as plain data; empty when all shares are given out."""
+    def share(self, run: Hashable) -> tuple[Mapping[str, object], ...]:
+        """What the worker of this run has to measure, as plain data; empty when all shares are given out."""
         if not self._unasked:
             return ()
-        self._asked[trial] = self._unasked.pop(0)
-        return tuple(self._configs[i].to_json() for i in self._asked[trial])
+        self._asked[run] = self._unasked.pop(0)
+        return tuple(self._configs[i].to_json() for i in self._asked[run])
 
-    def hear(self, trial: int, speeds: Sequence[Speed | None] = ()) -> None:
-        """Take the speeds that a trial's worker measured; empty from one that failed."""
-        if trial not in self._asked:
+    def hear(self, run: Hashable, speeds: Sequence[Speed | None] = ()) -> None:
+        """Take the speeds that a run's worker measured; empty from one that failed."""
+        if run not in self._asked:
             return
-        share = self._asked.pop(trial)
+        share = self._asked.pop(run)
         self._found |= {i: each for i, each in zip(share, speeds, strict=False) if each is not None}
         if not self._asked and not self._unasked:
             self.conclude()

@@ -96,7 +96,7 @@ def forecast(plan: Plan, found: Times, games: Sequence[tuple[float, float]], her
         seconds=costs_of.seconds,
         memory=needed,
         disk=kept,
-        warnings=[*_warnings(needed, kept, here, folder), *_preferences(plan)],
+        warnings=[*warnings_of(needed, kept, here, folder), *_preferences(plan)],
     )
 
 
@@ -137,7 +137,8 @@ def _preferences(plan: Plan) -> list[str]:
     return [f"the time also depends on which networks {plan.sampler} comes to prefer; the range holds each of them"]
 
 
-def _warnings(memory: int, disk: int, here: Machine, folder: Path) -> list[str]:
+def warnings_of(memory: int, disk: int, here: Machine, folder: Path) -> list[str]:
+    """What will not fit: bytes of memory and of disk on a machine, and in the file system of a folder."""
     found = []
     if here.num_gpus and here.address is None:
         held = sum(torch.cuda.get_device_properties(i).total_memory for i in range(here.num_gpus))

@@ -36,7 +36,7 @@ def times(configs: Sequence[Config], costs: Sequence[Cost], found: Speeds, train
     from scipy.optimize import nnls  # imported late: it takes a second, and only a forecast needs it
 
     if not found:
-        raise CalibrationError("no training step of any drawn configuration could be measured; launch will say why")
+        raise CalibrationError("no training step of any configuration could be measured; training it will say why")
     measured = sorted(found)
     parts = np.array([_parts(costs[i], found[i].batch) for i in measured])
     seconds = np.array([found[i].step for i in measured])

@@ -4,14 +4,14 @@ To add a column, add an entry to `TRIALS` or `EPOCHS`.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
-from search.history.events import Measured, State
+from search.history.events import Measured
 from search.history.hyperparameters import hyperparameter_columns, hyperparameters_of
-from search.history.record import Run
+from search.history.record import Run, state_of
 
 Row = TypeVar("Row")
 
@@ -57,11 +57,6 @@ class Measurement:
     """The trial or retrain that was measured."""
     event: Measured
     """What was measured."""
-
-
-def state_of(run: Run, running: bool) -> State:
-    """A run's state in the words for people: a run that no process trains is interrupted."""
-    return run.state if running or run.state is not State.RUNNING else State.INTERRUPTED
 
 
 def _hyperparameter(name: str, is_number: bool) -> Column[Trial]:
@@ -121,7 +116,12 @@ TRIALS: tuple[Column[Trial], ...] = (
     Column("attempt", "int64", lambda t: t.run.attempt, "How often training was begun or continued."),
     Column("redrawn", "int64", lambda t: t.run.asked.redrawn, "Impossible draws before this one."),
     Column("seed", "int64", lambda t: t.run.asked.seed, "Seed of the training."),
-    Column("config", "string", lambda t: json.dumps(dict(t.run.config)), "The whole configuration as JSON."),
+    Column(
+        "config",
+        "string",
+        lambda t: json.dumps(dict(t.run.config)),
+        "The whole configuration: an object in --json, in the file JSON as text.",
+    ),
 )
 
 
@@ -149,3 +149,12 @@ EPOCHS: tuple[Column[Measurement], ...] = (
     _measured("pid", "int64", "The process that trained."),
     Column("time", "timestamp", lambda m: int(m.event.time * 1000), "When it was recorded."),
 )
+
+
+def row_of(row: Row, of: Iterable[Column[Row]]) -> dict[str, Any]:
+    """A row as plain data, numbers of the columns' types and None where there is no value; `of`: the columns."""
+    values = ((column, column.value(row)) for column in of)
+    return {
+        column.name: float(value) if column.type == "float64" and value is not None else value
+        for column, value in values
+    }

@@ -1,13 +1,20 @@
-"""The one way to read a search: everything that shows goes through here."""
+"""The one way to read a search: everything that shows goes through here.
+
+Pandas and Arrow are imported by what makes tables with them, so that a status is there at once.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from search.history import ledger, scores, store, tables
+from search.history import ledger, store
 from search.history.events import parse
 from search.history.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -31,16 +38,22 @@ class Loaded:
     @property
     def trials(self) -> pd.DataFrame:
         """One row for each trial, by number: `columns.TRIALS`."""
+        from search.history import tables
+
         return tables.trials(self.record, self.running)
 
     @property
     def epochs(self) -> pd.DataFrame:
         """One row for each measurement of trials and retrains: `columns.EPOCHS`."""
+        from search.history import tables
+
         return tables.epochs(self.record)
 
     @property
     def retrains(self) -> pd.DataFrame:
         """One row for each tested retrain: accuracy with its 95 % interval, loss, seconds."""
+        from search.history import scores
+
         return scores.table(self.search.folder, self.record)
 
     @property

@@ -18,6 +18,12 @@ def is_family(network: str) -> bool:
     return ":" not in network
 
 
+def in_words(network: Mapping[str, Any]) -> str:
+    """A configuration's network: its name, with a family's width where that is not 1."""
+    width = network.get("width", 1.0) if is_family(network["name"]) else 1.0
+    return network["name"] + (f" ×{width:g}" if isinstance(width, int | float) and width != 1.0 else "")
+
+
 @dataclass
 class Run:
     """One training and what is known of it."""
@@ -54,9 +60,7 @@ class Run:
     @property
     def network(self) -> str:
         """The network's name, with a family's width where it is not 1."""
-        network = self.config["network"]
-        width = network.get("width", 1.0) if is_family(network["name"]) else 1.0
-        return network["name"] + (f" ×{width:g}" if isinstance(width, int | float) and width != 1.0 else "")
+        return in_words(self.config["network"])
 
     @property
     def is_kept(self) -> bool:
@@ -101,6 +105,11 @@ class Run:
     def seconds(self) -> float:
         """Seconds of training and validation that count towards this run's curve."""
         return sum(m.seconds or 0.0 for m in self.measurements)
+
+
+def state_of(run: Run, running: bool) -> State:
+    """A run's state in the words for people: a run that no process trains is interrupted."""
+    return run.state if running or run.state is not State.RUNNING else State.INTERRUPTED
 
 
 @dataclass

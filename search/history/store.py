@@ -15,6 +15,8 @@ from trainables import files
 
 VERSION = 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+CARD = "README.md"
+"""A retrain's model card; model hubs show a file of this name."""
 
 
 class StoreError(HpsearchError):

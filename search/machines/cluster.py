@@ -19,7 +19,7 @@ from search.machines import tokens
 import grpc
 import ray
 
-from search.machines import ray_private
+from search.machines import debugging, ray_private
 
 HEAD_SECONDS = 10  # for the head's first answer
 
@@ -48,8 +48,8 @@ def connect(address: str, runtime_env: Mapping[str, Any] | None = None) -> None:
         ray.init(
             address=found,
             runtime_env=dict(runtime_env or {}),
-            log_to_driver=False,
-            logging_level=logging.ERROR,
+            log_to_driver=debugging.is_on(),
+            logging_level=logging.INFO if debugging.is_on() else logging.ERROR,
             job_config=ray_private.job_without_folders(),
         )
     except Exception as error:

@@ -12,7 +12,7 @@ from typing import Any
 import ray
 
 from architectures.errors import one_line
-from search.machines import ray_needs, ray_private, tokens
+from search.machines import debugging, ray_needs, ray_private, tokens
 from search.machines.machine import Machine, StartError
 
 
@@ -21,14 +21,18 @@ def start(here: Machine) -> str:
 
     Raises StartError when Ray does not start.
     """
-    ray_private.print_nothing()
-    if here.address is None:
-        context = _start_local(here)
-    else:  # this process is connected already, so Ray only returns the connection
-        context = ray.init(ignore_reinit_error=True, logging_level=logging.ERROR)
+    if not debugging.is_on():
+        ray_private.print_nothing()
+    # Where this process is connected to a cluster already, `init` only returns the connection.
+    context = _start_local(here) if here.address is None else ray.init(ignore_reinit_error=True, logging_level=_level())
     # SIGTERM, which a container or a batch system sends first, acts as Ctrl-C; Ray's own handler would abort.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     return f"http://{context.dashboard_url}"
+
+
+def _level() -> int:
+    """What Ray logs here."""
+    return logging.INFO if debugging.is_on() else logging.ERROR
 
 
 def _start_local(here: Machine) -> Any:
@@ -44,8 +48,8 @@ def _start_local(here: Machine) -> Any:
                 num_gpus=here.num_gpus,
                 include_dashboard=True,
                 dashboard_host="127.0.0.1",
-                log_to_driver=False,
-                logging_level=logging.ERROR,
+                log_to_driver=debugging.is_on(),
+                logging_level=_level(),
                 job_config=ray_private.job_without_folders(),
             )
     except Exception as error:  # Ray raises bare ones

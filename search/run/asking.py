@@ -4,7 +4,7 @@ from itertools import count
 
 from architectures.cost import Cost
 from search.history.events import Asked
-from search.history.record import Key, Run
+from search.history.record import Key, Record, Run
 from search.run.driver import Driver
 from search.samplers.sampler import derive_seed
 from trainables.config import Config
@@ -27,10 +27,9 @@ def ask(
     seed: the search's. The other arguments are fields of `Asked`, and runs that agree in them are alike.
     """
     trial = winner.key[0]
-    mine = [run for run in driver.record.runs.values() if run.key[0] == trial and run.key[1]]
-    wanted = config, with_validation, fold, folds
-    same = sorted(run.key for run in mine if _way_of(run) == wanted)[:number]
-    free = count(max((run.key[1] for run in mine), default=0) + 1)
+    found = alike(driver.record, trial, config, with_validation=with_validation, fold=fold, folds=folds)
+    same = [run.key for run in found][:number]
+    free = count(max((repeat for other, repeat in driver.record.runs if other == trial), default=0) + 1)
     for repeat, _ in zip(free, range(number - len(same)), strict=False):
         driver.append(
             Asked(
@@ -50,6 +49,15 @@ def ask(
         )
         same.append((trial, repeat))
     return same
+
+
+def alike(
+    record: Record, trial: int, config: Config, *, with_validation: bool, fold: int | None, folds: int | None
+) -> list[Run]:
+    """The runs of a trial after the search's own that an earlier command has asked for in this way, oldest first."""
+    wanted = config, with_validation, fold, folds
+    mine = (run for run in record.runs.values() if run.key[0] == trial and run.key[1])
+    return sorted((run for run in mine if _way_of(run) == wanted), key=lambda run: run.key)
 
 
 def _way_of(run: Run) -> tuple[Config, bool, int | None, int | None]:

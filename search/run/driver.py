@@ -148,7 +148,7 @@ class Driver:
             fold=(asked.fold, asked.folds, self._split_seed) if asked.fold and asked.folds else None,
             deadline=self.deadline,
             micro_batch=run.micro_batch,
-            calibrate=self._calibration.share(trial) if self._calibration else (),
+            calibrate=self._calibration.share(run.key) if self._calibration else (),
             judged_by=METRICS[self._metric or ACCURACY],
             marks=self.scheduler.rungs,
             pauses=self.scheduler.pauses,
@@ -164,7 +164,7 @@ class Driver:
         """Take a worker's answer; whether the run goes on now. Measurement, decision and end are one line."""
         if answer["state"] == "calibrated":
             assert self._calibration is not None
-            self._calibration.hear(task.trial, [each and Speed(**each) for each in answer["speeds"]])
+            self._calibration.hear((task.trial, task.repeat), [each and Speed(**each) for each in answer["speeds"]])
             return True
         run = self.record.runs[task.trial, task.repeat]
         if self._is_superseded(task, run):
@@ -199,7 +199,7 @@ class Driver:
     def failed(self, task: Task, reason: str) -> None:
         """The worker died or raised, not for its configuration; the run is tried again while retries are left."""
         if self._calibration:
-            self._calibration.hear(task.trial)
+            self._calibration.hear((task.trial, task.repeat))
         run = self.record.runs[task.trial, task.repeat]
         if self._is_superseded(task, run) or (run.state in FINAL and run.attempt == task.attempt):
             return

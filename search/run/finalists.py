@@ -4,7 +4,7 @@ A search compares trials on one draw of few validation images, by the best epoch
 image, by networks that were not trained on it, and all finalists on the same folds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,16 +74,21 @@ def choose(
     finalist with a run that is not done, as it diverged, is not chosen.
     """
     runs = {keys[0][0]: [record.runs[key] for key in keys] for keys in judges}
-    means = {trial: mean_of(of) for trial, of in runs.items()}
-    judged = {trial: mean for trial, mean in means.items() if mean is not None}
-    trials = sorted(judged, key=lambda trial: -judged[trial])[:top]
+    trials = best_of(runs, top)
     return Chosen(
         trials=trials,
-        finalists=list(means),
+        finalists=list(runs),
         repeats=[repeat for keys in judges for _, repeat in keys],
         images=images,
         weights=_weights(folder, {trial: runs[trial] for trial in trials}, metric),
     )
+
+
+def best_of(runs: Mapping[int, Sequence[Run]], top: int) -> list[int]:
+    """The trials with the best mean over folds. runs: each finalist's by trial, in the search's ranking."""
+    means = {trial: mean_of(of) for trial, of in runs.items()}
+    judged = {trial: mean for trial, mean in means.items() if mean is not None}
+    return sorted(judged, key=lambda trial: -judged[trial])[:top]
 
 
 def mean_of(runs: Sequence[Run]) -> float | None:

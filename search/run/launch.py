@@ -162,6 +162,9 @@ def _errand(
 
     def calibration(progress: Progress) -> Calibration | None:
         if plan is None:
+            known = search.facts.get("forecast")
+            if known and known.get("trials") == samples:
+                progress.expect(known["epochs"]["middle"])
             return None
 
         def hear(speeds: Speeds) -> None:
@@ -169,6 +172,7 @@ def _errand(
                 return
             found = foresee(plan, speeds, here, search.folder)
             store.record(search, forecast=asdict(found))
+            progress.expect(found.epochs.middle)
             for line in headlines(found):
                 progress.say(line)
 

@@ -1,50 +1,21 @@
 """Retrain: the winners from scratch on all their images, and one test pass each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from search import readable
-from search.history.events import State, parse
-from search.history.ledger import read
-from search.history.record import Key, Record, Run, rank
+from search.forecast.calibration import Calibration, Speeds
+from search.history.card import write_card
+from search.history.load import Loaded
+from search.history.record import Key, Record, Run
 from search.history.store import Search
-from search.run import finalists, own_code
+from search.run import finalists
+from search.run.again import Again, prepare
 from search.run.asking import ask
 from search.run.driver import Driver
-from search.run.finalists import Finals
-from search.run.images import found_again, unchanged_images, unchanged_validation
-from search.run.problem import Problem, RequestError, cost_of
-from search.run.session import Errand, Options, Outcome, find_machine, run
+from search.run.problem import cost_of
+from search.run.progress import Progress, headlines
+from search.run.session import Errand, Options, Outcome, run
 from search.run.testing import test_all
-from search.run.widen import widened
 from search.schedulers.scheduler import make_scheduler
-from search.spaces import Space
-from trainables.config import Config
-from trainables.data.find import survey_of
-from trainables.data.images import Images
-from trainables.data.own import Own
-from trainables.data.split import fold
-
-
-@dataclass(frozen=True, kw_only=True)
-class Again:
-    """How winners are trained again, and tested."""
-
-    epochs: int
-    """Epochs, also the horizon of a schedule."""
-    repeats: int = 1
-    """Seeds for each winner."""
-    width: float = 1.0
-    """A factor on each network's width."""
-    patience: int | None = None
-    """Epochs without a better value of the metric after which a training ends; its best epoch is tested. The training
-    images are then trained on alone."""
-    with_validation: bool = False
-    """Whether the dataset's own validation images are trained on too."""
-    flips: bool = False
-    """Whether each test image is judged mirrored as well."""
-    finals: Finals | None = None
-    """How winners are chosen among more finalists; None for the best of the search."""
 
 
 def retrain(
@@ -52,26 +23,11 @@ def retrain(
 ) -> tuple[Outcome, list[Run]]:
     """Train the best trials from scratch, then test each once. Returns the runs asked for.
 
-    What an earlier retrain of the same trials in the same way has done is not done again. Raises RequestError where
-    there is nothing to retrain, or not in this way. changed_code: as in a resume.
+    What an earlier retrain of the same trials in the same way has done is not done again. Raises what `prepare` raises.
     """
     options = options.settled(search.facts)
-    own = found_again(search)
-    train, validation, trained_on = _images(search, own, how)
-    if own:
-        survey_of(own)  # test labels are checked before hours of training, not after
-    ranked, finals = rank(Record(parse(read(search.ledger))), distinct=distinct), how.finals
-    best = ranked[: finals.number if finals else top]
-    if not any(winner.state in (State.DONE, State.STOPPED) for winner in best):
-        raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
-    if finals:
-        finalists.check(finals, top, ranked)
-        fold(train.labels, 1, finals.folds, search.request.seed)  # more folds than there can be are said at once
-    configs = {winner.key[0]: _config_of(winner, how) for winner in best}
-    costs = {trial: cost_of(config, train) for trial, config in configs.items()}  # and a width that is impossible
-    networks = {config.network.name for config in configs.values()}
-    own_code.check(search, networks, accept=changed_code)
-    here = find_machine(options, networks, search.facts)
+    planned = prepare(search, options, how, top=top, distinct=distinct, changed_code=changed_code)
+    train, here, finals, best = planned.train, planned.here, how.finals, planned.best
     seed, more = search.request.seed, how.with_validation
     judges: list[list[Key]] = []
     wanted: list[Key] = []
@@ -93,67 +49,40 @@ def retrain(
             winners = chosen.trials
         for trial in winners:
             run = driver.record.runs[trial, 0]
-            config, cost = configs[trial], costs[trial]
+            config, cost = planned.configs[trial], planned.costs[trial]
             wanted.extend(ask(driver, seed, run, config, cost, number=how.repeats, with_validation=more))
         yield from driver.unfinished([driver.record.runs[key] for key in wanted])
 
     def retrains(record: Record) -> list[Run]:
         return [record.runs[key] for key in wanted]
 
+    waiting, known = planned.waiting, planned.recorded()
+
+    def calibration(progress: Progress) -> Calibration | None:
+        def hear(speeds: Speeds) -> None:
+            for line in headlines(planned.forecast(speeds)) if speeds else ():
+                progress.say(line)
+
+        return Calibration(waiting, here.slots, hear) if waiting and known is None else None
+
+    def after(driver: Driver, progress: Progress) -> None:
+        test_all(driver, search, retrains(driver.record), here, progress, flips=how.flips)
+        for each in retrains(driver.record):
+            if each.test is not None:
+                write_card(Loaded(search, driver.record, running=True), each)
+
     errand = Errand(
         what="retrain",
-        title=_title(how, len(best), top, trained_on),
+        title=planned.title,
+        notes=headlines(planned.forecast(known)) if waiting and known is not None else (),
         runs=lambda record: [record.runs[key] for keys in judges for key in keys] + retrains(record),
         total=(len(best) * finals.folds if finals else 0) + min(top, len(best)) * how.repeats,
         source=source,
         scheduler=make_scheduler("none", max_t=how.epochs, samples=len(best)),
         train=train,
-        validation=validation,
-        after=lambda driver, progress: test_all(
-            driver, search, retrains(driver.record), here, progress, flips=how.flips
-        ),
+        validation=planned.validation,
+        calibration=calibration,
+        after=after,
     )
     outcome = run(search, here, options, errand)
     return outcome, retrains(outcome.record)
-
-
-def _title(how: Again, num_best: int, top: int, trained_on: str) -> str:
-    """What a retrain does, in one line."""
-    winners = readable.count(min(top, num_best), "winner")
-    final = f"{winners} × {how.repeats} for {readable.count(how.epochs, 'epoch')} on {trained_on}"
-    if how.finals is None:
-        return final
-    return f"{readable.count(num_best, 'finalist')} × {how.finals.folds} folds of the images, then {final}"
-
-
-def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images | None, str]:
-    """The images to train on, those to stop early by, and the former in words."""
-    if how.patience is not None and how.with_validation:
-        raise RequestError(
-            "--patience compares epochs on the validation images and --with-validation trains on them; give one"
-        )
-    images = unchanged_images(search, own)
-    if how.patience is not None:
-        given = unchanged_validation(search, own)
-        problem = Problem(search.request, Space(search.request.space), images, given)
-        return problem.train, problem.validation, f"{len(problem.train):,} images, without those for validation"
-    if how.with_validation:
-        given = unchanged_validation(search, own)
-        if given is None:
-            raise RequestError(
-                f"--with-validation adds a dataset's own validation images, and {search.name} has none: it held out "
-                "a share of train, which a retrain uses anyway; leave --with-validation out"
-            )
-        both = images.and_also(given)
-        return both, None, f"all {len(both):,} images, {len(given):,} of them its validation images"
-    if "validation_fingerprint" in search.facts["data"]:
-        number = search.facts["data"]["num_validation"]
-        without = f"without the {number:,} validation images (see --with-validation)"
-        return images, None, f"all {len(images):,} images of train, {without}"
-    return images, None, f"all {len(images):,} images"
-
-
-def _config_of(winner: Run, how: Again) -> Config:
-    """A winner's configuration as it is trained again; its own patience is for the search."""
-    config = widened(Config.from_json(winner.config), how.width)
-    return config.with_training(epochs=how.epochs, patience=how.patience)

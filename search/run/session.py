@@ -50,6 +50,8 @@ class Options:
     """What executes tasks: see `search.run.engines`; None for what executed those of the launch, or tune."""
     follow: tuple[str, ...] = ()
     """The sinks that are told of the search meanwhile: see `search.run.beside`."""
+    quiet: bool = False
+    """Whether nothing but errors is said."""
 
     @property
     def deadline(self) -> float | None:
@@ -112,7 +114,7 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
     """Open a session, train, and close it in whatever way it ends."""
     with (
         Ledger(search.ledger) as ledger,
-        Progress(errand.what, errand.runs, errand.total, here.slots) as progress,
+        Progress(errand.what, errand.runs, errand.total, here.slots, quiet=options.quiet) as progress,
         _mirrored(search, ledger, progress) as mirror,
         followed(search, options.follow, progress.say),
     ):
@@ -152,7 +154,7 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
         with _interruptible(search):
             reason = _work(driver, search, here, options, errand, train, progress)
         for failure in driver.deaf:
-            progress.say(f"a listener failed and is no longer called: {failure}")
+            progress.complain(f"a listener failed and is no longer called: {failure}")
         return Outcome(search, driver.record, reason, driver.superseded or driver.full, options.address)
 
 
@@ -229,7 +231,7 @@ def _mirrored(search: Search, ledger: Ledger, progress: Progress) -> Iterator[Mi
     if note.location_of(search.folder) is None:
         yield None
         return
-    with Mirror(ledger, search.folder, progress.say) as mirror:
+    with Mirror(ledger, search.folder, progress.complain) as mirror:
         yield mirror
 
 

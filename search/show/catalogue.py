@@ -11,7 +11,7 @@ from architectures.families import FAMILIES, make_network
 from architectures.layers import Shape, SizeError
 from search.show.terminal import Rows
 from search.spaces import find_space
-from search.spaces.parameters import parameters
+from search.spaces.parameters import Parameter, parameters
 from search.spaces.space import SPACES
 
 
@@ -67,8 +67,12 @@ def remarks(name: str) -> str:
     return " ".join((text or "").splitlines()[1:]).strip()
 
 
-def space(name: str) -> Rows:
-    """A row a parameter of a space, or a configuration of a list."""
+def space(name: str, *, each: bool = False) -> Rows:
+    """A row a parameter of a space, or a configuration of a list.
+
+    A parameter that several choices of another one bring, such as the width of every network, is one row, unless `each`
+    asks for every parameter by the name that it is drawn under.
+    """
     found = find_space(name)
     if found.function is None:
         return [
@@ -76,14 +80,41 @@ def space(name: str) -> Rows:
              "batch_size": c.training.batch_size, "epochs": c.training.epochs}
             for n, c in enumerate(found.configs)
         ]  # fmt: skip
+    drawn = parameters(found.function)
     return [
         {
             "parameter": p.name,
             "values": _values(p.distribution),
             "when": " and ".join(f"{k} is {' or '.join(map(str, v))}" for k, v in p.conditions) or "always",
         }
-        for p in parameters(found.function)
+        for p in (drawn if each else _together(drawn))
     ]
+
+
+def _together(found: list[Parameter]) -> list[Parameter]:
+    """Parameters without repetition: cnn1/width and cnn2/width, if drawn from the same, are <network>/width."""
+    groups: dict[tuple[str, ...], list[Parameter]] = {}
+    for each in found:
+        groups.setdefault(_sharing(each), []).append(each)
+    choices = {each.name: getattr(each.distribution, "choices", ()) for each in found}
+    return [of[0] if len(of) == 1 else _shared(of, choices) for of in groups.values()]
+
+
+def _sharing(parameter: Parameter) -> tuple[str, ...]:
+    """What parameters have in common that are one for people: another's choice is all that tells them apart."""
+    match parameter.conditions:
+        case ((other, (choice,)),) if parameter.name.startswith(f"{choice}/"):
+            return other, parameter.name.removeprefix(f"{choice}/"), str(parameter.distribution)
+    return (parameter.name,)
+
+
+def _shared(of: list[Parameter], choices: dict[str, tuple[Any, ...]]) -> Parameter:
+    """Several parameters as one, drawn with any of the choices that bring them."""
+    ((other, (choice,)),) = of[0].conditions
+    bringing = [each.conditions[0][1][0] for each in of]
+    kept = tuple(each for each in choices[other] if each in bringing)
+    conditions: tuple[tuple[str, tuple[Any, ...]], ...] = () if len(kept) == len(choices[other]) else ((other, kept),)
+    return Parameter(f"<{other}>{of[0].name.removeprefix(str(choice))}", of[0].distribution, conditions)
 
 
 def _values(distribution: Any) -> str:

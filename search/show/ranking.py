@@ -1,63 +1,65 @@
 """The best trials of a search."""
 
+from collections.abc import Sequence
 from typing import Any
-
-import pandas as pd
 
 from search.history.load import Loaded
 from search.history.metric import ACCURACY, METRICS, words
-from search.history.record import rank
+from search.history.record import Run, rank, state_of
 from search.readable import duration, epochs, percent
-from search.show.terminal import console, print_rows, standing
-from trainables.metrics import wilson
+from search.show.terminal import Rows, console, print_rows, standing
+from trainables.intervals import wilson
 
 
-def top(found: Loaded, number: int | None, *, distinct: bool = False, everything: bool = False) -> pd.DataFrame:
-    """Rows of `trials`, best first; `everything` adds those without a value at the end."""
-    ranked = [run.key[0] for run in rank(found.record, distinct=distinct)]
-    frame = found.trials.set_index("trial", drop=False)
+def top(found: Loaded, number: int | None, *, distinct: bool = False, everything: bool = False) -> list[Run]:
+    """The search's trials, best first; `everything` adds those without a value at the end."""
+    ranked = rank(found.record, distinct=distinct)
     if everything:
-        ranked += [trial for trial in frame.index if trial not in set(ranked)]
-    return frame.loc[ranked[:number]].reset_index(drop=True)
+        placed = {run.key for run in ranked}
+        ranked += [run for run in found.record.trials if run.key not in placed]
+    return ranked[:number]
 
 
-def print_top(found: Loaded, frame: pd.DataFrame, *, everything: bool = False) -> None:
+def rows(found: Loaded, runs: Sequence[Run]) -> Rows:
+    """A row of `trials` for each run as plain data, with None where it has no value and `config` as an object."""
+    from search.history.columns import TRIALS, Trial, row_of  # imported late: only programs want every column
+
+    return [row_of(Trial(run, found.running), TRIALS) | {"config": run.config} for run in runs]
+
+
+def print_top(found: Loaded, runs: Sequence[Run], *, everything: bool = False) -> None:
     """Print the ranking, accuracies with the interval that the number of validation images gives."""
     metrics, images = found.search.metrics, found.search.facts["data"]["num_validation"]
-    ranked = {run.key[0] for run in rank(found.record)}
-    rows = []
-    for place, row in enumerate(frame.to_dict("records"), 1):
-        shown = {
-            "": place if row["trial"] in ranked else None,
-            "trial": row["trial"],
-            "network": found.record.runs[row["trial"], 0].network,
-            "optimizer": row["optimizer"],
-            "lr": f"{row['lr']:.2g}",
-            "batch": row["batch_size"],
-            "parameters": row["parameters"],
-            **{f"val {words(metric)}": _value(metric, row[f"best_{METRICS[metric]}"], images) for metric in metrics},
-            "best epoch": "" if pd.isna(row["best_epoch"]) else f"{epochs(row['best_epoch'])}/{row['max_epochs']}",
-            "state": standing(row["state"], found.state),
-            "time": duration(row["seconds"]),
+    ranked = {run.key for run in rank(found.record)}
+    shown = []
+    for place, run in enumerate(runs, 1):
+        training = run.config["training"]
+        row = {
+            "": place if run.key in ranked else None,
+            "trial": run.key[0],
+            "network": run.network,
+            "optimizer": run.config["optimizer"]["name"],
+            "lr": f"{run.config['optimizer']['lr']:.2g}",
+            "batch": training["batch_size"],
+            "parameters": run.asked.parameters,
+            **{f"val {words(metric)}": _value(metric, run.at_best(METRICS[metric]), images) for metric in metrics},
+            "best epoch": f"{epochs(run.best.epoch)}/{training['epochs']}" if run.best else "",
+            "state": standing(state_of(run, found.running), found.state),
+            "time": duration(run.seconds),
         }
-        rows.append(shown | ({"reason": _blank(row["reason"])} if everything else {}))
+        shown.append(row | ({"reason": run.reason} if everything else {}))
     ranked_by = f"{found.search.name}: each trial at its best validation {words(metrics[0])}"
     title = f"{ranked_by}, accuracies with their 95 % interval on {images:,} images"
-    print_rows(rows, f"{found.search.name} has no measured trial yet", title)
+    print_rows(shown, f"{found.search.name} has no measured trial yet", title)
     if found.search.guess:
         console.print(found.search.guess.line(metrics))
 
 
 def _value(metric: str, value: Any, images: int) -> str:
     """A metric's value for people, with the interval of accuracy: that of others depends on the sizes of classes."""
-    if pd.isna(value):
+    if value is None:
         return ""
     if metric != ACCURACY:
         return percent(value)
     low, high = wilson(round(value * images), images)
     return f"{value:.1%} ({low:.1%}–{high:.1%})"
-
-
-def _blank(value: Any) -> Any:
-    """None in place of pandas' markers of a missing value."""
-    return None if pd.isna(value) else value

@@ -5,12 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from search.history.columns import state_of
 from search.history.load import Loaded
 from search.history.metric import METRICS, Guess, shown, words
-from search.history.record import rank
-from search.readable import between, count, duration, epochs, percent
-from search.schedulers.scheduler import ROUNDING, SchedulerError, scheduler_of
+from search.history.record import rank, state_of
+from search.readable import between, count, duration, epochs, percent, time_between
+from search.schedulers.scheduler import SchedulerError, scheduler_of
+from search.show.live import rungs
 from search.show.terminal import Rows, console, standing
 
 
@@ -49,7 +49,7 @@ def status(found: Loaded) -> dict[str, Any]:
         "retrained": sum(run.retrained for run in record.retrains),
         "chosen": [{"trials": each.trials, "finalists": each.finalists} for each in record.choices[-1:]],
         "test_passes": record.test_passes,
-        "rungs": rungs(found),
+        "rungs": _rungs(found),
         "failures": [
             {"trial": run.key[0], "repeat": run.key[1], "state": run.state, "reason": run.reason}
             for run in record.runs.values()
@@ -75,24 +75,13 @@ def _size(folder: Path) -> int:
     return total
 
 
-def rungs(found: Loaded) -> Rows:
-    """The scheduler's rungs, ascending: how many trials reached each, and were stopped or are paused there.
-
-    A trial reaches a rung at the end of a batch, so perhaps a little after it. None of a scheduler that is not known.
-    """
+def _rungs(found: Loaded) -> Rows:
+    """The scheduler's rungs; none of a scheduler that is not known."""
     try:
         marks = scheduler_of(found.search.request, found.samples).rungs
     except SchedulerError:
         return []
-    rows: Rows = [{"epoch": mark, "reached": 0, "stopped": 0, "paused": 0} for mark in marks]
-    for run in found.record.trials:
-        last = max((measurement.epoch for measurement in run.measurements), default=0.0)
-        reached = [row for row in rows if row["epoch"] <= last + ROUNDING]
-        for row in reached:
-            row["reached"] += 1
-        if reached and run.state in ("stopped", "paused"):
-            reached[-1][run.state] += 1
-    return rows
+    return rungs(marks, found.record.trials)
 
 
 def print_status(data: dict[str, Any]) -> None:
@@ -119,8 +108,7 @@ def print_status(data: dict[str, Any]) -> None:
         all_epochs, wall = forecast["epochs"], forecast["seconds"]
         trained = between(all_epochs["low"], all_epochs["middle"], all_epochs["high"], "epoch")
         console.print(
-            f"forecast   {trained} in "
-            f"{duration(wall['middle'])} ({duration(wall['low'])} to {duration(wall['high'])}), without start-up"
+            f"forecast   {trained} in {time_between(wall['low'], wall['middle'], wall['high'])}, without start-up"
         )
     console.print(
         f"cost       {count(data['epochs_trained'], 'epoch')}, "

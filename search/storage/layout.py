@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from architectures.errors import HpsearchError, one_line
-from search.history.store import NAME
+from search.history.store import CARD, NAME
 from trainables import files
 from trainables.files import Folder
 
@@ -34,7 +34,7 @@ the epochs whose lines are not there.
 DESCRIPTION = ("search.json", "space.jsonl", "first.jsonl", "prior.jsonl")
 """The files that say what was asked; the second is there when a list was, the others with --first and --warm-start."""
 
-RETRAINED = ("config.json", "model.safetensors", "predictions.parquet")
+RETRAINED = ("config.json", "model.safetensors", "predictions.parquet", CARD)
 """The files of a retrain."""
 
 CLAIM = re.compile(r"drivers/(\d{4,})\.json")

@@ -6,15 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from search.history.load import Loaded, read_search
-from search.storage import takeover
 
 
 @contextmanager
-def opened(results: Path, name: str | None, storage: str | None) -> Iterator[Loaded]:
-    """A search from the results folder, or from a storage, to which another machine may be writing."""
+def opened(results: Path, name: str | None, storage: str | None, *, weights: bool = False) -> Iterator[Loaded]:
+    """A search from the results folder, or from a storage, to which another machine may be writing.
+
+    weights: whether those of retrained winners are brought from a storage too.
+    """
     if storage is None:
         yield read_search(results, name)
         return
-    with takeover.open_copy(storage, name) as copy:
+    from search.storage import takeover  # imported late: most searches are here
+
+    with takeover.open_copy(storage, name, weights=weights) as copy:
         found = read_search(copy, None)
         yield replace(found, running=takeover.is_running(storage, found.search.name))

@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from search.history.events import Event, Measured, State, Tested
+from search.history.events import Closed, Event, Measured, State, Tested
 from search.history.ledger import Ledger
+from search.history.store import CARD
 from search.storage import layout, note, record
 from search.storage.claims import claim
 
@@ -83,9 +84,8 @@ class Mirror:
             return
         self._copy_file(self._folder / "search.json")
         while events := self._next_segment():
-            for folder in _retrained(self._folder, events):
-                for name in layout.RETRAINED:
-                    self._copy_file(folder / name)
+            for path in _retrained(self._folder, events):
+                self._copy_file(path)
             self._home.folder.write(self._claim.segment(self._segments + 1), self._data)
             # Raises when the storage was unmounted before the write, which then made a folder on the local disk.
             if not self._stands():
@@ -177,9 +177,11 @@ class Mirror:
 
 
 def _retrained(folder: Path, events: list[Event]) -> list[Path]:
-    """The folders of the runs whose weights or predictions these events announce."""
+    """The files of runs whose weights, predictions or end these events announce."""
     told = [
         each for each in events if isinstance(each, Tested) or (isinstance(each, Measured) and each.state is State.DONE)
     ]
-    folders = (folder / "retrain" / f"{each.trial}-{each.repeat}" for each in told)
-    return [each for each in folders if each.exists()]  # of a search's own trials nothing is kept
+    found = [folder / "retrain" / f"{each.trial}-{each.repeat}" / name for each in told for name in layout.RETRAINED]
+    if any(isinstance(each, Closed) for each in events):
+        found += folder.glob(f"retrain/*/{CARD}")
+    return found

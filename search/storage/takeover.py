@@ -66,14 +66,16 @@ def take_over(location: str, name: str | None, results: Path, *, sleep: Callable
 
 
 @contextmanager
-def open_copy(location: str, name: str | None) -> Iterator[Path]:
-    """A temporary results folder with a search as it is stored, without weights; the search may be running."""
-    with open_growing_copy(location, name) as (results, _):
+def open_copy(location: str, name: str | None, *, weights: bool = False) -> Iterator[Path]:
+    """A temporary results folder with a search as it is stored, perhaps with weights; the search may be running."""
+    with open_growing_copy(location, name, weights=weights) as (results, _):
         yield results
 
 
 @contextmanager
-def open_growing_copy(location: str, name: str | None) -> Iterator[tuple[Path, Callable[[], None]]]:
+def open_growing_copy(
+    location: str, name: str | None, *, weights: bool = False
+) -> Iterator[tuple[Path, Callable[[], None]]]:
     """As `open_copy`, and what brings the copy up to date."""
     home = layout.find(location, name)
     with TemporaryDirectory(prefix="hpsearch-") as results:
@@ -81,7 +83,7 @@ def open_growing_copy(location: str, name: str | None) -> Iterator[tuple[Path, C
         def bring() -> None:
             with reported(location):
                 stored = record.read(home)
-            _bring(home, stored, Path(results), weights=False)
+            _bring(home, stored, Path(results), weights=weights)
 
         bring()
         yield Path(results), bring

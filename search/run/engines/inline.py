@@ -1,5 +1,7 @@
 """The inline engine: trains in this process, one trial at a time, without Ray. For debuggers, notebooks and tests."""
 
+import logging
+
 import torch
 
 from architectures.errors import one_line
@@ -38,6 +40,7 @@ def _run(driver: Driver, slot: Slot, task: Task, watcher: Watcher) -> None:
         try:
             answer = slot.step()
         except Exception as error:  # a network of the user's own may raise anything
+            logging.getLogger(__name__).debug("trial %d failed", task.trial, exc_info=True)
             driver.failed(task, one_line(error, named=True))
             return
         goes_on = driver.measured(task, answer)

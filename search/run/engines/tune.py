@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from search.machines import local_ray, ray_logs, ray_private, ray_processes, scratch, tokens
+from search.machines import debugging, local_ray, ray_logs, ray_private, ray_processes, scratch, tokens
 
 # isort: split
 import ray
@@ -100,7 +100,8 @@ def run_workers(
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             ),
         )
-        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        if not debugging.is_on():
+            logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         tuner.fit()
     if judge.fatal is not None:
         raise judge.fatal
@@ -296,6 +297,7 @@ def _reason(trial: Trial) -> str:
     """One line on why a worker failed: Tune's error file from the last line on that names an error."""
     file = Path(trial.local_path or "") / (trial.run_metadata.error_filename or "")
     text = file.read_text() if file.is_file() else ""
+    logging.getLogger(__name__).debug(text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     named = [i for i, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exception|Interrupt|Exit)\b", line)]
     found = " ".join(lines[named[-1] if named else -1 :]) or "the worker failed without an error"

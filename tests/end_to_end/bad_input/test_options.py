@@ -124,6 +124,24 @@ def test_a_job_is_not_a_dry_run(refused: Refused) -> None:
     assert "give one of them" in refused("launch", "--submit", "http://head:8265", "--storage", "/s", "--dry-run")
 
 
+def test_a_dry_run_measures_this_machine(refused: Refused) -> None:
+    says(refused("retrain", "--dry-run", "--address", "10.0.0.5:6379"), "--dry-run", "--address", "give one of them")
+
+
+@pytest.mark.parametrize("verb", ["launch", "resume", "retrain"])
+def test_quiet_and_debug_contradict_each_other(refused: Refused, verb: str) -> None:
+    says(refused(verb, "--quiet", "--debug"), "--quiet", "--debug", "give one of them")
+
+
+@pytest.mark.parametrize("more", [("--json",), ("--storage", "/s")], ids=["json", "storage"])
+def test_a_search_is_watched_by_people_on_this_machine(refused: Refused, more: tuple[str, ...]) -> None:
+    says(refused("status", "--watch", *more), "--watch", f"leave out {more[0]}")
+
+
+def test_an_export_of_a_storages_search_needs_a_place(refused: Refused) -> None:
+    says(refused("export", "--format", "card", "--storage", "/s"), "a storage", "give --out")
+
+
 @pytest.mark.parametrize("option", ["--folds", "--finalist-epochs"])
 def test_an_option_of_finalists_without_any_is_refused(refused: Refused, option: str):
     says(refused("retrain", option, "4"), option, "4", "--finalists")

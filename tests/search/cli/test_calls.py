@@ -4,6 +4,7 @@ import click
 import pytest
 
 import search
+from architectures.errors import HpsearchError
 from search.history.request import Request
 
 SMALL = {
@@ -38,6 +39,23 @@ def test_a_search_is_launched_resumed_and_retrained_with_the_words_of_the_comman
 def test_what_is_left_out_is_as_on_the_command_line(words):
     request = search.launch(**words).search.request
     assert (request.validation, request.sampler) == (Request.validation, Request.sampler)
+
+
+def test_a_quiet_search_says_its_table_and_nothing_else(words, capsys):
+    search.launch(**words, name="one", quiet=True)
+    out, err = capsys.readouterr()
+    assert (out.splitlines()[0].partition(":")[0], err) == ("one", "")
+    assert "next:" not in out
+    search.retrain("one", top=1, epochs=1, results=words["results"], quiet=True)
+    out, err = capsys.readouterr()
+    assert (out.splitlines()[0].partition(" on ")[0], err) == ("one: winners", "")
+
+
+def test_what_goes_wrong_has_a_traceback_where_somebody_debugs(words, capsys):
+    for debug in (False, True):
+        with pytest.raises(HpsearchError, match="a dataset is one of"):
+            search.launch(**words | {"dataset": "nowhere"}, debug=debug)
+        assert ("Traceback" in capsys.readouterr().err) == debug
 
 
 def test_the_results_folder_of_the_variable_is_searched_too(words, monkeypatch):

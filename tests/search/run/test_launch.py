@@ -60,15 +60,15 @@ def test_there_are_no_more_trials_than_a_list_has_lines(make):
 
 
 class Noted(Calibration):
-    """Notes which trials have calibrated."""
+    """Notes which runs have calibrated."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.trials = []
+        self.runs = []
 
-    def hear(self, trial, speeds=()):
-        self.trials.append(trial)
-        super().hear(trial, speeds)
+    def hear(self, run, speeds=()):
+        self.runs.append(run)
+        super().hear(run, speeds)
 
 
 def test_the_first_trial_calibrates_and_then_trains(tmp_path, make):
@@ -82,7 +82,9 @@ def test_the_first_trial_calibrates_and_then_trains(tmp_path, make):
         driver.append(Opened(samples=4, slots=1))
         inline.train(driver, searches.work_of(problem), searches.Silent())
         runs = driver.record.trials
-    assert calibration.trials == [2]  # this one worker has measured an epoch before it could begin with another trial
+    assert calibration.runs == [
+        (2, 0)
+    ]  # this one worker has measured an epoch before it could begin with another trial
     assert [run.state for run in runs] == ["done"] * 4
     assert [len(run.measurements) for run in runs] == [2, 1, 1, 3]
     (speeds,) = heard

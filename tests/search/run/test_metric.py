@@ -111,7 +111,7 @@ def test_the_metric_decides_who_is_stopped_who_is_first_and_who_is_trained_again
     assert first["best_val_balanced_accuracy"] == pytest.approx(2.5 / 3)
     assert second["best_val_balanced_accuracy"] == pytest.approx(1 / 3)
     assert found.epochs.val_balanced_accuracy.notna().all()
-    assert ranking.top(found, None).trial.tolist() == [best, 1 - best]
+    assert [run.key[0] for run in ranking.top(found, None)] == [best, 1 - best]
     assert status(found)["best_trial"] == best
     outcome, (run,) = retrain_best(found.search)
     assert (outcome.reason, run.key) == ("finished", (best, 1))
@@ -141,7 +141,7 @@ def test_a_search_that_names_no_metric_is_ranked_by_accuracy_and_its_ledger_name
     found = read_search(tmp_path, "one")
     assert (found.search.request.metric, found.search.guess) == ("accuracy", None)
     assert resume(found.search, INLINE, samples=None).reason == "finished"
-    assert ranking.top(found, None).trial.tolist() == [1, 0]
+    assert [run.key[0] for run in ranking.top(found, None)] == [1, 0]
 
 
 def test_what_guessing_gives_is_said_beside_the_accuracies_and_the_metric_comes_first(tmp_path, request_of, capsys):

@@ -10,10 +10,11 @@ from search.history import ledger, store
 from search.history.events import Opened, parse
 from search.history.ledger import DiskError, Ledger
 from search.history.record import Record
+from search.run.again import Again, dry_run
 from search.run.engines import inline
 from search.run.launch import launch
 from search.run.problem import RequestError
-from search.run.retrain import Again, retrain
+from search.run.retrain import retrain
 from search.run.session import Options
 from tests.search.run import searches
 from trainables.augment import normalise
@@ -49,8 +50,21 @@ def test_a_winner_is_trained_on_all_images_and_tested_once(found):
     assert (run.measurements[0].val_accuracy, run.measurements[0].decision) == (None, "end")
     assert 0 <= run.test.correct <= run.test.images
     kept = {path.name for path in store.retrain_folder(found.folder, run).iterdir()}
-    assert kept == {"config.json", "model.safetensors", "predictions.parquet"}
+    assert kept == {"config.json", "model.safetensors", "predictions.parquet", "README.md"}
     assert not list((found.folder / "checkpoints").glob("*"))
+
+
+def test_a_dry_run_forecasts_the_retrain_and_records_nothing(found, capsys):
+    how, before = Again(epochs=3, repeats=2), found.ledger.read_bytes()
+    asked = {"top": 1, "distinct": False}
+    title, forecast = dry_run(found, Options(), how, **asked)
+    assert title == "1 winner × 2 for 3 epochs on all 60 images"
+    assert (forecast.trials, forecast.epochs.middle) == (2, 6)
+    assert 0 < forecast.seconds.low == forecast.seconds.high and forecast.memory > forecast.disk > 0
+    assert found.ledger.read_bytes() == before
+    retrain(found, Options(engine="inline"), how, **asked)
+    assert "forecast: 6 epochs in " in capsys.readouterr().err
+    assert dry_run(found, Options(), how, **asked) == (title, None)
 
 
 def test_what_an_earlier_retrain_has_done_is_not_done_again(found):

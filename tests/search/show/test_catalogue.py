@@ -55,6 +55,26 @@ def test_families_that_do_not_take_the_images_are_shown_with_the_reason_and_with
     assert {row["misfit"] for row in catalogue.networks(SHAPE, 100)} == {None}
 
 
+def test_a_parameter_that_several_choices_share_is_shown_once():
+    rows = {row["parameter"]: row for row in catalogue.space("cnn_all")}
+    assert rows["<network>/width"] == {
+        "parameter": "<network>/width",
+        "values": "0.25, 0.5, 0.75, 1.0",
+        "when": "always",
+    }
+    assert [name for name in rows if name.endswith("/lr")] and not [name for name in rows if name.startswith("cnn")]
+    each = {row["parameter"]: row for row in catalogue.space("cnn_all", each=True)}
+    assert {f"cnn{n}/width" for n in range(1, 9)} <= set(each)
+    assert each["cnn3/width"]["when"] == "network is cnn3"
+    assert len(rows) == len(each) - 7 * 6, "seven of eight times six parameters"
+
+
+def test_what_some_choices_share_says_which_and_other_ranges_stay_apart():
+    rows = {row["parameter"]: row["when"] for row in catalogue.space("modern")}
+    assert rows["<network>/width"] == "network is resnet9 or plain9 or cnn6 or airbench"
+    assert rows["wide_resnet/width"] == "network is wide_resnet"
+
+
 def test_a_space_that_holds_a_transform_back_says_so() -> None:
     assert "fewer than 40 epochs" in catalogue.remarks("modern") and "\n" not in catalogue.remarks("modern")
     assert catalogue.remarks("cnn_published") == "" == catalogue.remarks("own:space")

@@ -1,8 +1,11 @@
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 import search
 from search.cli.looking import top
@@ -35,6 +38,17 @@ def test_an_unranked_trial_has_no_place(tmp_path, capsys):
     _, rows = capsys.readouterr().out.split("\n ──", 1)
     *_, ranked, unranked = (line.split() for line in rows.splitlines() if line.strip())
     assert (ranked[0], unranked[0]) == ("14", "99")
+
+
+def test_the_ranking_for_programs_has_the_columns_of_the_table_and_configurations_as_objects():
+    done = CliRunner().invoke(top, ["finished", "--json", "--results", str(OLD)])
+    table = search.load("finished", results=str(OLD)).trials.set_index("trial", drop=False)
+    rows = json.loads(done.output)
+    assert len(rows) == table.best_val_accuracy.notna().sum()
+    for row in rows:
+        assert list(row) == list(table)
+        expected = {name: None if pd.isna(value) else value for name, value in table.loc[row["trial"]].items()}
+        assert row == expected | {"config": json.loads(expected["config"])}
 
 
 @pytest.mark.parametrize("options", [["-n", "3"], ["--distinct"]])

@@ -73,16 +73,24 @@ def test_weights_are_there_before_the_line_that_tells_of_them(
     files.write(folder / "predictions.parquet", b"predictions")
     driver.ledger.append(events.Tested(trial=3, repeat=1, correct=1, images=2))
     driver.mirror.copy()
+    files.write(folder / "README.md", b"card")
+    driver.ledger.append(events.Closed(reason="finished"))
+    driver.mirror.copy()
     kinds = [name for name in written if name.startswith(("retrain", "record"))]
     assert [name.split("-")[0] if "record" in name else name for name in kinds] == [
         "retrain/3-1/model.safetensors",
         "record/0001",
         "retrain/3-1/predictions.parquet",
         "record/0001",
+        "retrain/3-1/README.md",
+        "record/0001",
     ]
     assert (fetch(str(place), "one", there) / "retrain" / "3-1" / "model.safetensors").read_bytes() == b"weights"
     with open_copy(str(place), "one") as results:
-        assert [path.name for path in (results / "one" / "retrain" / "3-1").iterdir()] == ["predictions.parquet"]
+        names = {path.name for path in (results / "one" / "retrain" / "3-1").iterdir()}
+        assert names == {"predictions.parquet", "README.md"}
+    with open_copy(str(place), "one", weights=True) as results:
+        assert (results / "one" / "retrain" / "3-1" / "model.safetensors").read_bytes() == b"weights"
 
 
 def test_what_the_stored_record_may_still_tell_of_goes_only_when_it_tells_of_what_came_after(

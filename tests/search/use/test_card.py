@@ -4,9 +4,9 @@ from collections import ChainMap
 
 import yaml
 
+from search.history.card import CARD, card, write_folder
 from search.history.store import retrain_folder
 from search.use import winners
-from search.use.card import CARD, card, write_folder
 from trainables.saved_network import load_network
 
 

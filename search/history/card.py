@@ -8,13 +8,11 @@ from typing import Any
 from search.history import scores
 from search.history.load import Loaded
 from search.history.record import Run
-from search.history.store import Search, retrain_folder
+from search.history.store import CARD, Search, retrain_folder
 from search.readable import count, duration
 from trainables import files
 from trainables.predictions import read_predictions
 
-#: Model hubs show a file of this name.
-CARD = "README.md"
 #: What `write_folder` writes.
 FILES = ("model.safetensors", "config.json", CARD)
 

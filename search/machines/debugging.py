@@ -1,0 +1,29 @@
+"""Whether somebody debugs: then tracebacks are shown, and what libraries log."""
+
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LOGGER = logging.getLogger("search")
+
+
+def is_on() -> bool:
+    """Whether somebody debugs."""
+    return _LOGGER.isEnabledFor(logging.DEBUG)
+
+
+@contextmanager
+def tracebacks() -> Iterator[None]:
+    """Within this somebody debugs: what our modules log is on standard error, and the traceback of what is raised."""
+    handler, level = logging.StreamHandler(), _LOGGER.level
+    _LOGGER.addHandler(handler)
+    _LOGGER.setLevel(logging.DEBUG)
+    try:
+        yield
+    except Exception:
+        traceback.print_exc()
+        raise
+    finally:
+        _LOGGER.removeHandler(handler)
+        _LOGGER.setLevel(level)

@@ -1,0 +1,235 @@
+"""A retrain before it begins: how winners are trained again, what is checked, and what it would cost."""
+
+import socket
+from dataclasses import dataclass
+from statistics import median
+
+from architectures.cost import Cost
+from search import readable
+from search.forecast.calibration import Speeds, calibrate
+from search.forecast.forecast import Forecast
+from search.history.events import State, parse
+from search.history.ledger import read
+from search.history.record import Record, Run, rank
+from search.history.store import Search
+from search.machines.machine import Machine
+from search.run import finalists, own_code
+from search.run.costing import Lot, forecast_of, lot_of
+from search.run.finalists import Finals
+from search.run.images import found_again, unchanged_images, unchanged_validation
+from search.run.problem import Problem, RequestError, cost_of
+from search.run.session import Options, find_machine
+from search.run.widen import widened
+from search.spaces import Space
+from trainables.config import Config
+from trainables.data.find import survey_of
+from trainables.data.images import Images
+from trainables.data.own import Own
+from trainables.data.split import fold
+from trainables.worker.speed import Speed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """How winners are trained again, and tested."""
+
+    epochs: int
+    """Epochs, also the horizon of a schedule."""
+    repeats: int = 1
+    """Seeds for each winner."""
+    width: float = 1.0
+    """A factor on each network's width."""
+    patience: int | None = None
+    """Epochs without a better value of the metric after which a training ends; its best epoch is tested. The training
+    images are then trained on alone."""
+    with_validation: bool = False
+    """Whether the dataset's own validation images are trained on too."""
+    flips: bool = False
+    """Whether each test image is judged mirrored as well."""
+    finals: Finals | None = None
+    """How winners are chosen among more finalists; None for the best of the search."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retraining:
+    """A retrain that can be made: all is checked, and nothing of it is recorded."""
+
+    search: Search
+    """The search."""
+    how: Again
+    """How its winners are trained again."""
+    top: int
+    """How many winners, at most."""
+    record: Record
+    """What there was before."""
+    best: list[Run]
+    """The winners, or the finalists that they are chosen from, in the search's ranking."""
+    configs: dict[int, Config]
+    """What each of them is retrained with, by trial."""
+    costs: dict[int, Cost]
+    """What that costs."""
+    train: Images
+    """The images to train on."""
+    validation: Images | None
+    """The images to stop early by."""
+    title: str
+    """What it does, in one line."""
+    here: Machine
+    """Where it runs."""
+
+    def lots(self) -> tuple[list[Lot], list[Lot]]:
+        """What is left to train, for the forecast: the finalists on folds, and all that may be winners."""
+        how, finals, number = self.how, self.how.finals, len(self.train)
+        judged: list[Lot] = []
+        for each in self.best if finals else ():
+            assert finals is not None
+            config, part = finals.config_of(each, how.patience), number // finals.folds
+            judged.append(
+                lot_of(
+                    self.record,
+                    each.key[0],
+                    config,
+                    cost_of(config, self.train),
+                    images=(number - part, part),
+                    with_validation=how.with_validation,
+                    folds=finals.folds,
+                )
+            )
+        trials = list(self.configs)
+        if judged and not any(lot.left for lot in judged):  # then it is known who wins
+            trials = finalists.best_of({lot.trial: lot.runs for lot in judged}, self.top)
+        winners = [
+            lot_of(
+                self.record,
+                trial,
+                self.configs[trial],
+                self.costs[trial],
+                images=(number, len(self.validation) if self.validation else 0),
+                with_validation=how.with_validation,
+                repeats=how.repeats,
+            )
+            for trial in trials
+        ]
+        return judged, winners
+
+    @property
+    def waiting(self) -> list[Config]:
+        """The configurations of `lots`, in their order; none where nothing is left to train."""
+        lots = [lot for part in self.lots() for lot in part]
+        return [lot.config for lot in lots] if any(lot.left for lot in lots) else []
+
+    def recorded(self) -> Speeds | None:
+        """The speeds of `waiting` as the search has measured them; None where it trained elsewhere or otherwise."""
+        facts, here = self.search.facts, self.here
+        ours = (here.slots, here.threads, here.precision, here.address, socket.gethostname())
+        theirs = (*map(facts.get, ("slots", "threads", "precision")), None, facts.get("machine", {}).get("host"))
+        if ours != theirs or self.how.width != 1:
+            return None
+        found: Speeds = {}
+        for place, lot in enumerate(lot for part in self.lots() for lot in part):
+            measured = self.record.runs[lot.trial, 0].measurements
+            speeds = [each.images_per_second for each in measured if each.images_per_second]
+            if not speeds:
+                return None
+            batch = min(lot.config.training.batch_size, facts["data"]["num_train"])
+            found[place] = Speed(batch, batch / median(speeds), 0.0)
+        return found
+
+    def forecast(self, speeds: Speeds) -> Forecast:
+        """What is left of it costs. speeds: of `waiting`."""
+        return forecast_of(*self.lots(), self.top, speeds, self.here, self.search.folder)
+
+
+def prepare(
+    search: Search, options: Options, how: Again, *, top: int, distinct: bool, changed_code: bool = False
+) -> Retraining:
+    """Check a retrain of the best trials. Raises RequestError where there is nothing to retrain, or not in this way.
+
+    changed_code: as in a resume.
+    """
+    own = found_again(search)
+    train, validation, trained_on = _images(search, own, how)
+    if own:
+        survey_of(own)  # test labels are checked before hours of training, not after
+    record, finals = Record(parse(read(search.ledger))), how.finals
+    ranked = rank(record, distinct=distinct)
+    best = ranked[: finals.number if finals else top]
+    if not any(winner.state in (State.DONE, State.STOPPED) for winner in best):
+        raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
+    if finals:
+        finalists.check(finals, top, ranked)
+        fold(train.labels, 1, finals.folds, search.request.seed)  # more folds than there can be are said at once
+    configs = {winner.key[0]: _config_of(winner, how) for winner in best}
+    costs = {trial: cost_of(config, train) for trial, config in configs.items()}  # and a width that is impossible
+    networks = {config.network.name for config in configs.values()}
+    own_code.check(search, networks, accept=changed_code)
+    return Retraining(
+        search=search,
+        how=how,
+        top=top,
+        record=record,
+        best=best,
+        configs=configs,
+        costs=costs,
+        train=train,
+        validation=validation,
+        title=_title(how, len(best), top, trained_on),
+        here=find_machine(options, networks, search.facts),
+    )
+
+
+def dry_run(
+    search: Search, options: Options, how: Again, *, top: int, distinct: bool, changed_code: bool = False
+) -> tuple[str, Forecast | None]:
+    """What a retrain would do, in one line, and cost; nothing is recorded. It may measure a few steps now.
+
+    None where nothing is left to train. Raises what `prepare` raises.
+    """
+    options = options.settled(search.facts)
+    planned = prepare(search, options, how, top=top, distinct=distinct, changed_code=changed_code)
+    if not planned.waiting:
+        return planned.title, None
+    speeds = planned.recorded() or calibrate(planned.waiting, planned.train, planned.here)
+    return planned.title, planned.forecast(speeds)
+
+
+def _title(how: Again, num_best: int, top: int, trained_on: str) -> str:
+    """What a retrain does, in one line."""
+    winners = readable.count(min(top, num_best), "winner")
+    final = f"{winners} × {how.repeats} for {readable.count(how.epochs, 'epoch')} on {trained_on}"
+    if how.finals is None:
+        return final
+    return f"{readable.count(num_best, 'finalist')} × {how.finals.folds} folds of the images, then {final}"
+
+
+def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images | None, str]:
+    """The images to train on, those to stop early by, and the former in words."""
+    if how.patience is not None and how.with_validation:
+        raise RequestError(
+            "--patience compares epochs on the validation images and --with-validation trains on them; give one"
+        )
+    images = unchanged_images(search, own)
+    if how.patience is not None:
+        given = unchanged_validation(search, own)
+        problem = Problem(search.request, Space(search.request.space), images, given)
+        return problem.train, problem.validation, f"{len(problem.train):,} images, without those for validation"
+    if how.with_validation:
+        given = unchanged_validation(search, own)
+        if given is None:
+            raise RequestError(
+                f"--with-validation adds a dataset's own validation images, and {search.name} has none: it held out "
+                "a share of train, which a retrain uses anyway; leave --with-validation out"
+            )
+        both = images.and_also(given)
+        return both, None, f"all {len(both):,} images, {len(given):,} of them its validation images"
+    if "validation_fingerprint" in search.facts["data"]:
+        number = search.facts["data"]["num_validation"]
+        without = f"without the {number:,} validation images (see --with-validation)"
+        return images, None, f"all {len(images):,} images of train, {without}"
+    return images, None, f"all {len(images):,} images"
+
+
+def _config_of(winner: Run, how: Again) -> Config:
+    """A winner's configuration as it is trained again; its own patience is for the search."""
+    config = widened(Config.from_json(winner.config), how.width)
+    return config.with_training(epochs=how.epochs, patience=how.patience)

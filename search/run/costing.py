@@ -1,0 +1,168 @@
+"""What a retrain would cost, before it begins: its epochs are known, and its times from a few measured steps."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from heapq import heapreplace
+from pathlib import Path
+from typing import Any
+
+from architectures.cost import Cost
+from search.forecast.calibration import Speeds
+from search.forecast.forecast import Forecast, Spread, warnings_of
+from search.forecast.memory import memory_of, state_bytes
+from search.forecast.seconds import times
+from search.history.events import State
+from search.history.record import Record, Run, in_words
+from search.machines.machine import Machine
+from search.readable import count, duration
+from search.run.asking import alike
+from trainables.config import Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lot:
+    """Runs of one trial that differ in seed or fold alone: a winner's repeats, or a finalist on its folds."""
+
+    trial: int
+    """The trial."""
+    what: str
+    """What its runs are called: "seed" or "fold"."""
+    config: Config
+    """As it is trained."""
+    cost: Cost
+    """What its network costs."""
+    runs: Sequence[Run]
+    """Those that there are already."""
+    left: Sequence[float]
+    """The epochs that each of its runs has left; no run of those that are done."""
+    images: tuple[int, int]
+    """How many images a run trains on, and how many it validates on."""
+
+
+def lot_of(
+    record: Record,
+    trial: int,
+    config: Config,
+    cost: Cost,
+    *,
+    images: tuple[int, int],
+    with_validation: bool,
+    repeats: int = 1,
+    folds: int | None = None,
+) -> Lot:
+    """A trial's runs that a retrain would make, without what earlier commands have done of them."""
+    there: list[Run] = []
+    left: list[float] = []
+    for fold in range(1, folds + 1) if folds else (None,):
+        found = alike(record, trial, config, with_validation=with_validation, fold=fold, folds=folds)[:repeats]
+        there += found
+        left += [_left(run, config) for run in found] + [float(config.training.epochs or 0)] * (repeats - len(found))
+    return Lot(
+        trial=trial,
+        what="fold" if folds else "seed",
+        config=config,
+        cost=cost,
+        runs=there,
+        left=[epochs for epochs in left if epochs],
+        images=images,
+    )
+
+
+def _left(run: Run, config: Config) -> float:
+    if run.state in (State.DONE, State.DIVERGED, State.INFEASIBLE):
+        return 0.0
+    return (config.training.epochs or 0) - (run.epochs if run.checkpoint else 0.0)
+
+
+def forecast_of(
+    finalists: Sequence[Lot], winners: Sequence[Lot], top: int, speeds: Speeds, here: Machine, folder: Path
+) -> Forecast:
+    """What a retrain costs.
+
+    finalists: on folds, all of which are trained before the first winner. winners: all that may be, in the search's
+    ranking; with finalists `top` of them will be. speeds: of the configurations of `finalists` and `winners`, by their
+    place in both. Raises CalibrationError where none was measured.
+    """
+    lots = [*finalists, *winners]
+    taken = _seconds(lots, speeds)
+    first, then = taken[: len(finalists)], taken[len(finalists) :]
+    cost = [sum(each.runs) for each in then]
+    ranked = list(range(len(winners)))
+    cheapest = sorted(ranked, key=lambda i: cost[i])
+    picks = [each[:top] for each in (ranked, cheapest, cheapest[::-1])]
+    epochs = [_epochs(finalists) + _epochs([winners[i] for i in pick]) for pick in picks]
+    walls = [_wall(first, here.slots) + _wall([then[i] for i in pick], here.slots) for pick in picks]
+    memory, disk = (
+        max(_held(finalists, len(finalists), here.slots, each), _held(winners, top, here.slots, each))
+        for each in (memory_of, state_bytes)
+    )
+    return Forecast(
+        trials=sum(len(lot.left) for lot in finalists) + sum(len(winners[i].left) for i in picks[0]),
+        families=[_row(lot, each) for lot, each in zip(lots, taken, strict=True) if lot.left],
+        impossible={},
+        epochs=Spread(min(epochs), epochs[0], max(epochs)),
+        seconds=Spread(min(walls), walls[0], max(walls)),
+        memory=memory,
+        disk=disk,
+        warnings=[*warnings_of(memory, disk, here, folder), *_sooner(lots)],
+    )
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What a lot takes."""
+
+    epoch: float
+    """Seconds of an epoch."""
+    runs: Sequence[float]
+    """Seconds of each run that is left."""
+
+
+def _seconds(lots: Sequence[Lot], speeds: Speeds) -> list[_Taken]:
+    configs, costs = [lot.config for lot in lots], [lot.cost for lot in lots]
+    on = {images: times(configs, costs, speeds, *images) for images in {lot.images for lot in lots}}
+    found = []
+    for i, lot in enumerate(lots):
+        epoch, start = on[lot.images].epochs[i], on[lot.images].starts[i]
+        found.append(_Taken(epoch, [start + epochs * epoch for epochs in lot.left]))
+    return found
+
+
+def _wall(taken: Sequence[_Taken], slots: int) -> float:
+    """Seconds until the last slot is free, where each run begins in the first that is."""
+    free = [0.0] * slots
+    for seconds in (each for one in taken for each in one.runs):
+        heapreplace(free, free[0] + seconds)
+    return max(free)
+
+
+def _epochs(lots: Sequence[Lot]) -> float:
+    return sum(sum(lot.left) for lot in lots)
+
+
+def _held(lots: Sequence[Lot], most: int, slots: int, size: Callable[[Config, Cost], int]) -> int:
+    """Bytes that the largest runs of so many lots take together, as many runs as there are slots."""
+    largest = sorted(((size(lot.config, lot.cost), len(lot.left)) for lot in lots), reverse=True)[:most]
+    return sum([each for each, runs in largest for _ in range(runs)][:slots])
+
+
+def _sooner(lots: Sequence[Lot]) -> list[str]:
+    if any(lot.config.training.patience is not None for lot in lots):
+        return ["a training ends sooner where --patience says so"]
+    return []
+
+
+def _row(lot: Lot, taken: _Taken) -> dict[str, Any]:
+    def exactly(value: float) -> Spread:
+        return Spread(value, value, value)
+
+    return {
+        "trial": lot.trial,
+        "network": in_words(lot.config.to_json()["network"]),
+        "runs": count(len(lot.left), lot.what),
+        "parameters": lot.cost.parameters,
+        "memory_mib": exactly(memory_of(lot.config, lot.cost) / 2**20),
+        "seconds_an_epoch": exactly(taken.epoch),
+        "epochs": exactly(sum(lot.left)),
+        "time": duration(sum(taken.runs)),
+    }

@@ -1,0 +1,83 @@
+"""What a retrain would cost, from given speeds."""
+
+import pytest
+
+from architectures.cost import cost as cost_of_network
+from architectures.families import make_network
+from search.forecast.forecast import Spread
+from search.forecast.memory import memory_of
+from search.history.events import State
+from search.machines.machine import Machine
+from search.run.costing import forecast_of, lot_of
+from tests.search.events import measured, record, run
+from trainables.config import Config
+from trainables.worker.speed import Speed
+
+SHAPE, CLASSES, IMAGES = (1, 16, 16), 10, 320
+STEPS = (0.01, 0.03, 0.02)  # seconds of 32 images: the second is the dearest, the first the cheapest
+TEN_STEPS = IMAGES // 32
+
+
+def config(trial, epochs, **training):
+    return Config.from_json(
+        {
+            "network": {"name": "cnn5", "width": (0.25, 0.75, 0.5)[trial]},
+            "optimizer": {"name": "sgd", "lr": 0.1},
+            "training": {"batch_size": 32, "epochs": epochs, **training},
+        }
+    )
+
+
+def cost(config):
+    network = make_network(config.network.name, config.network.hyperparameters, SHAPE, CLASSES)
+    return cost_of_network(network, SHAPE, CLASSES)
+
+
+def lot(trial, epochs, *, known=(), images=(IMAGES, 0), folds=None, repeats=1, **training):
+    made = config(trial, epochs, **training)
+    return lot_of(
+        record(*known), trial, made, cost(made), images=images, with_validation=False, folds=folds, repeats=repeats
+    )
+
+
+def foreseen(tmp_path, finalists, winners, *, top, slots):
+    here = Machine(slots=slots, threads=1, num_gpus=0, device="cpu", precision="float32")
+    lots = [*finalists, *winners]
+    speeds = {i: Speed(32, STEPS[each.trial], 1.0) for i, each in enumerate(lots)}
+    return forecast_of(finalists, winners, top, speeds, here, tmp_path)
+
+
+def test_a_retrain_takes_its_epochs_one_after_the_other_in_each_slot(tmp_path):
+    winners = [lot(trial, 10, repeats=2) for trial in (0, 1)]
+    alone = foreseen(tmp_path, [], winners, top=2, slots=1)
+    assert (alone.trials, alone.epochs) == (4, Spread(40, 40, 40))
+    runs = [1 + 10 * TEN_STEPS * STEPS[trial] for trial in (0, 1)]
+    assert alone.seconds.middle == pytest.approx(2 * sum(runs))
+    both = foreseen(tmp_path, [], winners, top=2, slots=2)
+    assert both.seconds.middle == pytest.approx(sum(runs))
+    assert both.memory == 2 * memory_of(winners[1].config, winners[1].cost) == 2 * alone.memory
+    rows = [(row["network"], row["runs"]) for row in both.families]
+    assert rows == [("cnn5 ×0.25", "2 seeds"), ("cnn5 ×0.75", "2 seeds")]
+
+
+def test_finalists_come_first_and_the_range_holds_whoever_wins(tmp_path):
+    finalists = [lot(trial, 2, folds=2, images=(160, 160)) for trial in (2, 0, 1)]
+    found = foreseen(tmp_path, finalists, [lot(trial, 10) for trial in (2, 0, 1)], top=1, slots=1)
+    assert (found.trials, found.epochs.middle) == (7, 3 * 2 * 2 + 10)
+    low, middle, high = (10 * TEN_STEPS * STEPS[trial] for trial in (0, 2, 1))
+    assert found.seconds.middle - found.seconds.low == pytest.approx(middle - low)
+    assert found.seconds.high - found.seconds.middle == pytest.approx(high - middle)
+
+
+def test_what_earlier_commands_have_done_is_not_counted(tmp_path):
+    done = run(0, [measured(100, None)], repeat=1, config=config(0, 10).to_json())
+    begun = run(0, [measured(40, None)], State.INTERRUPTED, repeat=2, config=config(0, 10).to_json())
+    begun.checkpoint = "0-2-1-40.pt"
+    winner = lot(0, 10, known=(done, begun), repeats=3)
+    assert winner.left == [6, 10]
+    assert lot(0, 20, known=(done, begun), repeats=3).left == [20, 20, 20], "another number of epochs is another run"
+
+
+def test_a_training_that_may_stop_by_itself_is_said(tmp_path):
+    found = foreseen(tmp_path, [], [lot(0, 10, patience=2)], top=1, slots=1)
+    assert found.warnings == ["a training ends sooner where --patience says so"]
