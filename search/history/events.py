@@ -282,6 +282,10 @@ class Chosen(Event):
     weights: Mapping[str, float] | None = may(is_shares)
     """By trial, the weights with which the mean of the chosen predicts the left-out images best."""
 
+    def same_as(self, other: "Chosen") -> bool:
+        """Whether both say the same, whenever they were recorded."""
+        return self.to_json() == other.to_json()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Testing(OfRun):

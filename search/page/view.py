@@ -5,12 +5,12 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from search.history import scores
 from search.history.columns import state_of
 from search.history.load import Loaded
 from search.history.metric import METRICS, words
 from search.history.record import Record, Run, rank
 from search.history.tables import rows_of
+from search.history.winners import in_order
 from search.show.status import status
 from search.show.terminal import standing
 
@@ -53,9 +53,8 @@ class View:
 
     @cached_property
     def tested(self) -> list[Run]:
-        """The retrains that were tested: by validation, as they were chosen, as the test set ranks nothing."""
-        places = {run.key[0]: place for place, run in enumerate(self.ranked)}
-        return sorted(scores.tested(self.record), key=lambda run: (places.get(run.key[0], len(places)), run.key))
+        """The retrains that were tested, in the order in which they were chosen, as the test set ranks nothing."""
+        return in_order(self.record)
 
     @cached_property
     def retrains(self) -> dict[tuple[int, int], dict[str, Any]]:

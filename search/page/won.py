@@ -4,6 +4,7 @@ from typing import Any
 
 from search.history import scores
 from search.history.metric import ACCURACY, METRICS, shown, words
+from search.history.winners import last_retrain
 from search.page import published
 from search.page.blocks import Axis, Block, Column, Facts, Figure, Mark, Section, Sheet, Table, Words
 from search.page.view import View, label
@@ -71,8 +72,7 @@ def _winners(view: View) -> list[dict[str, Any]]:
     for run in view.tested:
         row = view.retrains[run.key]
         rows.append({"who": label(run), **row, "flops": run.asked.flops, "role": "winner"})
-    choices = view.found.record.choices
-    if both := scores.ensemble(view.found.search.folder, view.tested, choices[-1] if choices else None):
+    if both := scores.ensemble(view.found.search.folder, *last_retrain(view.record)):
         rows.append({"who": f"ensemble of {len(both['members'])}", **both, "role": "ensemble"})
     return rows
 
@@ -143,12 +143,10 @@ def _sheet(view: View, rows: list[dict[str, Any]]) -> Sheet:
     chosen += [Column("test_loss", "test loss", "number"), Column("seconds", "time", "seconds")]
     table = Table(tuple(chosen), [{column.name: row.get(column.name) for column in chosen} for row in rows])
     flips = " Each test image was judged mirrored as well." if any(row.get("flips") for row in rows) else ""
-    return Sheet(
-        "winners-table",
-        "The winners",
-        table,
-        f"In the order of validation, by which they were chosen; the test set ranks nothing.{flips}",
-    )
+    order = "In the order of validation, by which they were chosen"
+    if last_retrain(view.record)[1]:
+        order = "First those that were chosen on folds of the images, in that order; others by validation"
+    return Sheet("winners-table", "The winners", table, f"{order}; the test set ranks nothing.{flips}")
 
 
 def _repeats(view: View) -> tuple[str, ...]:
