@@ -178,7 +178,33 @@ class Layers:
     """A row for each layer: layer, operation, output, parameters, flops."""
 
 
-Block = Words | Facts | Sheet | Listing | Layers | Figure
+@dataclass(frozen=True)
+class Picture:
+    """A small image."""
+
+    address: str
+    """A data URI."""
+    alt: str
+    """What it is, for those who cannot see it."""
+    caption: str
+    """What stands below it."""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Images in groups."""
+
+    key: str
+    """Its name on the page."""
+    title: str
+    """A few words above it."""
+    sentence: str
+    """What to see in it."""
+    groups: tuple[tuple[str, tuple[Picture, ...]], ...]
+    """What the images of a group have in common, and these."""
+
+
+Block = Words | Facts | Sheet | Listing | Layers | Gallery | Figure
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 "use strict";
 // The page: figures with their choices, tables and downloads, and one selection of trials for all of them.
 
+const PAPER = 680; // pixels that fit on a sheet, upright
 const state = { drawn: {}, looks: {}, selected: null, sorted: {} };
 
 function showTrouble(error) {
@@ -84,6 +85,7 @@ function draw(key) {
   if (!block || !block.dataset.near) return;
   const plot = plotOf(block);
   const { traces, layout } = drawing(state.drawn[key], { ...state.looks[key], selected: state.selected });
+  if (document.documentElement.classList.contains("print")) Object.assign(layout, { autosize: false, width: PAPER });
   layout.uirevision = "choice " + state.looks[key].choice; // zoom and selections stay until another one is made
   const config = { responsive: true, displaylogo: false, scrollZoom: false, doubleClickDelay: 400, 
     modeBarButtons: [["zoom2d", "pan2d", ...(isForSelecting(state.drawn[key]) ? ["select2d"] : []), "resetScale2d"]] };

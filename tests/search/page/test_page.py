@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -9,10 +10,11 @@ import pytest
 
 from search.history.load import read_search
 from search.page.blocks import Listing, Sheet
-from search.page.close import calibration
+from search.page.close import calibration, close
 from search.page.page import as_file, data_of, embedded, page_of
 from search.page.view import View
 from tests.search.page.searches import accuracy_of, make_search
+from trainables.data.superclasses import SUPERCLASSES
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +180,21 @@ def test_slices_of_a_branch_show_the_trials_of_that_branch_alone(page, view):
 def test_the_confusions_are_all_test_images(page):
     rows = figure(page, "confusion-18-1").table.rows
     assert sum(row["images"] for row in rows) == 120
+
+
+def test_a_hundred_classes_are_shown_by_superclass_before_one_by_one(tmp_path):
+    classes = tuple(sorted(name for members in SUPERCLASSES.values() for name in members))
+    make_search(tmp_path, trials=1, retrains=[(0, 1)], classes=classes, images=300)
+    blocks = {block.key: block for block in close(View(read_search(tmp_path, "made"))).blocks}
+    coarse, fine = blocks["superclasses-0-1"], blocks["confusion-0-1"]
+    assert list(blocks).index(coarse.key) < list(blocks).index(fine.key)
+    assert coarse.x.order == coarse.y.order == tuple(SUPERCLASSES)
+    assert [set(fine.x.order[n : n + 5]) for n in range(0, 100, 5)] == [set(own) for own in SUPERCLASSES.values()]
+    above = {name: coarse_name for coarse_name, members in SUPERCLASSES.items() for name in members}
+    counted = Counter()
+    for row in fine.table.rows:
+        counted[above[row["label"]], above[row["predicted"]]] += row["images"]
+    assert {(row["label"], row["predicted"]): row["images"] for row in coarse.table.rows} == counted
 
 
 def test_calibration_weighs_each_bin_by_its_images():
