@@ -123,7 +123,7 @@ def _curves(searched: Run, run: Run) -> Figure:
         key=f"winner-{_id(run)}",
         title=f"Curves of {label(run)}",
         sentence="Accuracy on training images, with augmentation and dropout, and on validation images. A retrain "
-        "without --patience trains on both, so it has no validation of its own.",
+        "without early stopping trains on both, so it has no validation of its own.",
         alt=f"Lines over epochs: {', '.join(lines)}.",
         table=Table(
             (
@@ -170,23 +170,25 @@ def _layers(view: View, run: Run) -> Layers | None:
 
 def _confusions(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> list[Figure]:
     """The matrix of all classes, after that of their superclasses where those are known."""
+    title = f"Confusions of {label(run)}"
     supers = {fine: n for n, members in enumerate(SUPERCLASSES.values()) for fine in members}
     if len(classes) != len(supers) or set(classes) != set(supers):
-        return [_confusion(run, "confusion", matrix, classes, "in the dataset's order")]
+        return [_confusion(run, "confusion", title, matrix, classes, "in the dataset's order")]
     places = np.array([supers[name] for name in classes])
     grouped = np.zeros((len(SUPERCLASSES), len(SUPERCLASSES)), matrix.dtype)
     np.add.at(grouped, (places[:, None], places[None, :]), matrix)
     wrong, right = int(matrix.sum() - matrix.trace()), int(matrix.trace())
-    inside = f"{percent((int(grouped.trace()) - right) / max(1, wrong))} of {count(wrong, 'mistake')} stay within one"
+    inside = percent((int(grouped.trace()) - right) / max(1, wrong))
+    told = f"added up by superclass; {inside} of {count(wrong, 'mistake')} stay within one"
     order = sorted(range(len(classes)), key=lambda i: (places[i], classes[i]))
     fine = matrix[np.ix_(order, order)], tuple(classes[i] for i in order)
     return [
-        _confusion(run, "superclasses", grouped, tuple(SUPERCLASSES), f"by superclass; {inside}"),
-        _confusion(run, "confusion", *fine, "ordered by superclass"),
+        _confusion(run, "superclasses", f"{title}, by superclass", grouped, tuple(SUPERCLASSES), told),
+        _confusion(run, "confusion", title, *fine, "ordered by superclass"),
     ]
 
 
-def _confusion(run: Run, key: str, matrix: np.ndarray, classes: tuple[str, ...], told: str) -> Figure:
+def _confusion(run: Run, key: str, title: str, matrix: np.ndarray, classes: tuple[str, ...], told: str) -> Figure:
     """A matrix of counts (classes, classes), a row for each label. told: how its classes are arranged."""
     rows = [
         {
@@ -206,7 +208,7 @@ def _confusion(run: Run, key: str, matrix: np.ndarray, classes: tuple[str, ...],
     zoom = " Drag to zoom in." if len(classes) > _READABLE else ""
     return Figure(
         key=f"{key}-{_id(run)}",
-        title=f"Confusions of {label(run)}",
+        title=title,
         sentence=f"Each row shows what the test images of a class were taken for, as shares of that class, "
         f"{told}.{notes}{zoom}",
         alt=f"A square of {len(classes)} classes; {matrix.diagonal().sum():,} of {matrix.sum():,} images lie on its "

@@ -58,7 +58,8 @@ def _headline(view: View) -> tuple[tuple[str, str], ...]:
     rows: list[tuple[str, str]] = []
     if view.tested:
         first = view.retrains[view.tested[0].key]
-        value = f"{first['test_accuracy']:.1%} ({first['test_low']:.1%}–{first['test_high']:.1%})"
+        # A word joiner keeps the interval on one line.
+        value = f"{first['test_accuracy']:.1%} ({first['test_low']:.1%}–\u2060{first['test_high']:.1%})"
         rows.append((f"test accuracy of {label(view.tested[0])}", value))
     if view.ranked:
         rows.append((f"best validation {view.metric}", percent(view.ranked[0].at_best("value"))))
