@@ -67,7 +67,10 @@ def report(
     if figures is not None and (out is not None or form != "html"):
         raise OptionError("--figures writes a folder of files; leave out --out and --format")
     if examples and (len(searches) > 1 or storage is not None or form != "html" or figures is not None):
-        raise OptionError("--examples are on the page of one search of the results folder; leave out the other options")
+        raise OptionError(
+            "--examples are on the page of one search of the results folder: name one, without --storage, --format and "
+            "--figures"
+        )
     with ExitStack() as stack:
         names = searches or (None,)
         views = [View(stack.enter_context(opened(results, name, storage))) for name in names]

@@ -29,7 +29,7 @@ PICTURES = {
     "phone-dark": (390, True, "verdict", "winners"),
 }
 SEARCH = {"dataset": "digits", "limit_train": 500, "samples": 16, "epochs": 8, "augment": "none", "seed": 1}
-COLOURS = 64
+COLOURS = 128
 
 
 def search_in(results: Path) -> Path:
@@ -76,7 +76,8 @@ def main() -> None:
                 winner = browser.find_element("css selector", ".figure[id^='winner-']").get_attribute("id")
                 own = winner.removeprefix("winner-")
                 picture = take(browser, first.format(first=own), last.format(first=own))
-                picture.quantize(COLOURS, dither=Image.Dither.NONE).save(given.out / f"{name}.png", optimize=True)
+                small = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+                small.save(given.out / f"{name}.png", optimize=True)
                 print(f"{given.out / f'{name}.png'}: {picture.width}×{picture.height}")
             assert errors(browser) == []
 
