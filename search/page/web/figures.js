@@ -2,7 +2,7 @@
 // A figure's marks and the rows of its table as Plotly's traces and layout. No number comes from anywhere else.
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
-const isNarrow = () => window.innerWidth < 640;
+const isNarrow = () => window.innerWidth < 640 && !document.documentElement.classList.contains("print");
 
 // looks: {choice, top, selected (a Set of trials, or null)}
 function drawing(figure, looks) {
@@ -124,6 +124,11 @@ function layoutOf(look, traces) {
   };
   if (look.y.kind === "text") layout.yaxis.range = [look.y.order.length - 0.4, -0.6]; // from top to bottom, and no further
   if (isMatrix && figure.x.order.length > 40) for (const axis of [layout.xaxis, layout.yaxis]) Object.assign(axis, { nticks: 20, tickfont: { size: 9 } });
+  if (isMatrix && isNarrow()) layout.height = Math.min(layout.height, 480);
+  if (isMatrix && isNarrow() && figure.x.order.length > 12) { // there is no room for names twice
+    layout.xaxis.showticklabels = false;
+    layout.xaxis.title.text += " (same order)";
+  }
   if (isSmooth(figure)) parallelAxes(figure, layout);
   return layout;
 }
@@ -131,9 +136,9 @@ function layoutOf(look, traces) {
 function axisOf(axis, figure, traces, way) {
   const made = { title: { text: escapeText(axis.label), standoff: 8 }, automargin: true, gridcolor: css("rule"), linecolor: css("rule"), zeroline: false };
   if (axis.kind === "text") {
-    const order = axis.order.map(String);
+    const order = axis.order.map(String), most = isNarrow() ? 18 : 24;
     return Object.assign(made, { type: "category", categoryorder: "array", categoryarray: order, showgrid: false,
-      tickmode: "array", tickvals: order, ticktext: order.map((name) => escapeText(name.length > 24 ? name.slice(0, 23) + "…" : name)) },
+      tickmode: "array", tickvals: order, ticktext: order.map((name) => escapeText(name.length > most ? name.slice(0, most - 1) + "…" : name)) },
     order.length <= 40 ? {} : way === "y" && figure.height / order.length > 12 ? { tickfont: { size: 9 } } : { tickmode: "auto" });
   }
   if (axis.kind === "percent") made.tickformat = ".3~p";
