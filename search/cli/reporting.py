@@ -1,12 +1,18 @@
 """The verb that writes a search as a page: report."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from search.cli import options
 from search.cli.types import OptionError
+
+if TYPE_CHECKING:
+    from search.page.view import View
 
 FORMATS = ("html", "md")
 
@@ -25,10 +31,19 @@ FORMATS = ("html", "md")
 @click.option(
     "--figures", type=click.Path(path_type=Path), metavar="DIR", help="Write the figures as SVG and PNG files instead."
 )
+@click.option(
+    "--examples", is_flag=True, help="Show test images that winners mistake; that they are looked at is recorded."
+)
 @options.storage
 @options.results
 def report(
-    searches: tuple[str, ...], out: Path | None, form: str, figures: Path | None, storage: str | None, results: Path
+    searches: tuple[str, ...],
+    out: Path | None,
+    form: str,
+    figures: Path | None,
+    examples: bool,
+    storage: str | None,
+    results: Path,
 ) -> None:
     """Write a search as one page that opens anywhere.
 
@@ -37,6 +52,7 @@ def report(
     \b
     hpsearch report                          the newest search, to results/NAME/report.html
     hpsearch report my-search --out page.html
+    hpsearch report --examples               with images of the winners' mistakes
     hpsearch report one another --out both.html        side by side
     hpsearch report --format md >> pull-request.md
     hpsearch report --figures paper/         needs pip install 'hpsearch[figures]'
@@ -51,6 +67,11 @@ def report(
         raise OptionError(f"each search is named once; '{min(twice)}' is named {searches.count(min(twice))} times")
     if figures is not None and (out is not None or form != "html"):
         raise OptionError("--figures writes a folder of files; leave out --out and --format")
+    if examples and (len(searches) > 1 or storage is not None or form != "html" or figures is not None):
+        raise OptionError(
+            "--examples are on the page of one search of the results folder: name one, without --storage, --format and "
+            "--figures"
+        )
     with ExitStack() as stack:
         names = searches or (None,)
         views = [View(stack.enter_context(opened(results, name, storage))) for name in names]
@@ -59,6 +80,8 @@ def report(
 
             write_page(markdown(views), out, "--out")
             return
+        if examples:
+            views = [_with_examples(views[0], results)]
         page = page_of(views)
         if figures is not None:
             from search.page.drawing import write_figures
@@ -72,6 +95,28 @@ def report(
                 )
             out = views[0].found.search.folder / "report.html"
         write_page(as_file(page), out, "--out")
+
+
+def _with_examples(view: View, results: Path) -> View:
+    """A search with the test images that its page shows, or with why it shows none."""
+    from architectures.errors import HpsearchError, one_line
+    from search.history.load import read_search
+    from search.page.examples import wanted
+    from search.page.view import View
+    from search.run.looking import look
+
+    search, indices = view.found.search, wanted(view)
+    if not len(indices):
+        return View(view.found, without="No test image was mistaken.")
+    tested = [run.test.fingerprint for run in view.winners if run.test]
+    try:
+        images = look(search, indices, why="examples of mistakes on a page", expected=tested[0])
+    except (HpsearchError, OSError) as error:
+        reason = f"There are no examples of its mistakes: {one_line(error)}."
+        click.echo(reason, err=True)
+        return View(read_search(results, search.name), without=reason)
+    pixels = dict(zip(indices.tolist(), images.pixels, strict=True))
+    return View(read_search(results, search.name), pixels)
 
 
 def check_place(out: Path, option: str) -> None:

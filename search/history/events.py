@@ -284,6 +284,10 @@ class Chosen(Event):
     weights: Mapping[str, float] | None = may(is_shares)
     """By trial, the weights with which the mean of the chosen predicts the left-out images best."""
 
+    def same_as(self, other: "Chosen") -> bool:
+        """Whether both say the same, whenever they were recorded."""
+        return self.to_json() == other.to_json()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Testing(OfRun):
@@ -309,10 +313,21 @@ class Tested(OfRun):
     """Whether each image was judged mirrored as well."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Looked(Event):
+    """Test images are only looked at, outside of any session: no network is measured by that, so it is no test pass."""
+
+    kind = "looked"
+    images: int = needs(is_count)
+    """How many images."""
+    why: str = needs(is_text)
+    """What for."""
+
+
 _OWN: dict[type[Event], Mapping[str, Any]] = {}
 KINDS: dict[str, type[Event]] = {}
 """Every kind of event by its word."""
-for _class in (Opened, Closed, Cut, Asked, Granted, Started, Measured, Ended, Chosen, Testing, Tested):
+for _class in (Opened, Closed, Cut, Asked, Granted, Started, Measured, Ended, Chosen, Testing, Tested, Looked):
     KINDS[_class.kind] = _class
     _OWN[_class] = {each.name: each for each in fields(_class) if each.name not in ("seq", "time")}
 _NAMES = {kind: tuple(own) for kind, own in _OWN.items()}

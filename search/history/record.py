@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search.history import events
-from search.history.events import Asked, Chosen, Ended, Event, Measured, Opened, State, Tested
+from search.history.events import Asked, Chosen, Ended, Event, Looked, Measured, Opened, State, Tested
 
 Key = tuple[int, int]
 
@@ -137,6 +137,7 @@ class Record:
         self.sessions: list[Session] = []
         self.choices: list[Chosen] = []
         self.test_passes = 0
+        self.looks: list[Looked] = []
         for event in events:
             self.apply(event)
 
@@ -144,6 +145,9 @@ class Record:
         """Take one more event. Returns whether it counts: lines of a superseded attempt change nothing."""
         if isinstance(event, Opened):
             self.sessions.append(Session(event, event.time))
+            return True
+        if isinstance(event, Looked):  # by no session, so it makes none longer
+            self.looks.append(event)
             return True
         if self.sessions:
             self.sessions[-1].last = event.time

@@ -188,11 +188,13 @@ class Picture:
     """What it shows, for those who cannot see it."""
     size: tuple[int, int]
     """(width, height) on the page, in pixels."""
+    caption: str = ""
+    """What stands below it."""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures side by side, each with a few words below."""
+    """Pictures in groups."""
 
     key: str
     """Its name on the page."""
@@ -200,8 +202,8 @@ class Pictures:
     """A few words above them."""
     sentence: str
     """What to see in them."""
-    pictures: tuple[tuple[str, tuple[Picture, ...]], ...]
-    """Words, and the pictures above them."""
+    groups: tuple[tuple[str, tuple[Picture, ...]], ...]
+    """What the pictures of a group have in common, and these."""
 
 
 Block = Words | Facts | Sheet | Listing | Layers | Pictures | Figure

@@ -10,13 +10,13 @@ from architectures.families import make_network
 from search.history.record import Run, is_family
 from search.history.store import retrain_folder
 from search.page.blocks import Axis, Block, Choice, Column, Figure, Layers, Mark, Rows, Section, Sheet, Table, Words
-from search.page.view import View, label
+from search.page.examples import gallery
+from search.page.view import UP_CLOSE, View, label
 from search.readable import count, percent
 from trainables import metrics
-from trainables.data.superclasses import superclasses_of
+from trainables.data.superclasses import SUPERCLASSES, superclasses_of
 from trainables.predictions import read_predictions
 
-_MOST = 3  # winners that are shown up close
 _PAIRS = 12  # mistakes that are listed
 _LONG = re.compile(r"\d+\.\d{4,}")  # numbers that were drawn, with more digits than a reader needs
 _BINS = 10  # of the reliability diagram
@@ -25,17 +25,16 @@ _READABLE = 40  # classes beyond which a matrix shows their order alone and is r
 
 def close(view: View) -> Section:
     """The section of a search: of its tested winners, or of its best trial while there are none."""
-    once = {run.key[0]: run for run in reversed(view.tested)}  # of a trial's repeats the first
-    shown = [run for run in view.tested if once[run.key[0]] is run]
-    runs = shown[:_MOST]
+    shown = view.winners
+    runs = shown[:UP_CLOSE]
     if not view.ranked:
         return Section("close", "The winners up close", (Words("close-words", ("There is no measured trial yet.",)),))
     blocks: list[Block] = []
     if not runs:
         told = "No winner has been retrained and tested yet; this is the best trial of the search."
         blocks.append(Words("close-words", (told,)))
-    elif len(shown) > _MOST:
-        told = f"The first {_MOST} of {len(shown)} trials whose retrains were tested, by validation."
+    elif len(shown) > UP_CLOSE:
+        told = f"The first {UP_CLOSE} of {len(shown)} trials whose retrains were tested, by validation."
         blocks.append(Words("close-words", (told,)))
     for run in runs or view.ranked[:1]:
         blocks += _of_run(view, run)
@@ -54,8 +53,9 @@ def _of_run(view: View, run: Run) -> list[Block]:
         labels, probabilities, classes = read_predictions(retrain_folder(view.found.search.folder, run))
         matrix = metrics.confusion(labels, probabilities.argmax(1), len(classes))
         blocks += [
-            _confusion(run, matrix, classes),
+            *_confusions(run, matrix, classes),
             _pairs(run, matrix, classes),
+            *_examples(view, run, labels, probabilities, classes),
             _classes(run, matrix, classes),
             _calibration(run, labels, probabilities),
         ]
@@ -123,7 +123,7 @@ def _curves(searched: Run, run: Run) -> Figure:
         key=f"winner-{_id(run)}",
         title=f"Curves of {label(run)}",
         sentence="Accuracy on training images, with augmentation and dropout, and on validation images. A retrain "
-        "without --patience trains on both, so it has no validation of its own.",
+        "without early stopping trains on both, so it has no validation of its own.",
         alt=f"Lines over epochs: {', '.join(lines)}.",
         table=Table(
             (
@@ -168,25 +168,37 @@ def _layers(view: View, run: Run) -> Layers | None:
 # ---- on the test set
 
 
-def _order(classes: tuple[str, ...]) -> tuple[list[int], str]:
-    """The order of the classes in a matrix, and what it is in words: by superclass where those are known."""
-    if supers := superclasses_of(classes):
-        return sorted(range(len(classes)), key=lambda i: (supers[i], classes[i])), "ordered by superclass"
-    return list(range(len(classes))), "in the dataset's order"
+def _confusions(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> list[Figure]:
+    """The matrix of all classes, after that of their superclasses where those are known."""
+    title = f"Confusions of {label(run)}"
+    supers = superclasses_of(classes)
+    if supers is None:
+        return [_confusion(run, "confusion", title, matrix, classes, "in the dataset's order")]
+    places = np.array(supers)
+    grouped = np.zeros((len(SUPERCLASSES), len(SUPERCLASSES)), matrix.dtype)
+    np.add.at(grouped, (places[:, None], places[None, :]), matrix)
+    wrong, right = int(matrix.sum() - matrix.trace()), int(matrix.trace())
+    inside = percent((int(grouped.trace()) - right) / max(1, wrong))
+    told = f"added up by superclass; {inside} of {count(wrong, 'mistake')} stay within one"
+    order = sorted(range(len(classes)), key=lambda i: (places[i], classes[i]))
+    fine = matrix[np.ix_(order, order)], tuple(classes[i] for i in order)
+    return [
+        _confusion(run, "superclasses", f"{title}, by superclass", grouped, tuple(SUPERCLASSES), told),
+        _confusion(run, "confusion", title, *fine, "ordered by superclass"),
+    ]
 
 
-def _confusion(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
-    order, told = _order(classes)
-    names = [classes[i] for i in order]
+def _confusion(run: Run, key: str, title: str, matrix: np.ndarray, classes: tuple[str, ...], told: str) -> Figure:
+    """A matrix of counts (classes, classes), a row for each label. told: how its classes are arranged."""
     rows = [
         {
-            "label": classes[i],
-            "predicted": classes[j],
+            "label": name,
+            "predicted": predicted,
             "images": int(matrix[i, j]),
             "share": matrix[i, j] / max(1, matrix[i].sum()),
         }
-        for i in order
-        for j in order
+        for i, name in enumerate(classes)
+        for j, predicted in enumerate(classes)
         if matrix[i, j]
     ]
     never = [classes[j] for j in range(len(classes)) if not matrix[:, j].any()]
@@ -195,8 +207,8 @@ def _confusion(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Figure
     notes += f" Without a test image: {', '.join(missing)}." if missing else ""
     zoom = " Drag to zoom in." if len(classes) > _READABLE else ""
     return Figure(
-        key=f"confusion-{_id(run)}",
-        title=f"Confusions of {label(run)}",
+        key=f"{key}-{_id(run)}",
+        title=title,
         sentence=f"Each row shows what the test images of a class were taken for, as shares of that class, "
         f"{told}.{notes}{zoom}",
         alt=f"A square of {len(classes)} classes; {matrix.diagonal().sum():,} of {matrix.sum():,} images lie on its "
@@ -211,8 +223,8 @@ def _confusion(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Figure
             rows,
         ),
         marks=(Mark("cells", "predicted", "label", value="share"),),
-        x=Axis("taken for", "text", order=tuple(names)),
-        y=Axis("class", "text", order=tuple(names)),
+        x=Axis("taken for", "text", order=classes),
+        y=Axis("class", "text", order=classes),
         choices=(Choice("shares"), Choice("images", {"share": "images"})),
         height=520 if len(classes) <= _READABLE else 760,
     )
@@ -241,6 +253,15 @@ def _pairs(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Sheet:
         Table(columns, rows),
         "" if rows else "No test image was mistaken.",
     )
+
+
+def _examples(
+    view: View, run: Run, labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]
+) -> list[Block]:
+    """Images of its mistakes; where there are none, why, once on the page."""
+    if view.pixels is not None:
+        return [gallery(run, labels, probabilities, classes, view.pixels)]
+    return [Words("examples", (view.without,))] if run is view.winners[0] else []
 
 
 def _classes(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:

@@ -1,13 +1,10 @@
 """The page of a dataset: what it holds, its classes, average and example images, and what it holds twice."""
 
-import base64
-import io
-
 import numpy as np
-from PIL import Image
 
 from search.page.blocks import Axis, Block, Column, Facts, Figure, Mark, Picture, Pictures, Section, Sheet, Table, Words
 from search.page.page import Page
+from search.page.pictures import picture, shrunk
 from search.readable import count
 from search.show.dataset import CHANNELS, classes, duplicates, groups, headline, taken
 from trainables.data.description import Description
@@ -16,8 +13,6 @@ from trainables.data.formats.format import Part
 _EXAMPLES = 8  # of each class
 _MOST_CLASSES = 200  # with pictures
 _MOST_GROUPS = 100  # of equal images that are listed
-_SIDE = 96  # pixels of the longer side, at most, in the page's own files
-_SHOWN = 64  # pixels on the page, to which smaller pictures are magnified
 _ROLES: dict[Part, str] = {"train": "main", "validation": "good", "test": "accent"}
 
 
@@ -115,7 +110,7 @@ def _pictures(found: Description, *, show_test: bool) -> tuple[Block, ...]:
             "An average image of each class",
             f"The mean of the training images of a class, pixel by pixel.{more}",
             tuple(
-                (names[label], (_picture(_shrunk(averages[label]), f"average of {names[label]}"),)) for label in labels
+                (names[label], (picture(shrunk(averages[label]), f"average of {names[label]}"),)) for label in labels
             ),
         )
     ]
@@ -135,8 +130,8 @@ def _examples(found: Description, part: Part, labels: list[int]) -> list[tuple[s
             continue
         chosen = np.unique(np.linspace(0, len(members) - 1, _EXAMPLES).astype(int))
         name = images.classes[label]
-        row = np.concatenate([_shrunk(images.pixels[number]) for number in members[chosen]], axis=2)
-        made.append((name, (_picture(row, f"{count(len(chosen), 'image')} of {name}"),)))
+        row = np.concatenate([shrunk(images.pixels[number]) for number in members[chosen]], axis=2)
+        made.append((name, (picture(row, f"{count(len(chosen), 'image')} of {name}"),)))
     return made
 
 
@@ -157,28 +152,7 @@ def _near(found: Description, *, show_test: bool) -> tuple[Block, ...]:
     made: list[tuple[str, tuple[Picture, ...]]] = []
     for pair in shown[:_MOST_GROUPS]:
         names = [f"{copy.part} {found.label(copy.part, copy.number)}" for copy in pair]
-        pixels = [_shrunk(found.parts[copy.part].pixels[copy.number]) for copy in pair]
-        made.append((" and ".join(names), tuple(_picture(*each) for each in zip(pixels, names, strict=True))))
+        pixels = [shrunk(found.parts[copy.part].pixels[copy.number]) for copy in pair]
+        made.append((" and ".join(names), tuple(picture(*each) for each in zip(pixels, names, strict=True))))
     told = f"Up to {_MOST_GROUPS} pairs, the most alike first, {'of all parts' if show_test else 'of train alone'}."
     return (Pictures("near", "Nearly the same", told, tuple(made)),)
-
-
-def _shrunk(pixels: np.ndarray) -> np.ndarray:
-    """uint8 (C, H, W) with no side above `_SIDE`."""
-    _, height, width = pixels.shape
-    if max(height, width) <= _SIDE:
-        return pixels
-    factor = _SIDE / max(height, width)
-    size = (max(round(width * factor), 1), max(round(height * factor), 1))
-    return np.stack([np.asarray(Image.fromarray(channel).resize(size, Image.Resampling.BOX)) for channel in pixels])
-
-
-def _picture(pixels: np.ndarray, alt: str) -> Picture:
-    """uint8 (C, H, W) as a PNG file in the page."""
-    _, height, width = pixels.shape
-    image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
-    file = io.BytesIO()
-    image.save(file, "PNG", optimize=True)
-    factor = max(_SHOWN // max(height, 1), 1)
-    source = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-    return Picture(source, alt, (width * factor, height * factor))

@@ -7,7 +7,7 @@ from search.page.page import page_of
 from search.page.show import shown
 from search.page.view import View
 
-_PARTS = ("verdict", "winners-table", "repeats", "best", "tests", "sides-words", "sides-winners")
+_PARTS = ("verdict", "winners-table", "repeats", "best", "tests", "sides-words", "sides-searches", "sides-winners")
 _RIGHT = ("count", "percent", "number", "seconds", "epoch")
 
 

@@ -274,13 +274,17 @@ def _cost(view: View) -> Figure:
             row[f"front_{name}"] = is_front
     front = sum(row["front_parameters"] for row in rows)
     smallest = min((row for row in rows if row["front_parameters"]), key=lambda row: row["parameters"])
-    best = rows[0]
+    low = f"{smallest['parameters']:,} parameters and {percent(smallest['value'])}"
+    told = f"Trial {smallest['trial']}, with {low}, is the smallest, and none is better."
+    if front > 1:
+        told = (
+            f"The line joins the {front:,} trials that no smaller trial beats. The best has {rows[0]['parameters']:,} "
+            f"parameters; the smallest on the line, trial {smallest['trial']}, has {low}."
+        )
     return Figure(
         key="cost",
         title="Accuracy against what it costs",
-        sentence=f"The line joins the {count(front, 'trial')} that no smaller trial beats. The best has "
-        f"{best['parameters']:,} parameters; the smallest on the line, trial {smallest['trial']}, has "
-        f"{smallest['parameters']:,} and {percent(smallest['value'])}.",
+        sentence=told,
         alt=f"Points: parameters across, best validation {view.metric} upwards, and a rising line through the best.",
         table=Table(
             (

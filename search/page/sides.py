@@ -1,38 +1,77 @@
 """Several searches side by side: the best so far of each, and their winners."""
 
+from search.history.metric import ACCURACY, METRICS
 from search.page.blocks import Axis, Block, Choice, Column, Figure, Mark, Rows, Section, Sheet, Table, Words
 from search.page.goes import so_far
-from search.page.view import View, label
-from search.readable import count, duration, percent
+from search.page.view import View
+from search.page.won import metrics_of, spoken, test_columns, told_apart, winners
+from search.readable import duration, percent
+from trainables.metrics import wilson
 
 _ROLES = ("main", "accent", "good", "bad", "extra1", "extra2", "extra3", "faint")
 
 
 def sides(views: list[View]) -> Section:
     """The section of two searches or more."""
-    metrics = {view.metric for view in views}
-    datasets = {(view.found.search.request.dataset, view.found.search.facts["data"]["fingerprint"]) for view in views}
-    lines = []
-    if len(datasets) > 1:
-        lines.append("These searches have different images, so their accuracies cannot be compared directly.")
-    if len(metrics) > 1:
-        lines.append(f"They compare trials by different metrics: {', '.join(sorted(metrics))}.")
-    blocks: list[Block] = [Words("sides-words", tuple(lines))] if lines else []
+    lines = _cautions(views)
+    blocks: list[Block] = [Words("sides-words", lines)] if lines else []
     measured = [view for view in views if view.ranked]
     blocks += [_best(measured)] if measured else []
-    blocks.append(_winners(views))
+    blocks.append(_searches(views))
+    if rows := [{"search": view.name, **row} for view in views if view.tested for row in _winners(view)]:
+        blocks += [_tests(rows), _winners_table(views, rows)]
     return Section("sides", "Searches side by side", tuple(blocks))
+
+
+def _cautions(views: list[View]) -> tuple[str, ...]:
+    """What makes their accuracies differ besides what the searches found."""
+    data = [view.found.search.facts["data"] for view in views]
+    lines = []
+    if len({each["fingerprint"] for each in data}) > 1:
+        lines.append("These searches have different images, so their accuracies cannot be compared directly.")
+    elif len({_split(view) for view in views}) > 1:
+        lines.append(
+            "They hold out different images for validation, so a difference of their validation accuracies may be the "
+            "split's."
+        )
+    tests = {run.test.fingerprint for view in views for run in view.tested if run.test and run.test.fingerprint}
+    if len(tests) > 1:
+        lines.append("Their winners were tested on different images.")
+    metrics = {view.metric for view in views}
+    if len(metrics) > 1:
+        lines.append(f"They compare trials by different metrics: {', '.join(sorted(metrics))}.")
+    return tuple(lines)
+
+
+def _split(view: View) -> tuple[object, ...]:
+    data = view.found.search.facts["data"]
+    own = data.get("validation_fingerprint")
+    return (own,) if own else (data["num_validation"], view.found.search.request.seed)
+
+
+def _interval(view: View) -> tuple[float | None, float | None]:
+    """The 95 % interval of the best trial's validation accuracy; none of another metric."""
+    if not view.ranked or view.found.search.request.metric != ACCURACY:
+        return None, None
+    images = view.found.search.facts["data"]["num_validation"]
+    return wilson(round(view.ranked[0].at_best("value") * images), images)
 
 
 def _best(views: list[View]) -> Figure:
     rows: Rows = [{"search": view.name, **row} for view in views for row in so_far(view)]
     ends = {view.name: view.ranked[0].at_best("value") for view in views}
     best = max(ends, key=lambda name: ends[name])
-    names = {view.name: view.name for view in views}
+    intervals = {view.name: _interval(view) for view in views}
+    low, high = intervals[best]
+    told = f"{best} came highest on validation, {percent(ends[best])}."
+    if low is not None and high is not None:
+        told = f"{told[:-1]} ({percent(low)} to {percent(high)}, the 95 % interval that its images allow)."
+        near = [name for name, (_, top) in intervals.items() if name != best and top is not None and top >= low]
+        told += f" {_reach(near)} into that interval." if near else ""
     return Figure(
         key="sides",
         title="Best so far of each search",
-        sentence=f"{best} came highest on validation, {percent(ends[best])}. Choose what is counted.",
+        sentence=f"{told} Choose what is counted.",
         alt="A rising staircase for each search: " + "; ".join(f"{n} ends at {percent(v)}" for n, v in ends.items()),
         table=Table(
             (
@@ -46,7 +85,7 @@ def _best(views: list[View]) -> Figure:
         ),
         marks=tuple(
             Mark("steps", "epochs", "value", name, ("search", name), role=_ROLES[n % len(_ROLES)])
-            for n, name in enumerate(names)
+            for n, name in enumerate(ends)
         ),
         x=Axis("epochs of all trials", "epoch"),
         y=Axis("best validation value so far", "percent"),
@@ -59,11 +98,15 @@ def _best(views: list[View]) -> Figure:
     )
 
 
-def _winners(views: list[View]) -> Sheet:
+def _reach(names: list[str]) -> str:
+    return f"That of {names[0]} reaches" if len(names) == 1 else f"Those of {', '.join(names)} reach"
+
+
+def _searches(views: list[View]) -> Sheet:
     rows: Rows = []
     for view in views:
-        best, first = view.ranked[:1], view.tested[:1]
-        tested = view.retrains[first[0].key] if first else None
+        best = view.ranked[0] if view.ranked else None
+        low, high = _interval(view)
         rows.append(
             {
                 "search": view.name,
@@ -71,12 +114,10 @@ def _winners(views: list[View]) -> Sheet:
                 "trials": len(view.record.trials),
                 "epochs": view.status["epochs_trained"],
                 "time": duration(view.status["wall_clock_seconds"]),
-                "best": f"{best[0].network}, trial {best[0].key[0]}" if best else None,
-                "value": best[0].at_best("value") if best else None,
-                "winner": label(first[0]) if first else None,
-                "test": f"{tested['test_accuracy']:.1%} ({tested['test_low']:.1%}–{tested['test_high']:.1%})"
-                if tested
-                else None,
+                "best": f"{best.network}, trial {best.key[0]}" if best else None,
+                "value": best.at_best("value") if best else None,
+                "low": low,
+                "high": high,
             }
         )
     columns = (
@@ -87,8 +128,66 @@ def _winners(views: list[View]) -> Sheet:
         Column("time", "wall clock"),
         Column("best", "best trial"),
         Column("value", "validation", "percent"),
-        Column("winner", "first winner tested"),
-        Column("test", "test accuracy"),
+        Column("low", "from", "percent"),
+        Column("high", "to", "percent"),
     )
-    told = f"{count(len(rows), 'search').replace('searchs', 'searches')}; a test accuracy has its 95 % interval."
-    return Sheet("sides-winners", "Their winners", Table(columns, rows), told)
+    told = (
+        "The best trial of each, with the 95 % interval that its validation images allow. It was picked because it is "
+        "the highest, so its value is a little too good."
+    )
+    return Sheet("sides-searches", "The searches", Table(columns, rows), told)
+
+
+def _winners(view: View) -> Rows:
+    """A search's winners, named so that they are told apart from those of the others."""
+    column = METRICS[view.found.search.request.metric]
+    return [
+        {**row, "winner": row["who"], "who": f"{row['who']} · {view.name}", "value": row.get(column)}
+        for row in winners(view)
+    ]
+
+
+def _tests(rows: Rows) -> Figure:
+    columns = (
+        Column("who", "winner"),
+        Column("search", "search"),
+        Column("test_accuracy", "test accuracy", "percent"),
+        Column("test_low", "lower end of 95 %", "percent"),
+        Column("test_high", "upper end of 95 %", "percent"),
+    )
+    names = list(dict.fromkeys(row["search"] for row in rows))
+    return Figure(
+        key="sides-tests",
+        title="Test accuracy of their winners",
+        sentence=f"Each bar is the 95 % interval that the test images allow. {told_apart(rows)}",
+        alt=spoken(rows),
+        table=Table(columns, [{column.name: row[column.name] for column in columns} for row in rows]),
+        marks=tuple(
+            Mark(
+                "intervals", "test_accuracy", "who", name, ("search", name),
+                low="test_low", high="test_high", role=_ROLES[n % len(_ROLES)],
+            )
+            for n, name in enumerate(names)
+        ),
+        x=Axis("test accuracy", "percent"),
+        y=Axis("", "text", order=tuple(row["who"] for row in rows)),
+        height=150 + 30 * len(rows),
+    )  # fmt: skip
+
+
+def _winners_table(views: list[View], rows: Rows) -> Sheet:
+    shown = {metric for view in views if view.tested for metric in metrics_of(view, rows)}
+    columns = (
+        Column("search", "search"),
+        Column("winner", "winner"),
+        Column("optimizer", "optimizer"),
+        Column("parameters", "parameters", "count"),
+        Column("flops", "FLOPs an image", "count"),
+        Column("epochs", "epochs", "epoch"),
+        Column("value", "validation", "percent"),
+        *test_columns(metric for metric in METRICS if metric in shown),
+        Column("seconds", "time", "seconds"),
+    )
+    table = Table(columns, [{column.name: row.get(column.name) for column in columns} for row in rows])
+    told = "Each search's in the order in which they were chosen, with 95 % intervals; the test set ranks nothing."
+    return Sheet("sides-winners", "Their winners", table, told)

@@ -27,14 +27,21 @@ def _tests(view: View) -> tuple[str, ...]:
     # One pass for each retrain is what a search needs; further ones were interrupted or repeated.
     told = f"The test set was read {count(passes, 'time')} for {count(winners, 'tested retrain')}."
     more = passes - winners
-    return (
-        told
-        + (
-            f" {count(more, 'pass')} more than needed was begun and did not end, and counts all the same."
-            if more > 0
-            else " No choice between networks was made with it."
-        ),
-    )
+    if more > 0:
+        told += f" {count(more, 'pass')} more than needed was begun and did not end, and counts all the same."
+    else:
+        told += " No choice between networks was made with it."
+    return told, *_looks(view)
+
+
+def _looks(view: View) -> tuple[str, ...]:
+    """Test images that were only looked at."""
+    looks = view.record.looks
+    if not looks:
+        return ()
+    times = f"{count(len(looks), 'time')}, {count(looks[-1].images, 'image')} the last time"
+    reasons = ", ".join(dict.fromkeys(look.why for look in looks))
+    return (f"Besides, test images were looked at {times} ({reasons}), after their networks had been tested.",)
 
 
 def _facts(view: View) -> tuple[tuple[str, str], ...]:

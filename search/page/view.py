@@ -1,25 +1,36 @@
 """A search as the sections of a page look at it: what `search.load` gives, computed once."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from search.history import scores
+import numpy as np
+
 from search.history.columns import state_of
 from search.history.load import Loaded
 from search.history.metric import METRICS, words
 from search.history.record import Record, Run, rank
 from search.history.tables import rows_of
+from search.history.winners import in_order
 from search.show.status import status
 from search.show.terminal import standing
+
+_WITHOUT = "Examples of its mistakes are shown by hpsearch report --examples, which looks at test images."
+
+#: Winners that are shown up close.
+UP_CLOSE = 3
 
 
 class View:
     """One search, at the moment at which it was read."""
 
-    def __init__(self, found: Loaded) -> None:
-        self.found = found
+    def __init__(self, found: Loaded, pixels: Mapping[int, np.ndarray] | None = None, without: str = _WITHOUT) -> None:
+        """pixels: uint8 (C, H, W) of test images that were looked up for the page, by their place among them.
+
+        without: why there are none.
+        """
+        self.found, self.pixels, self.without = found, pixels, without
 
     @property
     def record(self) -> Record:
@@ -53,9 +64,13 @@ class View:
 
     @cached_property
     def tested(self) -> list[Run]:
-        """The retrains that were tested: by validation, as they were chosen, as the test set ranks nothing."""
-        places = {run.key[0]: place for place, run in enumerate(self.ranked)}
-        return sorted(scores.tested(self.record), key=lambda run: (places.get(run.key[0], len(places)), run.key))
+        """The retrains that were tested, in the order in which they were chosen, as the test set ranks nothing."""
+        return in_order(self.record)
+
+    @cached_property
+    def winners(self) -> list[Run]:
+        """Of each tested trial the first retrain."""
+        return list({run.key[0]: run for run in reversed(self.tested)}.values())[::-1]
 
     @cached_property
     def retrains(self) -> dict[tuple[int, int], dict[str, Any]]:

@@ -1,11 +1,13 @@
 """What won: the tested winners with their intervals, or the best trials while nothing is tested."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from search.history import scores
 from search.history.metric import ACCURACY, METRICS, shown, words
+from search.history.winners import last_retrain
 from search.page import published
-from search.page.blocks import Axis, Block, Column, Facts, Figure, Mark, Section, Sheet, Table, Words
+from search.page.blocks import Axis, Block, Column, Facts, Figure, Mark, Rows, Section, Sheet, Table, Words
 from search.page.view import View, label
 from search.readable import count, duration, percent
 from trainables.metrics import wilson
@@ -17,7 +19,7 @@ def won(view: View) -> Section:
     """The section of a search."""
     blocks: list[Block] = [Words("verdict", _verdict(view)), Facts("headline", _headline(view), large=True)]
     if view.tested:
-        rows = _winners(view)
+        rows = winners(view)
         blocks += [_figure(view, rows), _sheet(view, rows)]
         blocks += [Words("repeats", lines)] if (lines := _repeats(view)) else []
     if view.ranked:
@@ -56,7 +58,8 @@ def _headline(view: View) -> tuple[tuple[str, str], ...]:
     rows: list[tuple[str, str]] = []
     if view.tested:
         first = view.retrains[view.tested[0].key]
-        value = f"{first['test_accuracy']:.1%} ({first['test_low']:.1%}–{first['test_high']:.1%})"
+        # A word joiner keeps the interval on one line.
+        value = f"{first['test_accuracy']:.1%} ({first['test_low']:.1%}–\u2060{first['test_high']:.1%})"
         rows.append((f"test accuracy of {label(view.tested[0])}", value))
     if view.ranked:
         rows.append((f"best validation {view.metric}", percent(view.ranked[0].at_best("value"))))
@@ -66,23 +69,57 @@ def _headline(view: View) -> tuple[tuple[str, str], ...]:
     return tuple(rows)
 
 
-def _winners(view: View) -> list[dict[str, Any]]:
+def winners(view: View) -> Rows:
+    """What the test found of each tested winner, in the order in which they were chosen, and of their ensemble."""
     rows: list[dict[str, Any]] = []
     for run in view.tested:
         row = view.retrains[run.key]
         rows.append({"who": label(run), **row, "flops": run.asked.flops, "role": "winner"})
-    choices = view.found.record.choices
-    if both := scores.ensemble(view.found.search.folder, view.tested, choices[-1] if choices else None):
+    if both := scores.ensemble(view.found.search.folder, *last_retrain(view.record)):
         rows.append({"who": f"ensemble of {len(both['members'])}", **both, "role": "ensemble"})
     return rows
 
 
-def _metrics(view: View, rows: list[dict[str, Any]]) -> tuple[str, ...]:
+def metrics_of(view: View, rows: Rows) -> tuple[str, ...]:
+    """The metrics that winners are shown by: both where the classes are of uneven sizes."""
     uneven = rows[0]["test_guess"] > 1.5 * rows[0]["test_balanced_guess"]
     return shown(view.found.search.request.metric, view.found.search.guess) if not uneven else tuple(METRICS)
 
 
-def _figure(view: View, rows: list[dict[str, Any]]) -> Figure:
+def told_apart(rows: Rows) -> str:
+    """Whether the highest test accuracy of some winners is beyond chance, in a sentence."""
+    if len(rows) == 1:
+        return "There is one winner, so nothing to compare it with."
+    best = max(rows, key=lambda row: row["test_accuracy"])
+    overlap = [row for row in rows if row is not best and row["test_high"] >= best["test_low"]]
+    if not overlap:
+        return "The highest interval stands apart from the others."
+    return (
+        f"{count(len(overlap), 'interval')} of {len(rows) - 1} others reach into that of the highest, so those "
+        "differences may be chance."
+    )
+
+
+def spoken(rows: Rows) -> str:
+    """Winners with their intervals, for those who cannot see a figure of them."""
+    each = (f"{r['who']} {r['test_accuracy']:.1%} ({r['test_low']:.1%} to {r['test_high']:.1%})" for r in rows)
+    return "Intervals of test accuracy, one below the other: " + "; ".join(each)
+
+
+def test_columns(metrics: Iterable[str]) -> list[Column]:
+    """A test's values with the ends of their intervals."""
+    found = []
+    for metric in metrics:
+        stem = "test" if metric == ACCURACY else "test_balanced"
+        found += [
+            Column(f"test_{metric}", f"test {words(metric)}", "percent"),
+            Column(f"{stem}_low", "from", "percent"),
+            Column(f"{stem}_high", "to", "percent"),
+        ]
+    return found
+
+
+def _figure(view: View, rows: Rows) -> Figure:
     columns = (
         Column("who", "winner"),
         Column("test_accuracy", "test accuracy", "percent"),
@@ -90,23 +127,12 @@ def _figure(view: View, rows: list[dict[str, Any]]) -> Figure:
         Column("test_high", "upper end of 95 %", "percent"),
         Column("role", "what it is"),
     )
-    best = max(rows, key=lambda row: row["test_accuracy"])
-    overlap = [row for row in rows if row is not best and row["test_high"] >= best["test_low"]]
-    told = (
-        f"{count(len(overlap), 'interval')} of {len(rows) - 1} others reach into that of the highest, so those "
-        "differences may be chance."
-        if overlap
-        else "The highest interval stands apart from the others."
-        if len(rows) > 1
-        else "There is one winner, so nothing to compare it with."
-    )
     return Figure(
         key="winners",
         title="Test accuracy of the winners",
-        sentence=f"Each bar is the 95 % interval that {count(rows[0]['test_images'], 'test image')} allow. {told} "
-        f"Guessing the largest class gives {percent(rows[0]['test_guess'])}.",
-        alt="Intervals of test accuracy, one below the other: "
-        + "; ".join(f"{r['who']} {r['test_accuracy']:.1%} ({r['test_low']:.1%} to {r['test_high']:.1%})" for r in rows),
+        sentence=f"Each bar is the 95 % interval that {count(rows[0]['test_images'], 'test image')} allow. "
+        f"{told_apart(rows)} Guessing the largest class gives {percent(rows[0]['test_guess'])}.",
+        alt=spoken(rows),
         table=Table(columns, [{column.name: row[column.name] for column in columns} for row in rows]),
         marks=(
             Mark(
@@ -124,7 +150,7 @@ def _figure(view: View, rows: list[dict[str, Any]]) -> Figure:
     )  # fmt: skip
 
 
-def _sheet(view: View, rows: list[dict[str, Any]]) -> Sheet:
+def _sheet(view: View, rows: Rows) -> Sheet:
     chosen = [
         Column("who", "winner"),
         Column("optimizer", "optimizer"),
@@ -133,22 +159,14 @@ def _sheet(view: View, rows: list[dict[str, Any]]) -> Sheet:
         Column("epochs", "epochs", "epoch"),
         Column(METRICS[view.found.search.request.metric], f"validation {view.metric}", "percent"),
     ]
-    for metric in _metrics(view, rows):
-        stem = "test" if metric == ACCURACY else "test_balanced"
-        chosen += [
-            Column(f"test_{metric}", f"test {words(metric)}", "percent"),
-            Column(f"{stem}_low", "from", "percent"),
-            Column(f"{stem}_high", "to", "percent"),
-        ]
+    chosen += test_columns(metrics_of(view, rows))
     chosen += [Column("test_loss", "test loss", "number"), Column("seconds", "time", "seconds")]
     table = Table(tuple(chosen), [{column.name: row.get(column.name) for column in chosen} for row in rows])
     flips = " Each test image was judged mirrored as well." if any(row.get("flips") for row in rows) else ""
-    return Sheet(
-        "winners-table",
-        "The winners",
-        table,
-        f"In the order of validation, by which they were chosen; the test set ranks nothing.{flips}",
-    )
+    order = "In the order of validation, by which they were chosen"
+    if last_retrain(view.record)[1]:
+        order = "First those that were chosen on folds of the images, in that order; others by validation"
+    return Sheet("winners-table", "The winners", table, f"{order}; the test set ranks nothing.{flips}")
 
 
 def _repeats(view: View) -> tuple[str, ...]:

@@ -45,7 +45,8 @@ def retrain(
             chosen = finalists.choose(
                 search.folder, driver.record, judges, top=top, images=len(train), metric=search.request.metric
             )
-            driver.append(chosen)
+            if not any(chosen.same_as(last) for last in driver.record.choices[-1:]):
+                driver.append(chosen)
             winners = chosen.trials
         for trial in winners:
             run = driver.record.runs[trial, 0]

@@ -14,7 +14,7 @@ from search.history.scores import tested
 from search.history.store import retrain_folder
 from search.readable import count, percent
 from search.studies.study import MEASURES, PLACES, StudyError
-from trainables.data.superclasses import SUPERCLASSES
+from trainables.data.superclasses import SUPERCLASSES, superclasses_of
 from trainables.metrics import wilson
 from trainables.predictions import PredictionsError, read_predictions
 
@@ -150,10 +150,10 @@ def _value(run: Run, measure: str) -> float | None:
 def _coarse(found: Loaded, runs: Mapping[int, Run]) -> dict[int, float]:
     """By repeat, how often a network of CIFAR-100's fine labels has the superclass right; empty for other labels."""
     classes = found.search.facts["data"]["classes"]
-    numbers = {fine: number for number, members in enumerate(SUPERCLASSES.values()) for fine in members}
-    if set(classes) != set(numbers):
+    supers = superclasses_of(classes)
+    if supers is None:
         return {}
-    superclass = np.array([numbers[name] for name in classes])
+    superclass = np.array(supers)
     right = {}
     for repeat, run in runs.items():
         if run.test is None:

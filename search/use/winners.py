@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from architectures.errors import HpsearchError
 from search.history import scores
-from search.history.events import Chosen
 from search.history.load import Loaded
-from search.history.record import Record, Run, is_family, rank
+from search.history.record import Record, Run, is_family
 from search.history.store import retrain_folder
+from search.history.winners import in_order, last_retrain
 from search.readable import count
 from trainables.data.decode import Look
 from trainables.saved_network import Network, load_network
@@ -34,14 +34,8 @@ class Member:
 
 
 def winners(record: Record) -> list[Run]:
-    """The newest tested retrain of each trial that has one, best first.
-
-    The order is that of the last finalists where folds told some apart, then that of the search: the test set ranks
-    nothing.
-    """
-    newest = {run.key[0]: run for run in scores.tested(record)}
-    ranked = [*(record.choices[-1].trials if record.choices else ()), *(run.key[0] for run in rank(record))]
-    return [newest[trial] for trial in dict.fromkeys(ranked) if trial in newest]
+    """The newest tested retrain of each trial that has one, best first."""
+    return list({run.key[0]: run for run in in_order(record)}.values())
 
 
 def pick(found: Loaded, place: int) -> Run:
@@ -57,17 +51,8 @@ def pick(found: Loaded, place: int) -> Run:
 
 
 def ensemble(found: Loaded) -> tuple[Member, ...]:
-    """The winners of the last retrain with the weights that its record gives them; raises UseError for fewer than two.
-
-    Those are its winners that were trained in the same way as the one that was tested last.
-    """
-    newest = max(scores.tested(found.record), key=_tested_at, default=None)
-    chosen = _chosen(found.record, newest) if newest else None
-    runs = [
-        run
-        for run in scores.tested(found.record)
-        if newest and _way(run) == _way(newest) and (chosen is None or run.key[0] in chosen.trials)
-    ]
+    """The winners of the last retrain with their recorded weights; raises UseError for fewer than two."""
+    runs, chosen = last_retrain(found.record)
     scored = scores.ensemble(found.search.folder, runs, chosen)
     if scored is None:
         raise UseError(
@@ -89,23 +74,6 @@ def in_words(found: Loaded, members: Sequence[Member]) -> str:
             f"{count(test.images, 'test image')}"
         )
     return f"{name}, ensemble of {', '.join(f'{each.name} × {each.weight:.2f}' for each in members)}"
-
-
-def _tested_at(run: Run) -> int:
-    assert run.test is not None
-    return run.test.seq
-
-
-def _chosen(record: Record, newest: Run) -> Chosen | None:
-    """The decision among finalists that a retrain followed, if one did."""
-    made = [each for each in record.choices if newest.key[0] in each.trials and each.seq < _tested_at(newest)]
-    return made[-1] if made else None
-
-
-def _way(run: Run) -> tuple[object, ...]:
-    """In what way a winner was trained again, as far as trials have it in common."""
-    training = run.config["training"]
-    return training["epochs"], training.get("patience"), bool(run.asked.with_validation)
 
 
 def load(found: Loaded, run: Run, device: str = "cpu", *, own_code: bool = False) -> Network:

@@ -2,7 +2,7 @@
 // A figure's marks and the rows of its table as Plotly's traces and layout. No number comes from anywhere else.
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
-const isNarrow = () => window.innerWidth < 640;
+const isNarrow = () => window.innerWidth < 640 && !document.documentElement.classList.contains("print");
 
 // looks: {choice, top, selected (a Set of trials, or null)}
 function drawing(figure, looks) {
@@ -116,14 +116,19 @@ function layoutOf(look, traces) {
     autosize: true, height: figure.height, barmode: figure.marks.some((mark) => mark.kind === "spans") ? "overlay" : "stack",
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest", font: { color: css("ink"), size: 13, family: "system-ui, sans-serif" },
     hoverlabel: { bgcolor: css("paper"), bordercolor: css("rule"), font: { color: css("ink") }, align: "left" },
-    margin: { l: 10, r: 10, t: isNarrow() || isMatrix ? 34 : 10, b: 10 }, legend: { orientation: "h", x: 0, ...(isNarrow() ? { y: -0.25, yanchor: "top" } : { y: 1.02, yanchor: "bottom" }) },
+    margin: { l: 10, r: 10, t: 34, b: 10 }, legend: { orientation: "h", x: 0, ...(isNarrow() ? { y: -62 / Math.max(62, figure.height - 140), yanchor: "top" } : { y: 1.02, yanchor: "bottom" }) },
     dragmode: window.matchMedia("(pointer: coarse)").matches ? false : isForSelecting(figure) ? "select" : "zoom",
     modebar: { bgcolor: "rgba(0,0,0,0)", color: css("faint"), activecolor: css("ink") },
     newselection: { line: { color: css("ink") } }, activeselection: { fillcolor: css("accent"), opacity: 0.1 },
     xaxis: axisOf(look.x, figure, traces, "x"), yaxis: axisOf(look.y, figure, traces, "y"),
   };
-  if (look.y.kind === "text") layout.yaxis.autorange = "reversed";
+  if (look.y.kind === "text") layout.yaxis.range = [look.y.order.length - 0.4, -0.6]; // from top to bottom, and no further
   if (isMatrix && figure.x.order.length > 40) for (const axis of [layout.xaxis, layout.yaxis]) Object.assign(axis, { nticks: 20, tickfont: { size: 9 } });
+  if (isMatrix && isNarrow()) layout.height = Math.min(layout.height, 480);
+  if (isMatrix && isNarrow() && figure.x.order.length > 12) { // there is no room for names twice
+    layout.xaxis.showticklabels = false;
+    layout.xaxis.title.text += " (same order)";
+  }
   if (isSmooth(figure)) parallelAxes(figure, layout);
   return layout;
 }
@@ -131,10 +136,10 @@ function layoutOf(look, traces) {
 function axisOf(axis, figure, traces, way) {
   const made = { title: { text: escapeText(axis.label), standoff: 8 }, automargin: true, gridcolor: css("rule"), linecolor: css("rule"), zeroline: false };
   if (axis.kind === "text") {
-    const order = axis.order.map(String);
+    const order = axis.order.map(String), most = isNarrow() ? 18 : 24;
     return Object.assign(made, { type: "category", categoryorder: "array", categoryarray: order, showgrid: false,
-      tickmode: "array", tickvals: order, ticktext: order.map((name) => escapeText(name.length > 24 ? name.slice(0, 23) + "…" : name)) },
-    order.length > 40 ? { tickmode: "auto" } : {});
+      tickmode: "array", tickvals: order, ticktext: order.map((name) => escapeText(name.length > most ? name.slice(0, most - 1) + "…" : name)) },
+    order.length <= 40 ? {} : way === "y" && figure.height / order.length > 12 ? { tickfont: { size: 9 } } : { tickmode: "auto" });
   }
   if (axis.kind === "percent") made.tickformat = ".3~p";
   if (axis.kind === "count") made.tickformat = "~s";

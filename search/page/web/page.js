@@ -1,6 +1,7 @@
 "use strict";
 // The page: figures with their choices, tables and downloads, and one selection of trials for all of them.
 
+const PAPER = { width: 930, height: 1240 }; // pixels on an upright sheet, which browsers lay out a third smaller, below a heading
 const state = { drawn: {}, looks: {}, selected: null, sorted: {} };
 
 function showTrouble(error) {
@@ -84,6 +85,8 @@ function draw(key) {
   if (!block || !block.dataset.near) return;
   const plot = plotOf(block);
   const { traces, layout } = drawing(state.drawn[key], { ...state.looks[key], selected: state.selected });
+  if (document.documentElement.classList.contains("print")) Object.assign(layout, { autosize: false, width: PAPER.width, height: Math.min(layout.height, PAPER.height) });
+  plot.style.height = layout.height + "px";
   layout.uirevision = "choice " + state.looks[key].choice; // zoom and selections stay until another one is made
   const config = { responsive: true, displaylogo: false, scrollZoom: false, doubleClickDelay: 400, 
     modeBarButtons: [["zoom2d", "pan2d", ...(isForSelecting(state.drawn[key]) ? ["select2d"] : []), "resetScale2d"]] };

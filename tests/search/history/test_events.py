@@ -48,6 +48,7 @@ WRITTEN = [
     event("asked", 9, **ASKED | {"repeat": 1, "fold": 2, "folds": 3}),
     event("chosen", 10, trials=[3], finalists=[3, 0], repeats=[1, 2, 1, 2], images=60, weights={"3": 1.0}),
     event("closed", 11, reason="finished"),
+    event("looked", 12, images=9, why="examples"),
 ]
 
 

@@ -131,6 +131,20 @@ def test_the_data_of_a_figure_are_shown_and_downloaded(opened, page, tmp_path):
 
 
 @pytest.mark.slow
+def test_figures_are_as_wide_as_a_sheet_while_it_is_printed(opened):
+    plots = "[...document.querySelectorAll('.plot .main-svg:first-child')]"
+    sizes = f"return {plots}.map((drawing) => [drawing.clientWidth, drawing.clientHeight])"
+    before = opened.execute_script(sizes)
+    opened.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    printed = opened.execute_script(sizes)
+    assert {width for width, _ in printed} == {opened.execute_script("return PAPER.width")}
+    assert max(height for _, height in printed) <= opened.execute_script("return PAPER.height")
+    opened.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    assert opened.execute_script(sizes) == before
+    assert errors(opened) == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_no_screen_has_to_be_scrolled_sideways(browser, page, width, dark):

@@ -2,17 +2,19 @@
 
 import json
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
 
 from search.history.load import read_search
-from search.page.blocks import Figure, Listing, Sheet
-from search.page.close import calibration
+from search.page.blocks import Listing, Sheet
+from search.page.close import calibration, close
 from search.page.page import as_file, data_of, embedded, page_of
 from search.page.view import View
 from tests.search.page.searches import accuracy_of, make_search
+from trainables.data.superclasses import SUPERCLASSES
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +182,21 @@ def test_the_confusions_are_all_test_images(page):
     assert sum(row["images"] for row in rows) == 120
 
 
+def test_a_hundred_classes_are_shown_by_superclass_before_one_by_one(tmp_path):
+    classes = tuple(sorted(name for members in SUPERCLASSES.values() for name in members))
+    make_search(tmp_path, trials=1, retrains=[(0, 1)], classes=classes, images=300)
+    blocks = {block.key: block for block in close(View(read_search(tmp_path, "made"))).blocks}
+    coarse, fine = blocks["superclasses-0-1"], blocks["confusion-0-1"]
+    assert list(blocks).index(coarse.key) < list(blocks).index(fine.key)
+    assert coarse.x.order == coarse.y.order == tuple(SUPERCLASSES)
+    assert [set(fine.x.order[n : n + 5]) for n in range(0, 100, 5)] == [set(own) for own in SUPERCLASSES.values()]
+    above = {name: coarse_name for coarse_name, members in SUPERCLASSES.items() for name in members}
+    counted = Counter()
+    for row in fine.table.rows:
+        counted[above[row["label"]], above[row["predicted"]]] += row["images"]
+    assert {(row["label"], row["predicted"]): row["images"] for row in coarse.table.rows} == counted
+
+
 def test_calibration_weighs_each_bin_by_its_images():
     import numpy as np
 
@@ -258,12 +275,29 @@ def test_a_search_that_has_not_begun_gets_a_page(tmp_path):
     assert "No trial has been measured yet" in as_file(page_of([View(read_search(tmp_path, "made"))]))
 
 
-def test_several_searches_stand_side_by_side(tmp_path, results):
-    make_search(tmp_path, "other", trials=4)
-    views = [View(read_search(results, "made")), View(read_search(tmp_path, "other"))]
-    (section,) = page_of(views).sections
-    found = next(block for block in section.blocks if isinstance(block, Figure))
-    assert {row["search"] for row in found.table.rows} == {"made", "other"}
-    sheet = next(block for block in section.blocks if isinstance(block, Sheet))
-    assert [row["trials"] for row in sheet.table.rows] == [20, 4]
-    assert sheet.table.rows[0]["test"] and sheet.table.rows[1]["test"] is None
+def test_several_searches_stand_side_by_side_with_the_winners_of_each(tmp_path, results):
+    make_search(tmp_path, "other", trials=4, retrains=[(2, 1)])
+    make_search(tmp_path, "bare", trials=2)
+    views = [View(read_search(results, "made")), *(View(read_search(tmp_path, name)) for name in ("other", "bare"))]
+    page = page_of(views)
+    (section,) = page.sections
+    assert {row["search"] for row in figure(page, "sides").table.rows} == {"made", "other", "bare"}
+    sheets = {block.key: block.table.rows for block in section.blocks if isinstance(block, Sheet)}
+    assert [row["trials"] for row in sheets["sides-searches"]] == [20, 4, 2]
+    assert all(row["low"] < row["value"] < row["high"] for row in sheets["sides-searches"])
+    found = sheets["sides-winners"]
+    assert [row["search"] for row in found] == ["made"] * 4 + ["other"]
+    tests = figure(page, "sides-tests").table.rows
+    alone = [row for view in views[:2] for row in figure(page_of([view]), "winners").table.rows]
+    for name in ("test_accuracy", "test_low", "test_high"):
+        assert [row[name] for row in tests] == [row[name] for row in alone] == [row[name] for row in found]
+    assert len({row["who"] for row in tests}) == len(tests)
+
+
+def test_searches_of_other_images_are_said_to_be_so(tmp_path):
+    for name in ("one", "two"):
+        make_search(tmp_path, name, trials=2)
+    described = tmp_path / "two" / "search.json"
+    described.write_text(described.read_text().replace('"fingerprint": "0123"', '"fingerprint": "4567"'))
+    text = as_file(page_of([View(read_search(tmp_path, name)) for name in ("one", "two")]))
+    assert "These searches have different images" in text

@@ -145,6 +145,14 @@ def test_folds_decide_whatever_the_search_found_and_are_not_trained_again(judged
     assert [line["event"] for line in ledger.read(found.ledger)[before:]] == ["opened", "chosen", "closed"]
 
 
+def test_the_same_decision_is_recorded_once(judged, tmp_path):
+    found = copy(judged, tmp_path)
+    before = len(ledger.read(found.ledger))
+    outcome, runs = retrain_best(found, top=2)
+    assert [line["event"] for line in ledger.read(found.ledger)[before:]] == ["opened", "closed"]
+    assert (len(outcome.record.choices), [run.key for run in runs]) == (1, [(0, 4), (1, 4)])
+
+
 def test_predictions_that_are_lost_leave_equal_weights(judged, tmp_path):
     found = copy(judged, tmp_path)
     (found.folder / "retrain" / "0-2" / PREDICTIONS).write_bytes(b"x")

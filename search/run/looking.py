@@ -1,0 +1,42 @@
+"""Test images that people look at: recorded in the ledger as that before they are read, and no test pass."""
+
+from pathlib import Path
+
+import numpy as np
+
+from architectures.errors import HpsearchError
+from search.history.events import Looked
+from search.history.ledger import Ledger
+from search.history.store import Search
+from search.run.images import own_dataset, part_images, unchanged_images
+from search.storage import note
+from trainables.data.images import DatasetError, Images, fingerprint
+from trainables.data.known import DATASETS
+
+
+class LookError(HpsearchError):
+    """Test images that cannot be looked at: one line."""
+
+
+def look(search: Search, indices: np.ndarray, *, why: str, expected: str | None) -> Images:
+    """The test images at these indices, (N,) int64, in the dataset's order; needs no session, and no run at work.
+
+    why: for the record. expected: the test images' fingerprint, where a test pass has recorded it. Raises, before
+    anything is recorded, DatasetError for images that are not those of the search, LookError where they are gone or the
+    record is not this folder's alone, and LedgerError while another process writes it.
+    """
+    if place := note.location_of(search.folder):
+        raise LookError(f"that would have to be recorded in {place}, which sessions alone write to")
+    place = search.request.dataset
+    if place not in DATASETS and not Path(place).exists():
+        raise LookError(f"the images of {search.name} were in {place}, which is not here")
+    own = own_dataset(search.request)
+    unchanged_images(search, own)
+    with Ledger(search.ledger) as ledger:
+        ledger.append(Looked(images=len(indices), why=why))
+        test = part_images(search.request, "test", own)
+    if expected is not None and fingerprint(test) != expected:
+        raise DatasetError(
+            f"the test images of {search.request.dataset} are not those that {search.name} was tested on"
+        )
+    return test.take(indices)

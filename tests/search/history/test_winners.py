@@ -1,0 +1,70 @@
+"""Which networks the last retrain's winners are, after retrains with finalists and without."""
+
+import pytest
+
+from search.history import events
+from search.history.events import Chosen, State
+from search.history.record import Record
+from search.history.winners import in_order, last_retrain
+from tests.search import events as made
+from tests.search.events import CONFIG, asked, measured
+
+
+def chosen(*trials, weights=None):
+    return Chosen(trials=list(trials), finalists=[0, 1, 2], repeats=[], images=80, weights=weights)
+
+
+def retrained(*keys, epochs=4):
+    """Retrains that are asked for, trained and tested."""
+    config = {**CONFIG, "training": {**CONFIG["training"], "epochs": epochs}}
+    for trial, repeat in keys:
+        yield asked(trial, repeat, config=config)
+        yield measured(10, None, trial=trial, repeat=repeat, state=State.DONE)
+        yield events.Tested(trial=trial, repeat=repeat, correct=1, images=2)
+
+
+def after(*happened):
+    """A search whose trials rank 2, 1, 0, and what came after it."""
+    trials = [e for n in range(3) for e in (asked(n), measured(10, n / 10, trial=n, state=State.DONE))]
+    return Record(made.in_order([*trials, *happened]))
+
+
+FIRST, OTHER = chosen(0, 1), chosen(0, 2)
+
+
+@pytest.mark.parametrize(
+    ("happened", "runs", "decision"),
+    [
+        ([], [], None),
+        (retrained((2, 1), (1, 1)), [(1, 1), (2, 1)], None),
+        ([FIRST, *retrained((0, 1), (1, 1))], [(0, 1), (1, 1)], FIRST),
+        ([FIRST, *retrained((0, 1), (1, 1)), OTHER, *retrained((2, 1))], [(0, 1), (2, 1)], OTHER),
+        ([*retrained((0, 1), (1, 1), (2, 1)), FIRST], [(0, 1), (1, 1)], FIRST),
+        ([FIRST, *retrained((0, 1), (1, 1)), *retrained((2, 1))], [(0, 1), (1, 1), (2, 1)], None),
+        ([FIRST, *retrained((0, 1), (1, 1)), *retrained((1, 2), (2, 1), epochs=9)], [(1, 2), (2, 1)], None),
+        ([FIRST, *retrained((0, 1), (1, 1)), OTHER], [(0, 1), (1, 1)], FIRST),
+        ([FIRST, *retrained((0, 1))], [(0, 1)], FIRST),
+    ],
+    ids=[
+        "nothing is tested",
+        "the best of the search",
+        "finalists",
+        "other finalists, of whom one was tested before",
+        "finalists who were all tested before",
+        "one more without finalists",
+        "longer ones without finalists",
+        "finalists who are in training",
+        "a finalist who failed",
+    ],
+)
+def test_the_last_retrain_is_known_with_the_decision_that_it_followed(happened, runs, decision):
+    record = after(*happened)
+    found, followed = last_retrain(record)
+    assert [run.key for run in found] == runs
+    assert followed == decision or (decision and followed.same_as(decision))
+
+
+def test_finalists_come_in_the_order_of_their_folds_and_others_as_the_search_ranks_them():
+    record = after(*retrained((2, 1), (1, 1)), chosen(0, 1), *retrained((0, 1), (0, 2), (1, 2), epochs=9))
+    assert [run.key for run in in_order(record)] == [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1)]
+    assert [run.key for run in in_order(after(*retrained((0, 1), (2, 1))))] == [(2, 1), (0, 1)]
