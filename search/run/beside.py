@@ -85,6 +85,5 @@ class _Follower:
             if line.startswith(self._first):
                 self._say(last)
         if self._process.wait() and not self._is_killed:
-            self._say(
-                f"{last.removeprefix('hpsearch: ').rstrip('.')}; the search does without. Try again: {self._again}"
-            )
+            why = last.removeprefix("hpsearch: ").rstrip(".")
+            self._say(f"{why}; the search does without. Try again: {self._again}")
