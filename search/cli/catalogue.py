@@ -11,26 +11,39 @@ from search.cli.types import Count, OptionError
 
 
 @click.command()
-@click.argument("name", required=False, shell_complete=options.from_names(options.space_names))
+@click.argument("name", required=False, shell_complete=options.from_names(options.spaces_and_studies))
 @options.as_json
 def spaces(name: str | None, as_json: bool) -> None:
-    """The spaces, or the parameters and ranges of one.
+    """The spaces and studies, or the parameters and ranges of a space, or the arms of a study.
 
     A parameter that several networks share is one row; --json has each by the name that it is drawn under.
 
     \b
     hpsearch spaces
     hpsearch spaces cnn_all
+    hpsearch spaces batch-norm
     """
     from search.show import catalogue
     from search.show.terminal import console, print_rows
+    from search.studies import STUDIES
 
-    rows = catalogue.spaces() if name is None else catalogue.space(name, each=as_json)
+    if name is None:
+        rows, asked = catalogue.spaces(), catalogue.studies()
+        if as_json:
+            options.emit(rows + asked)
+            return
+        print_rows(rows, "")
+        print_rows(asked, "", "Studies, for launch --study:")
+        return
+    if name in STUDIES and (searched := STUDIES[name].space):
+        name = searched
+    is_study = name in STUDIES or name.endswith(".toml")
+    rows = catalogue.study(name) if is_study else catalogue.space(name, each=as_json)
     if as_json:
         options.emit(rows)
         return
     print_rows(rows, "")
-    if name is not None and (more := catalogue.remarks(name)):
+    if more := catalogue.remarks(name):
         console.print(more, soft_wrap=True)
 
 

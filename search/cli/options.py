@@ -119,6 +119,11 @@ def space_names() -> Iterable[str]:
     return SPACES
 
 
+def spaces_and_studies() -> Iterable[str]:
+    """The built-in spaces and studies."""
+    return [*space_names(), *study_names()]
+
+
 def study_names() -> Iterable[str]:
     """The built-in studies."""
     from search.studies import STUDIES

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from architectures.blocks import Network
@@ -13,6 +14,8 @@ from search.show.terminal import Rows
 from search.spaces import find_space
 from search.spaces.parameters import Parameter, parameters
 from search.spaces.space import SPACES
+from search.studies import STUDIES, find_study
+from search.studies.study import MEASURES, Published
 
 
 def networks(shape: Shape, num_classes: int) -> Rows:
@@ -59,6 +62,39 @@ def _plain(value: Any) -> str:
 def spaces() -> Rows:
     """A row a built-in space."""
     return [{"name": name, "what": (function.__doc__ or "").splitlines()[0]} for name, function in SPACES.items()]
+
+
+def studies() -> Rows:
+    """A row a built-in study."""
+    return [
+        {"study": each.name, "asks": each.question, "of": each.source, "arms": len(each.arms) or each.space}
+        for each in STUDIES.values()
+    ]
+
+
+def study(name: str) -> Rows:
+    """A row an arm of a study, with what was published of it."""
+    found = find_study(name)
+    figures = {arm: [each for each in found.published if each.arm == arm] for arm in found.arms}
+    return [
+        {
+            "arm": arm,
+            "network": _words(config.network.name, config.network.hyperparameters),
+            "optimizer": _words(config.optimizer.name, {"lr": config.optimizer.lr, **config.optimizer.arguments}),
+            "batch": config.training.batch_size,
+            "published": "; ".join(_figure(each) for each in figures[arm]),
+        }
+        for arm, config in found.arms.items()
+    ]
+
+
+def _words(name: str, settings: Mapping[str, Any]) -> str:
+    return " ".join([name, *(f"{key}={_plain(value)}" for key, value in settings.items())])
+
+
+def _figure(each: Published) -> str:
+    spread = f" ± {each.std:.1%}" if each.std else ""
+    return f"{each.value:.1%}{spread} {MEASURES[each.measure].split()[0]}{f' ({each.dataset})' if each.dataset else ''}"
 
 
 def remarks(name: str) -> str:

@@ -78,3 +78,13 @@ def test_what_some_choices_share_says_which_and_other_ranges_stay_apart():
 def test_a_space_that_holds_a_transform_back_says_so() -> None:
     assert "fewer than 40 epochs" in catalogue.remarks("modern") and "\n" not in catalogue.remarks("modern")
     assert catalogue.remarks("cnn_published") == "" == catalogue.remarks("own:space")
+
+
+def test_the_arms_of_a_study_are_shown_with_what_was_published():
+    rows = {row["arm"]: row for row in catalogue.study("depth")}
+    assert rows["two with dropout"]["network"] == "coarse conv_dropout=0.25 flat_dropout=0.25 head_dropout=0.5"
+    assert [row["published"] for row in rows.values()] == [
+        "48.0% validation", "51.3% validation", "", "55.2% validation"
+    ]  # fmt: skip
+    assert catalogue.study("batch-norm")[0]["published"] == "71.0% test (cifar10); 44.0% test (cifar100)"
+    assert {row["study"] for row in catalogue.studies()} >= {"batch-norm", "published-search"}
