@@ -173,9 +173,9 @@ def test_sinks_are_told_what_trials_are_compared_by(tmp_path, request_of):
     launch(request_of("balanced_accuracy"), INLINE, results=tmp_path, name="one")
     search = store.find(tmp_path, "one")
     for name in ("optuna", "tensorboard"):
-        follow(search, name, once=True)
-    compared = read_optuna(sink_folder(search, "optuna"), "one")
-    balanced = read_tensorboard(sink_folder(search, "tensorboard"), "one", tag="val_balanced_accuracy")
+        follow(search, name, sink_folder(search.folder, name), once=True)
+    compared = read_optuna(sink_folder(search.folder, "optuna"), "one")
+    balanced = read_tensorboard(sink_folder(search.folder, "tensorboard"), "one", tag="val_balanced_accuracy")
     expected = {0: {50: 2.5 / 3, 100: 2.5 / 3}, 1: {50: 1 / 3}}
     for trial, curve in expected.items():
         assert compared[trial][1] == pytest.approx(curve)
