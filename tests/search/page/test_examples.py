@@ -41,7 +41,9 @@ def call(results, *words):
 
 
 def pictures(page):
-    found = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="test image (\d+)" width="\d+" height="\d+"', page)
+    found = re.findall(
+        r'<img src="data:image/png;base64,([^"]+)" alt="test image (\d+)" width="\d+" height="\d+"', page
+    )
     return {int(place): np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) for data, place in found}
 
 
