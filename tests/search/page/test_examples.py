@@ -41,9 +41,8 @@ def call(results, *words):
 
 
 def pictures(page):
-    found = re.findall(
-        r'<img src="data:image/png;base64,([^"]+)" alt="test image (\d+)" width="\d+" height="\d+"', page
-    )
+    tag = r'<img src="data:image/png;base64,([^"]+)" alt="test image (\d+)" width="\d+" height="\d+"'
+    found = re.findall(tag, page)
     return {int(place): np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) for data, place in found}
 
 
