@@ -86,12 +86,13 @@ def best_so_far(view: View) -> Figure:
     rows = so_far(view)
     final, last = rows[-1]["value"], rows[-1]["epochs"]
     near = next(row for row in rows if row["value"] >= final - 0.01)
+    share = near["seconds"] / max(rows[-1]["seconds"], 1e-9)
     return Figure(
         key="best-so-far",
         title="Best so far",
-        sentence=f"One percentage point below the final {percent(final)} was reached after {near['epochs']:,.1f} of "
-        f"{last:,.1f} epochs, {near['seconds'] / max(rows[-1]['seconds'], 1e-9):.0%} of the time.",
-        alt=f"A rising staircase from {percent(rows[0]['value'])} to {percent(final)} over {last:,.1f} epochs.",
+        sentence=f"One percentage point below the final {percent(final)} was reached after "
+        f"{count(near['epochs'], 'epoch')} of {last:,.10g}, {share:.0%} of the time.",
+        alt=f"A rising staircase from {percent(rows[0]['value'])} to {percent(final)} over {count(last, 'epoch')}.",
         table=Table(_SO_FAR, rows),
         marks=(Mark("steps", "epochs", "value"),),
         x=Axis("epochs of all trials", "epoch"),
