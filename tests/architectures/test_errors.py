@@ -13,3 +13,4 @@ def test_a_whole_log_in_an_error_is_cut_at_a_word():
     text = one_line(RuntimeError("the dashboard did not start: " + "line of a log " * 300))
     assert len(text) <= 500
     assert text.startswith("the dashboard did not start: line of a log") and text.endswith(" …")
+    assert len(one_line(OSError("x" * 900))) == 500
