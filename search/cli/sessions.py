@@ -172,6 +172,7 @@ def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
     from search.history.load import read_search
     from search.show import ranking
     from search.show.answers import print_answer
+    from search.studies import StudyError
     from search.studies.answer import answer
 
     name, dataset = outcome.search.name, outcome.search.request.dataset
@@ -182,7 +183,10 @@ def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
         loaded = read_search(results, name)
         is_study = bool(loaded.search.facts.get("study", {}).get("arms"))
         if is_study:
-            print_answer(answer(loaded))
+            try:
+                print_answer(answer(loaded))
+            except StudyError as error:  # every run diverged or failed
+                click.echo(str(error), err=True)
         else:
             ranking.print_top(loaded, ranking.top(loaded, 3))
         if is_study and not quiet:

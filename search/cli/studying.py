@@ -1,5 +1,7 @@
 """Studies: the searches that `launch --study` begins, and the verb that answers them."""
 
+import re
+import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -40,17 +42,22 @@ def launch_study(
 
     found = presets(find_study(name), given, repeats=repeats, quick=quick)
     searches = []
-    for preset in found:
-        named = search if search is None or len(found) == 1 else f"{search}-{Path(preset.facts['part']).name}"
+    for number, preset in enumerate(found, 1):
+        part = re.sub(r"[^A-Za-z0-9]+", "-", preset.facts["part"] or "").strip("-") or str(number)
+        named = search if search is None or len(found) == 1 else f"{search}-{part}"
+        if any(named == other for other, *_ in searches if other):
+            named = f"{named}-{number}"
         if named is not None:
             check_new(results, named)
         words = {**asked, **preset.words}
         request = Request(**words | {"dataset": dataset_of(words["dataset"])})
         scheduler_of(request, request.samples)  # refuses options that are not the scheduler's
         searches.append((named, request, preset))
-    for named, request, preset in searches:
+    share = "validation" in given
+    code: Any = 0
+    for number, (named, request, preset) in enumerate(searches, 1):
         if dry_run:
-            show_forecast(request, results, session.parallel, listed=preset.listed)
+            show_forecast(request, results, session.parallel, listed=preset.listed, is_share_asked=share)
             continue
         with beside(results) if is_served else nullcontext():
             outcome = begin(
@@ -59,11 +66,22 @@ def launch_study(
                 results=results,
                 name=named,
                 storage=storage,
-                is_share_asked="validation" in given,
+                is_share_asked=share,
                 listed=preset.listed,
                 study=dict(preset.facts),
             )
-        conclude(outcome, results, quiet=session.quiet)
+        try:
+            conclude(outcome, results, quiet=session.quiet)
+        except SystemExit as end:
+            code = end.code
+            if outcome.reason != "finished":
+                for later, other, _ in searches[number:]:
+                    label = f" --label {other.label}" if other.label else ""
+                    own = f" --name {later}" if later else ""
+                    click.echo(f"not begun: the same with --dataset {other.dataset}{label}{own}", err=True)
+                raise
+    if code:
+        sys.exit(code)
 
 
 def show_forecast(request: Any, results: Path, parallel: int | None, **more: Any) -> None:
@@ -90,7 +108,7 @@ def answer(searches: tuple[str, ...], as_json: bool, results: Path) -> None:
     \b
     hpsearch launch --study batch-norm --quick      asks
     hpsearch answer                                 the newest study
-    hpsearch answer mine-fine mine-coarse           both parts of one
+    hpsearch answer mine-cifar10 mine-cifar100      both parts of one
     """
     from search.history.load import read_search
     from search.history.store import find_all

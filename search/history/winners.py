@@ -37,6 +37,11 @@ def in_order(record: Record) -> list[Run]:
     return sorted(tested(record), key=lambda run: (places.get(run.key[0], len(ranked)), run.key))
 
 
+def newest(record: Record) -> list[Run]:
+    """The newest tested network of each trial that has one, best first."""
+    return list({run.key[0]: run for run in in_order(record)}.values())
+
+
 def _tested_at(run: Run) -> int:
     assert run.test is not None
     return run.test.seq

@@ -28,6 +28,7 @@ def asked(view: View) -> Section:
         Column("low", "from", "percent"),
         Column("high", "to", "percent"),
         Column("published", "published", "percent"),
+        Column("others", "also published"),
         Column("difference", "minus the first", "percent"),
         Column("difference_low", "from", "percent"),
         Column("difference_high", "to", "percent"),
@@ -35,7 +36,8 @@ def asked(view: View) -> Section:
         Column("test_accuracy", "test accuracy", "percent"),
         Column("seconds", "time", "seconds"),
     )
-    table = Table(columns, [{column.name: row[column.name] for column in columns} for row in rows])
+    kept = [each for each in columns if any(row[each.name] not in (None, "") for row in rows)]
+    table = Table(tuple(kept), [{column.name: row[column.name] for column in kept} for row in rows])
     blocks.append(
         Sheet("arms", "The arms", table, "Intervals are 95 %; differences are of the repeats that share a seed.")
     )
@@ -43,13 +45,17 @@ def asked(view: View) -> Section:
 
 
 def _rows(found: Answer) -> Rows:
-    """The answer's rows, with what is compared as `value`, and a published figure only where it is of that."""
+    """The answer's rows, with what is compared as `value`, and published figures of something else in words."""
     measure = found.facts["measure"]
     return [
         row
         | {
             "value": row[measure],
-            "published": row["published"] if row["published_measure"] == measure else None,
+            "others": "; ".join(
+                f"{percent(each['value'])} {MEASURES[each['measure']]}"
+                for each in row["figures"]
+                if each["measure"] != measure
+            ),
         }
         for row in found.rows
     ]

@@ -34,7 +34,7 @@ def close(view: View) -> Section:
         told = "No winner has been retrained and tested yet; this is the best trial of the search."
         blocks.append(Words("close-words", (told,)))
     elif len(shown) > UP_CLOSE:
-        told = f"The first {UP_CLOSE} of {len(shown)} trials whose retrains were tested, by validation."
+        told = f"The first {UP_CLOSE} of {len(shown)} trials that were tested, by validation."
         blocks.append(Words("close-words", (told,)))
     for run in runs or view.ranked[:1]:
         blocks += _of_run(view, run)
@@ -95,9 +95,9 @@ def _gap(view: View, searched: Run, run: Run) -> tuple[str, ...]:
             f"{percent(last.val_accuracy)} of the validation images: {told}."
         )
     if run.test is not None and run.measurements and run.measurements[-1].train_accuracy is not None:
-        row = view.retrains[run.key]
+        row, when = view.retrains[run.key], "Retrained" if run.key[1] else "In the end"
         lines.append(
-            f"Retrained, it recognised {percent(run.measurements[-1].train_accuracy)} in its last epoch of training "
+            f"{when}, it recognised {percent(run.measurements[-1].train_accuracy)} in its last epoch of training "
             f"and {percent(row['test_accuracy'])} of {row['test_images']:,} test images."
         )
     return tuple(lines)

@@ -7,7 +7,18 @@ from search.page.page import page_of
 from search.page.show import shown
 from search.page.view import View
 
-_PARTS = ("verdict", "winners-table", "repeats", "best", "tests", "sides-words", "sides-searches", "sides-winners")
+_PARTS = (
+    "answer",
+    "arms",
+    "verdict",
+    "winners-table",
+    "repeats",
+    "best",
+    "tests",
+    "sides-words",
+    "sides-searches",
+    "sides-winners",
+)
 _RIGHT = ("count", "percent", "number", "seconds", "epoch")
 
 

@@ -140,6 +140,8 @@ def _searches(views: list[View]) -> Sheet:
 
 def _winners(view: View) -> Rows:
     """A search's winners, named so that they are told apart from those of the others."""
+    if view.is_of_arms:
+        return []
     column = METRICS[view.found.search.request.metric]
     return [
         {**row, "winner": row["who"], "who": f"{row['who']} · {view.name}", "value": row.get(column)}

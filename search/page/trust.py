@@ -25,10 +25,13 @@ def _tests(view: View) -> tuple[str, ...]:
             told += f" {count(hashed, 'test image')} were hashed, to find those that are in the training part too."
         return (told,)
     # One pass for each retrain is what a search needs; further ones were interrupted or repeated.
-    told = f"The test set was read {count(passes, 'time')} for {count(winners, 'tested retrain')}."
+    kind = "tested run" if view.is_of_arms else "tested retrain"
+    told = f"The test set was read {count(passes, 'time')} for {count(winners, kind)}."
     more = passes - winners
     if more > 0:
         told += f" {count(more, 'pass')} more than needed was begun and did not end, and counts all the same."
+    elif view.is_of_arms:
+        told += " Arms are compared by it, and nothing was chosen with it."
     else:
         told += " No choice between networks was made with it."
     return told, *_looks(view)

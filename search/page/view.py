@@ -12,7 +12,7 @@ from search.history.load import Loaded
 from search.history.metric import METRICS, words
 from search.history.record import Record, Run, rank
 from search.history.tables import rows_of
-from search.history.winners import in_order
+from search.history.winners import in_order, newest
 from search.show.status import status
 from search.show.terminal import standing
 
@@ -69,8 +69,13 @@ class View:
 
     @cached_property
     def winners(self) -> list[Run]:
-        """Of each tested trial the first retrain."""
-        return list({run.key[0]: run for run in reversed(self.tested)}.values())[::-1]
+        """Of each tested trial the newest retrain."""
+        return newest(self.record)
+
+    @property
+    def is_of_arms(self) -> bool:
+        """Whether it is a study that compares arms, whose trials are tested and none of which has won."""
+        return bool(self.found.search.facts.get("study", {}).get("arms"))
 
     @cached_property
     def retrains(self) -> dict[tuple[int, int], dict[str, Any]]:

@@ -70,7 +70,8 @@ def launch(
     problem = new_problem(request, is_share_asked=is_share_asked, listed=listed)
     # Drawn before anything is on disk, so that a space that fails leaves no search behind.
     plan = problem.plan()
-    names = {request.space, *(config.network.name for config in plan.configs)}
+    own = set() if listed else {request.space}
+    names = own | {config.network.name for config in plan.configs}
     facts: dict[str, Any] = {"code": own_code.digests(names), "engine": options.engine}
     if study is not None:
         facts["study"] = study

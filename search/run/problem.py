@@ -189,7 +189,8 @@ class Problem:
             config = self.complete(self.space.configs[trial])
             return self.cost(config).flops * (config.training.epochs or 0)
 
-        return sorted(range(samples), key=work, reverse=True)
+        arms = len(self.space.arms) or samples  # of a study one repeat of all arms after the other
+        return sorted(range(samples), key=lambda trial: (trial // arms, -work(trial)))
 
     def plan(self) -> Plan:
         """The search's first draws and what they cost; one that learns has no history yet, and draws as it begins."""

@@ -57,7 +57,7 @@ class Shelf:
         """Remove what a run that has ended no longer needs, and leftovers of its older attempts."""
         if run.checkpoint:
             self.remove(run.checkpoint)
-        if run.attempt > 1 or run.key[1]:
+        if run.attempt > 1 or run.key[1] or run.is_kept:
             trial, repeat = run.key
             with suppress(OSError):  # a storage that is away keeps them until the next sweep
                 for name in self._names(f"{trial}-{repeat}-"):

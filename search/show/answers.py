@@ -46,11 +46,12 @@ def _with_interval(row: Row, measure: str) -> str:
 
 
 def _published(row: Row, measure: str) -> str:
-    if row["published"] is None:
-        return ""
-    spread = f" ± {row['published_std']:.1%}" if row["published_std"] else ""
-    other = row["published_measure"]
-    return f"{percent(row['published'])}{spread}" + (f" ({MEASURES[other].split()[0]})" if other != measure else "")
+    parts = []
+    for each in row["figures"]:
+        spread = f" ± {each['std']:.1%}" if each["std"] else ""
+        of = "" if each["measure"] == measure else f" ({MEASURES[each['measure']].split()[0]})"
+        parts.append(f"{percent(each['value'])}{spread}{of}")
+    return "; ".join(parts)
 
 
 def _difference(row: Row) -> str:

@@ -1,6 +1,7 @@
 """What a study found: its arms over their repeats, their differences, and how that compares with what was published."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,8 @@ from scipy import stats
 
 from search.history.load import Loaded
 from search.history.record import Run, rank
-from search.history.scores import tested
 from search.history.store import retrain_folder
+from search.history.winners import last_retrain
 from search.readable import count, percent
 from search.studies.study import MEASURES, PLACES, StudyError
 from trainables.data.superclasses import SUPERCLASSES, superclasses_of
@@ -23,7 +24,8 @@ ENOUGH = 5
 #: Published figures from which their ranking is compared with ours.
 RANKED = 8
 Row = dict[str, Any]
-_NO_DIFFERENCE: Row = dict.fromkeys(("difference", "difference_low", "difference_high", "p"))
+_NO_DIFFERENCE: Row = dict.fromkeys(("difference", "difference_low", "difference_high", "pairs", "p"))
+_SAME = 1e-9  # values that differ by less are equal but for rounding
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,20 @@ def answer(found: Loaded) -> Answer:
         )
     rows = _of_arms(found, facts) if facts["arms"] else _of_places(found, facts)
     if not any(row["runs"] for row in rows):
-        raise StudyError(f"{found.search.name} has no finished run yet; hpsearch status shows how far it is")
+        states = Counter(run.state.value for run in found.record.trials)
+        how = ", ".join(f"{number} {state}" for state, number in states.items()) or "none has begun"
+        raise StudyError(f"{found.search.name} has no run that has ended well ({how}); see hpsearch status")
     lines = [*against_published(facts, rows), *_caveats(found, facts, rows)]
     return Answer(found.search.name, facts, _images(found), rows, lines)
 
 
 def _images(found: Loaded) -> str:
-    data, request = found.search.facts["data"], found.search.request
+    data = found.search.facts["data"]
+    epochs = sorted({run.config["training"]["epochs"] for run in found.record.trials})
+    span = count(epochs[-1], "epoch") if len(epochs) == 1 else f"{epochs[0]} to {count(epochs[-1], 'epoch')}"
     return (
         f"{data['num_train']:,} images to train on, {data['num_validation']:,} for validation, "
-        f"{len(data['classes'])} classes, {count(request.epochs, 'epoch')}"
+        f"{len(data['classes'])} classes, {span}"
     )
 
 
@@ -74,32 +80,26 @@ def _of_arms(found: Loaded, facts: Mapping[str, Any]) -> list[Row]:
         if run.retrained and (run.test is not None or measure != "test_accuracy"):
             runs[arms[run.key[0] % len(arms)]][run.key[0] // len(arms)] = run
     first = _values(runs[arms[0]], measure)
-    rows = [_row(found, facts, name, runs[name]) | _difference(first, _values(runs[name], measure)) for name in arms]
+    rows = [_row(found, facts, name, runs[name]) | difference(first, _values(runs[name], measure)) for name in arms]
     rows[0] |= _NO_DIFFERENCE
     corrected(rows)
     return rows
 
 
 def _of_places(found: Loaded, facts: Mapping[str, Any]) -> list[Row]:
-    """The best trials of a search, in the place of arms, with the tests of their retrains."""
+    """The best trials of a search, in the place of arms, with the tests of the last retrain."""
     rows = []
-    retrained = tested(found.record)
+    retrained = last_retrain(found.record)[0]
     for place, run in zip(PLACES, rank(found.record), strict=False):
-        again = {each.key[1]: each for each in retrained if each.key[0] == run.key[0]}
-        row = _row(found, facts, place, {0: run}) | _NO_DIFFERENCE
-        validation = run.at_best("val_accuracy")
+        best = run.best
+        assert best is not None and best.val_accuracy is not None  # rank leaves out what was not measured
         images = found.search.facts["data"]["num_validation"]
-        low, high = wilson(round(validation * images), images)
-        tests = list(_values(again, "test_accuracy").values())
-        rows.append(
-            row
-            | {
-                "val_accuracy": validation,
-                "low": low,
-                "high": high,
-                "test_accuracy": float(np.mean(tests)) if tests else None,
-            }
-        )
+        low, high = wilson(round(best.val_accuracy * images), images)
+        tests = _values({each.key[1]: each for each in retrained if each.key[0] == run.key[0]}, "test_accuracy")
+        gap = best.train_accuracy - best.val_accuracy if best.train_accuracy is not None else None
+        values = {"train_accuracy": best.train_accuracy, "val_accuracy": best.val_accuracy, "gap": gap}
+        row = _row(found, facts, place, {0: run}) | values | {"low": low, "high": high, "test_accuracy": _mean(tests)}
+        rows.append(row | _NO_DIFFERENCE)
     return rows
 
 
@@ -109,8 +109,8 @@ def _row(found: Loaded, facts: Mapping[str, Any], name: str, runs: Mapping[int, 
     means = {each: _mean(_values(runs, each)) for each in ("train_accuracy", "val_accuracy", "gap", "test_accuracy")}
     compared = list(_values(runs, facts["measure"]).values())
     low, high = _interval(compared)
-    published = {each["measure"]: each for each in facts["published"] if each["arm"] == name}
-    figure = published.get(facts["measure"]) or next(iter(published.values()), None)
+    figures = [each for each in facts["published"] if each["arm"] == name]
+    figure = next((each for each in figures if each["measure"] == facts["measure"]), None)
     return {
         "arm": name,
         "network": one.network if one else None,
@@ -123,7 +123,7 @@ def _row(found: Loaded, facts: Mapping[str, Any], name: str, runs: Mapping[int, 
         "high": high,
         "published": figure["value"] if figure else None,
         "published_std": figure["std"] if figure else None,
-        "published_measure": figure["measure"] if figure else None,
+        "figures": figures,
         "seconds": float(np.mean([run.seconds for run in runs.values()])) if runs else None,
     }
 
@@ -180,19 +180,20 @@ def _interval(values: Sequence[float]) -> tuple[float | None, float | None]:
     return float(np.mean(values)) - half, float(np.mean(values)) + half
 
 
-def _difference(first: Mapping[int, float], mine: Mapping[int, float]) -> Row:
-    """An arm minus the first arm, by the repeats that both have, which share their seeds."""
-    both = sorted(set(first) & set(mine))
-    differences = [mine[repeat] - first[repeat] for repeat in both]
-    low, high = _interval(differences)
-    p = None
-    if len(differences) >= ENOUGH and np.std(differences) > 0:
-        p = float(stats.ttest_1samp(differences, 0.0).pvalue)
+def difference(first: Mapping[int, float], mine: Mapping[int, float]) -> Row:
+    """An arm minus the first arm, by the repeats that both have, which share their seeds.
+
+    Differences that are all the same have no interval, as nothing is known of how they vary.
+    """
+    differences = [mine[repeat] - first[repeat] for repeat in sorted(set(first) & set(mine))]
+    varies = len(differences) > 1 and np.ptp(differences) > _SAME
+    low, high = _interval(differences) if varies else (None, None)
     return {
         "difference": float(np.mean(differences)) if differences else None,
         "difference_low": low,
         "difference_high": high,
-        "p": p,
+        "pairs": len(differences),
+        "p": float(stats.ttest_1samp(differences, 0.0).pvalue) if varies and len(differences) >= ENOUGH else None,
     }
 
 
@@ -210,42 +211,49 @@ def corrected(rows: list[Row]) -> None:
 
 def against_published(facts: Mapping[str, Any], rows: list[Row]) -> list[str]:
     """What the figures say to those that were published."""
-    measure = facts["measure"]
-    stated = [row for row in rows if row["published_measure"] == measure and row["runs"]]
-    if not stated:
+    if not facts["published"]:
         return ["Nothing was published to compare this with."] if facts["source"] else []
+    measure = facts["measure"]
+    stated = [row for row in rows if row["published"] is not None and row["runs"]]
+    compared = [row for row in stated if row["difference_low"] is not None]
     lines = []
-    if rows[0] in stated and len(stated) > 1:
-        lines.append(directions(rows[0], stated[1:], facts["source"]))
-    if len(stated) >= RANKED:
-        lines.append(ranking([row["published"] for row in stated], [row[measure] for row in stated]))
-    if not facts["quick"]:
-        lines += [_level(row, measure) for row in stated if row["low"] is not None]
+    if rows[0] in stated and compared:
+        lines.append(directions(rows[0], compared, facts["source"]))
+    if len(stated) >= RANKED and (
+        told := ranking([row["published"] for row in stated], [row[measure] for row in stated])
+    ):
+        lines.append(told)
+    if not facts["changed"]:
+        lines += [_level(row, measure) for row in stated if facts["arms"] and row["std"] is not None]
     return lines
 
 
 def directions(first: Row, others: list[Row], source: str) -> str:
-    """Whether differences to the first arm have the published direction."""
+    """Whether differences to the first arm have the published direction, by intervals that hold for all together."""
     same: list[str] = []
     opposite: list[str] = []
     open_: list[str] = []
     for row in others:
-        published = row["published"] - first["published"]
-        low, high = row["difference_low"], row["difference_high"]
-        if low is None or low <= 0 <= high or not published:
+        published, degrees = row["published"] - first["published"], row["pairs"] - 1
+        wider = float(stats.t.ppf(1 - 0.025 / len(others), degrees) / stats.t.ppf(0.975, degrees))
+        half = wider * (row["difference_high"] - row["difference_low"]) / 2
+        if abs(row["difference"]) <= half or not published:
             open_.append(row["arm"])
         else:
-            (same if (low > 0) == (published > 0) else opposite).append(row["arm"])
+            (same if (row["difference"] > 0) == (published > 0) else opposite).append(row["arm"])
     parts = [
         f"{len(arms)} {words} ({', '.join(arms) if len(arms) <= 4 else f'{arms[0]}, {arms[1]} …'})"
         for words, arms in (("as published", same), ("against it", opposite), ("cannot be told", open_))
         if arms
     ]
-    return f"Differences to {first['arm']} that {source or 'the publication'} states: {'; '.join(parts)}."
+    together = f", by 95 % intervals for all {len(others)} together" if len(others) > 1 else ""
+    return f"Differences to {first['arm']} that {source or 'the publication'} states{together}: {'; '.join(parts)}."
 
 
-def ranking(published: Sequence[float], ours: Sequence[float]) -> str:
-    """Spearman's correlation with its 95 % interval (Bonett and Wright 2000)."""
+def ranking(published: Sequence[float], ours: Sequence[float]) -> str | None:
+    """Spearman's correlation with its 95 % interval (Bonett and Wright 2000); None where all figures are the same."""
+    if np.ptp(published) < _SAME or np.ptp(ours) < _SAME:
+        return None
     r = float(stats.spearmanr(published, ours).statistic)
     half = 1.96 * math.sqrt((1 + r * r / 2) / (len(ours) - 3))
     z = math.atanh(max(-0.999999, min(0.999999, r)))
@@ -254,17 +262,21 @@ def ranking(published: Sequence[float], ours: Sequence[float]) -> str:
 
 
 def _level(row: Row, measure: str) -> str:
-    """Whether a published figure lies in our interval, its own deviation added."""
-    spread = row["published_std"] or 0.0
-    inside = row["low"] - spread <= row["published"] <= row["high"] + spread
-    ours = f"{percent(row[measure])} ({percent(row['low'])}–{percent(row['high'])})"
+    """Whether a published figure is what one further run of ours could give, or a mean with its own deviation."""
+    spread, runs = row["std"], row["runs"]
+    further = row["published_std"] if row["published_std"] is not None else spread
+    half = float(stats.t.ppf(0.975, runs - 1)) * math.sqrt(spread**2 / runs + further**2)
+    ours = row[measure]
+    verdict = "within" if abs(row["published"] - ours) <= half else "outside"
     return (
-        f"{row['arm']}: published {percent(row['published'])}, ours {ours}: {'in line' if inside else 'not in line'}."
+        f"{row['arm']}: published {percent(row['published'])}, {verdict} the {percent(ours - half)} to "
+        f"{percent(ours + half)} in which 95 % of further runs are expected."
     )
 
 
 def _caveats(found: Loaded, facts: Mapping[str, Any], rows: list[Row]) -> list[str]:
     lines = []
+    there = ", as there" if facts["source"] else ""
     if not facts["arms"]:
         lines.append("Intervals are of validation images, of which the best of many trials has the highest value.")
     elif facts["repeats"] == 1:
@@ -276,18 +288,23 @@ def _caveats(found: Loaded, facts: Mapping[str, Any], rows: list[Row]) -> list[s
         lines.append(f"Arms have unequal repeats, of {facts['repeats']}: {', '.join(less)}. {_why(found)}")
     elif facts["arms"] and rows[0]["runs"] < facts["repeats"]:
         lines.append(f"{rows[0]['runs']} of {facts['repeats']} repeats have ended. {_why(found)}")
-    if facts["quick"]:
-        lines.append("A quick run: fewer images and epochs than published, so levels are not compared.")
-    if any(row["p"] is not None for row in rows):
-        tests = sum(row["p"] is not None for row in rows)
+    if facts["changed"] and facts["published"]:
+        lines.append(f"With {' and '.join(facts['changed'])} it is not as published, so levels are not compared.")
+    if tests := sum(row["p"] is not None for row in rows):
         lines.append(f"p is of a paired t-test, corrected for {count(tests, 'test')} (Holm).")
-    if facts["measure"] != "test_accuracy":
-        lines.append(f"Arms are compared by {MEASURES[facts['measure']]}, as there; test accuracy stands beside it.")
+    if facts["arms"] and facts["measure"] != "test_accuracy":
+        lines.append(f"Arms are compared by {MEASURES[facts['measure']]}{there}; test accuracy stands beside it.")
+    if facts["measure"] == "val_accuracy" and any(
+        run.config["training"].get("patience") for run in found.record.trials
+    ):
+        lines.append("It is that of the best epoch on the same images, so a little too good.")
     return [*lines, *([facts["remark"]] if facts["remark"] else [])]
 
 
 def _why(found: Loaded) -> str:
-    states = {run.state.value for run in found.record.trials if not run.retrained}
-    if found.state != "finished":
-        return f"The study is {found.state}: hpsearch resume {found.search.name}"
-    return f"The others are {' or '.join(sorted(states))}." if states else "The others were not tested."
+    if found.running:
+        return "The study is still running."
+    if not found.record.finished:
+        return f"The study is not over: hpsearch resume {found.search.name}"
+    states = sorted({run.state.value for run in found.record.trials if not run.retrained})
+    return f"The others are {' or '.join(states)}, and in no mean." if states else "The others were not tested."

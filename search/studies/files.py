@@ -10,8 +10,8 @@ from search.studies.study import Part, Published, Quick, Study, StudyError
 from trainables.config import Config, ConfigError
 
 #: What a file says of the study itself; `dataset` and `label` are its images.
-_KEYS = ("question", "source", "dataset", "label", "epochs", "repeats", "validation", "augment", "scheduler", "measure",
-         "remark", "quick", "arms", "published")  # fmt: skip
+_PLAIN = ("epochs", "repeats", "validation", "augment", "measure", "remark")
+_KEYS = ("question", "source", "dataset", "label", *_PLAIN, "quick", "arms", "published")
 _TEXTS = ("question", "source", "dataset", "label", "remark")
 
 
@@ -33,7 +33,8 @@ def read_study(path: Path) -> Study:
     arms = {name: _arm(path, name, arm) for name, arm in _table(path, "arms", data["arms"]).items()}
     quick = _table(path, "quick", data.get("quick", {}))
     _known(f"{path}: quick", quick, tuple(each.name for each in fields(Quick) if each.name != "samples"))
-    plain = {key: data[key] for key in _KEYS[4:11] if key in data}
+    narrowed = _table(path, "quick.network", quick.get("network", {}))
+    plain = {key: data[key] for key in _PLAIN if key in data}
     return Study(
         name=path.stem,
         question=data["question"],
@@ -41,7 +42,7 @@ def read_study(path: Path) -> Study:
         parts=(Part(dataset=data["dataset"], label=data.get("label")),),
         arms=arms,
         published=tuple(_published(path, each) for each in _tables(path, data.get("published", []))),
-        quick=Quick(**dict(quick) | {"network": _table(path, "quick.network", quick.get("network", {}))}),
+        quick=Quick(**{"limit_train": None, **quick, "network": narrowed}),
         **plain,
     )
 

@@ -24,9 +24,12 @@ class Preset:
     """What is recorded of it."""
 
 
-#: Options of a launch that a study settles itself, and those that only one that searches a space has.
+#: Options of a launch that a study settles itself, and those that only one that searches a space has: of arms every run
+#: goes to its end, as means over those that were not stopped would be too good.
 _SETTLED = ("space", "first", "sampler", "hears", "warm_start", "budget", "submit")
-_OF_A_SPACE = ("samples", "grace_period", "reduction_factor", "keep")
+_OF_A_SPACE = ("samples", "scheduler", "grace_period", "reduction_factor", "keep")
+#: Options with which a study is another one than was published.
+_CHANGING = ("epochs", "limit_train", "image_size", "validation", "augment", "samples", "scheduler")
 
 
 def presets(study: Study, given: Mapping[str, Any], *, repeats: int | None, quick: bool) -> list[Preset]:
@@ -44,7 +47,10 @@ def presets(study: Study, given: Mapping[str, Any], *, repeats: int | None, quic
         "scheduler": study.scheduler,
     }
     if quick:
-        words |= {"epochs": study.quick.epochs, "limit_train": study.quick.limit_train}
+        words["epochs"] = study.quick.epochs
+        if study.quick.limit_train is not None:
+            words["limit_train"] = study.quick.limit_train
+    changed = ["--quick"] * quick + [f"--{each.replace('_', '-')}" for each in _CHANGING if each in given]
     listed = study.listed(repeats=repeats, quick=quick)
     if listed is None:
         words |= {"space": study.space, "samples": study.quick.samples if quick else study.samples}
@@ -53,9 +59,9 @@ def presets(study: Study, given: Mapping[str, Any], *, repeats: int | None, quic
     return [
         Preset(
             part=part,
-            words=words | dict(given) | {"dataset": part.dataset, "label": part.label},
+            words={**words, "label": part.label, **given, "dataset": part.dataset},
             listed=listed,
-            facts=study.facts(known, repeats=repeats, quick=quick),
+            facts=study.facts(known, repeats=repeats, changed=changed),
         )
         for part, known in _parts(study, given)
     ]
@@ -67,11 +73,11 @@ def _parts(study: Study, given: Mapping[str, Any]) -> list[tuple[Part, Part | No
     A folder or file that is named like a known dataset is taken for it; the part's labels are then a column of it.
     """
     if "dataset" not in given:
-        return [(replace(part, label=None), part) for part in study.parts]
+        return [(_by_name(part), part) for part in study.parts]
     named, label = str(given["dataset"]), given.get("label")
     found: list[tuple[Part, Part | None]]
     if named in DATASETS:
-        found = [(replace(part, label=None), part) for part in study.parts if part.dataset == named]
+        found = [(_by_name(part), part) for part in study.parts if part.dataset == named]
     else:
         found = [
             (Part(dataset=named, label=part.label), part)
@@ -79,6 +85,11 @@ def _parts(study: Study, given: Mapping[str, Any]) -> list[tuple[Part, Part | No
             if part.dataset.removesuffix("-coarse") == Path(named).stem and label in (None, part.label)
         ]
     return found or [(Part(dataset=named, label=label), None)]
+
+
+def _by_name(part: Part) -> Part:
+    """A part as a launch takes it: a known dataset's name says which labels are meant."""
+    return replace(part, label=None) if part.dataset in DATASETS else part
 
 
 def _check(study: Study, given: Mapping[str, Any], repeats: int | None) -> None:

@@ -138,6 +138,6 @@ study(
         Published(arm="vgg16 frozen", value=0.155, measure=_VALIDATION),
     ),
     quick=Quick(network={"size": 64}),
-    remark="The report's .155 came from images that were neither enlarged nor normalised as the weights expect; here "
-    "they are. Weights are downloaded once.",
+    remark="Images are enlarged and normalised as the weights expect, which the report does not mention. Weights are "
+    "downloaded once.",
 )

@@ -93,7 +93,8 @@ study(
 
 #: Rotation by up to 90°, shear, zoom and channel shift of .2, both flips.
 _STRONG = {
-    "augment": "none", "rotation": 90.0, "shear": 0.2, "zoom": 0.2, "channel_shift": 0.2, "vertical_flip": 0.5
+    "augment": "flip-crop", "crop_padding": 0, "rotation": 90.0, "shear": 0.2, "zoom": 0.2,
+    "channel_shift": 0.2, "vertical_flip": 0.5,
 }  # fmt: skip
 
 study(

@@ -1,7 +1,7 @@
 """A study: a question that is asked of a few configurations, each trained several times, as a preset of a launch."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -57,8 +57,8 @@ class Published:
 class Quick:
     """What `--quick` makes of a study: the same question in minutes, on a part of the images."""
 
-    limit_train: int = 2000
-    """Images of a stratified subset of the training images."""
+    limit_train: int | None = 2000
+    """Images of a stratified subset of the training images; None for all."""
     epochs: int = 8
     """Epochs."""
     network: Mapping[str, Any] = field(default_factory=dict)
@@ -112,11 +112,17 @@ class Study:
         if len(self.arms) == 1:
             raise StudyError(f"study {self.name}: it compares two arms or more, and has {next(iter(self.arms))} alone")
         self._check_numbers()
+        if self.arms and self.scheduler != "none":
+            raise StudyError(f"study {self.name}: every arm is trained to its end, so scheduler must be none")
+        if self.space and self.measure != "val_accuracy":
+            raise StudyError(f"study {self.name}: the trials of a space are compared by val_accuracy alone")
         self._check_published()
 
     def _check_numbers(self) -> None:
         counts = {"epochs": self.epochs, "repeats": self.repeats, "samples": self.samples}
-        quick = {"limit_train": self.quick.limit_train, "epochs": self.quick.epochs, "samples": self.quick.samples}
+        quick = {"epochs": self.quick.epochs, "samples": self.quick.samples}
+        if self.quick.limit_train is not None:
+            quick["limit_train"] = self.quick.limit_train
         for name, value in (*counts.items(), *((f"quick.{each}", quick[each]) for each in quick)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise StudyError(f"study {self.name}: {name} must be a whole number of at least 1, got {value!r}")
@@ -127,19 +133,24 @@ class Study:
             ("augment", self.augment, PRESETS),
             ("scheduler", self.scheduler, SCHEDULERS),
         ):
-            if choice not in known:
+            if not isinstance(choice, str) or choice not in known:
                 raise StudyError(f"study {self.name}: unknown {name} {choice!r}; known: {', '.join(known)}")
 
     def _check_published(self) -> None:
         datasets = [part.dataset for part in self.parts]
+        seen: set[tuple[str, str, str | None]] = set()
         for each in self.published:
             _among(self.name, "arm", each.arm, tuple(self.arms) or PLACES)
             _among(self.name, "measure", each.measure, tuple(MEASURES))
             if each.dataset is not None:
                 _among(self.name, "dataset", each.dataset, tuple(datasets))
-            for value in (each.value, *([] if each.std is None else [each.std])):
+            key = each.arm, each.measure, each.dataset
+            if key in seen:
+                raise StudyError(f"study {self.name}: two figures were published for arm {each.arm!r}; give one")
+            seen.add(key)
+            for value, least in ((each.value, -1), *([] if each.std is None else [(each.std, 0)])):
                 try:
-                    is_share = -1 <= finite(value) <= 1
+                    is_share = least <= finite(value) <= 1
                 except ValueError:
                     is_share = False
                 if not is_share:
@@ -171,10 +182,11 @@ class Study:
             config = config.with_training(epochs=epochs)
         return replace(config, network=NetworkConfig(name, {**config.network.hyperparameters, **changes}))
 
-    def facts(self, part: Part | None, *, repeats: int, quick: bool) -> dict[str, Any]:
+    def facts(self, part: Part | None, *, repeats: int, changed: Sequence[str]) -> dict[str, Any]:
         """What `search.json` records of it: enough to answer it later.
 
-        part: the one that the search's images are; None for other images, of which nothing was published.
+        part: the one that the search's images are; None for other images, of which nothing was published. changed: the
+        options with which it is not as it was published.
         """
         known = [each for each in self.published if part and each.dataset in (None, part.dataset)]
         return {
@@ -185,7 +197,7 @@ class Study:
             "arms": list(self.arms),
             "repeats": repeats,
             "measure": self.measure,
-            "quick": quick,
+            "changed": list(changed),
             "published": [
                 {"arm": each.arm, "value": each.value, "std": each.std, "measure": each.measure} for each in known
             ],

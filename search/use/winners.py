@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from architectures.errors import HpsearchError
 from search.history import scores
 from search.history.load import Loaded
-from search.history.record import Record, Run, is_family
+from search.history.record import Run, is_family
 from search.history.store import retrain_folder
-from search.history.winners import in_order, last_retrain
+from search.history.winners import last_retrain, newest
 from search.readable import count
 from trainables.data.decode import Look
 from trainables.saved_network import Network, load_network
@@ -33,14 +33,9 @@ class Member:
         return f"{self.run.key[0]}-{self.run.key[1]}"
 
 
-def winners(record: Record) -> list[Run]:
-    """The newest tested retrain of each trial that has one, best first."""
-    return list({run.key[0]: run for run in in_order(record)}.values())
-
-
 def pick(found: Loaded, place: int) -> Run:
     """The winner of a rank, from 1; raises UseError where there is none."""
-    known = winners(found.record)
+    known = newest(found.record)
     if not known:
         raise UseError(
             f"{found.search.name} has no retrained winner yet: train one with hpsearch retrain {found.search.name}"

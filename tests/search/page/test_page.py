@@ -178,7 +178,7 @@ def test_slices_of_a_branch_show_the_trials_of_that_branch_alone(page, view):
 
 
 def test_the_confusions_are_all_test_images(page):
-    rows = figure(page, "confusion-18-1").table.rows
+    rows = figure(page, "confusion-18-2").table.rows
     assert sum(row["images"] for row in rows) == 120
 
 

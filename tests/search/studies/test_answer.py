@@ -20,7 +20,7 @@ from search.run.launch import launch, resume
 from search.run.session import Options
 from search.show.answers import print_answer
 from search.studies import StudyError
-from search.studies.answer import against_published, answer, corrected, directions, ranking
+from search.studies.answer import against_published, answer, corrected, difference, directions, ranking
 from search.studies.preset import presets
 from search.studies.study import Part, Published, Study, arm
 from trainables.predictions import read_predictions
@@ -74,6 +74,7 @@ def test_every_run_is_tested_once_as_retrains_are(finished):
     for run in found.record.trials:
         labels, probabilities, _ = read_predictions(retrain_folder(found.search.folder, run))
         assert run.test.correct == (probabilities.argmax(1) == labels).sum()
+    assert not list((found.search.folder / "checkpoints").iterdir()), "a network is kept once"
 
 
 def test_means_deviations_and_paired_differences_are_those_of_the_runs(finished):
@@ -99,8 +100,8 @@ def test_the_answer_is_shown_with_its_caveats(finished, capsys):
     shown = capsys.readouterr().out
     assert "Which rate? (a report)" in shown
     assert "Differences to slow that a report states: 1 as published (quick)." in shown
+    assert "slow: published 20.0%, " in shown and "in which 95 % of further runs are expected." in shown
     assert "Intervals are over repeats with other seeds, on the same split and test images." in shown
-    assert "quick: published 90.0%, ours" in shown
 
 
 def test_a_killed_study_is_resumed_to_the_same_answer(finished, tmp_path):
@@ -128,7 +129,7 @@ def test_an_unfinished_study_says_which_arms_have_fewer_repeats(finished, tmp_pa
     with Ledger(path):
         pass
     path.write_bytes(b"".join(lines[:6]))
-    with pytest.raises(StudyError, match=r"rates has no finished run yet; hpsearch status"):
+    with pytest.raises(StudyError, match=r"rates has no run that has ended well \(.*\); see hpsearch status"):
         answer(read_search(tmp_path, "rates"))
 
 
@@ -148,17 +149,25 @@ def test_a_search_that_asks_nothing_has_no_answer(finished, tmp_path):
         answer(read_search(tmp_path, "plain"))
 
 
-def row(arm, published=None, difference=None, half=0.01, **more):
+def row(arm, published=None, difference=None, half=0.01, pairs=5, **more):
     ends = {"difference_low": difference - half, "difference_high": difference + half} if difference is not None else {}
-    return {"arm": arm, "published": published, "difference_low": None, "difference_high": None, **ends, **more}
+    none = {"difference_low": None, "difference_high": None, "figures": []}
+    return {"arm": arm, "published": published, "difference": difference, "pairs": pairs} | none | ends | more
 
 
 def test_a_published_direction_is_met_missed_or_cannot_be_told():
     rows = [row("a", 0.6, 0.05), row("b", 0.6, -0.05), row("c", 0.6, 0.005), row("d", 0.4, -0.05)]
-    said = directions(row("first", 0.5), rows, "report 9")
-    assert said == (
-        "Differences to first that report 9 states: 2 as published (a, d); 1 against it (b); 1 cannot be told (c)."
+    assert directions(row("first", 0.5), rows, "report 9") == (
+        "Differences to first that report 9 states, by 95 % intervals for all 4 together: "
+        "2 as published (a, d); 1 against it (b); 1 cannot be told (c)."
     )
+
+
+def test_many_differences_need_wider_intervals():
+    near = row("near", 0.6, 0.011)
+    assert "1 as published (near)" in directions(row("first", 0.5), [near], "")
+    others = [row(f"arm {n}", 0.6, 0.05) for n in range(9)]
+    assert "1 cannot be told (near)" in directions(row("first", 0.5), [near, *others], "")
 
 
 def test_a_ranking_of_many_figures_is_compared_as_a_whole():
@@ -167,14 +176,27 @@ def test_a_ranking_of_many_figures_is_compared_as_a_whole():
     shuffled = [0.5, 0.1, 0.9, 0.3, 0.7, 0.2, 0.8, 0.4, 0.6, 0.05]
     expected = stats.spearmanr(published, shuffled).statistic
     assert f"ours: {expected:.2f} (95 % -" in ranking(published, shuffled)
+    assert ranking(published, [0.5] * 10) is None
 
 
-def test_a_quick_run_compares_no_levels():
-    rows = [row("a", 0.5, runs=3, published_measure="test_accuracy", test_accuracy=0.1, low=0.05, high=0.15)]
-    facts = {"measure": "test_accuracy", "source": "report 9", "quick": True}
-    assert against_published(facts, rows) == []
-    rows[0]["published_std"] = None
-    assert "not in line" in against_published(facts | {"quick": False}, rows)[0]
+def test_levels_are_compared_only_as_published_with_what_further_runs_would_give():
+    ours = [0.58, 0.60, 0.62]
+    one = row("a", 0.66, runs=3, test_accuracy=0.6, std=float(np.std(ours, ddof=1)), published_std=None)
+    facts = {"measure": "test_accuracy", "source": "report 9", "changed": ["--quick"], "published": [{}], "arms": ["a"]}
+    assert against_published(facts, [one]) == []
+    half = stats.t.ppf(0.975, 2) * 0.02 * math.sqrt(1 + 1 / 3)
+    assert against_published(facts | {"changed": []}, [one]) == [
+        f"a: published 66.0%, within the {0.6 - half:.1%} to {0.6 + half:.1%} in which 95 % of further runs are "
+        "expected."
+    ]
+    assert "outside" in against_published(facts | {"changed": []}, [one | {"published": 0.75}])[0]
+
+
+def test_differences_that_are_all_the_same_have_no_interval():
+    first = dict(enumerate(n / 360 for n in (300, 310, 290, 305, 288)))
+    found = difference(first, {repeat: value + 7 / 360 for repeat, value in first.items()})
+    assert math.isclose(found["difference"], 7 / 360)
+    assert (found["difference_low"], found["difference_high"], found["p"]) == (None, None, None)
 
 
 def test_tests_are_corrected_for_how_many_there_are():

@@ -1,9 +1,12 @@
 """A study as searches: which images, which words of a request, and what a user may change."""
 
+from dataclasses import replace
+
 import pytest
 
 from search.studies import STUDIES, StudyError
 from search.studies.preset import presets
+from search.studies.study import Part
 
 
 def of(name, given=None, repeats=None, quick=False):
@@ -38,7 +41,8 @@ def test_of_other_images_nothing_is_published():
 def test_what_a_user_gives_takes_the_place_of_what_the_study_says():
     (quick,) = of("padding", {"epochs": 2, "seed": 7}, repeats=4, quick=True)
     assert (quick.words["epochs"], quick.words["seed"], quick.words["limit_train"]) == (2, 7, 2000)
-    assert (quick.facts["repeats"], quick.facts["quick"], quick.words["samples"]) == (4, True, 8)
+    assert (quick.facts["repeats"], quick.words["samples"]) == (4, 8)
+    assert quick.facts["changed"] == ["--quick", "--epochs"]
 
 
 def test_a_study_without_arms_is_a_search_of_its_space():
@@ -48,7 +52,7 @@ def test_a_study_without_arms_is_a_search_of_its_space():
     assert of("published-search", {"samples": 5})[0].words["samples"] == 5
 
 
-@pytest.mark.parametrize("option", ["space", "samples", "sampler", "first", "keep", "submit"])
+@pytest.mark.parametrize("option", ["space", "samples", "sampler", "first", "keep", "submit", "scheduler"])
 def test_what_a_study_settles_is_not_asked_for_as_well(option):
     with pytest.raises(StudyError, match=rf"--{option} is for a search of your own, and --study padding settles it"):
         of("padding", {option: "x"})
@@ -57,3 +61,11 @@ def test_what_a_study_settles_is_not_asked_for_as_well(option):
 def test_repeats_are_for_arms():
     with pytest.raises(StudyError, match=r"--repeats is for a study that compares arms"):
         of("published-search", repeats=3)
+
+
+def test_a_study_of_files_keeps_its_column_of_labels_unless_another_is_asked_for():
+    own = replace(STUDIES["padding"], parts=(Part(dataset="/faces", label="age"),))
+    (found,) = presets(own, {}, repeats=None, quick=False)
+    assert (found.words["dataset"], found.words["label"]) == ("/faces", "age")
+    (other,) = presets(own, {"label": "sex"}, repeats=None, quick=False)
+    assert other.words["label"] == "sex"

@@ -70,6 +70,11 @@ def test_quick_changes_images_epochs_and_the_hyperparameters_that_a_network_has(
         ({"validation": 1.5}, "validation must lie inside (0, 1), got 1.5"),
         ({"measure": "speed"}, "unknown measure 'speed'; known: test_accuracy, val_accuracy, gap"),
         ({"scheduler": "sha"}, "unknown scheduler 'sha'"),
+        ({"scheduler": "asha"}, "every arm is trained to its end, so scheduler must be none"),
+        ({"measure": ["gap"]}, "unknown measure ['gap']"),
+        ({"arms": {}, "space": "cnn_all"}, "compared by val_accuracy alone"),
+        ({"published": (Published(arm="one", value=0.5),) * 2}, "two figures were published for arm 'one'; give one"),
+        ({"published": (Published(arm="one", value=0.5, std=-0.1),)}, "is a fraction of one"),
         (
             {"published": (Published(arm="three", value=0.5),)},
             "published for arm 'three', which it has not",
