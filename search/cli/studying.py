@@ -38,10 +38,10 @@ def launch_study(
     from search.run.launch import launch as begin
     from search.schedulers.scheduler import scheduler_of
     from search.studies import find_study
-    from search.studies.preset import presets
+    from search.studies.preset import Preset, presets
 
     found = presets(find_study(name), given, repeats=repeats, quick=quick)
-    searches = []
+    searches: list[tuple[str | None, Request, Preset]] = []
     for number, preset in enumerate(found, 1):
         part = re.sub(r"[^A-Za-z0-9]+", "-", preset.facts["part"] or "").strip("-") or str(number)
         named = search if search is None or len(found) == 1 else f"{search}-{part}"
