@@ -11,14 +11,8 @@ class HpsearchError(ValueError):
     """The command's exit code: 2 for a wrong request, 1 for what failed while running."""
 
 
-_MOST = 500
-
-
 def one_line(error: BaseException, *, named: bool = False) -> str:
-    """An error's message on one line of at most 500 letters, never empty. named: with the error's type in front."""
+    """An error's message on one line, never empty. named: with the error's type in front."""
     text = " ".join(str(error).split())
-    if len(text) > _MOST:  # some libraries put whole logs into their errors
-        kept = text[: _MOST - 2]
-        text = (kept.rpartition(" ")[0] or kept) + " …"
     kind = type(error).__name__
     return f"{kind}: {text}" if named else text or kind

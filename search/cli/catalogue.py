@@ -14,9 +14,10 @@ from search.cli.types import Count, OptionError
 @click.argument("name", required=False, shell_complete=options.from_names(options.spaces_and_studies))
 @options.as_json
 def spaces(name: str | None, as_json: bool) -> None:
-    """The spaces and studies, or the parameters and ranges of a space, or the arms of a study.
+    """The spaces and studies, or what one of them holds.
 
-    A parameter that several networks share is one row; --json has each by the name that it is drawn under.
+    Of a space the parameters and their ranges, of a study its arms. A parameter that several networks share is one
+    row; --json has each by the name that it is drawn under.
 
     \b
     hpsearch spaces

@@ -15,6 +15,8 @@ from architectures.errors import one_line
 from search.machines import debugging, ray_needs, ray_private, tokens
 from search.machines.machine import Machine, StartError
 
+_MOST = 500  # letters of a reason that people read
+
 
 def start(here: Machine) -> str:
     """Start a local Ray, or use the cluster that this process is connected to. Returns the dashboard's address.
@@ -56,6 +58,8 @@ def _start_local(here: Machine) -> Any:
         reason = ray_needs.in_the_way() or one_line(error)
         if "timed out during startup" in reason:
             reason = "its processes took more than the 30 s that it gives them; is the machine busy?"
+        if len(reason) > _MOST:  # Ray puts whole logs into its errors
+            reason = f"{reason[:_MOST]} …"
         raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
     finally:
         os.umask(umask)

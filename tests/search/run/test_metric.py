@@ -21,7 +21,7 @@ from search.run.session import Options
 from search.show import ranking, winners
 from search.show.overview import summary
 from search.show.status import print_status, status
-from tests.contracts.test_sinks import read_optuna, read_tensorboard
+from tests.contracts.sink_readers import read_optuna, read_tensorboard
 
 INLINE = Options(engine="inline")
 SIDE = 8
