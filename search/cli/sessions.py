@@ -171,9 +171,6 @@ def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
     from search.history import store
     from search.history.load import read_search
     from search.show import ranking
-    from search.show.answers import print_answer
-    from search.studies import StudyError
-    from search.studies.answer import answer
 
     name, dataset = outcome.search.name, outcome.search.request.dataset
     moved = f" --dataset {shlex.quote(dataset)}" if dataset != store.find(results, name).request.dataset else ""
@@ -181,8 +178,12 @@ def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
         if outcome.detail and not quiet:
             click.echo(f"{name} is finished: {outcome.detail}", err=True)
         loaded = read_search(results, name)
-        is_study = bool(loaded.search.facts.get("study", {}).get("arms"))
+        is_study = bool(loaded.search.arms)
         if is_study:
+            from search.show.answers import print_answer  # imported late, as it brings SciPy
+            from search.studies import StudyError
+            from search.studies.answer import answer
+
             try:
                 print_answer(answer(loaded))
             except StudyError as error:  # every run diverged or failed

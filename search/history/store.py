@@ -51,6 +51,11 @@ class Search:
         return self.folder / "ledger.jsonl"
 
     @property
+    def arms(self) -> tuple[str, ...]:
+        """What it compares if it is a study of arms: their names; empty of every other search."""
+        return tuple(self.facts.get("study", {}).get("arms", ()))
+
+    @property
     def guess(self) -> Guess | None:
         """What guessing gives on the validation images; None where an older version did not record it."""
         found = self.facts["data"].get("guessing")

@@ -4,7 +4,6 @@ Ray itself waits two minutes for a cluster that is not there and twenty seconds 
 and writes of it in C++. So the head is first asked over plain gRPC, which is refused within milliseconds.
 """
 
-import logging
 import os
 import re
 import socket
@@ -49,7 +48,7 @@ def connect(address: str, runtime_env: Mapping[str, Any] | None = None) -> None:
             address=found,
             runtime_env=dict(runtime_env or {}),
             log_to_driver=debugging.is_on(),
-            logging_level=logging.INFO if debugging.is_on() else logging.ERROR,
+            logging_level=debugging.ray_level(),
             job_config=ray_private.job_without_folders(),
         )
     except Exception as error:

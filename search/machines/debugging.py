@@ -13,6 +13,11 @@ def is_on() -> bool:
     return _LOGGER.isEnabledFor(logging.DEBUG)
 
 
+def ray_level() -> int:
+    """What Ray logs in this process."""
+    return logging.INFO if is_on() else logging.ERROR
+
+
 @contextmanager
 def tracebacks() -> Iterator[None]:
     """Within this somebody debugs: what our modules log is on standard error, and the traceback of what is raised."""

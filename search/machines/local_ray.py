@@ -1,6 +1,5 @@
 """The Ray that a session uses: a local one, on loopback alone and behind a token, or the cluster it is connected to."""
 
-import logging
 import os
 import signal
 import sys
@@ -25,16 +24,13 @@ def start(here: Machine) -> str:
     """
     if not debugging.is_on():
         ray_private.print_nothing()
-    # Where this process is connected to a cluster already, `init` only returns the connection.
-    context = _start_local(here) if here.address is None else ray.init(ignore_reinit_error=True, logging_level=_level())
+    if here.address is None:
+        context = _start_local(here)
+    else:  # this process is connected already, so Ray only returns the connection
+        context = ray.init(ignore_reinit_error=True, logging_level=debugging.ray_level())
     # SIGTERM, which a container or a batch system sends first, acts as Ctrl-C; Ray's own handler would abort.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     return f"http://{context.dashboard_url}"
-
-
-def _level() -> int:
-    """What Ray logs here."""
-    return logging.INFO if debugging.is_on() else logging.ERROR
 
 
 def _start_local(here: Machine) -> Any:
@@ -51,7 +47,7 @@ def _start_local(here: Machine) -> Any:
                 include_dashboard=True,
                 dashboard_host="127.0.0.1",
                 log_to_driver=debugging.is_on(),
-                logging_level=_level(),
+                logging_level=debugging.ray_level(),
                 job_config=ray_private.job_without_folders(),
             )
     except Exception as error:  # Ray raises bare ones

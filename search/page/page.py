@@ -59,11 +59,11 @@ def page_of(views: list[View]) -> Page:
         return Page(" · ".join(view.name for view in views), "", (sides(views),))
     view = views[0]
     sections: tuple[Callable[[View], Section], ...] = _SECTIONS
-    if study := view.found.search.facts.get("study"):
+    if "study" in view.found.search.facts:
         from search.page.asked import asked  # imported late, as it brings SciPy
 
         # Arms are compared over their repeats; the best of their runs has won nothing.
-        sections = (asked, *(_SECTIONS[1:] if study["arms"] else _SECTIONS))
+        sections = (asked, *(_SECTIONS[1:] if view.is_of_arms else _SECTIONS))
     return Page(view.name, view.found.state, tuple(section(view) for section in sections))
 
 

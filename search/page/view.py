@@ -75,7 +75,7 @@ class View:
     @property
     def is_of_arms(self) -> bool:
         """Whether it is a study that compares arms, whose trials are tested and none of which has won."""
-        return bool(self.found.search.facts.get("study", {}).get("arms"))
+        return bool(self.found.search.arms)
 
     @cached_property
     def retrains(self) -> dict[tuple[int, int], dict[str, Any]]:

@@ -105,7 +105,7 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
     request, options = search.request, options.settled(search.facts)
     listed = search.folder / LIST
     space = find_space(str(listed) if listed.exists() else request.space)
-    space = replace(space, arms=tuple(search.facts.get("study", {}).get("arms", ())))
+    space = replace(space, arms=search.arms)
     record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
     before = record.samples or request.samples
     names = {request.space, *(run.config["network"]["name"] for run in record.trials)}

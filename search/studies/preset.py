@@ -14,8 +14,6 @@ from trainables.data.known import DATASETS
 class Preset:
     """A study on one part: a search."""
 
-    part: Part
-    """Its images."""
     words: Mapping[str, Any]
     """The fields of its request that the study sets."""
     listed: Space | None
@@ -58,7 +56,6 @@ def presets(study: Study, given: Mapping[str, Any], *, repeats: int | None, quic
         words |= {"space": study.name, "samples": len(listed.configs)}
     return [
         Preset(
-            part=part,
             words={**words, "label": part.label, **given, "dataset": part.dataset},
             listed=listed,
             facts=study.facts(known, repeats=repeats, changed=changed),

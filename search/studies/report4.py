@@ -22,8 +22,8 @@ _TRAINING = {"batch_size": 128, "patience": 8}
 _DEEP: dict[str, Any] = {"conv_widths": [32, 64, 128], "padding": "same", "pool": "mixed"}
 
 
-def _arm(**hyperparameters: Any) -> Config:
-    return arm("baseline", training=_TRAINING, **{**_DEEP, **hyperparameters})
+def _arm(optimizer: str = "adam", lr: float = 1e-3, training: dict[str, Any] | None = None, **changes: Any) -> Config:
+    return arm("baseline", optimizer, lr, training=_TRAINING | (training or {}), **{**_DEEP, **changes})
 
 
 def _published(arm: str, value: float, std: float | None = None) -> Published:
@@ -103,9 +103,9 @@ study(
     **_WORDS,
     arms={
         "none": _arm(norm=True),
-        "anew": arm("baseline", training=_TRAINING | {"augment": "flip-crop"}, **_DEEP, norm=True),
-        "strong anew": arm("baseline", training=_TRAINING | _STRONG, **_DEEP, norm=True),
-        "strong as 2 copies": arm("baseline", training=_TRAINING | _STRONG | {"offline": 2}, **_DEEP, norm=True),
+        "anew": _arm(training={"augment": "flip-crop"}, norm=True),
+        "strong anew": _arm(training=_STRONG, norm=True),
+        "strong as 2 copies": _arm(training=_STRONG | {"offline": 2}, norm=True),
     },
     remark=f"{_REMARK} It ran out of memory with 600,000 images, and has no figure.",
 )
@@ -140,9 +140,7 @@ study(
     "Which activation with which optimizer?",
     **_WORDS,
     arms={
-        f"{activation}+{optimizer}": arm(
-            "baseline", optimizer, _RATES[optimizer], training=_TRAINING, **_DEEP, activation=activation
-        )
+        f"{activation}+{optimizer}": _arm(optimizer, _RATES[optimizer], activation=activation)
         for activation, values in _GRID.items()
         for optimizer in values
     },
