@@ -16,7 +16,7 @@ demo: .venv/ready
 	$(BIN)/hpsearch retrain $(DEMO) --top 3 --epochs 10
 
 test: lint
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # The same choices again: make chaos SEED=N.
 chaos: .venv/ready
