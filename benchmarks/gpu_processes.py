@@ -1,18 +1,15 @@
 """Several processes of `gpu.py` on one device: their speed together, and what one that fails does to the others."""
 
-import os
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from gpu_step import Case, Setup, make_training, measured
 
+from search.machines.mps import service
 from trainables.training import Training
 
 
@@ -84,23 +81,13 @@ def beside_a_failure(rank: int, case: Case, setup: Setup, seconds: float, barrie
 
 @contextmanager
 def mps(setup: Setup) -> Iterator[bool]:
-    """NVIDIA's MPS for processes that start within this: their kernels share the GPU instead of taking turns.
-
-    False where there is no GPU, or no MPS.
-    """
-    if setup.device != "cuda" or not shutil.which("nvidia-cuda-mps-control"):
+    """NVIDIA's MPS for processes that start within this, as a search starts it; False where there is none."""
+    if setup.device != "cuda":
         yield False
         return
-    with TemporaryDirectory() as folder:
-        names = ("CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY")
-        os.environ.update(dict.fromkeys(names, folder))
-        subprocess.run(["nvidia-cuda-mps-control", "-d"], check=True)
-        try:
-            yield True
-        finally:
-            subprocess.run(["nvidia-cuda-mps-control"], input="quit\n", text=True, check=True)
-            for name in names:
-                del os.environ[name]
+    with service() as trouble:
+        print(trouble or "MPS runs", file=sys.stderr)
+        yield trouble is None
 
 
 def warm_training(case: Case, setup: Setup) -> Training:

@@ -107,27 +107,28 @@ def print_processes(cases: Sequence[Case], setup: Setup, counts: Sequence[int], 
     print(f"### Processes on one {'GPU' if setup.device == 'cuda' else 'CPU'}", end="\n\n")
     print(
         f"Images/s of all together, as a search trains, {cases[0].optimizer}, {seconds:g} s from a common start; each "
-        "has an equal share of threads and of the GPU's memory. In brackets: against the first column. Enough: the "
-        "fewest that give 95 % of the most. MPS is NVIDIA's Multi-Process Service.\n"
+        "has an equal share of threads and of the GPU's memory. They share the GPU by NVIDIA's Multi-Process Service "
+        'where there is one, and take turns in the column "by turns". In brackets: against the first column. Enough: '
+        "the fewest that give 95 % of the most.\n"
     )
     if setup.device == "cuda":
         torch.cuda.empty_cache()  # what this process holds, the others cannot have
-    columns = {processes_of(count): all_together(cases, setup, count, seconds) for count in counts}
+    with mps(setup) as running:
+        found = {count: all_together(cases, setup, count, seconds) for count in counts}
+    turns = all_together(cases, setup, max(counts), seconds) if running else [NO_GPU] * len(cases)
     rows: list[dict[str, Any]] = []
     for number, case in enumerate(cases):
-        found = [column[number] for column in columns.values()]
+        speeds = {count: column[number] for count, column in found.items()}
         row: dict[str, Any] = {"network": case.family, "batch": case.batch}
-        for name, speed in zip(columns, found, strict=True):
-            ratio = "" if name == next(iter(columns)) else f" ({faster([speed], found[0])})"  # type: ignore[list-item]
-            row[name] = speed if isinstance(speed, str) else f"{speed:,.0f}{ratio}"
-        numbers = {count: speed for count, speed in zip(counts, found, strict=True) if not isinstance(speed, str)}
-        row["enough"] = next((n for n, speed in numbers.items() if speed >= 0.95 * max(numbers.values())), found[-1])
+        for count, speed in speeds.items():
+            ratio = "" if count == counts[0] else f" ({faster([speed], speeds[counts[0]])})"  # type: ignore[list-item]
+            row[processes_of(count)] = speed if isinstance(speed, str) else f"{speed:,.0f}{ratio}"
+        numbers = {count: speed for count, speed in speeds.items() if not isinstance(speed, str)}
+        enough = (n for n, speed in numbers.items() if speed >= 0.95 * max(numbers.values()))
+        row["enough"] = next(enough, speeds[counts[-1]])
+        alone = turns[number]
+        row[f"{processes_of(max(counts))}, by turns"] = alone if isinstance(alone, str) else f"{alone:,.0f}"
         rows.append(row)
-    most = max(counts)
-    with mps(setup) as running:
-        under = all_together(cases, setup, most, seconds) if running else [NO_GPU] * len(cases)
-    for row, speed in zip(rows, under, strict=True):
-        row[f"{processes_of(most)}, MPS"] = speed if isinstance(speed, str) else f"{speed:,.0f}"
         progress(row)
     print(table(rows), end="\n\n")
 

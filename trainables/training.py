@@ -31,6 +31,7 @@ from trainables.averaging import Average
 from trainables.batches import batches_of, blocks_of, mark_at, starts_of
 from trainables.config import Config
 from trainables.cuda_graph import Captured, CaptureMemoryError
+from trainables.half_weights import HalfWeights
 from trainables.metrics import balanced_accuracy
 from trainables.offline import augment_offline
 from trainables.resident import Resident
@@ -131,6 +132,7 @@ class Training:
             captured = captured and config.training.batch_size <= CAPTURED_BATCH and micro_batch is None
         self._capturing = captured and config.training.batch_size <= len(train)
         self._captured: Captured | None = None
+        self._halves = HalfWeights(self.model) if self._capturing and precision == "bfloat16" else None
 
     @property
     def epoch(self) -> int:
@@ -293,11 +295,14 @@ class Training:
         for part, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
             loss, logits = self._forward(part, of)
             loss.backward(torch.full_like(loss, len(of) / len(labels)))  # its share of the batch's mean
-            self._totals += torch.stack((loss.detach() * len(of), _recognised(logits, of)))
+            if self._halves is not None:
+                self._halves.give_gradients()
+            self._totals[0].add_(loss.detach(), alpha=len(of))
+            self._totals[1].add_(_recognised(logits, of))
 
     def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         with _autocast(self.device, self.precision):
-            logits = self.model(inputs)
+            logits = (self._halves or self.model)(inputs)
         logits, smoothing = logits.float(), self.config.training.label_smoothing
         if self._class_weights is None:
             return cross_entropy(logits, labels, label_smoothing=smoothing), logits

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from search.machines import debugging, local_ray, ray_logs, ray_private, ray_processes, scratch, tokens
+from search.machines import debugging, local_ray, mps, ray_logs, ray_private, ray_processes, scratch, tokens
 
 # isort: split
 import ray
@@ -43,15 +43,18 @@ def train(driver: Driver, work: Work, watcher: Watcher) -> None:
     here, began = work.here, time.time()
     workers = f"{here.slots} worker{'s' * (here.slots > 1)}"
     watcher.say(f"starting Ray and {workers} …" if here.address is None else f"starting {workers} on {here.address} …")
-    address = local_ray.start(here)
-    took = duration(time.time() - began)
-    watcher.say(f"Ray's dashboard: {address}; started in {took}")
-    if command := tokens.printed_by():
-        watcher.say(f"its token, to paste there: {command}")
-    try:
-        run_workers(driver, work, watcher)
-    finally:
-        local_ray.stop()
+    with mps.sharing(here) as shared:  # before Ray starts, whose workers have its environment
+        address = local_ray.start(here)
+        took = duration(time.time() - began)
+        watcher.say(f"Ray's dashboard: {address}; started in {took}")
+        if command := tokens.printed_by():
+            watcher.say(f"its token, to paste there: {command}")
+        if shared is not None:
+            watcher.say(shared)
+        try:
+            run_workers(driver, work, watcher)
+        finally:
+            local_ray.stop()
 
 
 def run_workers(

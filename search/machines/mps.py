@@ -1,0 +1,149 @@
+"""NVIDIA's Multi-Process Service, with which workers use a GPU at the same time instead of by turns.
+
+Eight trainings of small networks on an H100 do 1.1 times the steps of one without it, and 2.8 to 3.9 times with it
+(`benchmarks/README.md`). `HPSEARCH_MPS=0` leaves it out.
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from subprocess import DEVNULL, Popen, TimeoutExpired
+
+from search.machines import scratch
+from search.machines.machine import Machine, slots_per_gpu
+
+CONTROL = "nvidia-cuda-mps-control"
+_PIPES, _LOGS = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
+_DEFAULT_PIPES = Path("/tmp/nvidia-mps")
+_SECONDS = 20  # for the service to start, to serve its first process, or to end
+_PR_SET_PDEATHSIG = 1  # prctl's number (linux/prctl.h)
+
+# What a worker does first: driver, context, memory. Without torch, whose import takes seconds.
+_FIRST_USE = """
+import ctypes, sys
+cuda, context, memory = ctypes.CDLL("libcuda.so.1"), ctypes.c_void_p(), ctypes.c_void_p()
+steps = [
+    lambda: cuda.cuInit(0),
+    lambda: cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0),
+    lambda: cuda.cuCtxSetCurrent(context),
+    lambda: cuda.cuMemAlloc_v2(ctypes.byref(memory), ctypes.c_size_t(1 << 20)),
+]
+sys.exit(next((f"CUDA error {code}" for step in steps if (code := step())), 0))
+"""
+
+
+@contextmanager
+def sharing(here: Machine) -> Iterator[str | None]:
+    """Within this, workers that start use the GPUs of this machine at the same time; yields a line that says so.
+
+    The line says why, where they take turns instead. None where no GPU is shared, or the service is switched off; a
+    cluster's machines have to start their own.
+    """
+    if here.address is not None or slots_per_gpu(here) < 2 or os.environ.get("HPSEARCH_MPS") == "0":
+        yield None
+        return
+    with service() as trouble:
+        yield f"workers take turns on the GPU: {trouble}" if trouble else "workers share the GPU (NVIDIA's MPS)"
+
+
+@contextmanager
+def service() -> Iterator[str | None]:
+    """The service, for processes that start within this, unless somebody has started one; yields why there is none."""
+    control = shutil.which(CONTROL)
+    if os.environ.get(_PIPES) or (_DEFAULT_PIPES / "control").exists():
+        yield None
+    elif control is None:
+        yield f"{CONTROL}, with which they would share it, is not installed"
+    else:
+        with scratch.folder() as folder, _running(control, folder) as trouble:
+            yield trouble and f"{CONTROL} does not work here ({trouble})"
+
+
+def is_installed() -> bool:
+    """Whether this machine has the service."""
+    return shutil.which(CONTROL) is not None
+
+
+@contextmanager
+def _running(control: str, folder: Path) -> Iterator[str | None]:
+    """The service, until the block ends or this process dies; yields None, or why it does not work."""
+    before = {name: os.environ.get(name) for name in (_PIPES, _LOGS)}
+    os.environ.update(dict.fromkeys(before, str(folder)))
+    service, reason = None, None
+    try:
+        try:
+            prctl = ctypes.CDLL(None).prctl
+            service = Popen(
+                [control, "-f"],
+                stdin=DEVNULL,
+                stdout=DEVNULL,
+                stderr=DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the search, which ends it when all workers have ended
+                preexec_fn=lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
+            )
+            reason = _trouble(control, service)
+        except (OSError, AttributeError) as error:
+            reason = str(error)
+        if reason is not None:
+            _restore(before)  # before any worker starts
+        yield reason
+    finally:
+        _restore(before)
+        if service is not None:
+            _end(control, service, folder)
+
+
+def _trouble(control: str, service: Popen[bytes]) -> str | None:
+    """Wait until the service serves a process; what is wrong, if anything is."""
+    limit = time.monotonic() + _SECONDS
+    while _ask(control, "get_server_list") != 0:
+        if service.poll() is not None:
+            return f"it ended with {service.returncode}"
+        if time.monotonic() > limit:
+            return f"no answer within {_SECONDS} s"
+        time.sleep(0.05)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _FIRST_USE], capture_output=True, text=True, timeout=_SECONDS
+        )
+    except TimeoutExpired:
+        return f"a process waited for it for {_SECONDS} s"
+    lines = done.stderr.strip().splitlines()
+    return None if done.returncode == 0 else (lines[-1] if lines else f"a process ended with {done.returncode}")
+
+
+def _ask(control: str, command: str, pipes: Path | None = None) -> int:
+    """Give the service a command; its exit code, or 1 without an answer."""
+    environment = os.environ if pipes is None else os.environ | {_PIPES: str(pipes)}
+    with suppress(OSError, TimeoutExpired):
+        return subprocess.run(
+            [control], input=f"{command}\n", text=True, stdout=DEVNULL, stderr=DEVNULL, timeout=5, env=environment
+        ).returncode
+    return 1
+
+
+def _end(control: str, service: Popen[bytes], pipes: Path) -> None:
+    if service.poll() is None:
+        _ask(control, "quit", pipes)
+    for how in (service.terminate, service.kill):
+        try:
+            service.wait(_SECONDS)
+            return
+        except TimeoutExpired:
+            how()
+    service.wait()
+
+
+def _restore(before: dict[str, str | None]) -> None:
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
