@@ -23,7 +23,7 @@ from trainables.precision import default_precision
 
 FULL = {
     "families": [*PUBLISHED, "resnet9"],
-    "optimizers": list(OPTIMIZERS),
+    "optimizers": ["adam", "rmsprop", "adagrad", "sgd"],
     "batches": [8, 128, 1024],
     "steps": 50,
     "processes": [1, 4, 8, 16],
@@ -45,7 +45,13 @@ def parse() -> argparse.Namespace:
     on_gpu = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--families", nargs="+", choices=FAMILIES, metavar="NAME", help="networks, as published")
-    parser.add_argument("--optimizers", nargs="+", choices=OPTIMIZERS, metavar="NAME", help="by default all")
+    parser.add_argument(
+        "--optimizers",
+        nargs="+",
+        choices=OPTIMIZERS,
+        metavar="NAME",
+        help="by default the four of the published search",
+    )
     parser.add_argument("--batches", nargs="+", type=int, metavar="N", help="images a batch")
     parser.add_argument("--steps", type=int, help="steps an epoch")
     parser.add_argument("--epochs", type=int, default=3, help="epochs that are timed, after one that warms up")

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from architectures.cost import Cost
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
+from trainables.optimizers import OPTIMIZERS
 from trainables.resident import Resident
 from trainables.training import Training
 
@@ -24,7 +25,7 @@ AUGMENT = "published"
 # SGD with momentum, as it is searched; the others with torch's defaults.
 ARGUMENTS = {"sgd": {"momentum": 0.9}}
 # Values that an optimizer keeps for each parameter, with those arguments.
-STATES = {"adam": 2, "rmsprop": 1, "adagrad": 1, "sgd": 1}
+STATES = {name: 1 if name == "rmsprop" else optimizer.state_tensors for name, optimizer in OPTIMIZERS.items()}
 
 NO_GPU = "unmeasured"
 NO_MEMORY = "out of memory"

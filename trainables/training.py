@@ -43,8 +43,8 @@ from trainables.transforms.apply import check_fits, transforms
 # Large enough to keep a device busy, small enough for the widest family's maps (under 1 GB in float32).
 EVALUATION_BATCH = 512
 # Images a batch, at most, whose step is captured on a GPU: more take longer to compute than to launch, and a capture
-# holds the memory of their maps. A guess: no GPU has measured it yet (benchmarks/gpu.py).
-CAPTURED_BATCH = 128
+# holds the memory of their maps (benchmarks/README.md).
+CAPTURED_BATCH = 512
 
 
 @dataclass(frozen=True)

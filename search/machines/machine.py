@@ -18,8 +18,8 @@ from trainables.precision import default_precision
 if TYPE_CHECKING:
     from search.machines.nodes import Node
 
-SLOTS_PER_GPU = 16  # at most; to become the fewest that give 95 % of the most images/s (benchmarks/gpu.py)
-_SLOT_BYTES = 2e9  # of GPU memory, at least: a context, the images and a network in training
+SLOTS_PER_GPU = 8  # at most: the fewest that give 95 % of the most images/s on an H100 (benchmarks/README.md)
+_SLOT_BYTES = 2e9  # of GPU memory, at least: a context, the images and a network in training took 1.5e9
 
 
 class MachineError(HpsearchError):

@@ -17,7 +17,6 @@ from pathlib import Path
 from subprocess import DEVNULL, Popen, TimeoutExpired
 
 from search.machines import scratch
-from search.machines.machine import Machine, slots_per_gpu
 
 CONTROL = "nvidia-cuda-mps-control"
 _PIPES, _LOGS = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
@@ -40,13 +39,12 @@ sys.exit(next((f"CUDA error {code}" for step in steps if (code := step())), 0))
 
 
 @contextmanager
-def sharing(here: Machine) -> Iterator[str | None]:
-    """Within this, workers that start use the GPUs of this machine at the same time; yields a line that says so.
+def sharing(workers: int) -> Iterator[str | None]:
+    """Within this, so many workers that start for each GPU of this machine use it together; yields a line that says so.
 
-    The line says why, where they take turns instead. None where no GPU is shared, or the service is switched off; a
-    cluster's machines have to start their own.
+    The line says why, where they take turns instead. None where no GPU is shared, or the service is switched off.
     """
-    if here.address is not None or slots_per_gpu(here) < 2 or os.environ.get("HPSEARCH_MPS") == "0":
+    if workers < 2 or os.environ.get("HPSEARCH_MPS") == "0":
         yield None
         return
     with service() as trouble:

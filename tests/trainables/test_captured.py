@@ -39,6 +39,20 @@ def test_captured_steps_are_the_same_steps_also_after_a_checkpoint(
     assert same_weights(captured, eager) and same_weights(continued, eager)
 
 
+@pytest.mark.parametrize("family", [*PUBLISHED, "resnet9"])
+def test_weights_that_are_converted_together_train_as_under_autocast_to_the_bit(
+    digits: Images, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda_graph, "capture", warmed_up)
+    config = Config.from_json(everything("adam").to_json() | {"network": {"name": family, "width": 0.25}})
+    images = Resident.of(digits.take(np.arange(90)), "cpu")  # 32, 32 and 26
+    plain, together = (
+        Training(config, images, images, seed=0, precision="bfloat16", captured=captured) for captured in (False, True)
+    )
+    assert untimed(together.run_segment()) == untimed(plain.run_segment())
+    assert same_weights(together, plain)
+
+
 def test_a_step_that_is_too_large_to_capture_runs_uncaptured(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     def too_large(work: Callable[[], None]) -> Callable[[], None]:
         work()

@@ -30,7 +30,7 @@ from trainables.worker.task import Task
 from trainables.worker.watchdog import Watchdog
 
 CHECKPOINT_SHARE = 0.02  # of training time, at most, goes into checkpoints
-_CONTEXT_BYTES = 600e6  # of GPU memory, that a process takes before its first tensor
+_CONTEXT_BYTES = 900e6  # of GPU memory, that a process takes for its context and cuDNN (benchmarks/README.md)
 _IMAGES_SHARE = 0.25  # of a slot's GPU memory, at most, for the training images, and again for the others
 _DISK_BYTES_PER_SECOND = 100e6  # a cautious first guess; the first checkpoint measures it
 _PARTS = ("model", "optimizer")  # of a checkpoint, each a dictionary

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from architectures.errors import one_line
-from search.machines import host
+from search.machines import host, mps
 from search.machines.row import Row, count, size_of
 from trainables import limits
 
@@ -69,7 +69,15 @@ def gpus() -> list[Row]:
         row = Row(
             "GPUs", f"{num_gpus} of {len(driver)}: {found}", "warning", "CUDA_VISIBLE_DEVICES may hide the others"
         )
-    return [row, Row("precision", f"{default_precision('cuda')} by default")]
+    return [row, _sharing(), Row("precision", f"{default_precision('cuda')} by default")]
+
+
+def _sharing() -> Row:
+    """Whether workers can use a GPU at the same time."""
+    if mps.is_installed():
+        return Row("GPU sharing", f"{mps.CONTROL} is there: workers use a GPU at the same time")
+    advice = "workers take turns on a GPU, which is several times slower for small networks; it comes with the driver"
+    return Row("GPU sharing", f"no {mps.CONTROL}", "warning", advice)
 
 
 def _precision_of_cores() -> Row:

@@ -43,7 +43,8 @@ def train(driver: Driver, work: Work, watcher: Watcher) -> None:
     here, began = work.here, time.time()
     workers = f"{here.slots} worker{'s' * (here.slots > 1)}"
     watcher.say(f"starting Ray and {workers} …" if here.address is None else f"starting {workers} on {here.address} …")
-    with mps.sharing(here) as shared:  # before Ray starts, whose workers have its environment
+    # Before Ray starts, whose workers have its environment. A cluster's machines start their own.
+    with mps.sharing(slots_per_gpu(here) if here.address is None else 0) as shared:
         address = local_ray.start(here)
         took = duration(time.time() - began)
         watcher.say(f"Ray's dashboard: {address}; started in {took}")

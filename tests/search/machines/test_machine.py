@@ -36,11 +36,11 @@ def gpus(monkeypatch):
     ("count", "memory", "cores", "slots"),
     [
         (0, 0, 6, 6),
-        (1, 80, 64, 16),  # as many as share a GPU
+        (1, 80, 64, 8),  # as many as share a GPU
         (1, 80, 6, 6),  # as there are cores
         (1, 8, 16, 4),  # as its memory has room for
         (1, 1, 16, 1),  # one, whatever there is
-        (4, 80, 128, 64),
+        (4, 80, 128, 32),
         (4, 80, 2, 4),
     ],
 )
