@@ -17,6 +17,7 @@ from architectures.errors import HpsearchError, one_line
 
 _HEADS = ("classifier.", "fc.")  # what torchvision calls the layers that a network for other classes does without
 _COUNTER = "num_batches_tracked"  # of no use to anything, and absent from older files
+_OWN = ("weight", "bias", "running_mean", "running_var")  # of a layer, in torch's order
 _SECONDS = 20.0  # for a server to answer
 
 
@@ -56,15 +57,30 @@ def _read(weights: Weights) -> tuple[Tensor, ...]:
     }
     place = _of_torchvision(weights.model) if weights.source == "imagenet" else Path(weights.source)
     state = _from_file(place)
+    if not known.keys() & state.keys():
+        state = dict(zip(known, _in_order(state), strict=False))  # of a network that a retrain kept
     for name, value in known.items():
         found = state.get(name)
         if not isinstance(found, Tensor) or found.shape != value.shape:
             held = "×".join(map(str, found.shape)) if isinstance(found, Tensor) else "nothing of that name"
             raise WeightsError(
                 f"the weights {place} do not fit {weights.model}: '{name}' must be "
-                f"{'×'.join(map(str, value.shape))}, and the file has {held}; give torchvision's own file"
+                f"{'×'.join(map(str, value.shape))}, and the file has {held}; give torchvision's own file, or the "
+                f"model.safetensors of a {weights.model} that a retrain kept"
             )
     return tuple(state[name].float().clone() for name in known)
+
+
+def _in_order(state: Mapping[str, Any]) -> Iterator[Any]:
+    """The tensors of a network of ours in the order of its layers, which a file does not keep."""
+
+    def place(name: str) -> tuple[tuple[bool, int, str], ...]:
+        *path, own = name.split(".")
+        parts = [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in path]
+        return (*parts, (True, _OWN.index(own) if own in _OWN else len(_OWN), own))
+
+    names = [name for name in state if isinstance(name, str) and not name.endswith(_COUNTER)]
+    return (state[name] for name in sorted(names, key=place))
 
 
 def _of_torchvision(model: str) -> Path:

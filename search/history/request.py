@@ -139,9 +139,27 @@ def check_facts(facts: dict[str, Any]) -> None:
         raise ValueError(f"precision is {facts['precision']!r}")
     if not all(isinstance(digest, str) for digest in facts.get("code", {}).values()):
         raise ValueError(f"the code's digests are {facts['code']!r}")
+    if "study" in facts:
+        _check_study(facts["study"])
     for key in ("epochs", "seconds") if facts.get("forecast") else ():
         for end in ("low", "middle", "high"):
             finite(facts["forecast"][key][end])
+
+
+def _check_study(study: dict[str, Any]) -> None:
+    """As `check_facts`, for what is recorded of a study."""
+    texts = [study[key] for key in ("name", "question", "measure")]
+    texts += [*study["arms"], *study["changed"], *(study[key] or "" for key in ("source", "part", "remark"))]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"the study's words are {texts}")
+    if not isinstance(study["repeats"], int) or study["repeats"] < 1:
+        raise ValueError(f"the study's repeats are {study['repeats']!r}")
+    for figure in study["published"]:
+        finite(figure["value"])
+        if not isinstance(figure["measure"], str) or not isinstance(figure["arm"], str):
+            raise ValueError(f"a published figure is {figure!r}")
+        if figure.get("std") is not None:
+            finite(figure["std"])
 
 
 def finite(value: Any) -> float:

@@ -74,6 +74,8 @@ class Driver:
         self.active: set[Key] = set()
         self.full: str | None = None
         """What a full disk said."""
+        self.interrupted = False
+        """Whether the user has asked for the session's end."""
         self.deaf: list[str] = []
         """The errors of listeners that were removed."""
         self._handed_out: set[Key] = set()
@@ -100,6 +102,8 @@ class Driver:
             return "taken over"
         if self.full is not None:
             return "disk full"
+        if self.interrupted:
+            return "interrupted"
         return "out of time" if self.deadline is not None and self._clock() > self.deadline else None
 
     @property

@@ -151,7 +151,7 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
             pid=os.getpid(),
         )
         driver.append(opened)
-        with _interruptible(search):
+        with _interruptible(driver, search):
             reason = _work(driver, search, here, options, errand, train, progress)
         for failure in driver.deaf:
             progress.complain(f"a listener failed and is no longer called: {failure}")
@@ -242,8 +242,11 @@ def _shared_checkpoints(search: Search) -> Folder | None:
 
 
 @contextmanager
-def _interruptible(search: Search) -> Iterator[None]:
+def _interruptible(driver: Driver, search: Search) -> Iterator[None]:
     """A first Ctrl-C is a KeyboardInterrupt, which closes the record; a second one ends the process at once.
+
+    Where the exception gets lost, as in a destructor or a callback of a library, the driver still knows of it, and
+    trials pause at their segment's end.
 
     SIGTERM, which a container or a batch system sends before it kills, acts as a Ctrl-C, and so does SIGHUP, which a
     terminal sends that goes away; `nohup` has it ignored, and it stays so.
@@ -251,6 +254,7 @@ def _interruptible(search: Search) -> Iterator[None]:
 
     def hear(*_: object) -> None:
         signal.signal(signal.SIGINT, end)
+        driver.interrupted = True
         raise KeyboardInterrupt
 
     def end(*_: object) -> None:

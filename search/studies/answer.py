@@ -51,6 +51,8 @@ def answer(found: Loaded) -> Answer:
         raise StudyError(
             f"{found.search.name} is no study, so there is no question to answer; hpsearch top shows its trials"
         )
+    if facts["measure"] not in MEASURES:
+        raise StudyError(f"{found.search.name} compares by '{facts['measure']}'; known: {', '.join(MEASURES)}")
     rows = _of_arms(found, facts) if facts["arms"] else _of_places(found, facts)
     if not any(row["runs"] for row in rows):
         states = Counter(run.state.value for run in found.record.trials)

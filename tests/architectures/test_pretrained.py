@@ -50,6 +50,24 @@ def test_a_file_of_safetensors_is_read_as_one_of_torch(state: dict[str, Tensor],
     assert torch.equal(built[2].running_var, state["bn1.running_var"])
 
 
+@pytest.mark.parametrize("family", ["resnet50", "vgg16"])
+def test_a_network_that_a_retrain_kept_is_what_another_one_for_other_classes_begins_with(
+    family: str, tmp_path: Path
+) -> None:
+    torch.manual_seed(3)
+    first = build(make_network(family, {"weights": "random", "head_widths": [8]}, SHAPE, 4), SHAPE, 4)
+    state = {name: value.contiguous().clone() for name, value in first.state_dict().items()}
+    save_file(dict(sorted(state.items())), tmp_path / "model.safetensors")
+    network = make_network(family, {"weights": str(tmp_path / "model.safetensors")}, SHAPE, 5)
+    second = build(network, SHAPE, 5)
+    load_weights(network, second)
+    head = len(second) - 2  # the pooled maps, and the dense layer of the classes
+    for (name, mine), theirs in zip(
+        second[:head].state_dict().items(), first[:head].state_dict().values(), strict=True
+    ):
+        assert name.endswith("num_batches_tracked") or torch.equal(mine, theirs), name
+
+
 def test_a_file_without_the_counters_of_newer_versions_is_read(state: dict[str, Tensor], tmp_path: Path) -> None:
     torch.save({k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}, tmp_path / "old.pth")
     check_weights(network_of(tmp_path / "old.pth"))

@@ -68,6 +68,25 @@ def test_a_damaged_search_json_is_named(tmp_path, text):
         store.find(tmp_path, "one")
 
 
+STUDY = {
+    "name": "batch-norm",
+    "question": "Does it help?",
+    "source": None,
+    "part": None,
+    "arms": ["without", "with"],
+    "repeats": 3,
+    "measure": "test_accuracy",
+    "published": [{"arm": "with", "value": 0.5, "std": None, "measure": "gap"}],
+    "remark": None,
+    "changed": [],
+}
+
+
+def test_what_is_recorded_of_a_study_is_read_again(tmp_path):
+    store.create(tmp_path, "one", REQUEST, 1.0, FACTS | {"study": STUDY})
+    assert store.find(tmp_path, "one").arms == ("without", "with")
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -100,6 +119,13 @@ def test_a_damaged_search_json_is_named(tmp_path, text):
         (("slots",), -1),
         (("precision",), "float16"),
         (("forecast",), {"epochs": 5}),
+        (("study",), "batch-norm"),
+        (("study",), {"name": "batch-norm"}),
+        (("study",), STUDY | {"arms": [1, 2]}),
+        (("study",), STUDY | {"measure": None}),
+        (("study",), STUDY | {"repeats": "three"}),
+        (("study",), STUDY | {"published": [{"arm": "with"}]}),
+        (("study",), STUDY | {"published": [{"arm": "with", "measure": "gap", "value": "high"}]}),
     ],
 )
 def test_a_search_json_that_no_launch_writes_is_damaged(tmp_path, path, value):

@@ -4,6 +4,7 @@ import re
 import signal
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 from torch import nn
@@ -77,6 +78,24 @@ def test_a_ctrl_c_closes_the_session_and_the_next_one_ends_with_the_same_tables(
     assert len(outcome.record.runs[0, 0].measurements) == 1
     outcome = resume(store.find(tmp_path, "interrupted"), INLINE, samples=None)
     assert (outcome.reason, closings(outcome.search.folder)) == ("finished", ["interrupted", "finished"])
+    searches.assert_same_tables(outcome.search.folder, whole.search.folder)
+
+
+def test_a_ctrl_c_whose_exception_a_library_swallows_ends_the_session_all_the_same(tmp_path, request_of, monkeypatch):
+    whole = launch(request_of(), INLINE, results=tmp_path, name="whole")
+    hear = Progress.hear
+
+    def interrupt(self, event):
+        hear(self, event)
+        if isinstance(event, Measured):
+            with suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "hear", interrupt)
+        outcome = launch(request_of(), INLINE, results=tmp_path, name="interrupted")
+    assert (outcome.reason, closings(outcome.search.folder)) == ("interrupted", ["interrupted"])
+    outcome = resume(store.find(tmp_path, "interrupted"), INLINE, samples=None)
     searches.assert_same_tables(outcome.search.folder, whole.search.folder)
 
 
