@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=options.datasets)
 @click.option("--label", metavar="NAME", help="Column or field of labels.  [default: as launch takes it]")
 @click.option("--image", metavar="NAME", help="Column or field of images.  [default: the only one]")
 @click.option("--image-size", type=Count(1, MOST_PIXELS), help="Resize every image to this many pixels a side.")

@@ -67,7 +67,11 @@ SECTIONS = {
     "--epochs", type=Count(1, MOST_EPOCHS), default=30, show_default=True, help="Of a trial that is not stopped."
 )
 @click.option(
-    "--dataset", default="cifar100", show_default=True, help="A known name, or the folder or file of your own."
+    "--dataset",
+    default="cifar100",
+    show_default=True,
+    shell_complete=options.datasets,
+    help="A known name, or the folder or file of your own.",
 )
 @click.option("--label", metavar="NAME", help="Column or field of labels.  [default: label, labels, fine_label, …]")
 @click.option("--image", metavar="NAME", help="Column or field of images.  [default: the only one]")

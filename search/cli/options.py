@@ -42,7 +42,12 @@ def elsewhere(command: Any) -> Any:
             show_envvar=True,
             help=f"Downloads and cache.  [default: where they were if that is here, else {DATA_DIR}]",
         ),
-        click.option("--dataset", metavar="PLACE", help="Where the same images are now.  [default: where they were]"),
+        click.option(
+            "--dataset",
+            metavar="PLACE",
+            shell_complete=datasets,
+            help="Where the same images are now.  [default: where they were]",
+        ),
     ):
         command = option(command)
     return command
@@ -105,6 +110,14 @@ def searches(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[st
 def searches_or_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The searches whose names begin so, and files, for a shell."""
     return [*map(CompletionItem, searches(ctx, param, incomplete)), CompletionItem(incomplete, type="file")]
+
+
+def datasets(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The known datasets whose names begin so, and files and folders, for a shell."""
+    from trainables.data.known import DATASETS
+
+    names = [CompletionItem(name) for name in DATASETS if name.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="file")]
 
 
 def from_names(names: Callable[[], Iterable[str]]) -> Callable[[click.Context, click.Parameter, str], list[str]]:

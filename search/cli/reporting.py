@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from search.cli import options
+from search.cli.sessions import dataset_of
 from search.cli.types import OptionError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ FORMATS = ("html", "md")
 
 
 @click.command()
-@click.argument("searches", nargs=-1)
+@click.argument("searches", nargs=-1, shell_complete=options.searches)
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write.  [default: report.html in its folder]")
 @click.option(
     "--format",
@@ -34,6 +35,12 @@ FORMATS = ("html", "md")
 @click.option(
     "--examples", is_flag=True, help="Show test images that winners mistake; that they are looked at is recorded."
 )
+@click.option(
+    "--dataset",
+    metavar="PLACE",
+    shell_complete=options.datasets,
+    help="Where the images of --examples are now.  [default: where they were]",
+)
 @options.storage
 @options.results
 def report(
@@ -42,6 +49,7 @@ def report(
     form: str,
     figures: Path | None,
     examples: bool,
+    dataset: str | None,
     storage: str | None,
     results: Path,
 ) -> None:
@@ -72,6 +80,8 @@ def report(
             "--examples are on the page of one search of the results folder: name one, without --storage, --format and "
             "--figures"
         )
+    if dataset is not None and not examples:
+        raise OptionError("--dataset says where the images of --examples are: give both, or neither")
     with ExitStack() as stack:
         names = searches or (None,)
         views = [View(stack.enter_context(opened(results, name, storage))) for name in names]
@@ -81,7 +91,7 @@ def report(
             write_page(markdown(views), out, "--out")
             return
         if examples:
-            views = [_with_examples(views[0], results)]
+            views = [_with_examples(views[0], results, dataset)]
         page = page_of(views)
         if figures is not None:
             from search.page.drawing import write_figures
@@ -97,8 +107,10 @@ def report(
         write_page(as_file(page), out, "--out")
 
 
-def _with_examples(view: View, results: Path) -> View:
-    """A search with the test images that its page shows, or with why it shows none."""
+def _with_examples(view: View, results: Path, dataset: str | None) -> View:
+    """A search with the test images that its page shows, or with why it shows none; dataset: where they are now."""
+    from dataclasses import replace
+
     from architectures.errors import HpsearchError, one_line
     from search.history.load import read_search
     from search.page.examples import wanted
@@ -106,6 +118,8 @@ def _with_examples(view: View, results: Path) -> View:
     from search.run.looking import look
 
     search, indices = view.found.search, wanted(view)
+    if dataset is not None:
+        search = replace(search, request=replace(search.request, dataset=dataset_of(dataset)))
     if not len(indices):
         return View(view.found, without="No test image was mistaken.")
     tested = [run.test.fingerprint for run in view.winners if run.test]

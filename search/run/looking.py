@@ -29,7 +29,9 @@ def look(search: Search, indices: np.ndarray, *, why: str, expected: str | None)
         raise LookError(f"that would have to be recorded in {place}, which sessions alone write to")
     place = search.request.dataset
     if place not in DATASETS and not Path(place).exists():
-        raise LookError(f"the images of {search.name} were in {place}, which is not here")
+        raise LookError(
+            f"the images of {search.name} were in {place}, which is not here; --dataset says where they are"
+        )
     own = own_dataset(search.request)
     unchanged_images(search, own)
     with Ledger(search.ledger) as ledger:

@@ -31,5 +31,7 @@ def test_spaces_networks_and_choices_are_completed():
     assert completed("launch", "--space", incomplete="modern") == ["modern", "modern_small"]
     assert completed("spaces", incomplete="cnn_") == ["cnn_published", "cnn_all"]
     assert completed("networks", incomplete="vgg") == ["vgg16", "vgg19"]
+    assert completed("launch", "--dataset", incomplete="fash") == ["fashion-mnist", "fash"]
+    assert completed("dataset", incomplete="dig") == ["digits", "dig"]  # the second stands for files
     assert "halving" in completed("launch", "--scheduler")
     assert "retrain" in completed(incomplete="re")

@@ -72,9 +72,13 @@ def test_without_the_dataset_nothing_is_recorded_and_the_page_says_why(made, cap
     path.write_text(path.read_text().replace('"dataset": "digits"', '"dataset": "/nowhere"'))
     before = lines(made)
     page = call(made, "--examples")
-    assert "There are no examples of its mistakes: the images of made were in /nowhere, which is not here." in page
+    assert "There are no examples of its mistakes: the images of made were in /nowhere, which is not here; " in page
     assert "which is not here" in capsys.readouterr().err
     assert lines(made) == before and not pictures(page)
+    page = call(made, "--examples", "--dataset", "digits")  # where they are now
+    assert len(lines(made)) == len(before) + 1 and pictures(page)
+    with pytest.raises(HpsearchError, match="--dataset says where the images of --examples are"):
+        call(made, "--dataset", "digits")
 
 
 def test_other_images_than_those_of_the_search_are_not_looked_at(made):
