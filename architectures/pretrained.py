@@ -57,7 +57,7 @@ def _read(weights: Weights) -> tuple[Tensor, ...]:
     }
     place = _of_torchvision(weights.model) if weights.source == "imagenet" else Path(weights.source)
     state = _from_file(place)
-    if not known.keys() & state.keys():
+    if all(isinstance(name, str) and name.partition(".")[0].isdigit() for name in state):
         state = dict(zip(known, _in_order(state), strict=False))  # of a network that a retrain kept
     for name, value in known.items():
         found = state.get(name)
@@ -79,8 +79,7 @@ def _in_order(state: Mapping[str, Any]) -> Iterator[Any]:
         parts = [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in path]
         return (*parts, (True, _OWN.index(own) if own in _OWN else len(_OWN), own))
 
-    names = [name for name in state if isinstance(name, str) and not name.endswith(_COUNTER)]
-    return (state[name] for name in sorted(names, key=place))
+    return (state[name] for name in sorted(state, key=place) if not name.endswith(_COUNTER))
 
 
 def _of_torchvision(model: str) -> Path:

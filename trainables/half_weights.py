@@ -34,8 +34,9 @@ class HalfWeights:
     def __call__(self, inputs: Tensor) -> Tensor:
         """What the network makes of these inputs; to be called under autocast."""
         halves = list(self._halves.values())
-        with torch.no_grad():
-            torch._foreach_copy_(halves, self._weights)
+        if halves:
+            with torch.no_grad():
+                torch._foreach_copy_(halves, self._weights)
         for half in halves:
             half.grad = None
         output: Tensor = functional_call(self._model, self._halves, (inputs,))
@@ -49,4 +50,5 @@ class HalfWeights:
                 weight.grad = torch.empty_like(weight) if weight.grad is None else weight.grad
                 theirs.append(weight.grad)
                 found.append(half.grad)
-        torch._foreach_copy_(theirs, found)
+        if found:
+            torch._foreach_copy_(theirs, found)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
+GPU_CONTEXT_BYTES = 900e6  # of GPU memory, that a process takes for its context and cuDNN (benchmarks/README.md)
 
 
 def usable_cores() -> int:

@@ -129,8 +129,8 @@ class Training:
         self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         if captured is None:
             captured = self.device.type == "cuda" and capturable(network)
-            captured = captured and config.training.batch_size <= CAPTURED_BATCH and micro_batch is None
-        self._capturing = captured and config.training.batch_size <= len(train)
+            captured = captured and config.training.batch_size <= CAPTURED_BATCH
+        self._capturing = captured and micro_batch is None and config.training.batch_size <= len(train)
         self._captured: Captured | None = None
         self._halves = HalfWeights(self.model) if self._capturing and precision == "bfloat16" else None
 
@@ -281,7 +281,7 @@ class Training:
         try:
             self._captured = Captured(self._backward, *change(normalise(pixels), labels))
         except CaptureMemoryError:
-            self._capturing = False  # the step itself may fit
+            self._capturing, self._halves = False, None  # the step itself may fit
         for buffer, value in zip(self.model.buffers(), before, strict=True):  # what batch norm has seen
             buffer.copy_(value)
 

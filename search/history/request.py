@@ -148,17 +148,19 @@ def check_facts(facts: dict[str, Any]) -> None:
 
 def _check_study(study: dict[str, Any]) -> None:
     """As `check_facts`, for what is recorded of a study."""
+    if not all(isinstance(study[key], list) for key in ("arms", "changed", "published")):
+        raise ValueError("the study's arms, options and figures are no lists")
     texts = [study[key] for key in ("name", "question", "measure")]
     texts += [*study["arms"], *study["changed"], *(study[key] or "" for key in ("source", "part", "remark"))]
     if not all(isinstance(text, str) for text in texts):
         raise ValueError(f"the study's words are {texts}")
-    if not isinstance(study["repeats"], int) or study["repeats"] < 1:
+    if isinstance(study["repeats"], bool) or not isinstance(study["repeats"], int) or study["repeats"] < 1:
         raise ValueError(f"the study's repeats are {study['repeats']!r}")
     for figure in study["published"]:
         finite(figure["value"])
         if not isinstance(figure["measure"], str) or not isinstance(figure["arm"], str):
             raise ValueError(f"a published figure is {figure!r}")
-        if figure.get("std") is not None:
+        if figure["std"] is not None:
             finite(figure["std"])
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SLOTS_PER_GPU = 8  # at most: the fewest that give 95 % of the most images/s on an H100 (benchmarks/README.md)
 _SLOT_BYTES = 2e9  # of GPU memory, at least: a context, the images and a network in training took 1.5e9
+_LEAST_BYTES = 100e6  # of GPU memory for images and network, without which no slot is made
 
 
 class MachineError(HpsearchError):
@@ -78,6 +79,8 @@ def find(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
     if not slots or (not parallel and _is_smaller(facts, gpus, cores)):
         fitting = _default_slots(gpus, max(1, cores // threads))
         slots = min(slots or fitting, fitting)
+    if gpus:
+        slots = _with_memory(slots, gpus, asked=bool(parallel))
     return Machine(
         slots=slots,
         threads=threads,
@@ -113,8 +116,24 @@ def _default_slots(gpus: int, cores: int) -> int:
     """
     if not gpus:
         return max(1, min(cores, host.slots_in(limits.memory()[0])))
-    memory = min(torch.cuda.get_device_properties(i).total_memory for i in range(gpus))
-    return max(gpus, min(cores, gpus * min(SLOTS_PER_GPU, int(memory // _SLOT_BYTES))))
+    return max(gpus, min(cores, gpus * min(SLOTS_PER_GPU, int(_gpu_memory(gpus) // _SLOT_BYTES))))
+
+
+def _gpu_memory(gpus: int) -> int:
+    """Bytes of the smallest of the GPUs."""
+    return min(int(torch.cuda.get_device_properties(index).total_memory) for index in range(gpus))
+
+
+def _with_memory(slots: int, gpus: int, *, asked: bool) -> int:
+    """The slots, or fewer where GPUs lack memory for so many contexts; MachineError where the user asked for them."""
+    memory = _gpu_memory(gpus)
+    most = gpus * max(1, int(memory // (limits.GPU_CONTEXT_BYTES + _LEAST_BYTES)))
+    if slots > most and asked:
+        raise MachineError(
+            f"--parallel {slots} is too much for a GPU of {memory / 1e9:.0f} GB: a worker takes "
+            f"{limits.GPU_CONTEXT_BYTES / 1e9:g} GB before it trains; at most {most} fit"
+        )
+    return min(slots, most)
 
 
 def of_cluster(address: str, nodes: Sequence[Node], parallel: int | None, facts: dict[str, Any] | None) -> Machine:

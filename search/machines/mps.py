@@ -1,7 +1,7 @@
 """NVIDIA's Multi-Process Service, with which workers use a GPU at the same time instead of by turns.
 
-Eight trainings of small networks on an H100 do 1.1 times the steps of one without it, and 2.8 to 3.9 times with it
-(`benchmarks/README.md`). `HPSEARCH_MPS=0` leaves it out.
+On an H100 eight trainings with batches of 8 do 2.9 to 4.4 times the steps of one with it, and sixteen do 1.2 to 1.3
+times as many by turns (`benchmarks/README.md`). `HPSEARCH_MPS=0` leaves it out.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from subprocess import DEVNULL, Popen, TimeoutExpired
+from subprocess import DEVNULL, Popen, SubprocessError, TimeoutExpired
 
 from search.machines import scratch
 
@@ -22,6 +22,7 @@ CONTROL = "nvidia-cuda-mps-control"
 _PIPES, _LOGS = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
 _DEFAULT_PIPES = Path("/tmp/nvidia-mps")
 _SECONDS = 20  # for the service to start, to serve its first process, or to end
+_MOST = 48  # processes that the service serves on one GPU (since Volta)
 _PR_SET_PDEATHSIG = 1  # prctl's number (linux/prctl.h)
 
 # What a worker does first: driver, context, memory. Without torch, whose import takes seconds.
@@ -46,16 +47,24 @@ def sharing(workers: int) -> Iterator[str | None]:
     """
     if workers < 2 or os.environ.get("HPSEARCH_MPS") == "0":
         yield None
-        return
-    with service() as trouble:
-        yield f"workers take turns on the GPU: {trouble}" if trouble else "workers share the GPU (NVIDIA's MPS)"
+    elif workers > _MOST:
+        yield f"workers take turns on the GPU: at most {_MOST} can share one, and there are {workers}"
+    else:
+        with service() as trouble:
+            yield f"workers take turns on the GPU: {trouble}" if trouble else "workers share the GPU (NVIDIA's MPS)"
 
 
 @contextmanager
 def service() -> Iterator[str | None]:
-    """The service, for processes that start within this, unless somebody has started one; yields why there is none."""
+    """The service, for processes that start within this; yields None, or why there is none.
+
+    One that somebody else has started is used if it works.
+    """
     control = shutil.which(CONTROL)
-    if os.environ.get(_PIPES) or (_DEFAULT_PIPES / "control").exists():
+    if named := os.environ.get(_PIPES):
+        trouble = _first_use()
+        yield trouble and f"the service of {_PIPES}={named} does not work ({trouble})"
+    elif (_DEFAULT_PIPES / "control").exists() and _first_use() is None:
         yield None
     elif control is None:
         yield f"{CONTROL}, with which they would share it, is not installed"
@@ -74,28 +83,39 @@ def _running(control: str, folder: Path) -> Iterator[str | None]:
     """The service, until the block ends or this process dies; yields None, or why it does not work."""
     before = {name: os.environ.get(name) for name in (_PIPES, _LOGS)}
     os.environ.update(dict.fromkeys(before, str(folder)))
-    service, reason = None, None
+    service = None
     try:
         try:
-            prctl = ctypes.CDLL(None).prctl
-            service = Popen(
-                [control, "-f"],
-                stdin=DEVNULL,
-                stdout=DEVNULL,
-                stderr=DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the search, which ends it when all workers have ended
-                preexec_fn=lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
-            )
-            reason = _trouble(control, service)
-        except (OSError, AttributeError) as error:
-            reason = str(error)
-        if reason is not None:
-            _restore(before)  # before any worker starts
-        yield reason
+            service = _start(control)
+            trouble = _trouble(control, service)
+        except (OSError, AttributeError, SubprocessError) as error:
+            trouble = str(error)
+        if trouble is not None:  # workers do without it
+            _restore(before)
+            if service is not None:
+                _end(control, service, folder)
+                service = None
+        yield trouble
     finally:
         _restore(before)
         if service is not None:
             _end(control, service, folder)
+
+
+def _start(control: str) -> Popen[bytes]:
+    prctl = ctypes.CDLL(None).prctl
+    # It numbers all GPUs of the machine. With fewer, it would number those that are left from 0, and a worker that was
+    # given another one would find none.
+    every_gpu = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
+    return Popen(
+        [control, "-f"],
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+        env=every_gpu,
+        start_new_session=True,  # Ctrl-C is for the search, which ends it when all workers have ended
+        preexec_fn=lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
+    )
 
 
 def _trouble(control: str, service: Popen[bytes]) -> str | None:
@@ -107,10 +127,14 @@ def _trouble(control: str, service: Popen[bytes]) -> str | None:
         if time.monotonic() > limit:
             return f"no answer within {_SECONDS} s"
         time.sleep(0.05)
+    return _first_use()
+
+
+def _first_use() -> str | None:
+    """What goes wrong when a process uses a GPU as a worker does; None when nothing does."""
+    command = [sys.executable, "-I", "-S", "-c", _FIRST_USE]
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _FIRST_USE], capture_output=True, text=True, timeout=_SECONDS
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
     except TimeoutExpired:
         return f"a process waited for it for {_SECONDS} s"
     lines = done.stderr.strip().splitlines()
@@ -128,8 +152,8 @@ def _ask(control: str, command: str, pipes: Path | None = None) -> int:
 
 
 def _end(control: str, service: Popen[bytes], pipes: Path) -> None:
-    if service.poll() is None:
-        _ask(control, "quit", pipes)
+    if service.poll() is None and _ask(control, "quit", pipes) != 0:
+        service.terminate()
     for how in (service.terminate, service.kill):
         try:
             service.wait(_SECONDS)

@@ -246,7 +246,7 @@ def _interruptible(driver: Driver, search: Search) -> Iterator[None]:
     """A first Ctrl-C is a KeyboardInterrupt, which closes the record; a second one ends the process at once.
 
     Where the exception gets lost, as in a destructor or a callback of a library, the driver still knows of it, and
-    trials pause at their segment's end.
+    no trial goes on beyond its segment's end.
 
     SIGTERM, which a container or a batch system sends before it kills, acts as a Ctrl-C, and so does SIGHUP, which a
     terminal sends that goes away; `nohup` has it ignored, and it stays so.

@@ -91,6 +91,9 @@ def test_weights_of_another_network_are_refused_with_the_layer_that_does_not_fit
         WeightsError, match=r"lacking.pth do not fit resnet50: 'bn1.weight' must be 64, and the file has"
     ):
         check_weights(network_of(tmp_path / "lacking.pth"))
+    torch.save({f"module.{name}": value for name, value in state.items()}, tmp_path / "parallel.pth")
+    with pytest.raises(WeightsError, match=r"'conv1.weight' must be 64×3×7×7, and the file has nothing of that name"):
+        check_weights(network_of(tmp_path / "parallel.pth"))
     torch.save({**state, "conv1.weight": torch.ones(64, 1, 7, 7)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match=r"'conv1.weight' must be 64×3×7×7, and the file has 64×1×7×7; give torchv"):
         check_weights(network_of(tmp_path / "other.pth"))

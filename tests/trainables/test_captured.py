@@ -49,8 +49,27 @@ def test_weights_that_are_converted_together_train_as_under_autocast_to_the_bit(
     plain, together = (
         Training(config, images, images, seed=0, precision="bfloat16", captured=captured) for captured in (False, True)
     )
+    assert together._halves is not None and plain._halves is None
     assert untimed(together.run_segment()) == untimed(plain.run_segment())
     assert same_weights(together, plain)
+
+
+def test_frozen_weights_stay_and_parts_of_a_batch_are_summed_also_where_captures_are_asked_for(
+    digits: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda_graph, "capture", warmed_up)
+    images = Resident.of(digits.take(np.arange(48)), "cpu")
+    frozen = Config.from_json(
+        everything("adam").to_json() | {"network": {"name": "resnet50", "size": 32, "weights": "random"}}
+    )
+    narrow = Config.from_json(everything("adam").to_json() | {"network": {"name": "cnn5", "width": 0.25}})
+    for config, part in ((frozen, None), (narrow, 8)):
+        plain, captured = (
+            Training(config, images, None, seed=0, precision="bfloat16", captured=way, micro_batch=part)
+            for way in (False, True)
+        )
+        assert untimed(captured.run_segment()) == untimed(plain.run_segment())
+        assert same_weights(captured, plain)
 
 
 def test_a_step_that_is_too_large_to_capture_runs_uncaptured(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

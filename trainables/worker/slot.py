@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from architectures.errors import one_line
+from trainables import limits
 from trainables.config import Config
 from trainables.data.images import Images
 from trainables.data.split import fold
@@ -30,7 +31,6 @@ from trainables.worker.task import Task
 from trainables.worker.watchdog import Watchdog
 
 CHECKPOINT_SHARE = 0.02  # of training time, at most, goes into checkpoints
-_CONTEXT_BYTES = 900e6  # of GPU memory, that a process takes for its context and cuDNN (benchmarks/README.md)
 _IMAGES_SHARE = 0.25  # of a slot's GPU memory, at most, for the training images, and again for the others
 _DISK_BYTES_PER_SECOND = 100e6  # a cautious first guess; the first checkpoint measures it
 _PARTS = ("model", "optimizer")  # of a checkpoint, each a dictionary
@@ -211,7 +211,7 @@ def _fence_memory(sharers: int) -> float:
     Ray's fraction of a GPU is a matter of scheduling alone. A CUDA context lies outside of what torch counts.
     """
     total = torch.cuda.get_device_properties(0).total_memory
-    part = max(0.0, total / sharers - _CONTEXT_BYTES)
+    part = max(0.0, total / sharers - limits.GPU_CONTEXT_BYTES)
     torch.cuda.set_per_process_memory_fraction(part / total)
     return part
 

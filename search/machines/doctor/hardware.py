@@ -75,7 +75,7 @@ def gpus() -> list[Row]:
 def _sharing() -> Row:
     """Whether workers can use a GPU at the same time."""
     if mps.is_installed():
-        return Row("GPU sharing", f"{mps.CONTROL} is there: workers use a GPU at the same time")
+        return Row("GPU sharing", f"{mps.CONTROL} is installed; a launch starts it, and says whether it works")
     advice = "workers take turns on a GPU, which is several times slower for small networks; it comes with the driver"
     return Row("GPU sharing", f"no {mps.CONTROL}", "warning", advice)
 

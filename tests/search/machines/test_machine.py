@@ -53,8 +53,16 @@ def test_slots_by_default(gpus, count, memory, cores, slots):
     )
 
 
+def test_more_slots_than_a_gpu_has_memory_for_are_refused_and_fewer_are_resumed(gpus):
+    gpus(1, 12, 16)
+    assert machine.find(12).slots == 12
+    with pytest.raises(machine.MachineError, match=r"--parallel 13 is too much for a GPU of 12 GB.* at most 12 fit"):
+        machine.find(13)
+    assert machine.find(None, {"slots": 16}).slots == 12
+
+
 def test_slots_that_are_asked_for_or_were_there_before_stay(gpus):
-    gpus(1, 8, 16)
+    gpus(1, 16, 16)
     assert machine.find(7).slots == 7
     assert machine.find(None, {"slots": 9}).slots == 9
 
@@ -101,6 +109,6 @@ def test_a_resume_on_fewer_cores_takes_what_fits(gpus, cores, threads, slots):
 def test_a_resume_on_fewer_gpus_takes_what_fits(gpus):
     gpus(1, 80, 64)
     facts = {"slots": 32, "threads": 1, "machine": {"cores": 64, "gpus": ["one", "two"]}}
-    assert machine.find(None, facts).slots == 16
+    assert machine.find(None, facts).slots == 8
     gpus(2, 80, 64)
     assert machine.find(None, facts).slots == 32

@@ -83,17 +83,19 @@ def test_a_ctrl_c_closes_the_session_and_the_next_one_ends_with_the_same_tables(
 
 def test_a_ctrl_c_whose_exception_a_library_swallows_ends_the_session_all_the_same(tmp_path, request_of, monkeypatch):
     whole = launch(request_of(), INLINE, results=tmp_path, name="whole")
-    hear = Progress.hear
+    hear, interrupted = Progress.hear, []
 
     def interrupt(self, event):
         hear(self, event)
-        if isinstance(event, Measured):
+        if isinstance(event, Measured) and not interrupted:
+            interrupted.append(event)  # a second one would end the process
             with suppress(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "hear", interrupt)
         outcome = launch(request_of(), INLINE, results=tmp_path, name="interrupted")
+    assert not any(run.measurements for run in outcome.record.trials[1:])
     assert (outcome.reason, closings(outcome.search.folder)) == ("interrupted", ["interrupted"])
     outcome = resume(store.find(tmp_path, "interrupted"), INLINE, samples=None)
     searches.assert_same_tables(outcome.search.folder, whole.search.folder)
