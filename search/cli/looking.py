@@ -7,6 +7,7 @@ import click
 
 from search.cli import options
 from search.cli.types import Count, OptionError
+from search.history.front import COSTS, front, knee
 
 
 class WithColumns(click.Command):
@@ -93,6 +94,12 @@ def list_searches(storage: str | None, as_json: bool, results: Path) -> None:
 @click.option("--number", "-n", type=Count(min=1), help="Rows to show.  [default: 10, or all with --json]")
 @click.option("--all", "everything", is_flag=True, help="Every trial, with its state and reason.")
 @click.option("--distinct", is_flag=True, help="Only the best of each network family.")
+@click.option(
+    "--pareto",
+    type=click.Choice(tuple(COSTS)),
+    multiple=True,
+    help="Only trials that none beats at as low a cost; again for another cost.",
+)
 @options.storage
 @options.as_json
 @options.results
@@ -101,6 +108,7 @@ def top(
     number: int | None,
     everything: bool,
     distinct: bool,
+    pareto: tuple[str, ...],
     storage: str | None,
     as_json: bool,
     results: Path,
@@ -112,17 +120,24 @@ def top(
     \b
     hpsearch top
     hpsearch top my-search --distinct --json
+    hpsearch top --pareto parameters        small networks, and what they cost in accuracy
     """
     from search.show import ranking
     from search.storage.look import opened
 
-    if everything and (distinct or number is not None):
-        raise OptionError(f"--all shows every trial, and {'--distinct' if distinct else '--number'} only some of them")
+    if everything and (distinct or pareto or number is not None):
+        some = "--distinct" if distinct else "--pareto" if pareto else "--number"
+        raise OptionError(f"--all shows every trial, and {some} only some of them")
     if number is None and not as_json:
         number = 10
     with opened(results, search, storage) as found:
-        runs = ranking.top(found, None if everything else number, distinct=distinct, everything=everything)
+        costs = tuple(dict.fromkeys(pareto))
+        ranked = ranking.top(found, None, distinct=distinct, everything=everything)
+        best = front(ranked, costs) if costs else ranked
+        runs = best if everything else best[:number]
         if as_json:
-            options.emit(ranking.rows(found, runs))
+            options.emit(ranking.rows(found, runs, knee=knee(best, costs)) if costs else ranking.rows(found, runs))
         else:
             ranking.print_top(found, runs, everything=everything)
+            if costs:
+                ranking.print_front(found, best, costs)

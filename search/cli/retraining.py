@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from search.cli import options
 from search.cli.sessions import conclude, options_of, session_options, take_up
@@ -16,6 +17,9 @@ from search.cli.types import MOST_EPOCHS, Count, OptionError, Real
 @options.search_argument
 @click.option("--top", type=Count(min=1), default=3, show_default=True, help="Winners to train.")
 @click.option("--distinct", is_flag=True, help="Winners of different network families.")
+@click.option(
+    "--trial", "trials", type=Count(min=0), multiple=True, help="A trial to train, whatever its place; again for more."
+)
 @click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True, help="Of each training.")
 @click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
 @click.option("--with-validation", is_flag=True, help="Train on the dataset's own validation images as well.")
@@ -36,6 +40,7 @@ def retrain(
     search: str | None,
     top: int,
     distinct: bool,
+    trials: tuple[int, ...],
     epochs: int,
     repeats: int,
     with_validation: bool,
@@ -67,6 +72,7 @@ def retrain(
     hpsearch retrain --top 3 --with-validation      on the images of val/ too
     hpsearch retrain --top 1 --width 2 --epochs 80      # narrow search, wide winner
     hpsearch retrain --top 1 --finalists 4 --folds 5    # the best of four on every image
+    hpsearch retrain my-search --trial 7 --trial 12     # of those that top --pareto shows
     hpsearch retrain --top 1 --width 2 --dry-run        # what that would cost
 
     With --patience a winner trains on the training images alone, and its best epoch is tested.
@@ -87,6 +93,11 @@ def retrain(
             if value is not None:
                 raise OptionError(f"{option} {value} is for finalists: say how many with --finalists")
     finals = Finals(number=finalists, folds=folds or 3, epochs=finalist_epochs) if finalists else None
+    if trials:
+        for option, is_given in (("--top", _is_given("top")), ("--distinct", distinct), ("--finalists", finalists)):
+            if is_given:
+                raise OptionError(f"--trial names the winners and {option} finds them; give one of them")
+        top = len(set(trials))
     again = Again(
         epochs=epochs,
         repeats=repeats,
@@ -94,6 +105,7 @@ def retrain(
         patience=patience,
         with_validation=with_validation,
         flips=flips,
+        trials=trials,
         finals=finals,
     )
     if dry_run and how["address"] is not None:
@@ -117,3 +129,8 @@ def retrain(
     options.emit(retrain_report(loaded, keys, chosen)) if as_json else print_retrains(loaded, keys, chosen)
     if not runs or any(run.test is None for run in runs):
         sys.exit(1)
+
+
+def _is_given(option: str) -> bool:
+    """Whether the user gave an option that has a default."""
+    return click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE

@@ -4,6 +4,7 @@ import json
 from statistics import median
 from typing import Any
 
+from search.history.front import front
 from search.history.record import Run
 from search.page.blocks import Axis, Block, Choice, Column, Figure, Listing, Mark, Rows, Section, Table, Words
 from search.page.importance import Importance, common_epoch, importance, value_at, varying
@@ -270,15 +271,16 @@ def _cost(view: View) -> Figure:
         for run in view.ranked
     ]
     for name in _COST:
-        for row, is_front in zip(rows, _front(rows, name), strict=True):
-            row[f"front_{name}"] = is_front
-    front = sum(row["front_parameters"] for row in rows)
+        on_front = {run.key for run in front(view.ranked, [name])}
+        for row, run in zip(rows, view.ranked, strict=True):
+            row[f"front_{name}"] = run.key in on_front
+    number = sum(row["front_parameters"] for row in rows)
     smallest = min((row for row in rows if row["front_parameters"]), key=lambda row: row["parameters"])
     low = f"{smallest['parameters']:,} parameters and {percent(smallest['value'])}"
     told = f"Trial {smallest['trial']}, with {low}, is the smallest, and none is better."
-    if front > 1:
+    if number > 1:
         told = (
-            f"The line joins the {front:,} trials that no smaller trial beats. The best has {rows[0]['parameters']:,} "
+            f"The line joins the {number:,} trials that no smaller trial beats. The best has {rows[0]['parameters']:,} "
             f"parameters; the smallest on the line, trial {smallest['trial']}, has {low}."
         )
     return Figure(
@@ -310,16 +312,6 @@ def _cost(view: View) -> Figure:
         ),
         height=400,
     )
-
-
-def _front(rows: Rows, cost: str) -> list[bool]:
-    """Whether no other row is at least as good for less, or better for the same."""
-    best = -1.0
-    on: dict[int, bool] = {}
-    for row in sorted(rows, key=lambda row: (row[cost], -row["value"])):
-        on[row["trial"]] = row["value"] > best
-        best = max(best, row["value"])
-    return [on[row["trial"]] for row in rows]
 
 
 def _listing(view: View) -> Listing:

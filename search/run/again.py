@@ -1,6 +1,7 @@
 """A retrain before it begins: how winners are trained again, what is checked, and what it would cost."""
 
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -46,6 +47,8 @@ class Again:
     """Whether the dataset's own validation images are trained on too."""
     flips: bool = False
     """Whether each test image is judged mirrored as well."""
+    trials: tuple[int, ...] = ()
+    """The trials to train again; empty for the best of the search."""
     finals: Finals | None = None
     """How winners are chosen among more finalists; None for the best of the search."""
 
@@ -153,7 +156,7 @@ def prepare(
         survey_of(own)  # test labels are checked before hours of training, not after
     record, finals = Record(parse(read(search.ledger))), how.finals
     ranked = rank(record, distinct=distinct)
-    best = ranked[: finals.number if finals else top]
+    best = _named(search, record, how.trials) if how.trials else ranked[: finals.number if finals else top]
     if not any(winner.state in (State.DONE, State.STOPPED) for winner in best):
         raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
     if finals:
@@ -176,6 +179,17 @@ def prepare(
         title=_title(how, len(best), top, trained_on),
         here=find_machine(options, networks, search.facts),
     )
+
+
+def _named(search: Search, record: Record, trials: Sequence[int]) -> list[Run]:
+    """The trials of these numbers, in their order."""
+    measured = {run.key[0]: run for run in rank(record)}
+    for number in trials:
+        if number not in measured:
+            found = record.runs.get((number, 0))
+            known = f"it has 0 to {len(record.trials) - 1}" if found is None else f"it is {found.state.value}"
+            raise RequestError(f"{search.name} has no measured trial {number} ({known}); see hpsearch top --all")
+    return [measured[number] for number in dict.fromkeys(trials)]
 
 
 def dry_run(

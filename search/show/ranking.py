@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from search.history.front import COSTS, knee
 from search.history.load import Loaded
 from search.history.metric import ACCURACY, METRICS, words
 from search.history.record import Run, rank, state_of
@@ -20,11 +21,16 @@ def top(found: Loaded, number: int | None, *, distinct: bool = False, everything
     return ranked[:number]
 
 
-def rows(found: Loaded, runs: Sequence[Run]) -> Rows:
-    """A row of `trials` for each run as plain data, with None where it has no value and `config` as an object."""
+def rows(found: Loaded, runs: Sequence[Run], **marks: Run | None) -> Rows:
+    """A row of `trials` for each run as plain data, with None where it has no value and `config` as an object.
+
+    marks: columns of true for one run, and false for the others.
+    """
     from search.history.columns import TRIALS, Trial, row_of  # imported late: only programs want every column
 
-    return [row_of(Trial(run, found.running), TRIALS) | {"config": run.config} for run in runs]
+    marked = [{name: run is one for name, one in marks.items()} for run in runs]
+    plain = [row_of(Trial(run, found.running), TRIALS) | {"config": run.config} for run in runs]
+    return [row | more for row, more in zip(plain, marked, strict=True)]
 
 
 def print_top(found: Loaded, runs: Sequence[Run], *, everything: bool = False) -> None:
@@ -53,6 +59,21 @@ def print_top(found: Loaded, runs: Sequence[Run], *, everything: bool = False) -
     print_rows(shown, f"{found.search.name} has no measured trial yet", title)
     if found.search.guess:
         console.print(found.search.guess.line(metrics))
+
+
+def print_front(found: Loaded, best: Sequence[Run], costs: Sequence[str]) -> None:
+    """Say what a front is, and which of its trials is its knee."""
+    if not best:
+        return
+    words = " and ".join(COSTS[name] for name in costs)
+    number = "1 trial is" if len(best) == 1 else f"{len(best)} trials are"
+    console.print(f"by {words}, {number} beaten by none that costs no more", soft_wrap=True)
+    if one := knee(best, costs):
+        console.print(
+            f"the knee is trial {one.key[0]}, nearest to as good as the best and as cheap as the cheapest: "
+            f"hpsearch retrain {found.search.name} --trial {one.key[0]}",
+            soft_wrap=True,
+        )
 
 
 def _value(metric: str, value: Any, images: int) -> str:

@@ -1,6 +1,7 @@
 """Retrains and what their test passes cost, where something comes in between."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from search.history import ledger, store
 from search.history.events import Opened, parse
 from search.history.ledger import DiskError, Ledger
-from search.history.record import Record
+from search.history.record import Record, rank
 from search.run.again import Again, dry_run
 from search.run.engines import inline
 from search.run.launch import launch
@@ -52,6 +53,19 @@ def test_a_winner_is_trained_on_all_images_and_tested_once(found):
     kept = {path.name for path in store.retrain_folder(found.folder, run).iterdir()}
     assert kept == {"config.json", "model.safetensors", "predictions.parquet", "README.md"}
     assert not list((found.folder / "checkpoints").glob("*"))
+
+
+def test_trials_that_are_named_are_trained_again_whatever_their_place(tmp_path):
+    lines = [WINNER | {"optimizer": {"name": "sgd", "lr": lr}} for lr in (0.1, 1e-9, 1e-8)]
+    request = searches.listed(tmp_path, lines, epochs=1, limit_train=60)
+    launch(request, Options(engine="inline"), results=tmp_path, name="three")
+    found = store.find(tmp_path, "three")
+    last = rank(Record(parse(ledger.read(found.ledger))))[-1].key[0]
+    how = Again(epochs=1, trials=(last, last))
+    outcome, (run,) = retrain(found, Options(engine="inline"), how, top=1, distinct=False)
+    assert (outcome.reason, run.key, run.test is not None) == ("finished", (last, 1), True)
+    with pytest.raises(RequestError, match=r"three has no measured trial 7 \(it has 0 to 2\); see hpsearch top --all"):
+        retrain(found, Options(engine="inline"), replace(how, trials=(0, 7)), top=2, distinct=False)
 
 
 def test_a_dry_run_forecasts_the_retrain_and_records_nothing(found, capsys):

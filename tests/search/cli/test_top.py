@@ -1,0 +1,53 @@
+"""The verb that ranks trials, on a search of three."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from search.cli.looking import top
+from search.cli.types import OptionError
+from search.run.launch import launch
+from search.run.session import Options
+from tests.search.run import searches
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with a finished search of three widths."""
+    folder = tmp_path_factory.mktemp("results")
+    lines = [
+        {"network": {"name": "cnn5", "width": width}, "optimizer": {"name": "adam", "lr": 0.01}}
+        for width in (0.125, 0.25, 0.5)
+    ]
+    request = searches.listed(folder, lines, epochs=3, limit_train=200)
+    launch(request, Options(engine="inline"), results=folder, name="three")
+    return folder
+
+
+def call(results: Path, *words: str) -> str:
+    return CliRunner().invoke(top, ["three", "--results", str(results), *words], catch_exceptions=False).output
+
+
+def test_the_front_is_a_part_of_the_ranking_and_the_knee_is_marked(results: Path) -> None:
+    ranking = json.loads(call(results, "--json"))
+    front = json.loads(call(results, "--pareto", "parameters", "--json"))
+    worth = [
+        row
+        for row in ranking
+        if not any(
+            other["best_val_accuracy"] >= row["best_val_accuracy"] and other["parameters"] < row["parameters"]
+            for other in ranking
+        )
+    ]
+    assert [{k: v for k, v in row.items() if k != "knee"} for row in front] == worth
+    assert sum(row["knee"] for row in front) == (len(front) >= 3)
+    assert "knee" not in ranking[0]
+    said = call(results, "--pareto", "parameters", "--pareto", "seconds")
+    assert "by parameters and time," in said and "beaten by none that costs no more" in said
+
+
+def test_all_trials_and_a_front_are_not_asked_for_together(results: Path) -> None:
+    with pytest.raises(OptionError, match="--all shows every trial, and --pareto only some of them"):
+        call(results, "--all", "--pareto", "flops")
