@@ -1,8 +1,6 @@
 """The verbs that show what there is to search: spaces, networks."""
 
-import json
 import re
-from typing import Any
 
 import click
 
@@ -72,7 +70,7 @@ def networks(name: str | None, settings: tuple[str, ...], input_shape: str, clas
         if name is None:
             rows = catalogue.networks(shape, classes)
         else:
-            rows = catalogue.network(name, dict(_setting(s) for s in settings), shape, classes)
+            rows = catalogue.network(name, dict(map(options.setting, settings)), shape, classes)
     except (ValueError, TypeError) as error:
         raise OptionError(str(error)) from error
     if as_json:
@@ -90,13 +88,3 @@ def _shape(text: str) -> tuple[int, ...]:
     if not re.fullmatch(r"[1-9]\d{0,4}(x[1-9]\d{0,4}){2}", text.lower(), re.ASCII):
         raise OptionError(f"--input is CxHxW with three numbers from 1 to 99999, such as 3x32x32; got '{text}'")
     return tuple(int(part) for part in text.lower().split("x"))
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    key, mark, value = text.partition("=")
-    if not mark:
-        raise OptionError(f"--set takes KEY=VALUE, such as width=0.5; got '{text}'")
-    try:
-        return key, json.loads(value)
-    except (ValueError, RecursionError):  # not JSON, or too much of it: a plain word
-        return key, value

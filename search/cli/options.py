@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from search.cli.types import Folder, Ruled
+from search.cli.types import Folder, OptionError, Ruled
 from search.history.request import SCHEDULER_OPTIONS
 from search.schedulers import SCHEDULERS
 from search.schedulers.scheduler import options_of
@@ -158,6 +158,17 @@ def storage(command: Any) -> Any:
         metavar="PLACE",
         help="A folder or s3://bucket/path that all machines reach; records and checkpoints are copied there.",
     )(command)
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """A name and its value, which is JSON or a plain word, from KEY=VALUE."""
+    key, mark, value = text.partition("=")
+    if not mark:
+        raise OptionError(f"--set takes KEY=VALUE, such as width=0.5; got '{text}'")
+    try:
+        return key, json.loads(value)
+    except (ValueError, RecursionError):  # not JSON, or too much of it
+        return key, value
 
 
 def as_json(command: Any) -> Any:

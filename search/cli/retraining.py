@@ -24,6 +24,9 @@ from search.cli.types import MOST_EPOCHS, Count, OptionError, Real
 @click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
 @click.option("--with-validation", is_flag=True, help="Train on the dataset's own validation images as well.")
 @click.option("--width", type=Real(0, 64, min_open=True), default=1.0, help="Factor on each network's width.")
+@click.option(
+    "--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change a field of the training, such as cutmix=0.5."
+)
 @click.option("--patience", type=Count(1, MOST_EPOCHS), help="Epochs without a better validation that end it.")
 @click.option("--flips", is_flag=True, help="Judge each test image mirrored as well.")
 @click.option("--finalists", type=Count(min=1), help="The best of the search, which folds tell apart.")
@@ -45,6 +48,7 @@ def retrain(
     repeats: int,
     with_validation: bool,
     width: float,
+    changes: tuple[str, ...],
     patience: int | None,
     flips: bool,
     finalists: int | None,
@@ -71,6 +75,7 @@ def retrain(
     hpsearch retrain my-search --top 1 --epochs 200 --repeats 5
     hpsearch retrain --top 3 --with-validation      on the images of val/ too
     hpsearch retrain --top 1 --width 2 --epochs 80      # narrow search, wide winner
+    hpsearch retrain --top 1 --epochs 200 --set cutmix=0.5 --set cutout=8    # a longer training bears more
     hpsearch retrain --top 1 --finalists 4 --folds 5    # the best of four on every image
     hpsearch retrain my-search --trial 7 --trial 12     # of those that top --pareto shows
     hpsearch retrain --top 1 --width 2 --dry-run        # what that would cost
@@ -102,6 +107,7 @@ def retrain(
         epochs=epochs,
         repeats=repeats,
         width=width,
+        training=_fields(changes),
         patience=patience,
         with_validation=with_validation,
         flips=flips,
@@ -134,3 +140,12 @@ def retrain(
 def _is_given(option: str) -> bool:
     """Whether the user gave an option that has a default."""
     return click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
+
+
+def _fields(changes: tuple[str, ...]) -> dict[str, Any]:
+    """The fields of a training that --set changes."""
+    found = dict(map(options.setting, changes))
+    for name in ("epochs", "patience"):
+        if name in found:
+            raise OptionError(f"--set is not for {name}: give --{name} {found[name]}")
+    return found

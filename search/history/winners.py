@@ -15,7 +15,7 @@ def last_retrain(record: Record) -> tuple[list[Run], Chosen | None]:
     it did not choose has been retrained so after it. One whose winners are still in training is not followed yet.
     """
     newest = max(tested(record), key=_tested_at, default=None)
-    alike = [run for run in tested(record) if newest and _way(run) == _way(newest)]
+    alike = [run for run in tested(record) if newest and _way(record, run) == _way(record, newest)]
     for chosen in reversed(record.choices):
         mine = [run for run in alike if run.key[0] in chosen.trials]
         since = [run for run in alike if _tested_at(run) > chosen.seq]
@@ -47,7 +47,11 @@ def _tested_at(run: Run) -> int:
     return run.test.seq
 
 
-def _way(run: Run) -> tuple[object, ...]:
-    """In what way a winner was trained again, as far as trials have it in common."""
-    training = run.config["training"]
-    return training["epochs"], training.get("patience"), bool(run.asked.with_validation)
+def _way(record: Record, run: Run) -> tuple[object, ...]:
+    """In what way a winner was trained again, as far as trials have it in common: what differs from the search."""
+    training, before = run.config["training"], record.runs[run.key[0], 0].config
+    names = {*training, *before["training"]} - {"epochs", "patience"}
+    changed = {name: training.get(name) for name in names if training.get(name) != before["training"].get(name)}
+    is_wider = run.config["network"] != before["network"]
+    own = repr(sorted(changed.items())), is_wider
+    return training["epochs"], training.get("patience"), bool(run.asked.with_validation), *own

@@ -1,9 +1,10 @@
 """A retrain before it begins: how winners are trained again, what is checked, and what it would cost."""
 
 import socket
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
 from architectures.cost import Cost
 from search import readable
@@ -40,6 +41,8 @@ class Again:
     """Seeds for each winner."""
     width: float = 1.0
     """A factor on each network's width."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of each configuration's training, and their values."""
     patience: int | None = None
     """Epochs without a better value of the metric after which a training ends; its best epoch is tested. The training
     images are then trained on alone."""
@@ -246,4 +249,4 @@ def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images
 def _config_of(winner: Run, how: Again) -> Config:
     """A winner's configuration as it is trained again; its own patience is for the search."""
     config = widened(Config.from_json(winner.config), how.width)
-    return config.with_training(epochs=how.epochs, patience=how.patience)
+    return config.with_training(**how.training, epochs=how.epochs, patience=how.patience)

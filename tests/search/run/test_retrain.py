@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from architectures.errors import HpsearchError
 from search.history import ledger, store
 from search.history.events import Opened, parse
 from search.history.ledger import DiskError, Ledger
 from search.history.record import Record, rank
+from search.history.winners import last_retrain
 from search.run.again import Again, dry_run
 from search.run.engines import inline
 from search.run.launch import launch
@@ -66,6 +68,19 @@ def test_trials_that_are_named_are_trained_again_whatever_their_place(tmp_path):
     assert (outcome.reason, run.key, run.test is not None) == ("finished", (last, 1), True)
     with pytest.raises(RequestError, match=r"three has no measured trial 7 \(it has 0 to 2\); see hpsearch top --all"):
         retrain(found, Options(engine="inline"), replace(how, trials=(0, 7)), top=2, distinct=False)
+
+
+def test_fields_of_the_training_can_be_changed_and_that_is_another_retrain(found):
+    changed = Again(epochs=1, training={"label_smoothing": 0.2, "cutout": 4})
+    _, (plain,) = retrain_one(found)
+    _, (other,) = retrain(found, Options(engine="inline"), changed, top=1, distinct=False)
+    assert (plain.key, other.key) == ((0, 1), (0, 2))
+    own = plain.config["training"]
+    assert other.config["training"] == own | {"label_smoothing": 0.2, "cutout": 4}
+    assert last_retrain(Record(parse(ledger.read(found.ledger))))[0] == [other]  # an ensemble has none of the first
+    wrong = replace(changed, training={"cutmix": 2})
+    with pytest.raises(HpsearchError, match="cutmix must be at most 1, got 2"):
+        retrain(found, Options(engine="inline"), wrong, top=1, distinct=False)
 
 
 def test_a_dry_run_forecasts_the_retrain_and_records_nothing(found, capsys):
