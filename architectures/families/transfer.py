@@ -23,7 +23,7 @@ _MOST_WIDTH = 1_000_000
 def vgg16(
     *,
     weights: str = "imagenet",
-    body_lr: float = 0.0,
+    body_lr: float | None = None,
     size: int = 224,
     head_widths: Sequence[int] = (),
     head_dropout: float = 0.0,
@@ -31,8 +31,9 @@ def vgg16(
     """VGG16 with a new head (Simonyan and Zisserman 2015); 14,714,688 parameters without the head.
 
     weights: "imagenet" (torchvision's, downloaded once), the full path of such a file, or "random". body_lr: factor on
-    the body's learning rate; 0 freezes it. size: pixels of a side to which images are resized; the weights are for
-    224, smaller ones cost less. head_widths: hidden layers. head_dropout: before each dense layer.
+    the body's learning rate; 0 freezes it, as by default, unless its weights are random: then it is 1. size: pixels of
+    a side to which images are resized; the weights are for 224, smaller ones cost less. head_widths: hidden layers.
+    head_dropout: before each dense layer.
     """
     return _network("vgg16", _vgg(_VGG16), weights, body_lr, size, head_widths, head_dropout)
 
@@ -41,7 +42,7 @@ def vgg16(
 def vgg19(
     *,
     weights: str = "imagenet",
-    body_lr: float = 0.0,
+    body_lr: float | None = None,
     size: int = 224,
     head_widths: Sequence[int] = (),
     head_dropout: float = 0.0,
@@ -54,7 +55,7 @@ def vgg19(
 def resnet50(
     *,
     weights: str = "imagenet",
-    body_lr: float = 0.0,
+    body_lr: float | None = None,
     size: int = 224,
     head_widths: Sequence[int] = (),
     head_dropout: float = 0.0,
@@ -82,13 +83,15 @@ def _network(
     model: str,
     body: Sequence[Block],
     weights: str,
-    body_lr: float,
+    body_lr: float | None,
     size: int,
     head_widths: Sequence[int],
     head_dropout: float,
 ) -> Network:
     if not isinstance(weights, str) or (weights not in ("imagenet", "random") and not Path(weights).is_absolute()):
         raise ValueError(f"weights must be imagenet, random or the full path of a file, got {weights!r}")
+    if body_lr is None:
+        body_lr = 1.0 if weights == "random" else 0.0
     check_least("body_lr", body_lr, 0.0)
     check_counts("head_widths", head_widths, "[256]", _MOST_WIDTH)
     check_dropout(head_dropout, "head_dropout")

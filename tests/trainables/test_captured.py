@@ -60,7 +60,7 @@ def test_frozen_weights_stay_and_parts_of_a_batch_are_summed_also_where_captures
     monkeypatch.setattr(cuda_graph, "capture", warmed_up)
     images = Resident.of(digits.take(np.arange(48)), "cpu")
     frozen = Config.from_json(
-        everything("adam").to_json() | {"network": {"name": "resnet50", "size": 32, "weights": "random"}}
+        everything("adam").to_json() | {"network": {"name": "resnet50", "size": 32, "weights": "random", "body_lr": 0}}
     )
     narrow = Config.from_json(everything("adam").to_json() | {"network": {"name": "cnn5", "width": 0.25}})
     for config, part in ((frozen, None), (narrow, 8)):

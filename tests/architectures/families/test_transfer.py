@@ -76,7 +76,7 @@ def test_images_of_eight_pixels_are_refused_in_one_line(name: str) -> None:
 
 
 def test_a_frozen_body_asks_for_no_gradient_and_keeps_its_statistics() -> None:
-    network = make_network("resnet50", {"weights": "random", "size": 32}, (3, 32, 32), 5)
+    network = make_network("resnet50", {"weights": "random", "size": 32, "body_lr": 0.0}, (3, 32, 32), 5)
     module = build(network, (3, 32, 32), 5).train()
     before = {name: value.clone() for name, value in module.state_dict().items()}
     module(torch.rand(4, 3, 32, 32)).sum().backward()
@@ -92,6 +92,12 @@ def test_a_body_with_a_rate_of_its_own_is_trained() -> None:
     module(torch.rand(4, 3, 32, 32)).sum().backward()
     assert all(p.grad is not None for p in module.parameters())
     assert not all(torch.equal(before[name], value) for name, value in module.named_buffers())
+
+
+@pytest.mark.parametrize(("weights", "trained"), [("random", 14_719_818), ("imagenet", 5_130)])
+def test_by_default_a_body_is_frozen_unless_its_weights_are_random(weights: str, trained: int) -> None:
+    module = build(make_network("vgg16", {"weights": weights}, (3, 32, 32), 10), (3, 32, 32), 10)
+    assert sum(p.numel() for p in module.parameters() if p.requires_grad) == trained
 
 
 def test_a_frozen_body_keeps_no_maps_for_a_backward_pass() -> None:
