@@ -136,9 +136,9 @@ def lost_records(before: dict[str, bytes], after: dict[str, bytes]) -> int:
 
 
 def whole_lines(data: bytes) -> list[bytes]:
-    """The lines before the first whose checksum is wrong, or which stands in another's place."""
+    """The lines before the first whose end is missing, whose checksum is wrong, or which stands in another's place."""
     lines = []
-    for line in data.splitlines():
+    for line in data.split(b"\n")[:-1]:
         body, mark, crc = line[:-1].rpartition(b',"crc":')
         if not mark or not crc.isdigit() or zlib.crc32(body + b"}") != int(crc):
             break
