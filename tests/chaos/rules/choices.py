@@ -133,6 +133,19 @@ def guessed(place: Place, _: Done) -> Iterable[str]:
         yield "the metric is not recorded"
 
 
+#: Winners that are named, and fields of their training: the rule, the verb, its options, and what its line says.
+NAMED = [
+    ("a named winner is a trial", "retrain", ("--trial", "99"), ("no measured trial 99", "it has 0 to")),
+    ("winners are named or found", "retrain", ("--trial", "0", "--top", "2"), ("--trial", "--top", "one of them")),
+    ("a field of a training is known", "retrain", ("--set", "cutmixx=1"), ("cutmixx", "known")),
+    ("a field of a training is within its limits", "retrain", ("--set", "cutmix=2"), ("cutmix", "at most 1")),
+    ("a field of a training is a finite number", "retrain", ("--set", "cutmix=NaN"), ("cutmix", "finite")),
+    ("a field of a training has a value", "retrain", ("--set", "cutmix"), ("--set", "KEY=VALUE")),
+    ("epochs have an option of their own", "retrain", ("--set", "epochs=3"), ("--epochs 3",)),
+    ("a front is by a known cost", "top", ("--pareto", "price"), ("price", "parameters", "flops", "seconds")),
+    ("a front is not every trial", "top", ("--pareto", "flops", "--all"), ("--all", "--pareto")),
+    ("images are moved for examples", "report", ("--dataset", "digits"), ("--dataset", "--examples")),
+]
 RUN = (f"results/{FINISHED}/*",)
 MUON = {"network": {"name": "flat:network"}, "optimizer": {"name": "muon", "lr": 0.02}}
 FLAT = line("Muon has a matrix to train", GOOD | MUON, "muon")
@@ -167,6 +180,10 @@ RULES = [
         rule="a winner's patience is at least one",
         input="--patience 0",
         command=("retrain", FINISHED, "--patience", "0"),
+    ),
+    *(
+        Rule(rule=rule, input=" ".join(options), command=(verb, FINISHED, *options), says=says)
+        for rule, verb, options, says in NAMED
     ),
     resumed("an edited space is noticed", "another width", "resume", edited, says=("small.py", "--changed-code")),
     resumed(
