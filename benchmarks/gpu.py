@@ -1,9 +1,9 @@
 """Measures training on one GPU, without Ray: eager and captured steps, a DataLoader loop, several processes at once.
 
-`python benchmarks/gpu.py` prints four Markdown tables; other optimizers than the first are
-measured with the first network alone. A measurement that fails costs its own cell or table alone, and then the exit
-code is 1. The images are photograph tiles of 3×32×32 in 100 classes, augmented as published. Without a GPU the same
-runs on the CPU with a smaller set, and what needs a GPU is "unmeasured".
+`python benchmarks/gpu.py` prints four Markdown tables; other optimizers than the first are measured with the first
+network alone. A measurement that fails costs its own cell or table alone, and then the exit code is 1. The images are
+photograph tiles of 3×32×32 in 100 classes, augmented as published. Without a GPU the same runs on the CPU with a
+smaller set, and what needs a GPU is "unmeasured".
 """
 
 import argparse

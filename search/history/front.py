@@ -20,12 +20,13 @@ def cost_of(run: Run, name: str) -> float:
 
 def front(runs: Sequence[Run], costs: Sequence[str]) -> list[Run]:
     """Of trials with a value, those that none beats: at least as good, at most as costly in all, and better in one."""
-    points = [(-(run.at_best("value") or 0.0), *(cost_of(run, name) for name in costs)) for run in runs]
-    return [
-        run
-        for run, mine in zip(runs, points, strict=True)
-        if not any(other != mine and all(a <= b for a, b in zip(other, mine, strict=True)) for other in points)
-    ]
+    points = [_point(run, costs) for run in runs]
+    best: list[tuple[float, ...]] = []
+    for point in sorted(set(points)):  # what beats a point comes before it, and is beaten itself or among the best
+        if not any(all(a <= b for a, b in zip(other, point, strict=True)) for other in best):
+            best.append(point)
+    kept = set(best)
+    return [run for run, point in zip(runs, points, strict=True) if point in kept]
 
 
 def knee(runs: Sequence[Run], costs: Sequence[str]) -> Run | None:
@@ -35,10 +36,15 @@ def knee(runs: Sequence[Run], costs: Sequence[str]) -> Run | None:
     """
     if len(runs) < 3:
         return None
-    axes = [[-(run.at_best("value") or 0.0) for run in runs]]
-    axes += [[math.log(max(1e-9, cost_of(run, name))) for run in runs] for name in costs]
+    points = [_point(run, costs) for run in runs]
+    scaled = [(minus_value, *(math.log(max(1e-9, each)) for each in paid)) for minus_value, *paid in points]
     distances = [0.0] * len(runs)
-    for axis in axes:
+    for axis in zip(*scaled, strict=True):
         low, span = min(axis), (max(axis) - min(axis)) or 1.0
         distances = [sofar + ((each - low) / span) ** 2 for sofar, each in zip(distances, axis, strict=True)]
     return runs[distances.index(min(distances))]
+
+
+def _point(run: Run, costs: Sequence[str]) -> tuple[float, ...]:
+    """A trial's value, negative, and its costs: less is better in each."""
+    return -(run.at_best("value") or 0.0), *(cost_of(run, name) for name in costs)

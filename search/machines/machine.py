@@ -18,7 +18,7 @@ from trainables.precision import default_precision
 if TYPE_CHECKING:
     from search.machines.nodes import Node
 
-SLOTS_PER_GPU = 8  # at most: the fewest that give 95 % of the most images/s on an H100 (benchmarks/README.md)
+SLOTS_PER_GPU = 8  # at most: more gain little in all, and each trial gets slower (benchmarks/README.md)
 _SLOT_BYTES = 2e9  # of GPU memory, at least: a context, the images and a network in training took 1.5e9
 _LEAST_BYTES = 100e6  # of GPU memory for images and network, without which no slot is made
 

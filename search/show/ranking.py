@@ -28,9 +28,12 @@ def rows(found: Loaded, runs: Sequence[Run], **marks: Run | None) -> Rows:
     """
     from search.history.columns import TRIALS, Trial, row_of  # imported late: only programs want every column
 
-    marked = [{name: run is one for name, one in marks.items()} for run in runs]
-    plain = [row_of(Trial(run, found.running), TRIALS) | {"config": run.config} for run in runs]
-    return [row | more for row, more in zip(plain, marked, strict=True)]
+    return [
+        row_of(Trial(run, found.running), TRIALS)
+        | {"config": run.config}
+        | {name: run is one for name, one in marks.items()}
+        for run in runs
+    ]
 
 
 def print_top(found: Loaded, runs: Sequence[Run], *, everything: bool = False) -> None:
