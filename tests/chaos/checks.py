@@ -122,15 +122,22 @@ def other_decisions(events: Events, request: Request) -> int:
 
 
 def unended(events: Events, request: Request) -> int:
-    """Trials that are not as a finished search leaves them: done at the end or stopped at a rung, no epoch twice."""
-    rungs = scheduler_of(request, request.samples).rungs
+    """Trials that are not as a finished search leaves them: done at the end or left at a rung, no epoch twice."""
+    scheduler = scheduler_of(request, request.samples)
+    left = State.PAUSED if scheduler.pauses else State.STOPPED
     record = Record(events)
     wrong = abs(len(record.trials) - (record.samples or 0)) + (record.sessions[-1].reason != "finished")
     for run in record.trials:
         epochs = [m.epoch for m in run.measurements]
-        last = {State.DONE: [request.epochs], State.STOPPED: rungs}.get(run.state, [])
-        wrong += not epochs or epochs != list(range(1, len(epochs) + 1)) or epochs[-1] not in last
+        whole = [epoch for epoch in epochs if epoch == int(epoch)]
+        ends = {State.DONE: [request.epochs], left: scheduler.rungs}.get(run.state, [])
+        wrong += whole != list(range(1, len(whole) + 1)) or not any(_due(end, epochs) for end in ends)
     return wrong
+
+
+def _due(rung: float, epochs: Sequence[float]) -> bool:
+    """Whether the last measurement is the one for this rung: after an epoch, or within one after the batch over it."""
+    return epochs[-1:] == [rung] if rung == int(rung) else int(rung) < rung <= max(epochs, default=0) < int(rung) + 1
 
 
 def stale_tables(folder: Path, events: Events) -> int:

@@ -186,7 +186,7 @@ def alive_in_session(leader):
 @pytest.fixture(scope="module")
 def endless(home):
     """A search with one worker that has begun and goes on; Ray reports its metrics every two seconds."""
-    search = small_search("twice", "--epochs", "300", "--scheduler", "none", "--parallel", "1")
+    search = small_search("twice", "--epochs", "100000", "--scheduler", "none", "--parallel", "1")
     process = start(home, *search, RAY_metrics_report_interval_ms="2000")
     path = home / "results" / "twice" / "ledger.jsonl"
     try:
