@@ -14,7 +14,6 @@ import json
 import math
 import statistics
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,12 +23,12 @@ from typing import Any
 
 import numpy as np
 from common import header, table
+from pool_recording import record
 from pools import Curve, Point, Pool, read_pool
 
 from search.history.events import Asked, Event, Measured, State
 from search.history.ledger import MemoryLedger
 from search.history.record import Run, rank
-from search.history.store import Request
 from search.run.drawing import source_of
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
@@ -39,8 +38,7 @@ from search.samplers.hearing import Deepest
 from search.samplers.make import make_sampler
 from search.samplers.sampler import Draw, Sampler, history_json
 from search.schedulers import SCHEDULERS
-from search.schedulers.none import NoScheduler
-from search.schedulers.scheduler import make_scheduler, scheduler
+from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space, config_of
 from trainables.worker.task import Task
 
@@ -48,13 +46,6 @@ IMAGES = 1_000_000  # of an epoch: the names of checkpoints hold whole numbers o
 BASE = "asha"  # the scheduler that, with random draws, the others are compared with
 RESAMPLED = 400  # times the searches are drawn again from themselves, for the interval of where a curve is reached
 STAND_IN = config_of({"network": "cnn5", "optimizer": "sgd", "sgd/lr": 0.1})
-
-
-@scheduler("marked")
-class Marked(NoScheduler):
-    """Stops nothing, and has trials measured early on: a pool without such values plays no early rung."""
-
-    rungs = (1 / 8, 1 / 4, 1 / 2)
 
 
 @dataclass(frozen=True)
@@ -306,31 +297,6 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def record(asked: argparse.Namespace) -> None:
-    """Train configurations to their ends, and write their curves with what they are."""
-    from search.history.load import read_search
-    from search.run.launch import launch
-    from search.run.session import Options
-
-    request = Request(
-        space=asked.space,
-        samples=asked.samples,
-        epochs=asked.max_t,
-        dataset=asked.dataset,
-        data_dir=str(asked.data_dir.expanduser().absolute()),
-        limit_train=asked.limit_train,
-        image_size=asked.image_size,
-        validation=asked.validation,
-        scheduler="marked",
-        seed=asked.seed,
-    )
-    with tempfile.TemporaryDirectory(prefix="hpsearch-pool-") as folder:
-        launch(request, Options(parallel=asked.parallel, engine=asked.engine), results=Path(folder), name="pool")
-        found = read_search(Path(folder), "pool")
-        what = found.trials[["trial", "network", "optimizer", "parameters", "flops", "config"]]
-        found.epochs.merge(what, on="trial").to_parquet(asked.out, index=False)
-
-
 def _scheduler(text: str) -> tuple[str, str, dict[str, float]]:
     """NAME or NAME:option=value,…, as a label, the name and the options."""
     name, _, options = text.partition(":")
@@ -366,6 +332,7 @@ def main() -> None:
     verb.add_argument("--limit-train", type=int)
     verb.add_argument("--image-size", type=int)
     verb.add_argument("--validation", type=float, default=0.5)
+    verb.add_argument("--again", type=float, default=0.25, help="share of the best that a second seed trains as well")
     verb.add_argument("--seed", type=int, default=0)
     verb.add_argument("--parallel", type=int)
     verb.add_argument("--engine", default="tune")
