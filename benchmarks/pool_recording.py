@@ -54,6 +54,7 @@ def _trained(asked: argparse.Namespace, results: Path, name: str, space: str, sa
         samples=samples,
         epochs=asked.max_t,
         dataset=asked.dataset,
+        label=asked.label,
         data_dir=str(asked.data_dir.expanduser().absolute()),
         limit_train=asked.limit_train,
         image_size=asked.image_size,

@@ -329,6 +329,7 @@ def main() -> None:
     verb.add_argument("--max-t", type=int, default=16, help="epochs of each")
     verb.add_argument("--dataset", default="digits")
     verb.add_argument("--data-dir", type=Path, default=Path("~/.cache/hpsearch"))
+    verb.add_argument("--label", help="column of labels")
     verb.add_argument("--limit-train", type=int)
     verb.add_argument("--image-size", type=int)
     verb.add_argument("--validation", type=float, default=0.5)
