@@ -14,6 +14,7 @@ from search.cli.serving import beside
 from search.cli.sessions import SESSION, conclude, dataset_of, options_of, session_options, take_up
 from search.cli.studying import launch_study, show_forecast
 from search.cli.types import MOST_EPOCHS, MOST_PIXELS, MOST_THREADS, Count, Duration, OptionError, Real
+from search.history.front import COSTS
 from search.history.metric import ACCURACY, METRICS
 from search.history.request import PRECISIONS
 from search.readable import count, duration
@@ -29,7 +30,7 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
 SECTIONS = {
     "What is searched": (
         "space", "study", "repeats", "quick", "samples", "budget", "epochs", "first", "warm-start", "sampler", "hears",
-        "metric", "seed", "augment",
+        "metric", "also", "seed", "augment",
     ),
     "What is stopped early": ("scheduler", "grace-period", "reduction-factor", "keep"),
     "Images": ("dataset", "label", "image", "limit-train", "image-size", "validation", "data-dir"),
@@ -135,6 +136,13 @@ SECTIONS = {
     show_default=True,
     help="What trials are compared by; balanced: every class counts the same, whatever its number of images.",
 )
+@click.option(
+    "--also",
+    type=click.Choice(list(COSTS)),
+    multiple=True,
+    callback=lambda _, __, costs: ",".join(dict.fromkeys(costs)) or None,
+    help="A cost that counts as much as the metric, the less the better; may be given several times.",
+)
 @session_options
 @options.storage
 @click.option("--name", help="The search's name.  [default: space, dataset and time]")
@@ -168,6 +176,7 @@ def launch(
     hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
     hpsearch launch --scheduler halving --keep .5                 the same winner on any number of slots
     hpsearch launch --scheduler halving --budget 2h               as many samples as fit into two hours
+    hpsearch launch --also parameters --scheduler halving         small and good: see top --pareto parameters
     hpsearch launch --dataset ~/pictures --metric balanced_accuracy   where classes are of very different sizes
     hpsearch launch --sampler gp --scheduler halving --samples 40     guided draws: as good with fewer epochs
     hpsearch launch --sampler gp --first mine.jsonl               your own configurations first

@@ -139,5 +139,5 @@ def top(
             options.emit(ranking.rows(found, runs, knee=knee(best, costs)) if costs else ranking.rows(found, runs))
         else:
             ranking.print_top(found, runs, everything=everything)
-            if costs:
-                ranking.print_front(found, best, costs)
+            if aims := costs or found.search.request.costs:
+                ranking.print_front(found, front(ranked, aims), aims)

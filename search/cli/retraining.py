@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from search.cli import options
 from search.cli.sessions import conclude, options_of, session_options, take_up
-from search.cli.types import MOST_EPOCHS, Count, OptionError, Real
+from search.cli.types import MOST_EPOCHS, Count, OptionError, Real, TrialNumber
 
 
 @click.command()
@@ -18,7 +18,11 @@ from search.cli.types import MOST_EPOCHS, Count, OptionError, Real
 @click.option("--top", type=Count(min=1), default=3, show_default=True, help="Winners to train.")
 @click.option("--distinct", is_flag=True, help="Winners of different network families.")
 @click.option(
-    "--trial", "trials", type=Count(min=0), multiple=True, help="A trial to train, whatever its place; again for more."
+    "--trial",
+    "trials",
+    type=TrialNumber(),
+    multiple=True,
+    help="A trial to train, whatever its place, or the knee of top --pareto; again for more.",
 )
 @click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True, help="Of each training.")
 @click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
@@ -43,7 +47,7 @@ def retrain(
     search: str | None,
     top: int,
     distinct: bool,
-    trials: tuple[int, ...],
+    trials: tuple[int | str, ...],
     epochs: int,
     repeats: int,
     with_validation: bool,
@@ -77,7 +81,7 @@ def retrain(
     hpsearch retrain --top 1 --width 2 --epochs 80      # narrow search, wide winner
     hpsearch retrain --top 1 --epochs 200 --set cutmix=0.5 --set cutout=8    # a longer training bears more
     hpsearch retrain --top 1 --finalists 4 --folds 5    # the best of four on every image
-    hpsearch retrain my-search --trial 7 --trial 12     # of those that top --pareto shows
+    hpsearch retrain my-search --trial knee --trial 12  # of those that top --pareto shows
     hpsearch retrain --top 1 --width 2 --dry-run        # what that would cost
 
     With --patience a winner trains on the training images alone, and its best epoch is tested.

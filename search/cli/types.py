@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from architectures.errors import HpsearchError
+from search.history.front import KNEE
 
 MOST_EPOCHS = 1_000_000
 MOST_PIXELS = 1024  # per side; all images of a dataset are held in memory at this size
@@ -70,6 +71,20 @@ class Duration(click.ParamType):
         if not 0 < seconds < math.inf:
             self.fail(f"'{value}' is not a time such as 90s, 30m or 1.5h.", param, ctx)
         return seconds
+
+
+class TrialNumber(click.ParamType):
+    """A trial's number, or `KNEE`."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """The number or the word; a usage error for anything else."""
+        if value == KNEE:
+            return KNEE
+        if not str(value).isdecimal():
+            self.fail(f"'{value}' is neither a trial's number nor {KNEE}.", param, ctx)
+        return int(value)
 
 
 class Folder(click.ParamType):

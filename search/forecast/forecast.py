@@ -63,7 +63,8 @@ class Plan:
     """What is known of a search before anything is measured.
 
     configs: with epochs and augmentation filled in. order: the trials as they begin. options: of the scheduler, None
-    where its default counts. pauses: whether it may pause a trial, which then keeps a checkpoint.
+    where its default counts. also: costs that count beside the value. pauses: whether it may pause a trial, which then
+    keeps a checkpoint.
     """
 
     draws: Sequence[Draw]
@@ -76,6 +77,7 @@ class Plan:
     hears: str | None
     scheduler: str
     options: Mapping[str, float | None]
+    also: Sequence[str]
     pauses: bool
     max_t: int
 

@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from search.history.record import Run
 
 #: What a trial costs, by the name that a user gives it, and what it is called.
-COSTS = {"parameters": "parameters", "flops": "FLOPs of an image", "seconds": "time"}
+COSTS = {"parameters": "parameters", "flops": "FLOPs of an image", "seconds": "seconds an epoch"}
+
+KNEE = "knee"
+"""What a user may say for the number of the trial that `knee` finds."""
 
 
 def cost_of(run: Run, name: str) -> float:
-    """One of `COSTS`: seconds are those of all its training in the search."""
-    return float(run.seconds if name == "seconds" else getattr(run.asked, name))
+    """One of `COSTS`: seconds are those of all its training in the search, an epoch of it."""
+    return run.seconds / run.epochs if name == "seconds" and run.epochs else float(getattr(run.asked, name, 0))
 
 
 def front(runs: Sequence[Run], costs: Sequence[str]) -> list[Run]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from search.history.front import COSTS
 from search.history.metric import ACCURACY, METRICS, Guess
 from trainables.augmentation import PRESETS
 
@@ -98,8 +99,19 @@ class Request:
     """Of training; None for bfloat16 where the machine is faster with it, else float32."""
     seed: int = _at_least(0, default=0)
     """The seed from which the split, every draw and every training derive."""
+    also: str | None = _ruled(
+        f"some of {', '.join(COSTS)}, each once, with commas between them",
+        lambda value: value is None or (set(words := value.split(",")) <= set(COSTS) and len(set(words)) == len(words)),
+        default=None,
+    )
+    """Costs that count as much as the metric, the less the better, with commas between them; None for none."""
     metric: str = _ruled(f"one of {', '.join(METRICS)}", lambda value: value in METRICS, default=ACCURACY)
     """What trials are compared by."""
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """What `also` names."""
+        return tuple(self.also.split(",")) if self.also else ()
 
 
 SCHEDULER_OPTIONS = {each.name: each.metadata for each in fields(Request) if "help" in each.metadata}

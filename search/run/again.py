@@ -11,6 +11,7 @@ from search import readable
 from search.forecast.calibration import Speeds, calibrate
 from search.forecast.forecast import Forecast
 from search.history.events import State, parse
+from search.history.front import KNEE, front, knee
 from search.history.ledger import read
 from search.history.record import Record, Run, rank
 from search.history.store import Search
@@ -50,8 +51,8 @@ class Again:
     """Whether the dataset's own validation images are trained on too."""
     flips: bool = False
     """Whether each test image is judged mirrored as well."""
-    trials: tuple[int, ...] = ()
-    """The trials to train again; empty for the best of the search."""
+    trials: tuple[int | str, ...] = ()
+    """The trials to train again, by number or `KNEE`; empty for the best of the search."""
     finals: Finals | None = None
     """How winners are chosen among more finalists; None for the best of the search."""
 
@@ -184,15 +185,22 @@ def prepare(
     )
 
 
-def _named(search: Search, record: Record, trials: Sequence[int]) -> list[Run]:
-    """The trials of these numbers, in their order."""
+def _named(search: Search, record: Record, trials: Sequence[int | str]) -> list[Run]:
+    """The trials of these numbers, in their order; the knee is that of the search's own aims, else by parameters."""
     measured = {run.key[0]: run for run in rank(record)}
-    for number in trials:
+    costs = search.request.costs or ("parameters",)
+    best = knee(front(list(measured.values()), costs), costs) if KNEE in trials else None
+    if KNEE in trials and best is None:
+        raise RequestError(
+            f"{search.name} has no knee: fewer than three of its trials are beaten by none; name a trial"
+        )
+    numbers = [best.key[0] if best and each == KNEE else int(each) for each in trials]
+    for number in numbers:
         if number not in measured:
             found = record.runs.get((number, 0))
             known = f"it has 0 to {len(record.trials) - 1}" if found is None else f"it is {found.state.value}"
             raise RequestError(f"{search.name} has no measured trial {number} ({known}); see hpsearch top --all")
-    return [measured[number] for number in dict.fromkeys(trials)]
+    return [measured[number] for number in dict.fromkeys(numbers)]
 
 
 def dry_run(

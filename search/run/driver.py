@@ -250,7 +250,7 @@ class Driver:
         """What follows from a measurement, and how its run then stands."""
         decision = Decision.CONTINUE
         if event.value is not None:
-            decision = self.scheduler.decide(event.trial, event.epoch, event.value)
+            decision = self.scheduler.decide(event)
         if decision is Decision.STOP:
             return decision, State.STOPPED
         if decision is Decision.PAUSE:

@@ -20,6 +20,7 @@ from search.forecast.calibration import Calibration, Speeds
 from search.forecast.forecast import Plan
 from search.history import store
 from search.history.events import State, parse
+from search.history.front import COSTS
 from search.history.ledger import read
 from search.history.record import Record, Run
 from search.history.store import NameTakenError, Request, Search
@@ -187,7 +188,13 @@ def _errand(
         what="trial",
         title=f"{count_of(samples, 'trial')} of {problem.space.name} on {problem.num_train:,} images, "
         f"{problem.num_validation:,} for validation",
-        notes=(*problem.notes, *_exhausted(samples, asked), *(_held_back(plan) if plan else ()), *notes),
+        notes=(
+            *problem.notes,
+            *_aims(request),
+            *_exhausted(samples, asked),
+            *(_held_back(plan) if plan else ()),
+            *notes,
+        ),
         runs=lambda record: record.trials,
         total=samples,
         source=draw_trials(problem, problem.order(samples)),
@@ -198,6 +205,12 @@ def _errand(
         calibration=calibration,
         after=after,
     )
+
+
+def _aims(request: Request) -> tuple[str, ...]:
+    """What trials are compared by, where that is more than the metric."""
+    words = " and ".join(COSTS[name] for name in request.costs)
+    return (f"compared by {request.metric} and by {words}: the less the better",) if words else ()
 
 
 def _exhausted(samples: int, asked: int) -> tuple[str, ...]:

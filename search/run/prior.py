@@ -62,7 +62,7 @@ def prior_of(request: Request, function: Function | None, images: Images) -> Pri
             f"{what}, as it compared by {earlier.request.metric} and this one compares by {request.metric}; "
             f"give --metric {earlier.request.metric}, or leave --warm-start out"
         )
-    found = tuple(observed(run) for run in runs if replayed(function, run.asked.params) is not None)
+    found = tuple(observed(run, request.costs) for run in runs if replayed(function, run.asked.params) is not None)
     if not found:
         raise PriorError(
             f"{what}, as they were drawn from {earlier.request.space} and {request.space} can draw none of them; "
@@ -92,5 +92,8 @@ def read_prior(folder: Path) -> Prior:
 
 
 def _fits(each: Observed) -> bool:
-    """Whether a curve's points are pairs of numbers; raises TypeError or ValueError if not."""
-    return all(finite(epoch) >= 0 and 0 <= finite(value) <= 1 for epoch, value in each.curve)
+    """Whether a curve's points are pairs of numbers, and costs numbers; raises TypeError or ValueError if not."""
+    costs = [finite(cost) for cost in each.costs]
+    return len(costs) == len(each.costs) and all(
+        finite(at) >= 0 and 0 <= finite(value) <= 1 for at, value in each.curve
+    )

@@ -208,6 +208,7 @@ class Problem:
             sampler=self.request.sampler,
             hears=self.request.hears,
             scheduler=self.request.scheduler,
+            also=self.request.costs,
             options={option: getattr(self.request, option) for option in SCHEDULER_OPTIONS},
             pauses=scheduler_of(self.request, self.samples).pauses,
             max_t=self.request.epochs,

@@ -40,21 +40,22 @@ def rehearse(plan: Plan, found: Times, slots: int, games: int = GAMES) -> list[t
     improves = _LEARNING_IMPROVES if plan.sampler in LEARNING else 0.0
 
     def game(seed: int) -> tuple[float, float]:
-        made = make_scheduler(plan.scheduler, max_t=plan.max_t, samples=len(plan.order), **plan.options)
-        which = _preferred(plan, seed)
+        made = make_scheduler(plan.scheduler, max_t=plan.max_t, samples=len(plan.order), also=plan.also, **plan.options)
+        which = preferred_by(plan, seed)
         return play(found, epochs, plan.order, made, slots, seed, improves, which, in_waves=plan.hears == "waves")
 
     return [game(seed) for seed in range(games)]
 
 
-def _preferred(plan: Plan, seed: int) -> list[int]:
-    """The configuration of each trial, where guided draws are of the family that some configuration has."""
+def preferred_by(plan: Plan, seed: int) -> list[int]:
+    """The configuration of each trial: in a game all guided draws are of one family, that of some configuration."""
     which = [trial % len(plan.configs) for trial in range(len(plan.order))]
     if plan.sampler not in LEARNING:
         return which
     rng = np.random.default_rng(seed)
     names = [config.network.name for config in plan.configs]
-    family = [i for i, name in enumerate(names) if name == names[rng.integers(len(names))]]
+    preferred = names[rng.integers(len(names))]
+    family = [i for i, name in enumerate(names) if name == preferred]
     step = 1 if plan.hears is None else 2  # see search.samplers.guided
     for trial in range(LEAST + 1, len(which), step):
         which[trial] = family[rng.integers(len(family))]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from scipy.stats import norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Kernel, Matern, WhiteKernel
@@ -31,6 +31,7 @@ _RANDOM = 400  # candidates drawn at random
 _NEAR = 40  # candidates near each of the best trials
 _BEST = 5
 _CHANGED = 0.3  # share of the parameters that a candidate near a trial has changed
+_SUM = 0.05  # of all weighed aims together beside the worst, so that no other aim is free
 _STEP = 0.15  # standard deviation of a changed number, in parts of its range
 #: Of the process, whose values are standardised: how far apart draws have to be to tell nothing of each other, and the
 #: variance of a measurement. So few trials say little more about them, and a few choices end in no bad optimum.
@@ -71,7 +72,7 @@ class _Guided(optuna.samplers.RandomSampler):
         return super().sample_independent(study, trial, param_name, param_distribution)
 
     def _choose(self, told: Sequence[FrozenTrial], refused: Sequence[FrozenTrial]) -> Mapping[str, Any]:
-        known = [each for each in told if each.state is not TrialState.RUNNING]
+        known = of_one_value([each for each in told if each.state is not TrialState.RUNNING], self._random)
         known.sort(key=_worth)
         if sum(each.state is TrialState.COMPLETE for each in known) < LEAST:
             return {}
@@ -113,6 +114,25 @@ class _Guided(optuna.samplers.RandomSampler):
             return value_at(distribution, float(np.clip(place + _STEP * random.normal(), 0, 1 - 1e-9)))
 
         return explore(self._function, pick)
+
+
+def of_one_value(known: list[FrozenTrial], random: np.random.Generator) -> list[FrozenTrial]:
+    """The trials, with one value where they have several: how good they are where they are worst, by random weights.
+
+    Each draw weighs the aims anew, and so looks at another part of the front (Knowles 2006, ParEGO).
+    """
+    measured = [each for each in known if each.state is TrialState.COMPLETE]
+    if not measured or len(measured[0].values) == 1:
+        return known
+    losses = np.array([[-value, *costs] for value, *costs in (each.values for each in measured)])
+    losses = (losses - losses.min(axis=0)) / np.maximum(np.ptp(losses, axis=0), 1e-9)
+    weighed = losses * random.dirichlet(np.ones(losses.shape[1]))
+    worth = dict(zip((id(each) for each in measured), -weighed.max(axis=1) - _SUM * weighed.sum(axis=1), strict=True))
+    return [_with_value(each, float(worth[id(each)])) if id(each) in worth else each for each in known]
+
+
+def _with_value(trial: FrozenTrial, value: float) -> FrozenTrial:
+    return create_trial(state=trial.state, value=value, params=trial.params, distributions=trial.distributions)
 
 
 def _worth(trial: FrozenTrial) -> tuple[float, float]:

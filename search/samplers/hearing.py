@@ -7,13 +7,16 @@ accuracies that were measured equally far on, as BOHB does (Falkner et al. 2018)
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import log
 from typing import Any, Protocol
 
 from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from architectures.errors import one_line
 from search.history.events import FINAL, State
+from search.history.front import cost_of
 from search.history.optuna_trial import optuna_trial
 from search.history.record import Run
 from search.spaces.space import SpaceError
@@ -22,6 +25,7 @@ LEAST = 8
 """Trials that have to reach a rung before its accuracies are told."""
 WAVE = 10
 """Trials that are drawn from one and the same history where whole waves are heard."""
+_FREE = 1e-9  # the least cost whose logarithm is taken
 _ROUNDING = 1e-9  # epochs: a rung is reached although floating point falls short of it
 
 
@@ -30,6 +34,10 @@ class History(Protocol):
 
     def tell(self, run: Run) -> None:
         """Take a run as it stands; it replaces what was told of it before."""
+
+    @property
+    def directions(self) -> list[StudyDirection]:
+        """Which way each of a trial's values is better."""
 
     def trials(self) -> list[FrozenTrial]:
         """All of them, in the order of their numbers."""
@@ -40,6 +48,8 @@ class Ended:
 
     Raises SpaceError for a run that does not hold its parameters and their distributions.
     """
+
+    directions = [StudyDirection.MAXIMIZE]  # noqa: RUF012
 
     def __init__(self) -> None:
         self._told: dict[int, FrozenTrial] = {}
@@ -71,6 +81,8 @@ class Observed:
     """How it stands."""
     curve: Sequence[tuple[float, float]]
     """What it is compared by, as (epoch, value), in order."""
+    costs: Sequence[float] = ()
+    """The logarithms of its costs, where those count too."""
 
     def until(self, epoch: float) -> float | None:
         """Its best value up to an epoch; None if it has not been trained so far and may still be."""
@@ -79,10 +91,11 @@ class Observed:
         return max((value for at, value in self.curve if at <= epoch + _ROUNDING), default=None)
 
 
-def observed(run: Run) -> Observed:
-    """What is told of a run."""
+def observed(run: Run, also: Sequence[str] = ()) -> Observed:
+    """What is told of a run. also: costs that count beside its value."""
     curve = tuple((m.epoch, m.value) for m in run.measurements if m.value is not None)
-    return Observed(run.asked.params, run.asked.distributions, run.state, curve)
+    costs = tuple(log(max(_FREE, cost_of(run, name))) for name in also)
+    return Observed(run.asked.params, run.asked.distributions, run.state, curve, costs)
 
 
 class Deepest:
@@ -92,18 +105,26 @@ class Deepest:
     running. Trials without parameters, which a user asked for and the space cannot draw, are not told.
     """
 
-    def __init__(self, rungs: Sequence[float], prior: Sequence[Observed] = ()) -> None:
-        """rungs: epochs, ascending, the last one that of a trial's end. prior: trials of an earlier search."""
-        self._rungs, self._prior = rungs, prior
+    def __init__(self, rungs: Sequence[float], prior: Sequence[Observed] = (), also: Sequence[str] = ()) -> None:
+        """rungs: epochs, ascending, the last one that of a trial's end. prior: trials of an earlier search.
+
+        also: costs that count beside the value.
+        """
+        self._rungs, self._prior, self._also = rungs, prior, also
         self._told: dict[int, Observed] = {}
 
     def tell(self, run: Run) -> None:
         """Take a run as it stands."""
         trial = run.asked.trial
-        told = observed(run)
+        told = observed(run, self._also)
         if trial not in self._told:
             _frozen(trial, told, None)  # what cannot be told later is refused now
         self._told[trial] = told
+
+    @property
+    def directions(self) -> list[StudyDirection]:
+        """Which way each of a trial's values is better: what it is compared by, and its costs."""
+        return [StudyDirection.MAXIMIZE, *(StudyDirection.MINIMIZE for _ in self._also)]
 
     @property
     def rung(self) -> float | None:
@@ -132,13 +153,14 @@ def _frozen(trial: int, told: Observed, rung: float | None) -> FrozenTrial:
     elif told.state is State.FAILED:
         state = TrialState.FAIL
     elif told.state is State.STOPPED:
-        state, curve = TrialState.PRUNED, {round(1000 * epoch): value for epoch, value in told.curve}
+        # Where several values count, Optuna takes none of a pruned trial, and such trials rank last.
+        state, curve = TrialState.PRUNED, {round(1000 * at): each for at, each in told.curve if not told.costs}
     else:
         state = TrialState.PRUNED if told.state in _WORTHLESS else TrialState.RUNNING
     try:
         return create_trial(
             state=state,
-            value=value,
+            values=None if value is None else [value, *told.costs],
             params=dict(told.params),
             distributions={name: _distribution(text) for name, text in told.distributions.items()},
             intermediate_values=curve,

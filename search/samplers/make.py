@@ -48,7 +48,7 @@ def history_of(request: Request, rungs: Sequence[float], prior: Sequence[Observe
     """
     if request.hears not in (None, *HEARS):
         raise SpaceError(f"a sampler cannot hear '{request.hears}'; known: {', '.join(HEARS)}")
-    return Ended() if request.hears is None else Deepest((*rungs, request.epochs), prior)
+    return Ended() if request.hears is None else Deepest((*rungs, request.epochs), prior, request.costs)
 
 
 def with_hearing(request: Request) -> Request:

@@ -6,6 +6,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import distribution_to_json
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from architectures.layers import SizeError
@@ -86,7 +87,8 @@ class OptunaSampler:
 
     def _study(self, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
         """A study with all that was told."""
-        study = optuna.create_study(direction="maximize", sampler=sampler)
+        directions = [StudyDirection.MAXIMIZE] if self._history is None else self._history.directions
+        study = optuna.create_study(directions=directions, sampler=sampler)
         if self._history is not None:
             study.add_trials(self._history.trials())
         return study

@@ -5,7 +5,10 @@ the (1 - 1 / reduction_factor) quantile of what the others had there. Unlike Tun
 replaces its own values, and the rungs are rebuilt from the ledger.
 """
 
+from collections.abc import Sequence
+
 from search.history.events import Decision, Event, Measured, Started
+from search.schedulers.aims import Aims, Point, worths
 from search.schedulers.scheduler import ROUNDING, ladder, scheduler
 
 
@@ -16,44 +19,51 @@ class Asha:
     pauses = False
     same_on_any_slots = False
 
-    def __init__(self, max_t: int, *, grace_period: float = 1.0, reduction_factor: float = 2.0) -> None:
-        """max_t, grace_period: epochs (R and r in the paper). reduction_factor: η."""
+    def __init__(
+        self, max_t: int, also: Sequence[str] = (), *, grace_period: float = 1.0, reduction_factor: float = 2.0
+    ) -> None:
+        """max_t, grace_period: epochs (R and r in the paper). also: costs that count too. reduction_factor: η."""
+        self._aims = Aims(also)
         self._share = 1 - 1 / reduction_factor
         self.rungs = tuple(ladder(grace_period, reduction_factor, max_t))
-        self._values: list[dict[int, tuple[int, float]]] = [{} for _ in self.rungs]
+        self._points: list[dict[int, tuple[int, Point]]] = [{} for _ in self.rungs]
 
-    def values(self, rung: int) -> dict[int, float]:
+    def points(self, rung: int) -> dict[int, Point]:
         """What each trial had at a rung, by its index."""
-        return {trial: value for trial, (_, value) in self._values[rung].items()}
+        return {trial: point for trial, (_, point) in self._points[rung].items()}
 
-    def decide(self, trial: int, epoch: float, value: float) -> Decision:
-        """Stop a trial whose value at a rung is below the others'."""
-        rung = self._rung_due(trial, epoch)
-        if rung is None:
-            return Decision.CONTINUE
-        others = list(self.values(rung).values())
-        if not others:
+    def decide(self, measured: Measured) -> Decision:
+        """Stop a trial that is worth less at a rung than the others."""
+        rung = self._rung_due(measured)
+        if rung is None or not self._points[rung]:
             return Decision.CONTINUE
         import numpy as np  # imported late: the command line lists schedulers without it
 
-        return Decision.CONTINUE if value >= np.quantile(others, self._share) else Decision.STOP
+        worth = worths({**self.points(rung), measured.trial: self._point(measured)})
+        own = worth.pop(measured.trial)
+        return Decision.CONTINUE if own >= np.quantile(list(worth.values()), self._share) else Decision.STOP
 
     def choose(self) -> None:
         """No trial is ever paused."""
 
     def hear(self, event: Event) -> None:
         """Note a value at a rung, or forget those that a trial reaches again."""
+        self._aims.hear(event)
         match event:
             case Measured(repeat=0) if event.decision is not Decision.END:
-                rung = self._rung_due(event.trial, event.epoch)
+                rung = self._rung_due(event)
                 if rung is not None and event.value is not None:
-                    self._values[rung][event.trial] = (event.images, event.value)
+                    self._points[rung][event.trial] = (event.images, self._point(event))
             case Started(repeat=0):
-                for values in self._values:
-                    if event.trial in values and values[event.trial][0] > event.images:
-                        del values[event.trial]
+                for points in self._points:
+                    if event.trial in points and points[event.trial][0] > event.images:
+                        del points[event.trial]
 
-    def _rung_due(self, trial: int, epoch: float) -> int | None:
+    def _point(self, measured: Measured) -> Point:
+        assert measured.value is not None
+        return self._aims.point(measured, measured.value)
+
+    def _rung_due(self, measured: Measured) -> int | None:
         """The index of the rung that a trial has just reached, if it has."""
-        reached = sum(level <= epoch + ROUNDING for level in self.rungs)
-        return reached - 1 if reached and trial not in self._values[reached - 1] else None
+        reached = sum(level <= measured.epoch + ROUNDING for level in self.rungs)
+        return reached - 1 if reached and measured.trial not in self._points[reached - 1] else None

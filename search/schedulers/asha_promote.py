@@ -6,6 +6,7 @@ that no share of a rung is a whole trial, the best one is trained to the end all
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
 
 from search.schedulers.promoting import Promoting
 from search.schedulers.scheduler import ladder, scheduler
@@ -19,9 +20,17 @@ class AshaPromote(Promoting):
 
     same_on_any_slots = False
 
-    def __init__(self, max_t: int, samples: int, *, grace_period: float = 1.0, reduction_factor: float = 2.0) -> None:
-        """max_t, grace_period: epochs (R and r in the paper). samples: trials. reduction_factor: η."""
-        super().__init__(tuple(ladder(grace_period, reduction_factor, max_t)), samples)
+    def __init__(
+        self,
+        max_t: int,
+        samples: int,
+        also: Sequence[str] = (),
+        *,
+        grace_period: float = 1.0,
+        reduction_factor: float = 2.0,
+    ) -> None:
+        """max_t, grace_period: epochs (R and r in the paper). samples: trials. also: costs too. reduction_factor: η."""
+        super().__init__(tuple(ladder(grace_period, reduction_factor, max_t)), samples, also)
         self._factor = reduction_factor
 
     def worth(self, values: list[float]) -> float:

@@ -3,10 +3,11 @@
 Successive halving (Jamieson and Talwalkar 2016) lets a fixed number of trials go on from each rung, the best ones. Here
 nobody waits for a whole rung: a trial goes on as soon as no result that is still to come can change that it does. So
 the trials and how far each is trained are those of halving rung by rung, whatever the slots and their speeds; they
-differ only in when.
+differ only in when. Of several aims every result may change the order of the others: there a rung is waited for.
 """
 
 import math
+from collections.abc import Sequence
 from functools import cache
 
 from search.schedulers.promoting import Promoting
@@ -20,11 +21,12 @@ _ROUNDING = 1e-9  # trials: what floating point adds to a product that is whole
 class Halving(Promoting):
     """Lets the best share of the trials go on from each rung; rungs double."""
 
-    same_on_any_slots = True
-
-    def __init__(self, max_t: int, samples: int, *, grace_period: float = 0.5, keep: float = 0.6) -> None:
-        """max_t, grace_period: epochs. samples: trials. keep: the share that goes on from each rung."""
-        super().__init__(tuple(ladder(grace_period, 2, max_t)), samples)
+    def __init__(
+        self, max_t: int, samples: int, also: Sequence[str] = (), *, grace_period: float = 0.5, keep: float = 0.6
+    ) -> None:
+        """max_t, grace_period: epochs. samples: trials. also: costs that count too. keep: the share that goes on."""
+        super().__init__(tuple(ladder(grace_period, 2, max_t)), samples, also)
+        self.same_on_any_slots = not self.aims.depends_on_the_clock
         self._keep = keep
 
     def worth(self, values: list[float]) -> float:
@@ -36,6 +38,8 @@ class Halving(Promoting):
         room = self.room()
         here, above = self.levels[level], self.levels[level + 1]
         coming = len(here.busy) + max(0, room[level] - here.entered)
+        if self.aims.several and coming:
+            return False
         return above.entered + 1 + coming <= room[level + 1]
 
     def room(self) -> list[int]:

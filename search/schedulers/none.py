@@ -1,6 +1,8 @@
 """No scheduler: every trial runs to its end."""
 
-from search.history.events import Decision, Event
+from collections.abc import Sequence
+
+from search.history.events import Decision, Event, Measured
 from search.schedulers.scheduler import scheduler
 
 
@@ -12,7 +14,10 @@ class NoScheduler:
     pauses = False
     same_on_any_slots = False
 
-    def decide(self, trial: int, epoch: float, value: float) -> Decision:
+    def __init__(self, also: Sequence[str] = ()) -> None:
+        """also: whatever else counts; here nothing does."""
+
+    def decide(self, measured: Measured) -> Decision:
         """Go on."""
         return Decision.CONTINUE
 

@@ -5,22 +5,12 @@ A trial is at the level that it was last let go on to: level 0 to the first rung
 
 from abc import ABC, abstractmethod
 from bisect import insort
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from search.history.events import FINAL, Asked, Decision, Ended, Event, Granted, Measured, Opened, Started, State
+from search.schedulers.aims import Aims, Point, worths
 from search.schedulers.scheduler import ROUNDING
-
-
-@dataclass
-class _Value:
-    """A measurement of a trial."""
-
-    images: int
-    """Training images seen until then."""
-    epoch: float
-    """The same in epochs."""
-    value: float
-    """What trials are compared by; to be maximised."""
 
 
 @dataclass
@@ -31,12 +21,25 @@ class Level:
     """How many trials have ever been at this level or above."""
     busy: set[int] = field(default_factory=set)
     """Trials on their way to the rung, whether or not a worker trains them just now."""
+    points: dict[int, Point] = field(default_factory=dict)
+    """What the trials that have ever paused at the rung had there."""
     waiting: list[tuple[float, int]] = field(default_factory=list)
-    """Trials paused at the rung, as (negative value, trial): the best first, the lowest number among equals."""
+    """Trials paused at the rung, as (minus their worth, trial): the best first, the lowest number among equals."""
     reached: list[tuple[float, int]] = field(default_factory=list)
     """The same of all that have ever paused there, also of those that have gone on."""
     ended: set[int] = field(default_factory=set)
     """Trials that ended on their way to the rung: diverged, infeasible, failed, or done as they have fewer epochs."""
+
+    def pause(self, trial: int, point: Point) -> None:
+        """Take a trial that has come to the rung. Of several aims it may change what the others there are worth."""
+        self.points[trial] = point
+        if len(point) == 1:
+            insort(self.waiting, (-point[0], trial))
+            insort(self.reached, (-point[0], trial))
+            return
+        waits = {trial} | {each for _, each in self.waiting}
+        self.reached = sorted((-worth, each) for each, worth in worths(self.points).items())
+        self.waiting = [place for place in self.reached if place[1] in waits]
 
 
 class Promoting(ABC):
@@ -44,13 +47,14 @@ class Promoting(ABC):
 
     pauses = True
 
-    def __init__(self, rungs: tuple[float, ...], samples: int) -> None:
-        """rungs: epochs. samples: trials, until an opened session says otherwise."""
+    def __init__(self, rungs: tuple[float, ...], samples: int, also: Sequence[str] = ()) -> None:
+        """rungs: epochs. samples: trials, until an opened session says otherwise. also: costs that count too."""
+        self.aims = Aims(also)
         self.rungs = rungs
         self.samples = samples
         self.levels = [Level() for _ in range(len(rungs) + 1)]
         self._level_of: dict[int, int] = {}
-        self._values: dict[int, list[_Value]] = {}
+        self._measured: dict[int, list[Measured]] = {}  # those with a value
         self._is_done = False
 
     @abstractmethod
@@ -61,10 +65,11 @@ class Promoting(ABC):
     def promotes(self, level: int) -> bool:
         """Whether the best of those that wait at a level's rung goes on now; at least one does wait there."""
 
-    def decide(self, trial: int, epoch: float, value: float) -> Decision:
+    def decide(self, measured: Measured) -> Decision:
         """Pause at the rung of the trial's level."""
-        level = self._level_of.get(trial, 0)
-        return Decision.PAUSE if level < len(self.rungs) and self._reached(epoch, level) else Decision.CONTINUE
+        level = self._level_of.get(measured.trial, 0)
+        here = level < len(self.rungs) and self._reached(measured.epoch, level)
+        return Decision.PAUSE if here else Decision.CONTINUE
 
     def choose(self) -> int | None:
         """Who goes on, the deepest rung first.
@@ -83,22 +88,23 @@ class Promoting(ABC):
 
     def hear(self, event: Event) -> None:
         """Follow the trials from level to level."""
+        self.aims.hear(event)
         match event:
             case Opened(samples=int(samples)):
                 self.samples = samples
             case Asked(repeat=0, trial=trial):
-                self._level_of[trial], self._values[trial] = 0, []
+                self._level_of[trial], self._measured[trial] = 0, []
                 self.levels[0].entered += 1
                 self.levels[0].busy.add(trial)
             case Granted(repeat=0, trial=trial):
                 self._promote(trial)
             case Started(repeat=0, trial=trial):
                 # What it measured after its checkpoint is measured again.
-                self._values[trial] = [each for each in self._values[trial] if each.images <= event.images]
+                self._measured[trial] = [each for each in self._measured[trial] if each.images <= event.images]
                 self._stand(trial, State.RUNNING)
             case Measured(repeat=0, trial=trial):
                 if event.value is not None:
-                    self._values[trial].append(_Value(event.images, event.epoch, event.value))
+                    self._measured[trial].append(event)
                 self._stand(trial, event.state)
             case Ended(repeat=0, trial=trial):
                 self._stand(trial, event.state)
@@ -113,9 +119,9 @@ class Promoting(ABC):
         here.busy.discard(trial)
         here.ended.discard(trial)
         if state is State.PAUSED:
-            place = (-self.worth([each.value for each in self._values[trial]]), trial)
-            insort(here.waiting, place)
-            insort(here.reached, place)
+            measured = self._measured[trial]
+            value = self.worth([each.value for each in measured if each.value is not None])
+            here.pause(trial, self.aims.point(measured[-1], value))
         elif state in FINAL:
             here.ended.add(trial)
             self._is_done = self._is_done or state is State.DONE
@@ -140,7 +146,7 @@ class Promoting(ABC):
 
     def _is_past(self, trial: int, level: int) -> bool:
         """Whether a paused trial has been trained to the rung of a level already."""
-        return level < len(self.rungs) and self._reached(self._values[trial][-1].epoch, level)
+        return level < len(self.rungs) and self._reached(self._measured[trial][-1].epoch, level)
 
     def _reached(self, epoch: float, level: int) -> bool:
         return self.rungs[level] <= epoch + ROUNDING

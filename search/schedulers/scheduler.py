@@ -5,14 +5,14 @@ is a deterministic function of the ledger's events in their order: `hear` folds 
 so whatever it keeps can be rebuilt from the ledger.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from inspect import signature
 from typing import Protocol
 
 from architectures.errors import HpsearchError
-from search.history.events import Decision, Event
+from search.history.events import Decision, Event, Measured
 from search.history.request import SCHEDULER_OPTIONS, Request
 from search.schedulers import SCHEDULERS
 
@@ -24,7 +24,10 @@ class SchedulerError(HpsearchError):
 
 
 class Scheduler(Protocol):
-    """Compares trials by values, which are fractions of one and to be maximised, whatever they measure."""
+    """Compares trials by values, which are fractions of one and to be maximised, whatever they measure.
+
+    Where several aims are asked for (see `search.schedulers.aims`), costs count as much.
+    """
 
     @property
     def rungs(self) -> tuple[float, ...]:
@@ -42,8 +45,11 @@ class Scheduler(Protocol):
         and the number of samples grows only once the search is finished.
         """
 
-    def decide(self, trial: int, epoch: float, value: float) -> Decision:
-        """What a trial with this value at an epoch does: `CONTINUE`, `PAUSE` or `STOP`; `CONTINUE` off the rungs."""
+    def decide(self, measured: Measured) -> Decision:
+        """What a trial does after a measurement that has a value: `CONTINUE`, `PAUSE` or `STOP`; `CONTINUE` off rungs.
+
+        What the measurement says of the trial's state and of a decision does not count: that follows from this.
+        """
 
     def choose(self) -> int | None:
         """The paused trial that goes on now that a slot is free; None when a new one may begin instead.
@@ -58,8 +64,9 @@ class Scheduler(Protocol):
 Make = Callable[..., Scheduler]
 """Makes a scheduler; it names what it needs of `GIVEN`, and options of its own with their defaults."""
 
-GIVEN = ("max_t", "samples")
-"""What every scheduler may ask for: the epochs of the longest trial, and how many trials the search has."""
+GIVEN = ("max_t", "samples", "also")
+"""What every scheduler may ask for: the epochs of the longest trial, how many trials the search has, and what costs
+count beside the value."""
 
 _MADE_BY: dict[str, Make] = {}
 
@@ -85,10 +92,13 @@ def options_of(name: str) -> Mapping[str, float]:
     return {each.name: each.default for each in arguments if each.name not in GIVEN}
 
 
-def make_scheduler(name: str, *, max_t: int, samples: int, **options: float | None) -> Scheduler:
+def make_scheduler(
+    name: str, *, max_t: int, samples: int, also: Sequence[str] = (), **options: float | None
+) -> Scheduler:
     """The scheduler of a name, for so many trials of at most `max_t` epochs. options: None where the default counts.
 
-    Raises SchedulerError for an unknown name, for an option that is not the scheduler's, and for rungs above max_t.
+    Raises SchedulerError for an unknown name, for an option that is not the scheduler's, for rungs above max_t, and for
+    several aims where it knows one.
     """
     made, taken = _made_by(name), options_of(name)
     asked = {option: value for option, value in options.items() if value is not None}
@@ -97,15 +107,19 @@ def make_scheduler(name: str, *, max_t: int, samples: int, **options: float | No
             takers = [each for each in SCHEDULERS if option in options_of(each)]
             own = ", ".join(map(_flag, taken)) or "no option"
             raise SchedulerError(f"{_flag(option)} belongs to {', '.join(takers)}; --scheduler {name} takes {own}")
-    given = {"max_t": max_t, "samples": samples}
+    given = {"max_t": max_t, "samples": samples, "also": also}
     needed = {each: given[each] for each in GIVEN if each in signature(made).parameters}
+    if also and "also" not in needed:
+        raise SchedulerError(
+            f"--also needs a scheduler that compares trials by several aims; --scheduler {name} does not"
+        )
     return made(**needed, **asked)
 
 
 def scheduler_of(request: Request, samples: int) -> Scheduler:
     """The scheduler that was asked for, for so many trials; raises SchedulerError as `make_scheduler` does."""
     options = {option: getattr(request, option) for option in SCHEDULER_OPTIONS}
-    return make_scheduler(request.scheduler, max_t=request.epochs, samples=samples, **options)
+    return make_scheduler(request.scheduler, max_t=request.epochs, samples=samples, also=request.costs, **options)
 
 
 def with_defaults(request: Request) -> Request:

@@ -115,7 +115,7 @@ def other_decisions(events: Events, request: Request) -> int:
         if not record.apply(event):
             continue
         if isinstance(event, Measured) and not event.repeat and event.decision is not Decision.END:
-            decision = scheduler.decide(event.trial, event.epoch, event.value)
+            decision = scheduler.decide(event)
             others += (decision is Decision.STOP) != (event.decision is Decision.STOP)
         scheduler.hear(event)
     return others

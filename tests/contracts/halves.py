@@ -16,7 +16,7 @@ class Halves:
         self.rungs = tuple(half / 2 for half in range(1, 2 * max_t))
         self._paused: dict[int, int] = {}
 
-    def decide(self, trial: int, epoch: float, value: float) -> Decision:
+    def decide(self, measured: Measured) -> Decision:
         """Pause."""
         return Decision.PAUSE
 
@@ -38,6 +38,6 @@ class Marks(Halves):
 
     pauses = False
 
-    def decide(self, trial: int, epoch: float, value: float) -> Decision:
+    def decide(self, measured: Measured) -> Decision:
         """Go on."""
         return Decision.CONTINUE

@@ -17,6 +17,7 @@ from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
 from search.schedulers import SCHEDULERS
 from search.schedulers.scheduler import Scheduler, SchedulerError, make_scheduler
+from tests.search.events import measured
 from trainables.worker.task import Task
 
 MAX_T = 8
@@ -91,7 +92,7 @@ def test_it_is_a_function_of_the_events_in_their_order(name: str, values: list[l
     rebuilt = make(name)
     for event in events:
         if isinstance(event, Measured) and event.decision is not Decision.END:
-            assert rebuilt.decide(event.trial, event.epoch, event.value or 0.0) is event.decision
+            assert rebuilt.decide(event) is event.decision
         if isinstance(event, Granted):
             assert rebuilt.choose() == event.trial
         rebuilt.hear(event)
@@ -125,7 +126,7 @@ def test_every_search_ends_and_somebody_reaches_the_end(name: str, values: list[
 def test_asking_changes_nothing(name: str) -> None:
     scheduler = make(name)
     for _ in range(2):
-        assert scheduler.decide(0, 1.0, 0.5) in (Decision.CONTINUE, Decision.PAUSE)
+        assert scheduler.decide(measured(10, 0.5)) in (Decision.CONTINUE, Decision.PAUSE)
         assert scheduler.choose() is None
 
 

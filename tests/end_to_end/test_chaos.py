@@ -11,7 +11,7 @@ from tests.chaos.rows import Undisturbed
 from tests.chaos.searches import GRACE, Home, Plan, events_in
 from tests.chaos.subject import Subject
 
-#: Halving pauses its trials at marks, so that checkpoints are written there however slow or fast disk and processor are.
+#: Halving pauses its trials at marks: checkpoints are written there, however slow the disk or fast the processor is.
 PLAN = Plan(samples=6, epochs=8, slots=1, scheduler="halving")
 INLINE = replace(PLAN, engine="inline")
 

@@ -136,6 +136,7 @@ def guessed(place: Place, _: Done) -> Iterable[str]:
 #: Winners that are named, and fields of their training: the rule, the verb, its options, and what its line says.
 NAMED = [
     ("a named winner is a trial", "retrain", ("--trial", "99"), ("no measured trial 99", "it has 0 to")),
+    ("a named winner is a number or the knee", "retrain", ("--trial", "best"), ("best", "number", "knee")),
     ("winners are named or found", "retrain", ("--trial", "0", "--top", "2"), ("--trial", "--top", "one of them")),
     ("a field of a training is known", "retrain", ("--set", "cutmixx=1"), ("cutmixx", "known")),
     ("a field of a training is within its limits", "retrain", ("--set", "cutmix=2"), ("cutmix", "at most 1")),

@@ -64,7 +64,7 @@ def test_the_results_folder_of_the_variable_is_searched_too(words, monkeypatch):
 
 
 def test_an_unknown_word_names_the_known_ones_and_a_wrong_value_is_refused_as_by_the_command(words):
-    with pytest.raises(TypeError, match=r"launch\(\) has no option 'sample'; it takes address, augment"):
+    with pytest.raises(TypeError, match=r"launch\(\) has no option 'sample'; it takes address, also, augment"):
         search.launch(sample=3)
     with pytest.raises(click.BadParameter, match="is not in the range"):
         search.launch(**{**words, "samples": 0})

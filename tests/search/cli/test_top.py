@@ -45,7 +45,7 @@ def test_the_front_is_a_part_of_the_ranking_and_the_knee_is_marked(results: Path
     assert sum(row["knee"] for row in front) == (len(front) >= 3)
     assert "knee" not in ranking[0]
     said = call(results, "--pareto", "parameters", "--pareto", "seconds")
-    assert "by parameters and time," in said and "beaten by none that costs no more" in said
+    assert "by parameters and seconds an epoch," in said and "beaten by none that costs no more" in said
 
 
 def test_all_trials_and_a_front_are_not_asked_for_together(results: Path) -> None:

@@ -143,12 +143,12 @@ def test_a_retried_run_is_judged_afresh(tmp_path, book):
     driver = make(book, tmp_path, trials=2, scheduler=asha)
     first = begin(driver)
     driver.measured(first, epoch(first, 1, 0.9))
-    assert asha.values(0) == {0: 0.9}
+    assert asha.points(0) == {0: (0.9,)}
     driver.failed(first, "killed")
     again = begin(driver)
-    assert asha.values(0) == {}
+    assert asha.points(0) == {}
     driver.measured(again, epoch(again, 1, 0.1))
-    assert asha.values(0) == {0: 0.1}
+    assert asha.points(0) == {0: (0.1,)}
 
 
 def test_a_new_session_judges_by_what_earlier_ones_measured(tmp_path, book):
@@ -157,7 +157,7 @@ def test_a_new_session_judges_by_what_earlier_ones_measured(tmp_path, book):
     driver.measured(first, epoch(first, 1, 0.9))
     asha = Asha(max_t=4)
     driver = make(book, tmp_path, trials=2, scheduler=asha)
-    assert asha.values(0) == {0: 0.9}
+    assert asha.points(0) == {0: (0.9,)}
 
 
 def test_what_a_worker_wrote_down_before_it_ended_itself_is_the_reason(tmp_path, book):

@@ -29,9 +29,9 @@ class Halves:
         self._passed = defaultdict(list)  # (images, rungs) of each trial
         self._paused = set()
 
-    def decide(self, trial, epoch, value):
-        passed = max((rungs for _, rungs in self._passed[trial]), default=0)
-        return Decision.PAUSE if self._reached(epoch) > passed else Decision.CONTINUE
+    def decide(self, measured):
+        passed = max((rungs for _, rungs in self._passed[measured.trial]), default=0)
+        return Decision.PAUSE if self._reached(measured.epoch) > passed else Decision.CONTINUE
 
     def choose(self):
         return min(self._paused, default=None, key=self._rank) if self._num_asked >= self._trials else None

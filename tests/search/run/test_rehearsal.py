@@ -5,11 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from search.forecast.forecast import Plan
 from search.forecast.seconds import Times
 from search.history.events import Decision, Granted, Measured
 from search.history.request import Request
-from search.run.rehearsal import heard, play
+from search.run.rehearsal import heard, play, preferred_by
+from search.samplers.hearing import LEAST
+from search.samplers.make import make_sampler
 from search.schedulers.scheduler import make_scheduler, scheduler
+from search.spaces import find_space
 
 
 def game(seconds, epochs, scheduler="none", max_t=30, slots=2, seed=0, order=None):
@@ -71,6 +75,30 @@ def test_a_launch_says_from_which_draw_on_a_sampler_hears_of_how_many_epochs():
     assert heard(replace(asked, sampler="random", hears=None), 60) == ()
 
 
+@pytest.mark.parametrize("number", [1, 2, 16])
+def test_in_a_game_guided_draws_are_of_one_family_and_in_many_games_of_every(number):
+    drawing = make_sampler(find_space("cnn_all"), "random", 0, lambda config: None)
+    configs = [drawing.draw(trial).config for trial in range(number)]
+    plan = Plan(
+        draws=(),
+        configs=configs,
+        costs=(),
+        order=range(24),
+        num_train=1,
+        num_validation=1,
+        sampler="tpe",
+        hears="everything",
+        scheduler="none",
+        options={},
+        also=(),
+        pauses=False,
+        max_t=1,
+    )
+    games = [{configs[which].network.name for which in preferred_by(plan, seed)[LEAST + 1 :: 2]} for seed in range(99)]
+    assert all(len(families) == 1 for families in games)
+    assert set.union(*games) == {config.network.name for config in configs}
+
+
 @scheduler("halfway")
 class HalfWay:
     """Pauses every trial at its half, and lets the first of two go on."""
@@ -82,8 +110,8 @@ class HalfWay:
         self.rungs = (max_t / 2,)
         self.paused = []
 
-    def decide(self, trial, epoch, value):
-        return Decision.PAUSE if epoch == self.rungs[0] else Decision.CONTINUE
+    def decide(self, measured):
+        return Decision.PAUSE if measured.epoch == self.rungs[0] else Decision.CONTINUE
 
     def choose(self):
         return self.paused[0] if len(self.paused) > 1 else None

@@ -66,6 +66,8 @@ def test_trials_that_are_named_are_trained_again_whatever_their_place(tmp_path):
     how = Again(epochs=1, trials=(last, last))
     outcome, (run,) = retrain(found, Options(engine="inline"), how, top=1, distinct=False)
     assert (outcome.reason, run.key, run.test is not None) == ("finished", (last, 1), True)
+    with pytest.raises(RequestError, match="three has no knee: fewer than three of its trials are beaten by none"):
+        retrain(found, Options(engine="inline"), replace(how, trials=("knee",)), top=1, distinct=False)
     with pytest.raises(RequestError, match=r"three has no measured trial 7 \(it has 0 to 2\); see hpsearch top --all"):
         retrain(found, Options(engine="inline"), replace(how, trials=(0, 7)), top=2, distinct=False)
 

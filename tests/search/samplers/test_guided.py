@@ -8,7 +8,7 @@ import pytest
 
 from search.history.events import State
 from search.samplers import LEARNING
-from search.samplers.gp import flatten, improvement
+from search.samplers.gp import flatten, improvement, of_one_value
 from search.samplers.hearing import LEAST, Deepest
 from search.samplers.make import make_sampler
 from search.samplers.sampler import history_json
@@ -41,6 +41,45 @@ def test_every_second_draw_is_that_of_random(name):
             assert drawn == random.draw(n)
         elif n > LEAST + 1:
             assert drawn != random.draw(n)
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_where_size_counts_as_well_guided_draws_are_small_and_good_and_the_same_again(name):
+    """The value grows with the batch and with the width; only the width costs."""
+    histories = [Deepest((1.0,), also=("parameters",)) for _ in range(2)]
+    drawing, again = (guided(name, "cnn5", history) for history in histories)
+    draws = []
+    for n in range(41):
+        drawn = drawing.draw(n)
+        draws.append(drawn)
+        width = drawn.config.network.hyperparameters["width"]
+        value = 0.2 * (drawn.config.optimizer.name == "adam") + 0.1 * width
+        run = events.run(
+            n, [measured(10, value, trial=n)], State.DONE, **history_json(drawn), parameters=round(1000 * width)
+        )
+        drawing.tell(run)
+        again.tell(run)
+    at_random, learnt = (
+        np.mean([each.config.optimizer.name == "adam" for each in draws[start::2]]) for start in (0, 13)
+    )
+    assert learnt > at_random + 0.15
+    assert len({each.config.network.hyperparameters["width"] for each in draws[13::2]}) > 1, "all of the front"
+    assert drawing.draw(41) == again.draw(41)
+
+
+def test_several_values_become_one_by_weights_of_the_draw_s_own():
+    history = Deepest((1.0,), also=("parameters",))
+    for n in range(LEAST):
+        history.tell(ended(n, guided("random").draw(n), 0.1 * n))
+    told = history.trials()
+    values = [[each.value for each in of_one_value(told, np.random.default_rng(seed))] for seed in (0, 0, 1)]
+    assert values[0] == values[1] != values[2]
+    assert all(each == sorted(each) for each in values), "equal costs leave the order of the values"
+    one = Deepest((1.0,))
+    for n in range(LEAST):
+        one.tell(ended(n, guided("random").draw(n), 0.1 * n))
+    told = one.trials()
+    assert of_one_value(told, np.random.default_rng(0)) is told
 
 
 @pytest.mark.parametrize("name", LEARNING)

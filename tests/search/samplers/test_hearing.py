@@ -1,6 +1,9 @@
 """What a sampler that learns is told of the trials before."""
 
+from math import log
+
 import pytest
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from search.history.events import State
@@ -17,10 +20,10 @@ RUNGS = (1.0, 2.0, 4.0)
 DRAWS = make_sampler(Space("cnn_all", SPACES["cnn_all"]), "random", 0, lambda config: None)
 
 
-def run(trial, accuracies, state=State.PAUSED):
+def run(trial, accuracies, state=State.PAUSED, **changes):
     """A trial that was measured after each whole epoch; an epoch is ten images."""
     curve = [measured(10 * (i + 1), value, trial=trial) for i, value in enumerate(accuracies)]
-    return events.run(trial, curve, state, **history_json(DRAWS.draw(trial)))
+    return events.run(trial, curve, state, **history_json(DRAWS.draw(trial)), **changes)
 
 
 def told(runs, prior=()):
@@ -77,6 +80,17 @@ def test_trials_of_an_earlier_search_count_and_those_that_never_ended_are_left_o
 
 def test_a_configuration_that_the_space_cannot_draw_is_nothing_to_learn_from():
     assert told([events.run(0, [measured(10, 0.5)], State.PAUSED)]).trials() == []
+
+
+def test_where_costs_count_they_are_told_beside_the_value_and_stopped_trials_have_none():
+    history = Deepest(RUNGS, also=("parameters", "seconds"))
+    for n in range(LEAST):
+        history.tell(run(n, [0.1, 0.2], parameters=10**n))
+    history.tell(run(LEAST, [0.3], State.STOPPED))
+    assert history.directions == [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE, StudyDirection.MINIMIZE]
+    *deep, stopped = history.trials()
+    assert [each.values for each in deep] == [pytest.approx([0.2, n * log(10), 0.0]) for n in range(LEAST)]
+    assert (stopped.state, stopped.values, stopped.intermediate_values) == (TrialState.PRUNED, None, {})
 
 
 def test_a_trial_without_distributions_is_refused_when_it_is_told():

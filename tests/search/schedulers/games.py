@@ -53,6 +53,13 @@ class Game:
     """Where trials are measured."""
     epochs: Mapping[int, int] = field(default_factory=dict)
     """The epochs of trials that have fewer than the others."""
+    parameters: Sequence[int] = ()
+    """Of each trial's network, where they count as well."""
+
+    @property
+    def also(self) -> tuple[str, ...]:
+        """The costs that count."""
+        return ("parameters",) if self.parameters else ()
 
     def last(self, trial: int) -> int:
         """A trial's last epoch."""
@@ -80,7 +87,8 @@ class Game:
             for trial in range(samples):
                 if (trial, 0) not in driver.record.runs:
                     training = {**CONFIG["training"], "epochs": self.last(trial)}
-                    driver.append(asked(trial, config={**CONFIG, "training": training}))
+                    parameters = self.parameters[trial] if self.parameters else 10
+                    driver.append(asked(trial, config={**CONFIG, "training": training}, parameters=parameters))
                     yield driver.record.runs[trial, 0]
 
         def steps(task: Task) -> Iterator[Step]:
@@ -90,7 +98,7 @@ class Game:
                     yield rng.expovariate(1.0), self._answer(task, end)
 
         book = Doomed(before, kill_after, clock)
-        made = make_scheduler(scheduler, max_t=MAX_T, samples=samples, **options)
+        made = make_scheduler(scheduler, max_t=MAX_T, samples=samples, also=self.also, **options)
         driver = Driver(book, source, made, NoShelf(), clock=clock)
         try:
             driver.append(Opened(samples=samples, slots=slots))

@@ -9,7 +9,7 @@ from tests.search.events import measured, started
 
 def judge(asha, trial, epoch, value):
     """What the driver does with a measurement: it asks, and the line it writes is heard. Whether the trial goes on."""
-    decision = asha.decide(trial, epoch, value)
+    decision = asha.decide(measured(round(10 * epoch), value, trial=trial))
     state = State.RUNNING if decision is Decision.CONTINUE else State.STOPPED
     asha.hear(measured(round(10 * epoch), value, trial=trial, state=state, decision=decision))
     return decision is Decision.CONTINUE
@@ -40,8 +40,8 @@ def test_between_rungs_everything_goes_on():
 def test_asking_changes_nothing_until_the_line_is_heard():
     asha = Asha(8)
     judge(asha, 0, 1, 0.5)
-    assert [asha.decide(1, 1, 0.4) for _ in range(3)] == [Decision.STOP] * 3
-    assert asha.values(0) == {0: 0.5}
+    assert [asha.decide(measured(10, 0.4, trial=1)) for _ in range(3)] == [Decision.STOP] * 3
+    assert asha.points(0) == {0: (0.5,)}
 
 
 def test_a_trial_that_is_trained_again_replaces_its_own_value():
@@ -57,14 +57,14 @@ def test_a_trial_that_goes_on_from_a_checkpoint_keeps_what_it_had_up_to_it():
     for epoch in (1, 2):
         judge(asha, 0, epoch, 0.5)
     asha.hear(started(0, attempt=2, images=10))
-    assert (asha.values(0), asha.values(1)) == ({0: 0.5}, {})
+    assert (asha.points(0), asha.points(1)) == ({0: (0.5,)}, {})
 
 
 def test_a_measurement_that_ends_a_run_by_itself_and_a_retrain_are_at_no_rung():
     asha = Asha(8)
     asha.hear(measured(10, 0.9, trial=0, state=State.DIVERGED))
     asha.hear(measured(10, None, trial=1, repeat=1))
-    assert asha.values(0) == {}
+    assert asha.points(0) == {}
 
 
 @pytest.mark.parametrize("seed", range(5))

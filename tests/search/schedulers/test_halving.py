@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.history.events import Granted, Opened, State
+from search.schedulers.aims import in_order
 from search.schedulers.halving import Halving
 from tests.search.events import asked, measured, started
 from tests.search.schedulers.games import COARSE, ENDS, MAX_T, Game, outcome, reached
@@ -22,14 +23,17 @@ def games(draw: st.DrawFn, *, deadly: bool = True) -> Game:
     levels = draw(st.sampled_from([2, 4, 100]))
     curve = st.lists(st.integers(0, levels), min_size=len(ENDS), max_size=len(ENDS))
     values = [[value / levels for value in draw(curve)] for _ in range(number)]
+    sizes = st.lists(st.integers(1, 9), min_size=number, max_size=number)
+    parameters = draw(sizes) if draw(st.booleans()) else ()
     if not deadly:
-        return Game(values=values)
+        return Game(values=values, parameters=parameters)
     trials = st.integers(0, number - 1)
     deaths = draw(
         st.dictionaries(trials, st.tuples(st.sampled_from(ENDS), st.sampled_from(["diverged", "failed", "infeasible"])))
     )
     epochs = draw(st.dictionaries(trials, st.integers(1, MAX_T - 1), max_size=3))
-    return Game(values=values, deaths=deaths, ends=draw(st.sampled_from([ENDS, COARSE])), epochs=epochs)
+    ends = draw(st.sampled_from([ENDS, COARSE]))
+    return Game(values=values, deaths=deaths, ends=ends, epochs=epochs, parameters=parameters)
 
 
 @settings(deadline=None, max_examples=150)
@@ -58,7 +62,11 @@ def test_those_go_on_that_halving_rung_by_rung_lets_go_on(game, slots, keep):
     for level, (rung, following) in enumerate(pairwise(RUNGS), 1):
         quota = min(len(left), max(2, math.ceil(number * keep**level - 1e-9)))
         until = sum(end <= rung for end in ENDS)
-        left = sorted(left, key=lambda trial: (-max(game.values[trial][:until]), trial))[:quota]
+        best = {trial: max(game.values[trial][:until]) for trial in left}
+        if game.parameters:
+            left = in_order({trial: (best[trial], math.log(game.parameters[trial])) for trial in left})[:quota]
+        else:
+            left = sorted(left, key=lambda trial: (-best[trial], trial))[:quota]
         assert reached(record, following) == set(left)
         spent += (following - rung) * quota
     assert sum(run.epochs for run in record.trials) == spent
@@ -95,8 +103,8 @@ def test_a_trial_counts_its_best_up_to_the_rung_and_pauses_only_at_the_rung_of_i
         made.hear(measured(5, value, trial=trial, state=State.PAUSED))
     made.hear(Granted(trial=2, repeat=0))
     made.hear(started(2, attempt=2, images=5))
-    assert made.decide(2, 0.5, 0.4) == "continue"
-    assert made.decide(2, 1.0, 0.9) == "pause"
+    assert made.decide(measured(5, 0.4, trial=2)) == "continue"
+    assert made.decide(measured(10, 0.9, trial=2)) == "pause"
     made.hear(measured(10, 0.1, trial=2, attempt=2, state=State.PAUSED))
     assert made.levels[1].waiting == [(-0.4, 2)]
 

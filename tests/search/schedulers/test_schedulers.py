@@ -13,12 +13,13 @@ from search.schedulers.scheduler import (
     scheduler_of,
     with_defaults,
 )
+from tests.search.events import measured
 
 
 def test_without_a_scheduler_nothing_is_stopped():
     none = make_scheduler("none", max_t=5, samples=10)
     assert none.rungs == ()
-    assert all(none.decide(trial, 1, -trial) is Decision.CONTINUE for trial in range(10))
+    assert all(none.decide(measured(10, -trial, trial=trial)) is Decision.CONTINUE for trial in range(10))
 
 
 def test_an_unknown_scheduler_is_refused_with_the_known_ones():
