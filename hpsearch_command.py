@@ -11,7 +11,28 @@ def main() -> None:
     os.environ.setdefault("PYTHONSAFEPATH", "1")
     from search.cli.main import main as run  # imported late: the path decides whose `search` this is
 
-    run()
+    try:
+        run()
+    except SystemExit as end:
+        if "torch" in sys.modules and isinstance(end.code, int):
+            _end(end.code)
+        raise
+
+
+def _end(code: int) -> None:
+    """End this process at once: Python would take torch and Ray down module by module, for more than a second."""
+    import atexit  # imported late, as the path was not in order before
+    import threading
+    from contextlib import suppress
+
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads, or it is closed
+            stream.flush()
+    os._exit(code)
 
 
 def _put_installed_first() -> None:

@@ -122,6 +122,16 @@ def trials_with_actors(controller: TuneController) -> set[Trial]:
     return {trial for actor, trial in controller._actor_to_trial.items() if actor in alive}
 
 
+def count_no_callbacks() -> None:
+    """Keep Tune from counting callbacks for its usage report, which is off.
+
+    Tune imports MLflow and W&B for it where they are installed, for more than a second before the first worker starts.
+    """
+    from ray.air._internal import usage  # imported late, as it brings Tune
+
+    usage.tag_callbacks = lambda _: False
+
+
 def keep_actors_warm(controller: TuneController, trial: Trial, number: int) -> None:
     """Keep so many more idle actors with the resources of this trial alive until the experiment ends.
 

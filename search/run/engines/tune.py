@@ -106,6 +106,7 @@ def run_workers(
         )
         if not debugging.is_on():
             logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        ray_private.count_no_callbacks()
         tuner.fit()
     if judge.fatal is not None:
         raise judge.fatal

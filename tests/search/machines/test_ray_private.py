@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -146,15 +147,19 @@ def most(name, number):
 
 logs = ray_private.log_folder()
 found = {"pids": [], "modules": ray.get(look_for_modules.remote()), "logs": [each.name for each in logs.iterdir()]}
-tune.Tuner(
+tuner = tune.Tuner(
     tune.with_resources(Trainable, {"CPU": 1}),
     tune_config=tune.TuneConfig(search_alg=Feed(), scheduler=Judge(), num_samples=-1, reuse_actors=True),
     run_config=tune.RunConfig(
         storage_path=os.getcwd(),
         verbose=0,
+        callbacks=[tune.Callback()],
         checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
     ),
-).fit()
+)
+ray_private.count_no_callbacks()
+tuner.fit()
+found["imported"] = sorted({"mlflow", "wandb"} & set(sys.modules))
 local_ray.stop()
 print(json.dumps(found))
 """
@@ -215,6 +220,13 @@ def test_trials_have_actors_or_wait_for_them(found):
 def test_a_trials_metrics_are_forgotten(found):
     before, after = found["metrics"]
     assert all(before) and after == [0, 0]
+
+
+@pytest.mark.slow
+def test_nothing_is_imported_to_count_callbacks(found):
+    for name in ("mlflow", "wandb"):
+        assert find_spec(name), "the extras of tests bring both"
+    assert found["imported"] == []
 
 
 def test_the_ray_that_runs_here_is_found_by_its_variable_or_not_at_all(monkeypatch):
