@@ -28,6 +28,7 @@ from searching import noise
 
 import search
 from search.history.store import Request
+from search.machines.ray_variables import VARIABLES
 from search.run.images import training_images
 from search.run.problem import cost_of
 from search.spaces import Space, find_space
@@ -47,8 +48,11 @@ OPTUNA = ("workers", "threads")
 OPTUNA_TRIES = list(product((0, 1, 2), (1, CORES)))
 FEW = 6  # configurations of a sweep, for an epoch each
 SHORT = 4  # configurations of the short form
-#: No GPU for any way, and no way waits for Ray's usage report.
-ENVIRONMENT = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "RAY_USAGE_STATS_ENABLED": "0"}
+#: No GPU for any way, no way waits for Ray's usage report, and the scripts' Ray and Tune are as they come.
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if VARIABLES.get(name) != value},
+    **{"CUDA_VISIBLE_DEVICES": "", "RAY_USAGE_STATS_ENABLED": "0"},
+}
 
 
 @dataclass(frozen=True)
@@ -223,10 +227,10 @@ def make_ways(options: argparse.Namespace, configs: Path, data: Path) -> dict[st
     return ways
 
 
-def hpsearch(options: argparse.Namespace, configs: Path, out: Path) -> Run:
-    """The installed command; its epochs come from its ledger."""
+def hpsearch(options: argparse.Namespace, space: Path | str, out: Path, **more: object) -> Run:
+    """The installed command; its epochs come from its ledger. more: options of the launch."""
     asked = {
-        "space": configs,
+        "space": space,
         "scheduler": "none",
         "dataset": options.dataset,
         "data-dir": options.data_dir,
@@ -236,6 +240,7 @@ def hpsearch(options: argparse.Namespace, configs: Path, out: Path) -> Run:
         "seed": SEED,
         "results": out.parent,
         "name": out.name,
+        **more,
     }
     launched, ended = timed([Path(sys.executable).with_name("hpsearch"), "launch", *flags(asked)], out)
     found = search.load(out.name, results=str(out.parent))
@@ -244,9 +249,12 @@ def hpsearch(options: argparse.Namespace, configs: Path, out: Path) -> Run:
     return Run(launched, ended, found.search.facts["slots"], epochs)
 
 
-def tune_script(settings: Sequence[int], configs: Path, data: Path, precision: str = "float32") -> Way:
-    """The plain Ray Tune script with these CPUs a trial, loader processes and threads."""
+def tune_script(
+    settings: Sequence[int], configs: Path, data: Path, precision: str = "float32", asha: int | None = None
+) -> Way:
+    """The plain Ray Tune script with these CPUs a trial, loader processes and threads. asha: its max_t, if it stops."""
     named = dict(zip(("cpus-per-trial", "workers", "threads"), settings, strict=True))
+    named |= {} if asha is None else {"asha": asha}
     return baseline("tune_script.py", configs, data, precision, named, CORES // settings[0])
 
 

@@ -9,6 +9,7 @@ import command
 import plain
 import ray
 from ray import tune
+from ray.tune.schedulers import ASHAScheduler
 
 from search.spaces import find_space
 from trainables.config import Config
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--cpus-per-trial", type=int, default=1, help="how many trials run at a time follows from it")
     parser.add_argument("--workers", type=int, default=0, help="processes of each DataLoader")
     parser.add_argument("--threads", type=int, default=1, help="of torch in each trial")
+    parser.add_argument("--asha", type=int, metavar="MAX_T", help="stop trials early with Tune's ASHA")
     options = parser.parse_args()
     configs = find_space(str(options.configs)).configs
     # Its own Ray on the cores of this process, whatever else runs on the machine.
@@ -40,7 +42,11 @@ def main() -> None:
                 "threads": options.threads,
                 "precision": options.precision,
             },
-            tune_config=tune.TuneConfig(metric="val_accuracy", mode="max"),
+            tune_config=tune.TuneConfig(
+                metric="val_accuracy",
+                mode="max",
+                scheduler=options.asha and ASHAScheduler(max_t=options.asha, grace_period=1, reduction_factor=2),
+            ),
             run_config=tune.RunConfig(storage_path=storage),
         )
         results = tuner.fit()

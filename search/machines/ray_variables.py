@@ -2,7 +2,7 @@
 
 import os
 
-for _name, _value in {
+VARIABLES = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
     # Otherwise Ray starts every worker of a driver below `uv run` with `uv run`, in a new environment.
@@ -15,5 +15,8 @@ for _name, _value in {
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
     "TUNE_WARN_THRESHOLD_S": "5",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the session handles Ctrl-C
-}.items():
+}
+"""Their names and values; those that are set already stay as they are."""
+
+for _name, _value in VARIABLES.items():
     os.environ.setdefault(_name, _value)
