@@ -1,5 +1,6 @@
 """Benchmarks end, and print what they promise: the GPU's without a GPU and without Ray, the others with theirs."""
 
+import json
 import os
 import re
 import subprocess
@@ -68,3 +69,19 @@ def test_workers_share_the_data() -> None:
     shared = next(number(row["shared memory of all, MiB"]) for row in rows if row["way"] == "shared")
     assert shared == pytest.approx(58.6, abs=5)
     assert times["copied"] > 0.8
+
+
+@pytest.mark.slow
+def test_the_scripts_that_a_search_is_compared_with_have_ray_and_tune_as_they_come() -> None:
+    program = "import json, end_to_end; print(json.dumps(end_to_end.ENVIRONMENT))"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TUNE_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=clean | {"PYTHONPATH": "benchmarks"},
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    given = {name: value for name, value in json.loads(done.stdout).items() if name.startswith(("RAY_", "TUNE_"))}
+    assert given == {"RAY_USAGE_STATS_ENABLED": "0"}

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -68,3 +69,21 @@ def test_a_pool_that_does_not_say_what_its_configurations_are_is_drawn_from_at_r
     done = play("--pool", str(path), *ways, "--sampler", "gp")
     assert (done.returncode, done.stdout) == (1, "")
     assert "only --sampler random can draw from it" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_pool_is_recorded_with_a_second_seed_of_its_best_and_can_be_played(tmp_path: Path) -> None:
+    out = tmp_path / "pool.parquet"
+    sizes = ("--samples", "4", "--max-t", "1", "--limit-train", "1000", "--again", "0.5", "--engine", "inline")
+    command = [sys.executable, "benchmarks/search_quality.py", "record", "--out", str(out), "--space", "modern_small"]
+    done = subprocess.run([*command, "--data-dir", str(tmp_path), *sizes], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-2000:]
+    recorded = pd.read_parquet(out)
+    best = recorded[recorded.repeat == 0].groupby("trial").val_accuracy.max().nlargest(2)
+    again = recorded[recorded.repeat == 1]
+    assert set(again.trial) == set(best.index)
+    assert recorded.groupby(["trial", "repeat"]).epoch.max().eq(1).all()
+    assert recorded.epoch.min() < 0.5, "early rungs can be played"
+    assert recorded.groupby("trial").config.nunique().eq(1).all(), "a second seed trains the same configuration"
+    rows = json.loads(play("--pool", str(out), "--samples", "3", "--max-t", "1", "--replays", "2", "--json").stdout)
+    assert {row["pool"] for row in rows} == {"pool"}

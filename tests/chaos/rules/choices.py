@@ -28,6 +28,7 @@ SCHEDULERS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("a factor belongs to its scheduler", ("--scheduler", "halving", "--reduction-factor", "2"), ("asha",)),
     ("who stops nothing takes no grace period", ("--scheduler", "none", "--grace-period", "1"), ("--grace-period",)),
     ("threads are at least one", ("--threads", "0"), ("--threads",)),
+    ("a cost that counts too is a known one", ("--also", "price"), ("price", "parameters", "flops", "seconds")),
     ("a metric is a known one", ("--metric", "f1"), ("balanced_accuracy",)),
 )
 #: Lines of lists whose training or optimizer breaks a rule.
