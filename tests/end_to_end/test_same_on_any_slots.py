@@ -1,4 +1,4 @@
-"""The installed command: a halving search is the same on Ray's two slots as on one without Ray, and after a kill."""
+"""The installed command: a halving search is the same on two slots of Ray, killed, and then four, as on one."""
 
 import os
 import signal
@@ -42,14 +42,14 @@ def assert_same(home, name):
 
 
 @pytest.mark.slow
-def test_two_slots_with_a_kill_and_a_resume_give_the_tables_of_one_slot(home):
+def test_two_slots_with_a_kill_and_then_four_give_the_tables_of_one(home):
     process = start(home, *small_search("two", *HALVING, "--parallel", "2"))
     path = home / "results" / "two" / "ledger.jsonl"
     wait_for(lambda: measured(path) >= 12)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert loaded(home, "two").state == "killed"
-    hpsearch("resume", "two", cwd=home)
+    hpsearch("resume", "two", "--parallel", "4", cwd=home)
     assert_same(home, "two")
     found = loaded(home, "two")
     assert found.trials.state.value_counts().to_dict() == {"paused": 6, "done": 2}
