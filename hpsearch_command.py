@@ -25,13 +25,12 @@ def _end(code: int) -> None:
     import threading
     from contextlib import suppress
 
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    threading._shutdown()  # type: ignore[attr-defined]  # ends thread pools, and waits for threads, as Python does
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # nobody reads, or it is closed
-            stream.flush()
+        with suppress(OSError, ValueError):  # nobody reads
+            if stream is not None:  # as it is where it was closed
+                stream.flush()
     os._exit(code)
 
 

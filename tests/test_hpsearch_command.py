@@ -8,6 +8,24 @@ from pathlib import Path
 
 import pytest
 
+PROGRAM = """
+import atexit, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+import search.cli.main as cli
+
+def work():
+    atexit.register(print, "left in order")
+    threading.Thread(target=lambda: (time.sleep(0.2), print("thread ended"))).start()
+    ThreadPoolExecutor(1).submit(print, "pool worked")  # and never shut down
+    sys.modules["torch"] = object()
+    sys.stdout.write("written")
+    raise SystemExit(3)
+
+cli.main = work
+import hpsearch_command
+hpsearch_command.main()
+"""
+
 COMMAND = str(Path(sys.executable).with_name("hpsearch"))
 SHOW_PATH = "import json, os, sys; print(json.dumps([sys.path, os.environ['PYTHONPATH']])); sys.exit(3)\n"
 
@@ -51,3 +69,10 @@ def test_a_users_own_space_on_pythonpath_is_found_and_its_folder_comes_last(tmp_
     installed = next(place for place in path if place.endswith("site-packages"))
     assert path.index(installed) < path.index(str(tmp_path))
     assert named.split(":").index(installed) < named.split(":").index(str(tmp_path)), "for what is started from here"
+
+
+def test_where_torch_was_imported_it_ends_at_once_with_all_that_python_would_have_ended_and_written() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "pool worked" in done.stdout and "written" in done.stdout
+    assert done.stdout.index("thread ended") < done.stdout.index("left in order")

@@ -132,12 +132,14 @@ def top(
         number = 10
     with opened(results, search, storage) as found:
         costs = tuple(dict.fromkeys(pareto))
+        aims = costs or found.search.request.costs
         ranked = ranking.top(found, None, distinct=distinct, everything=everything)
         best = front(ranked, costs) if costs else ranked
         runs = best if everything else best[:number]
         if as_json:
-            options.emit(ranking.rows(found, runs, knee=knee(best, costs)) if costs else ranking.rows(found, runs))
+            marks = {"knee": knee(front(ranked, aims), aims)} if aims else {}
+            options.emit(ranking.rows(found, runs, **marks))
         else:
             ranking.print_top(found, runs, everything=everything)
-            if aims := costs or found.search.request.costs:
+            if aims:
                 ranking.print_front(found, front(ranked, aims), aims)

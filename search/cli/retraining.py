@@ -22,7 +22,8 @@ from search.cli.types import MOST_EPOCHS, Count, OptionError, Real, TrialNumber
     "trials",
     type=TrialNumber(),
     multiple=True,
-    help="A trial to train, whatever its place, or the knee of top --pareto; again for more.",
+    help="A trial to train, whatever its place, or knee: that by the costs of the launch's --also, else by parameters; "
+    "again for more.",
 )
 @click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True, help="Of each training.")
 @click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")

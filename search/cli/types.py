@@ -76,7 +76,7 @@ class Duration(click.ParamType):
 class TrialNumber(click.ParamType):
     """A trial's number, or `KNEE`."""
 
-    name = "integer"
+    name = "number|knee"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
         """The number or the word; a usage error for anything else."""

@@ -7,18 +7,29 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from search.history.events import Asked, Measured
     from search.history.record import Run
 
 #: What a trial costs, by the name that a user gives it, and what it is called.
-COSTS = {"parameters": "parameters", "flops": "FLOPs of an image", "seconds": "seconds an epoch"}
+COSTS = {"parameters": "parameters", "flops": "FLOPs of an image", "seconds": "time to train an image"}
+
+_LONG = 1e9  # seconds
+_LEAST = 1e-9  # of a cost whose logarithm is taken
 
 KNEE = "knee"
 """What a user may say for the number of the trial that `knee` finds."""
 
 
-def cost_of(run: Run, name: str) -> float:
-    """One of `COSTS`: seconds are those of all its training in the search, an epoch of it."""
-    return run.seconds / run.epochs if name == "seconds" and run.epochs else float(getattr(run.asked, name, 0))
+def cost_of(asked: Asked, last: Measured | None, name: str) -> float:
+    """One of `COSTS` of a run, by what was asked for and its last measurement. A time that is not known is long."""
+    if name != "seconds":
+        return float(getattr(asked, name))
+    return 1 / last.images_per_second if last and last.images_per_second else _LONG
+
+
+def log_cost(cost: float) -> float:
+    """What costs are compared by: ten thousand to a thousand is as ten to one."""
+    return math.log(max(_LEAST, cost))
 
 
 def front(runs: Sequence[Run], costs: Sequence[str]) -> list[Run]:
@@ -40,7 +51,7 @@ def knee(runs: Sequence[Run], costs: Sequence[str]) -> Run | None:
     if len(runs) < 3:
         return None
     points = [_point(run, costs) for run in runs]
-    scaled = [(minus_value, *(math.log(max(1e-9, each)) for each in paid)) for minus_value, *paid in points]
+    scaled = [(minus_value, *map(log_cost, paid)) for minus_value, *paid in points]
     distances = [0.0] * len(runs)
     for axis in zip(*scaled, strict=True):
         low, span = min(axis), (max(axis) - min(axis)) or 1.0
@@ -50,4 +61,4 @@ def knee(runs: Sequence[Run], costs: Sequence[str]) -> Run | None:
 
 def _point(run: Run, costs: Sequence[str]) -> tuple[float, ...]:
     """A trial's value, negative, and its costs: less is better in each."""
-    return -(run.at_best("value") or 0.0), *(cost_of(run, name) for name in costs)
+    return -(run.at_best("value") or 0.0), *(cost_of(run.asked, run.last, name) for name in costs)

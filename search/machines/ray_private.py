@@ -123,13 +123,14 @@ def trials_with_actors(controller: TuneController) -> set[Trial]:
 
 
 def count_no_callbacks() -> None:
-    """Keep Tune from counting callbacks for its usage report, which is off.
+    """Keep Tune from counting callbacks for its usage report, where that is off.
 
     Tune imports MLflow and W&B for it where they are installed, for more than a second before the first worker starts.
     """
     from ray.air._internal import usage  # imported late, as it brings Tune
 
-    usage.tag_callbacks = lambda _: False
+    if os.environ.get("RAY_USAGE_STATS_ENABLED") == "0":
+        usage.tag_callbacks = lambda _: False
 
 
 def keep_actors_warm(controller: TuneController, trial: Trial, number: int) -> None:

@@ -180,21 +180,15 @@ def prepare(
         costs=costs,
         train=train,
         validation=validation,
-        title=_title(how, len(best), top, trained_on),
+        title=_title(how, best, top, trained_on),
         here=find_machine(options, networks, search.facts),
     )
 
 
 def _named(search: Search, record: Record, trials: Sequence[int | str]) -> list[Run]:
-    """The trials of these numbers, in their order; the knee is that of the search's own aims, else by parameters."""
+    """The trials of these numbers, in their order."""
     measured = {run.key[0]: run for run in rank(record)}
-    costs = search.request.costs or ("parameters",)
-    best = knee(front(list(measured.values()), costs), costs) if KNEE in trials else None
-    if KNEE in trials and best is None:
-        raise RequestError(
-            f"{search.name} has no knee: fewer than three of its trials are beaten by none; name a trial"
-        )
-    numbers = [best.key[0] if best and each == KNEE else int(each) for each in trials]
+    numbers = [knee_of(search, list(measured.values())) if each == KNEE else int(each) for each in trials]
     for number in numbers:
         if number not in measured:
             found = record.runs.get((number, 0))
@@ -218,13 +212,26 @@ def dry_run(
     return planned.title, planned.forecast(speeds)
 
 
-def _title(how: Again, num_best: int, top: int, trained_on: str) -> str:
+def knee_of(search: Search, measured: Sequence[Run]) -> int:
+    """The trial that is the knee by the search's own costs, else by parameters; raises RequestError if none is."""
+    costs = search.request.costs or ("parameters",)
+    best = knee(front(measured, costs), costs)
+    if best is None:
+        raise RequestError(
+            f"{search.name} has no knee: fewer than three of its trials are beaten by none; name a trial"
+        )
+    return best.key[0]
+
+
+def _title(how: Again, best: Sequence[Run], top: int, trained_on: str) -> str:
     """What a retrain does, in one line."""
-    winners = readable.count(min(top, num_best), "winner")
+    winners = readable.count(min(top, len(best)), "winner")
+    if how.trials:
+        winners += f" (trial {' and '.join(str(run.key[0]) for run in best)})"
     final = f"{winners} × {how.repeats} for {readable.count(how.epochs, 'epoch')} on {trained_on}"
     if how.finals is None:
         return final
-    return f"{readable.count(num_best, 'finalist')} × {how.finals.folds} folds of the images, then {final}"
+    return f"{readable.count(len(best), 'finalist')} × {how.finals.folds} folds of the images, then {final}"
 
 
 def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images | None, str]:

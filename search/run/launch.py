@@ -22,6 +22,7 @@ from search.history import store
 from search.history.events import State, parse
 from search.history.front import COSTS
 from search.history.ledger import read
+from search.history.metric import words
 from search.history.record import Record, Run
 from search.history.store import NameTakenError, Request, Search
 from search.machines.machine import Machine, StartError
@@ -38,6 +39,7 @@ from search.run.progress import Progress, headlines
 from search.run.rehearsal import heard
 from search.run.session import Errand, Options, Outcome, find_machine, finished_before, run
 from search.run.testing import test_all
+from search.samplers import LEARNING
 from search.samplers.make import with_hearing
 from search.schedulers.scheduler import scheduler_of, with_defaults
 from search.spaces import Space, find_space
@@ -209,8 +211,12 @@ def _errand(
 
 def _aims(request: Request) -> tuple[str, ...]:
     """What trials are compared by, where that is more than the metric."""
-    words = " and ".join(COSTS[name] for name in request.costs)
-    return (f"compared by {request.metric} and by {words}: the less the better",) if words else ()
+    if not request.costs:
+        return ()
+    costs = " and ".join(COSTS[name] for name in request.costs)
+    if not scheduler_of(request, request.samples).rungs and request.sampler not in LEARNING:
+        return (f"note: nothing here goes by {costs}: no trial is stopped, and {request.sampler} does not learn",)
+    return (f"compared by {words(request.metric)}, the more the better, and {costs}, the less the better",)
 
 
 def _exhausted(samples: int, asked: int) -> tuple[str, ...]:

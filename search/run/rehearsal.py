@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from architectures.cost import Cost
 from search.forecast.forecast import Plan
 from search.forecast.seconds import Times
 from search.history.events import Asked
@@ -23,6 +24,7 @@ from search.schedulers.scheduler import Scheduler, make_scheduler, scheduler_of
 from trainables.worker.task import Task
 
 GAMES = 100  # searches that are simulated for a forecast
+_SLOWER = 10  # times, about, with several aims
 
 # What the random accuracies are like, from the committed searches (see benchmarks/README.md): so many trials never
 # learn and stay at chance together; the others keep their rank from rung to rung but for this much noise.
@@ -34,17 +36,21 @@ _LEARNING_IMPROVES = 1.0  # standard deviations from the first to the last draw:
 def rehearse(plan: Plan, found: Times, slots: int, games: int = GAMES) -> list[tuple[float, float]]:
     """Epochs and seconds of so many random searches of a plan. found: the times of its configurations.
 
-    A sampler that learns comes to prefer another family in each game: nobody knows which.
+    A sampler that learns comes to prefer another family in each game: nobody knows which. With several aims a game takes
+    longer, as trials are put in order again and again, so there are fewer of them.
     """
+    number = max(1, games // _SLOWER) if plan.also else games
     epochs = [config.training.epochs or plan.max_t for config in plan.configs]
     improves = _LEARNING_IMPROVES if plan.sampler in LEARNING else 0.0
 
     def game(seed: int) -> tuple[float, float]:
         made = make_scheduler(plan.scheduler, max_t=plan.max_t, samples=len(plan.order), also=plan.also, **plan.options)
         which = preferred_by(plan, seed)
-        return play(found, epochs, plan.order, made, slots, seed, improves, which, in_waves=plan.hears == "waves")
+        costs = plan.costs if plan.also else ()
+        waves = plan.hears == "waves"
+        return play(found, epochs, plan.order, made, slots, seed, improves, which, costs=costs, in_waves=waves)
 
-    return [game(seed) for seed in range(games)]
+    return [game(seed) for seed in range(number)]
 
 
 def preferred_by(plan: Plan, seed: int) -> list[int]:
@@ -72,13 +78,15 @@ def play(
     improves: float = 0.0,
     configurations: Sequence[int] = (),
     *,
+    costs: Sequence[Cost] = (),
     in_waves: bool = False,
 ) -> tuple[float, float]:
     """One search with random accuracies: epochs trained in all, and seconds until the last slot is free.
 
     found: times of each configuration. epochs: of each to its end. order: of the trials. scheduler: one that has heard
     nothing yet. improves: by how many standard deviations the last draw is better. configurations: the number of each
-    trial's; by default trial n's is n, and numbers past the last one start over. in_waves: whether slots wait for whole
+    trial's; by default trial n's is n, and numbers past the last one start over. costs: of each configuration, where
+    they count. in_waves: whether slots wait for whole
     waves.
     """
     configurations = configurations or [trial % len(epochs) for trial in range(max(order, default=0) + 1)]
@@ -91,7 +99,8 @@ def play(
         for trial in order:
             while in_waves and trial % WAVE == 0 and driver.num_handed_out:
                 yield None
-            driver.append(_asked(trial, epochs[configurations[trial]]))
+            which = configurations[trial]
+            driver.append(_asked(trial, epochs[which], costs[which] if costs else None))
             yield driver.record.runs[trial, 0]
 
     def steps(task: Task) -> Iterator[Step]:
@@ -104,7 +113,8 @@ def play(
             trained += epoch - before
             seconds, start = start + (epoch - before) * found.epochs[which], 0.0
             value = quality[task.trial] + _NOISE * rng.normal() * learns[task.trial]
-            yield seconds, _answer(task, epoch, epoch == last, float(value), seconds)
+            speed = {"images_per_second": 1 / found.epochs[which]}
+            yield seconds, _answer(task, epoch, epoch == last, float(value), seconds) | speed
             before = epoch
 
     driver = Driver(MemoryLedger(clock=clock), source, scheduler, NoShelf(), clock=clock)
@@ -115,10 +125,19 @@ def play(
 _IMAGES = 1_000_000  # of a made-up epoch: checkpoints are named after whole numbers of them
 
 
-def _asked(trial: int, epochs: int) -> Asked:
+def _asked(trial: int, epochs: int, cost: Cost | None = None) -> Asked:
     config = {"training": {"batch_size": 1, "epochs": epochs}}
+    parameters, flops = (cost.parameters, cost.flops) if cost else (0, 0)
     return Asked(
-        trial=trial, repeat=0, config=config, params={}, distributions={}, redrawn=0, parameters=0, flops=0, seed=0
+        trial=trial,
+        repeat=0,
+        config=config,
+        params={},
+        distributions={},
+        redrawn=0,
+        parameters=parameters,
+        flops=flops,
+        seed=0,
     )
 
 

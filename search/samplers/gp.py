@@ -31,7 +31,7 @@ _RANDOM = 400  # candidates drawn at random
 _NEAR = 40  # candidates near each of the best trials
 _BEST = 5
 _CHANGED = 0.3  # share of the parameters that a candidate near a trial has changed
-_SUM = 0.05  # of all weighed aims together beside the worst, so that no other aim is free
+_SUM = 0.05  # what the sum of all weighed aims counts beside the worst of them
 _STEP = 0.15  # standard deviation of a changed number, in parts of its range
 #: Of the process, whose values are standardised: how far apart draws have to be to tell nothing of each other, and the
 #: variance of a measurement. So few trials say little more about them, and a few choices end in no bad optimum.

@@ -7,7 +7,6 @@ accuracies that were measured equally far on, as BOHB does (Falkner et al. 2018)
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import log
 from typing import Any, Protocol
 
 from optuna.distributions import BaseDistribution, json_to_distribution
@@ -16,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from architectures.errors import one_line
 from search.history.events import FINAL, State
-from search.history.front import cost_of
+from search.history.front import cost_of, log_cost
 from search.history.optuna_trial import optuna_trial
 from search.history.record import Run
 from search.spaces.space import SpaceError
@@ -25,7 +24,6 @@ LEAST = 8
 """Trials that have to reach a rung before its accuracies are told."""
 WAVE = 10
 """Trials that are drawn from one and the same history where whole waves are heard."""
-_FREE = 1e-9  # the least cost whose logarithm is taken
 _ROUNDING = 1e-9  # epochs: a rung is reached although floating point falls short of it
 
 
@@ -36,7 +34,7 @@ class History(Protocol):
         """Take a run as it stands; it replaces what was told of it before."""
 
     @property
-    def directions(self) -> list[StudyDirection]:
+    def directions(self) -> Sequence[StudyDirection]:
         """Which way each of a trial's values is better."""
 
     def trials(self) -> list[FrozenTrial]:
@@ -49,7 +47,7 @@ class Ended:
     Raises SpaceError for a run that does not hold its parameters and their distributions.
     """
 
-    directions = [StudyDirection.MAXIMIZE]  # noqa: RUF012
+    directions = (StudyDirection.MAXIMIZE,)
 
     def __init__(self) -> None:
         self._told: dict[int, FrozenTrial] = {}
@@ -94,7 +92,7 @@ class Observed:
 def observed(run: Run, also: Sequence[str] = ()) -> Observed:
     """What is told of a run. also: costs that count beside its value."""
     curve = tuple((m.epoch, m.value) for m in run.measurements if m.value is not None)
-    costs = tuple(log(max(_FREE, cost_of(run, name))) for name in also)
+    costs = tuple(log_cost(cost_of(run.asked, run.last, name)) for name in also)
     return Observed(run.asked.params, run.asked.distributions, run.state, curve, costs)
 
 
@@ -122,7 +120,7 @@ class Deepest:
         self._told[trial] = told
 
     @property
-    def directions(self) -> list[StudyDirection]:
+    def directions(self) -> Sequence[StudyDirection]:
         """Which way each of a trial's values is better: what it is compared by, and its costs."""
         return [StudyDirection.MAXIMIZE, *(StudyDirection.MINIMIZE for _ in self._also)]
 

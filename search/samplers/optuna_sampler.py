@@ -87,7 +87,7 @@ class OptunaSampler:
 
     def _study(self, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
         """A study with all that was told."""
-        directions = [StudyDirection.MAXIMIZE] if self._history is None else self._history.directions
+        directions = (StudyDirection.MAXIMIZE,) if self._history is None else self._history.directions
         study = optuna.create_study(directions=directions, sampler=sampler)
         if self._history is not None:
             study.add_trials(self._history.trials())

@@ -1,27 +1,28 @@
 """What trials are compared by: one value, or with `--also` a value and costs of which none counts more than another.
 
 Of several aims, those that no other beats in all of them come first, then those that only these beat, and so on (the
-non-dominated sorting of Deb et al. 2002). Within such a front the best in each aim come first, and then the trial that
+non-dominated sorting of Deb et al. 2002). Within such a front the best by value comes first, and then the trial that
 adds the most volume to those before (greedy hypervolume subset selection; Guerreiro et al. 2016): one of many that are
-alike is worth less than one that lies alone.
+alike is worth less than one that lies alone, and a tiny network that guesses is worth little.
 """
 
-from collections.abc import Mapping, Sequence
-from heapq import heappop, heappush
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 from itertools import accumulate
-from math import inf, log
+from math import inf
 
 from search.history.events import Asked, Event, Measured
+from search.history.front import cost_of, log_cost
 
 Point = tuple[float, ...]
 """A trial's value, to be maximised, and the logarithms of its costs, to be minimised."""
 
 _BEYOND = 1.1  # where volumes end: the worst of each aim is 1, and what is worst in one still covers some
-_LEAST = 1e-9  # of a cost whose logarithm is taken
+_MOST = 32  # trials of a front that volumes put in order, which takes the longer the more there are
 
 
 class Aims:
-    """Gives each trial its point, and puts points in order."""
+    """Gives each trial its point."""
 
     def __init__(self, also: Sequence[str] = ()) -> None:
         """also: costs, of `COSTS`, beside the value."""
@@ -31,29 +32,30 @@ class Aims:
         self._asked: dict[int, Asked] = {}
 
     def hear(self, event: Event) -> None:
-        """Note what a trial costs."""
+        """Note what was asked for, which says what a trial costs."""
         if self.several and isinstance(event, Asked) and not event.repeat:
             self._asked[event.trial] = event
 
     def point(self, measured: Measured, value: float) -> Point:
         """The point of a trial with this measurement and value."""
-        return value, *(log(max(_LEAST, self._cost(measured, name))) for name in self._also)
-
-    def _cost(self, measured: Measured, name: str) -> float:
-        if name == "seconds":  # of an image
-            return 1 / measured.images_per_second if measured.images_per_second else 0.0
-        return float(getattr(self._asked[measured.trial], name)) if measured.trial in self._asked else 0.0
+        asked = self._asked.get(measured.trial)
+        return value, *(log_cost(cost_of(asked, measured, name)) for name in self._also if asked)
 
 
 def worths(points: Mapping[int, Point]) -> dict[int, float]:
-    """What each trial is worth beside the others, by number: its value, or of several aims minus its place from 0."""
+    """What each trial is worth beside the others: its value, or of several aims minus its front's number from 0."""
     if all(len(point) == 1 for point in points.values()):
         return {trial: value for trial, (value,) in points.items()}
-    return {trial: -float(place) for place, trial in enumerate(in_order(points))}
+    return {trial: -float(number) for number, front in enumerate(_fronts(points)) for trial in front}
 
 
 def in_order(points: Mapping[int, Point]) -> list[int]:
     """Trials with several aims, the best first, the lowest number among equals."""
+    return [trial for front in _fronts(points) for trial in _spread(front)]
+
+
+def _fronts(points: Mapping[int, Point]) -> Iterator[dict[int, Point]]:
+    """Those that nothing beats, then those that only these beat, and so on: losses from 0, the best of all, to 1."""
     import numpy as np  # imported late: the command line lists schedulers without it
 
     trials = sorted(points)
@@ -64,36 +66,33 @@ def in_order(points: Mapping[int, Point]) -> list[int]:
     no_worse = (losses[:, None] <= losses).all(axis=2)
     beats = no_worse & ~no_worse.T
     beaten_by = beats.sum(axis=0)
-    order: list[int] = []
-    while len(order) < len(trials):
-        front = np.flatnonzero(beaten_by == 0)
+    while (front := np.flatnonzero(beaten_by == 0)).size:
         beaten_by = beaten_by - beats[front].sum(axis=0)
         beaten_by[front] = -1
-        order += [trials[front[i]] for i in _spread([tuple(each) for each in losses[front].tolist()])]
-    return order
+        yield {trials[i]: tuple(losses[i].tolist()) for i in front}
 
 
-def _spread(front: Sequence[Point]) -> list[int]:
-    """The points of a front by their places: the best in each aim, then whatever adds the most volume to those before.
+def _spread(front: Mapping[int, Point]) -> list[int]:
+    """The trials of a front: the best by value, then whichever adds the most volume to those before, `_MOST` in all.
 
-    What a point adds only shrinks as others come before it, so that few of them are worked out again each time.
+    What a trial adds only shrinks as others come before it, so that few of them are worked out again each time. Those
+    that are left follow by their values.
     """
-    ends = dict.fromkeys(
-        min(range(len(front)), key=lambda i: (front[i][aim], front[i])) for aim in range(len(front[0]))
-    )
-    order, chosen = list(ends), [front[i] for i in ends]
+    first = min(front, key=lambda trial: (front[trial], trial))
+    order, chosen = [first], [front[first]]
     covered = volume(chosen)
-    most = [(-inf, i) for i in range(len(front)) if i not in ends]
-    while most:
-        _, i = heappop(most)
-        added = volume([*chosen, front[i]]) - covered
-        if most and (-added, i) > most[0]:
-            heappush(most, (-added, i))
+    most = [(-inf, trial) for trial in front if trial != first]
+    heapify(most)
+    while most and len(order) < _MOST:
+        _, trial = heappop(most)
+        added = volume([*chosen, front[trial]]) - covered
+        if most and (-added, trial) > most[0]:
+            heappush(most, (-added, trial))
             continue
-        order.append(i)
-        chosen.append(front[i])
+        order.append(trial)
+        chosen.append(front[trial])
         covered += added
-    return order
+    return order + sorted((trial for _, trial in most), key=lambda trial: (front[trial], trial))
 
 
 def volume(points: Sequence[Point]) -> float:

@@ -40,4 +40,5 @@ class AshaPromote(Promoting):
     def promotes(self, level: int) -> bool:
         """Whether the one that waits is among the best of all that have reached the rung."""
         here = self.levels[level]
+        here.arrange()
         return bisect_left(here.reached, here.waiting[0]) < int(len(here.reached) / self._factor + _ROUNDING)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from search.history.events import FINAL, Asked, Decision, Ended, Event, Granted, Measured, Opened, Started, State
-from search.schedulers.aims import Aims, Point, worths
+from search.schedulers.aims import Aims, Point, in_order
 from search.schedulers.scheduler import ROUNDING
 
 
@@ -24,22 +24,35 @@ class Level:
     points: dict[int, Point] = field(default_factory=dict)
     """What the trials that have ever paused at the rung had there."""
     waiting: list[tuple[float, int]] = field(default_factory=list)
-    """Trials paused at the rung, as (minus their worth, trial): the best first, the lowest number among equals."""
+    """Trials paused at the rung, as (minus the value or place, trial): the best first, the lowest number among equals.
+
+    Of several aims in order only once `arrange` has been called.
+    """
     reached: list[tuple[float, int]] = field(default_factory=list)
     """The same of all that have ever paused there, also of those that have gone on."""
     ended: set[int] = field(default_factory=set)
     """Trials that ended on their way to the rung: diverged, infeasible, failed, or done as they have fewer epochs."""
+    _is_stale: bool = False
 
     def pause(self, trial: int, point: Point) -> None:
-        """Take a trial that has come to the rung. Of several aims it may change what the others there are worth."""
+        """Take a trial that has come to the rung."""
         self.points[trial] = point
-        if len(point) == 1:
-            insort(self.waiting, (-point[0], trial))
-            insort(self.reached, (-point[0], trial))
-            return
-        waits = {trial} | {each for _, each in self.waiting}
-        self.reached = sorted((-worth, each) for each, worth in worths(self.points).items())
-        self.waiting = [place for place in self.reached if place[1] in waits]
+        insort(self.waiting, (-point[0], trial))
+        insort(self.reached, (-point[0], trial))
+        self._is_stale = len(point) > 1
+
+    def arrange(self) -> None:
+        """Put the trials in order, which of several aims each that comes may change for all the others."""
+        if self._is_stale:
+            waits = {trial for _, trial in self.waiting}
+            self.reached = [(float(place), trial) for place, trial in enumerate(in_order(self.points))]
+            self.waiting = [place for place in self.reached if place[1] in waits]
+            self._is_stale = False
+
+    def best(self) -> int:
+        """Who waits and is worth most."""
+        self.arrange()
+        return self.waiting[0][1]
 
 
 class Promoting(ABC):
@@ -80,10 +93,10 @@ class Promoting(ABC):
         places = [level for level in reversed(range(len(self.rungs))) if self.levels[level].waiting]
         for level in places:
             if self.promotes(level):
-                return self.levels[level].waiting[0][1]
+                return self.levels[level].best()
         all_begun = self.levels[0].entered >= self.samples
         if places and all_begun and not self._is_done and not any(level.busy for level in self.levels):
-            return self.levels[places[0]].waiting[0][1]
+            return self.levels[places[0]].best()
         return None
 
     def hear(self, event: Event) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from search.history.front import COSTS
 from search.history.load import Loaded
 from search.history.metric import METRICS, Guess, shown, words
 from search.history.record import rank, state_of
@@ -37,6 +38,7 @@ def status(found: Loaded) -> dict[str, Any]:
         "redrawn": sum(run.asked.redrawn for run in record.trials),
         "best_trial": best[0].key[0] if best else None,
         "metric": found.search.request.metric,
+        "also": list(found.search.request.costs),
         "best_val_accuracy": best[0].at_best("val_accuracy") if best else None,
         "best_val_balanced_accuracy": best[0].at_best("val_balanced_accuracy") if best else None,
         "guessing": asdict(found.search.guess) if found.search.guess else None,
@@ -102,6 +104,9 @@ def print_status(data: dict[str, Any]) -> None:
         console.print(f"best       {values} on validation, trial {data['best_trial']}")
         if found:
             console.print(f"           {found.line(metrics)}")
+    if data["also"]:
+        aims = " and ".join([words(data["metric"]), *(COSTS[name] for name in data["also"])])
+        console.print(f"compared   by {aims} (hpsearch top --pareto {data['also'][0]})")
     if data["redrawn"]:
         console.print(f"redrawn    {count(data['redrawn'], 'impossible draw')}")
     if forecast := data["forecast"]:

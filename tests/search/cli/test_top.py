@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from search.cli.looking import top
+from search.cli.looking import status, top
+from search.cli.reporting import report
 from search.cli.types import OptionError
 from search.run.launch import launch
 from search.run.session import Options
@@ -45,9 +46,27 @@ def test_the_front_is_a_part_of_the_ranking_and_the_knee_is_marked(results: Path
     assert sum(row["knee"] for row in front) == (len(front) >= 3)
     assert "knee" not in ranking[0]
     said = call(results, "--pareto", "parameters", "--pareto", "seconds")
-    assert "by parameters and seconds an epoch," in said and "beaten by none that costs no more" in said
+    assert "by parameters and time to train an image," in said and "beaten by none that costs no more" in said
 
 
 def test_all_trials_and_a_front_are_not_asked_for_together(results: Path) -> None:
     with pytest.raises(OptionError, match="--all shows every trial, and --pareto only some of them"):
         call(results, "--all", "--pareto", "flops")
+
+
+def test_a_search_with_several_aims_shows_its_front_unasked_and_says_so_everywhere(results: Path) -> None:
+    path = results / "three" / "search.json"
+    before = path.read_bytes()
+    asked = json.loads(before)
+    asked["request"]["also"] = "flops,seconds"
+    path.write_text(json.dumps(asked))
+    try:
+        assert all("knee" in row for row in json.loads(call(results, "--json")))
+        assert "by FLOPs of an image and time to train an image," in call(results)
+        shown = CliRunner().invoke(status, ["three", "--results", str(results)], catch_exceptions=False).output
+        assert "compared   by accuracy and FLOPs of an image and time to train an image" in shown
+        out = results / "page.html"
+        CliRunner().invoke(report, ["three", "--results", str(results), "--out", str(out)], catch_exceptions=False)
+        assert "accuracy and FLOPs of an image and time to train an image" in out.read_text()
+    finally:
+        path.write_bytes(before)

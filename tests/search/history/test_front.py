@@ -48,6 +48,6 @@ def test_every_trial_off_the_front_is_beaten_by_one_on_it(points: list[tuple[int
 def test_the_knee_is_near_the_best_for_a_small_part_of_its_cost() -> None:
     runs = [trial(0, 0.90, 10_000), trial(1, 0.88, 100), trial(2, 0.30, 10)]
     one = knee(runs, ["parameters"])
-    assert one is runs[1] and cost_of(one, "parameters") == 100
+    assert one is runs[1] and cost_of(one.asked, one.last, "parameters") == 100
     assert knee(runs[:2], ["parameters"]) is None
     assert knee([trial(i, 0.5, 10) for i in range(3)], ["parameters"]) is not None  # no range at all

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,13 +13,16 @@ from search.history import ledger, store
 from search.history.events import Opened, parse
 from search.history.ledger import DiskError, Ledger
 from search.history.record import Record, rank
+from search.history.request import Request
 from search.history.winners import last_retrain
-from search.run.again import Again, dry_run
+from search.run.again import Again, dry_run, knee_of
 from search.run.engines import inline
 from search.run.launch import launch
 from search.run.problem import RequestError
 from search.run.retrain import retrain
 from search.run.session import Options
+from tests.search import events
+from tests.search.events import measured
 from tests.search.run import searches
 from trainables.augment import normalise
 from trainables.data.load import load
@@ -70,6 +74,17 @@ def test_trials_that_are_named_are_trained_again_whatever_their_place(tmp_path):
         retrain(found, Options(engine="inline"), replace(how, trials=("knee",)), top=1, distinct=False)
     with pytest.raises(RequestError, match=r"three has no measured trial 7 \(it has 0 to 2\); see hpsearch top --all"):
         retrain(found, Options(engine="inline"), replace(how, trials=(0, 7)), top=2, distinct=False)
+
+
+@pytest.mark.parametrize(("also", "number"), [(None, 1), ("flops", 2)])
+def test_the_knee_is_that_by_the_search_s_own_costs_else_by_parameters(also, number):
+    search = SimpleNamespace(name="three", request=Request(space="cnn_all", samples=4, data_dir="", also=also))
+    values = [(0.9, 10**6, 10**6), (0.88, 10**3, 10**6), (0.87, 10**6, 10**3), (0.1, 10, 10)]
+    runs = [
+        events.run(trial, [measured(10, value, trial=trial)], parameters=parameters, flops=flops)
+        for trial, (value, parameters, flops) in enumerate(values)
+    ]
+    assert knee_of(search, runs) == number
 
 
 def test_fields_of_the_training_can_be_changed_and_that_is_another_retrain(found):

@@ -3,6 +3,7 @@
 from itertools import pairwise, product
 from math import log
 
+import numpy as np
 import optuna
 import pytest
 from hypothesis import given
@@ -28,8 +29,14 @@ def test_of_one_aim_a_trial_is_worth_its_value():
 def test_what_nothing_beats_comes_first_and_of_those_what_lies_alone():
     good = {0: (0.9, 5.0), 1: (0.89, 4.9), 2: (0.88, 4.8), 3: (0.2, 0.0)}
     order = in_order({**good, 4: (0.8, 5.0), 5: (0.1, 1.0)})
-    assert order[:4] == [0, 3, 2, 1], "both ends, and then what is farther from one that is kept"
-    assert worths({0: (0.9, 5.0), 1: (0.8, 5.0)}) == {0: 0.0, 1: -1.0}
+    assert order[0] == 0, "the best by value"
+    assert order.index(3) < order.index(1), "one of many that are alike is worth less"
+    assert worths({0: (0.9, 5.0), 1: (0.8, 5.0), 2: (0.5, 1.0), 3: (0.9, 5.0)}) == {0: 0.0, 1: -1.0, 2: 0.0, 3: 0.0}
+
+
+def test_a_tiny_network_that_guesses_is_worth_less_than_small_ones_that_learn():
+    order = in_order({0: (0.9, log(1000)), 1: (0.85, log(400)), 2: (0.8, log(200)), 3: (0.1, log(150))})
+    assert order == [0, 2, 1, 3]
 
 
 def test_equal_points_stand_by_their_numbers():
@@ -73,7 +80,9 @@ def test_a_point_is_the_value_and_logarithms_of_what_was_asked_for():
     aims = Aims(("flops", "seconds"))
     aims.hear(asked(3, flops=1000))
     point = aims.point(measured(10, 0.5, trial=3, images_per_second=100.0), 0.5)
-    assert point == (0.5, log(1000), log(0.01))
+    assert point == (0.5, pytest.approx(log(1000)), pytest.approx(log(0.01)))
+    unknown = aims.point(measured(10, 0.5, trial=3), 0.5)
+    assert unknown[2] > log(1e6), "a speed that is not known is slow"
     assert Aims(()).point(measured(10, 0.5), 0.25) == (0.25,)
 
 
@@ -88,6 +97,24 @@ def test_a_small_network_goes_on_where_its_value_alone_would_end_it():
             asha.hear(line)
         decided.append(decision)
     assert decided == [Decision.STOP, Decision.CONTINUE]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_asha_stops_nothing_that_nothing_beats_whoever_comes_first(order):
+    asha = Asha(8, ("parameters",))
+    for trial, parameters in enumerate((1000, 10)):
+        asha.hear(asked(trial, parameters=parameters))
+    for trial in order:
+        line = measured(10, (0.9, 0.5)[trial], trial=trial)
+        assert asha.decide(line) is Decision.CONTINUE
+        asha.hear(line)
+
+
+def test_a_front_of_many_trials_and_aims_is_put_in_order_too():
+    """Only the first of them by volumes, which for all of them would take many seconds."""
+    rng = np.random.default_rng(0)
+    points = {n: tuple(float(each) for each in rng.random(4)) for n in range(300)}
+    assert sorted(in_order(points)) == list(range(300))
 
 
 def test_halving_by_the_clock_is_not_promised_to_be_the_same_on_any_slots():
