@@ -36,8 +36,8 @@ _LEARNING_IMPROVES = 1.0  # standard deviations from the first to the last draw:
 def rehearse(plan: Plan, found: Times, slots: int, games: int = GAMES) -> list[tuple[float, float]]:
     """Epochs and seconds of so many random searches of a plan. found: the times of its configurations.
 
-    A sampler that learns comes to prefer another family in each game: nobody knows which. With several aims a game takes
-    longer, as trials are put in order again and again, so there are fewer of them.
+    A sampler that learns comes to prefer another family in each game: nobody knows which. With several aims there are
+    fewer games: each takes longer, as trials are put in order again and again.
     """
     number = max(1, games // _SLOWER) if plan.also else games
     epochs = [config.training.epochs or plan.max_t for config in plan.configs]
