@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,6 +28,13 @@ from trainables.data.split import subset
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy_is_kept() -> Iterator[None]:
+    """Python's `urlopen` keeps the proxies that it found when it was called first, in this process, for ever."""
+    yield
+    urllib.request.install_opener(None)  # type: ignore[arg-type]  # so that the next call looks again
 
 
 @pytest.fixture(scope="session")
