@@ -134,12 +134,13 @@ def top(
         costs = tuple(dict.fromkeys(pareto))
         aims = costs or found.search.request.costs
         ranked = ranking.top(found, None, distinct=distinct, everything=everything)
-        best = front(ranked, costs) if costs else ranked
+        unbeaten = front(ranked, aims) if aims else []
+        best = unbeaten if costs else ranked
         runs = best if everything else best[:number]
         if as_json:
-            marks = {"knee": knee(front(ranked, aims), aims)} if aims else {}
+            marks = {"knee": knee(unbeaten, aims)} if aims else {}
             options.emit(ranking.rows(found, runs, **marks))
         else:
             ranking.print_top(found, runs, everything=everything)
             if aims:
-                ranking.print_front(found, front(ranked, aims), aims)
+                ranking.print_front(found, unbeaten, aims)

@@ -20,6 +20,11 @@ KNEE = "knee"
 """What a user may say for the number of the trial that `knee` finds."""
 
 
+def in_words(costs: Sequence[str]) -> str:
+    """Costs as a sentence names them."""
+    return " and ".join(COSTS[name] for name in costs)
+
+
 def cost_of(asked: Asked, last: Measured | None, name: str) -> float:
     """One of `COSTS` of a run, by what was asked for and its last measurement. A time that is not known is long."""
     if name != "seconds":

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from search.history.front import COSTS
+from search.history.front import in_words
 from search.history.metric import words
 from search.page.blocks import Block, Column, Facts, Section, Sheet, Table, Words
 from search.page.view import View
@@ -69,11 +69,10 @@ def _facts(view: View) -> tuple[tuple[str, str], ...]:
         rows.append(("guessing", search.guess.line(search.metrics) + " on validation"))
     if data.get("duplicates") is not None:
         rows.append(("in train and test", f"{count(data['duplicates'], 'image')} that are the same in both"))
-    aims = [words(request.metric), *(COSTS[name] for name in request.costs)]
     rows += [
         ("space", f"{request.space}, drawn by {request.sampler}"),
         ("scheduler", _scheduler(view)),
-        *([("compared by", " and ".join(aims))] if len(aims) > 1 else []),
+        *([("compared by", f"{words(request.metric)} and {in_words(request.costs)}")] if request.costs else []),
         ("augmentation", request.augment),
         ("slots", f"{facts.get('slots', '?')}, {_threads(facts)} each, {facts.get('precision', 'float32')}"),
         ("machine", _machine(facts.get("machine", {}))),

@@ -20,7 +20,7 @@ from search.forecast.calibration import Calibration, Speeds
 from search.forecast.forecast import Plan
 from search.history import store
 from search.history.events import State, parse
-from search.history.front import COSTS
+from search.history.front import in_words
 from search.history.ledger import read
 from search.history.metric import words
 from search.history.record import Record, Run
@@ -213,7 +213,7 @@ def _aims(request: Request) -> tuple[str, ...]:
     """What trials are compared by, where that is more than the metric."""
     if not request.costs:
         return ()
-    costs = " and ".join(COSTS[name] for name in request.costs)
+    costs = in_words(request.costs)
     if not scheduler_of(request, request.samples).rungs and request.sampler not in LEARNING:
         return (f"note: nothing here goes by {costs}: no trial is stopped, and {request.sampler} does not learn",)
     return (f"compared by {words(request.metric)}, the more the better, and {costs}, the less the better",)

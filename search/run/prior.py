@@ -93,7 +93,6 @@ def read_prior(folder: Path) -> Prior:
 
 def _fits(each: Observed) -> bool:
     """Whether a curve's points are pairs of numbers, and costs numbers; raises TypeError or ValueError if not."""
-    costs = [finite(cost) for cost in each.costs]
-    return len(costs) == len(each.costs) and all(
-        finite(at) >= 0 and 0 <= finite(value) <= 1 for at, value in each.curve
-    )
+    for cost in each.costs:
+        finite(cost)
+    return all(finite(epoch) >= 0 and 0 <= finite(value) <= 1 for epoch, value in each.curve)

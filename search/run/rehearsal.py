@@ -46,9 +46,8 @@ def rehearse(plan: Plan, found: Times, slots: int, games: int = GAMES) -> list[t
     def game(seed: int) -> tuple[float, float]:
         made = make_scheduler(plan.scheduler, max_t=plan.max_t, samples=len(plan.order), also=plan.also, **plan.options)
         which = preferred_by(plan, seed)
-        costs = plan.costs if plan.also else ()
         waves = plan.hears == "waves"
-        return play(found, epochs, plan.order, made, slots, seed, improves, which, costs=costs, in_waves=waves)
+        return play(found, epochs, plan.order, made, slots, seed, improves, which, costs=plan.costs, in_waves=waves)
 
     return [game(seed) for seed in range(number)]
 
@@ -85,8 +84,8 @@ def play(
 
     found: times of each configuration. epochs: of each to its end. order: of the trials. scheduler: one that has heard
     nothing yet. improves: by how many standard deviations the last draw is better. configurations: the number of each
-    trial's; by default trial n's is n, and numbers past the last one start over. costs: of each configuration, where
-    they count. in_waves: whether slots wait for whole
+    trial's; by default trial n's is n, and numbers past the last one start over. costs: of each configuration, for
+    schedulers that count them. in_waves: whether slots wait for whole
     waves.
     """
     configurations = configurations or [trial % len(epochs) for trial in range(max(order, default=0) + 1)]

@@ -127,8 +127,8 @@ def of_one_value(known: list[FrozenTrial], random: np.random.Generator) -> list[
     losses = np.array([[-value, *costs] for value, *costs in (each.values for each in measured)])
     losses = (losses - losses.min(axis=0)) / np.maximum(np.ptp(losses, axis=0), 1e-9)
     weighed = losses * random.dirichlet(np.ones(losses.shape[1]))
-    worth = dict(zip((id(each) for each in measured), -weighed.max(axis=1) - _SUM * weighed.sum(axis=1), strict=True))
-    return [_with_value(each, float(worth[id(each)])) if id(each) in worth else each for each in known]
+    worth = iter((-weighed.max(axis=1) - _SUM * weighed.sum(axis=1)).tolist())
+    return [_with_value(each, next(worth)) if each.state is TrialState.COMPLETE else each for each in known]
 
 
 def _with_value(trial: FrozenTrial, value: float) -> FrozenTrial:

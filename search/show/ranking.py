@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from search.history.front import COSTS, knee
+from search.history.front import in_words, knee
 from search.history.load import Loaded
 from search.history.metric import ACCURACY, METRICS, words
 from search.history.record import Run, rank, state_of
@@ -68,9 +68,8 @@ def print_front(found: Loaded, best: Sequence[Run], costs: Sequence[str]) -> Non
     """Say what a front is, and which of its trials is its knee."""
     if not best:
         return
-    words = " and ".join(COSTS[name] for name in costs)
     number = "1 trial is" if len(best) == 1 else f"{len(best)} trials are"
-    console.print(f"by {words}, {number} beaten by none that costs no more", soft_wrap=True)
+    console.print(f"by {in_words(costs)}, {number} beaten by none that costs no more", soft_wrap=True)
     if one := knee(best, costs):
         console.print(
             f"the knee is trial {one.key[0]}, nearest to as good as the best and as cheap as the cheapest: "

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from search.history.front import COSTS
+from search.history.front import in_words
 from search.history.load import Loaded
 from search.history.metric import METRICS, Guess, shown, words
 from search.history.record import rank, state_of
@@ -105,7 +105,7 @@ def print_status(data: dict[str, Any]) -> None:
         if found:
             console.print(f"           {found.line(metrics)}")
     if data["also"]:
-        aims = " and ".join([words(data["metric"]), *(COSTS[name] for name in data["also"])])
+        aims = f"{words(data['metric'])} and {in_words(data['also'])}"
         console.print(f"compared   by {aims} (hpsearch top --pareto {data['also'][0]})")
     if data["redrawn"]:
         console.print(f"redrawn    {count(data['redrawn'], 'impossible draw')}")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tests.contracts.halves  # noqa: F401  registers the scheduler that pauses
-from search.history.events import Asked, Closed, Decision, Event, Granted, Measured, OfRun, Opened, Started, State
+from search.history.events import Closed, Decision, Event, Granted, Measured, OfRun, Opened, Started, State
 from search.history.ledger import MemoryLedger
 from search.history.metric import ACCURACY, BALANCED, METRICS
 from search.history.record import Record, Run
@@ -17,7 +17,7 @@ from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
 from search.schedulers import SCHEDULERS
 from search.schedulers.scheduler import Scheduler, SchedulerError, make_scheduler
-from tests.search.events import measured
+from tests.search.events import asked, measured
 from trainables.worker.task import Task
 
 MAX_T = 8
@@ -40,19 +40,7 @@ def play(name: str, values: list[list[float]], slots: int, metric: str = ACCURAC
 
     def source(driver: Driver) -> Iterator[Run]:
         for trial in range(len(values)):
-            driver.append(
-                Asked(
-                    trial=trial,
-                    repeat=0,
-                    config=config,
-                    params={},
-                    distributions={},
-                    redrawn=0,
-                    parameters=1,
-                    flops=1,
-                    seed=trial,
-                )
-            )
+            driver.append(asked(trial, config=config, parameters=1, flops=1))
             yield driver.record.runs[trial, 0]
 
     def steps(task: Task) -> Iterator[Step]:
