@@ -75,6 +75,11 @@ class Run:
         return min(epoch["began"] for epoch in self.epochs)
 
     @property
+    def all_train(self) -> float:
+        """When as many trials had begun as there are slots."""
+        return sorted(epoch["began"] for epoch in self.epochs if epoch["epoch"] == 1)[: self.slots][-1]
+
+    @property
     def last(self) -> float:
         """When the last step had ended."""
         return max(epoch["ended"] for epoch in self.epochs)
@@ -166,10 +171,10 @@ def numbers(text: str) -> tuple[int, ...]:
 
 
 def checked(space: Space) -> Space:
-    for line, config in zip(space.lines, space.configs, strict=True):
+    for place, config in zip(space.places, space.configs, strict=True):
         if config.training.epochs is None or config.training.augment not in (None, "published"):
             raise SystemExit(
-                f"{space.name}, line {line}: a configuration here has epochs, and 'published' augmentation"
+                f"{space.name}, {place}: a configuration here has epochs, and 'published' augmentation"
             )
     return space
 
@@ -353,6 +358,7 @@ def steps(runs: dict[str, list[Run]]) -> str:
                 "first to last step, s": spread([run.span for run in done], ".1f"),
                 f"× {reference.partition(',')[0]}": f"{median(done, 'span') / median(runs[reference], 'span'):.3f}",
                 "before, s": spread([run.first - run.launched for run in done], ".1f"),
+                "until every slot trains, s": spread([run.all_train - run.launched for run in done], ".1f"),
                 "after, s": spread([run.ended - run.last for run in done], ".1f"),
                 "in epochs, s × slots": spread([run.busy for run in done], ".1f"),
                 "slots": done[0].slots,

@@ -39,7 +39,7 @@ def _start_local(here: Machine) -> Any:
         raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is")
     umask = os.umask(0o077)  # so that this user alone can read what Ray writes, above all its token
     try:
-        with ray_private.on_loopback_alone(), _path_for_ray(), _without_hangups():
+        with ray_private.on_loopback_alone(), ray_private.on_free_ports(), _path_for_ray(), _without_hangups():
             context = ray.init(
                 address="local",  # whatever RAY_ADDRESS says
                 num_cpus=here.slots * here.threads,

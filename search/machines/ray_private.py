@@ -10,10 +10,12 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ray._private import ray_constants, services, worker
+from ray._private.parameter import RayParams
 from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
 from ray._raylet import setproctitle  # type: ignore[attr-defined]  # its stub lacks it
 from ray.job_config import JobConfig
@@ -38,6 +40,21 @@ def on_loopback_alone() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def on_free_ports() -> Iterator[None]:
+    """Within this, a Ray that starts takes a port that is free for the web server of its dashboard's agent.
+
+    It takes 52365 otherwise. Where a second one runs on the machine its agent tries that port for more than three
+    seconds, for which its node's start waits, and then goes without a web server.
+    """
+    with_the_default = RayParams.__init__
+    RayParams.__init__ = partialmethod(with_the_default, dashboard_agent_listen_port=0)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        RayParams.__init__ = with_the_default  # type: ignore[method-assign]
 
 
 class _NoFolders(list[str]):

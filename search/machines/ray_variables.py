@@ -9,6 +9,9 @@ VARIABLES = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     # Otherwise `ray.init` waits, without end, until idle workers have started, which may not be able to.
     "RAY_prestart_worker_first_driver": "0",
+    # A raylet looks for its object store's socket before that is there, and again after this time, Ray's a second.
+    "RAY_raylet_client_connect_timeout_milliseconds": "20",
+    "RAY_raylet_client_num_connect_attempts": "500",  # and in all as long as otherwise
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune's older reporter is the one that verbose=0 silences
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",

@@ -17,7 +17,8 @@ from tests.search import rays
 ROOT = Path(search.__file__).parents[1]
 
 SCRIPT = """
-import json, os, sys, time
+import json, os, socket, sys, time
+from contextlib import suppress
 from pathlib import Path
 Path("random.py").write_text("raise SystemExit")  # in the working folder, where Python does not look with -P
 from search.machines import local_ray, ray_private, ray_processes
@@ -28,6 +29,9 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1"
+taken = socket.socket()  # the port of another Ray's agent on this machine
+with suppress(OSError):  # there is one already
+    taken.bind(("127.0.0.1", 52365))
 local_ray.start(Machine(slots=2, threads=1, num_gpus=0, device="cpu", precision="float32"))
 
 
@@ -147,6 +151,7 @@ def most(name, number):
 
 logs = ray_private.log_folder()
 found = {"pids": [], "modules": ray.get(look_for_modules.remote()), "logs": [each.name for each in logs.iterdir()]}
+found["agent"] = (logs / "dashboard_agent.log").read_text()
 tuner = tune.Tuner(
     tune.with_resources(Trainable, {"CPU": 1}),
     tune_config=tune.TuneConfig(search_alg=Feed(), scheduler=Judge(), num_samples=-1, reuse_actors=True),
@@ -189,6 +194,12 @@ def test_every_port_of_a_ray_that_a_launch_starts_is_on_loopback(found):
         assert part in programs, "not all of its processes were looked at"
     assert len(found["ports"]) >= 5
     assert [port for port in found["ports"] if port[2]] == []
+
+
+@pytest.mark.slow
+def test_a_second_ray_does_not_wait_for_a_port_of_the_first(found):
+    assert "Agent" in found["agent"]
+    assert "Failed to bind" not in found["agent"]
 
 
 @pytest.mark.slow
