@@ -50,11 +50,11 @@ def on_free_ports() -> Iterator[None]:
     seconds, for which its node's start waits, and then goes without a web server.
     """
     with_the_default = RayParams.__init__
-    RayParams.__init__ = partialmethod(with_the_default, dashboard_agent_listen_port=0)  # type: ignore[method-assign]
+    RayParams.__init__ = partialmethod(with_the_default, dashboard_agent_listen_port=0)
     try:
         yield
     finally:
-        RayParams.__init__ = with_the_default  # type: ignore[method-assign]
+        RayParams.__init__ = with_the_default
 
 
 class _NoFolders(list[str]):
