@@ -173,9 +173,7 @@ def numbers(text: str) -> tuple[int, ...]:
 def checked(space: Space) -> Space:
     for place, config in zip(space.places, space.configs, strict=True):
         if config.training.epochs is None or config.training.augment not in (None, "published"):
-            raise SystemExit(
-                f"{space.name}, {place}: a configuration here has epochs, and 'published' augmentation"
-            )
+            raise SystemExit(f"{space.name}, {place}: a configuration here has epochs, and 'published' augmentation")
     return space
 
 
