@@ -1,5 +1,7 @@
 """What every benchmark prints: where it was measured, and a Markdown table with medians and spreads."""
 
+from __future__ import annotations
+
 import os
 import platform
 import statistics
@@ -7,9 +9,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:  # what only prints a header needs none of the product
+    from search.history.events import Measured
 
 
 def header(*packages: str) -> str:
@@ -28,6 +33,17 @@ def processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def began(step: Measured) -> float:
+    """When a measured step began, in Unix seconds: every version that these programs measure records it."""
+    assert step.began is not None
+    return step.began
+
+
+def ended(step: Measured) -> float:
+    """When it ended."""
+    return began(step) + (step.seconds or 0.0)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -208,7 +208,7 @@ def prepare(options: argparse.Namespace, data: Path, configs: Path) -> str:
         arrays[f"{part}_pixels"] = np.ascontiguousarray(images.pixels[indices].transpose(0, 2, 3, 1))
         arrays[f"{part}_labels"] = images.labels[indices]
     np.savez(data, **arrays)
-    epochs = [config.training.epochs for config in find_space(str(configs)).configs]
+    epochs = [config.training.epochs or 0 for config in find_space(str(configs)).configs]
     return (
         f"{len(epochs)} configurations, {sum(epochs)} epochs; {len(arrays['train_labels']):,} images to train and "
         f"{len(arrays['val_labels']):,} to validate, {'×'.join(map(str, images.shape))}."

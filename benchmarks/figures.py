@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import header, table
+from common import began, ended, header, table
 
 import search
 from search.history import ledger
@@ -50,17 +50,17 @@ class Session:
     @property
     def steps(self) -> list[Measured]:
         """Its measurements, in the order in which they began."""
-        return sorted((e for e in self.events if isinstance(e, Measured)), key=lambda e: e.began)
+        return sorted((e for e in self.events if isinstance(e, Measured)), key=began)
 
     @property
     def first(self) -> float:
         """When its first step began (Unix seconds, as below)."""
-        return self.steps[0].began
+        return began(self.steps[0])
 
     @property
     def last(self) -> float:
         """When its last step ended."""
-        return max(_end(step) for step in self.steps)
+        return max(ended(step) for step in self.steps)
 
     @property
     def full(self) -> float:
@@ -72,12 +72,12 @@ class Session:
     @property
     def inside(self) -> float:
         """Seconds inside steps while trials waited, over all slots."""
-        return sum(max(0.0, min(_end(step), self.full) - step.began) for step in self.steps)
+        return sum(max(0.0, min(ended(step), self.full) - began(step)) for step in self.steps)
 
     @property
     def by_worker(self) -> list[list[Measured]]:
         """The steps of each worker's process."""
-        found: dict[tuple[str, int], list[Measured]] = {}
+        found: dict[tuple[str | None, int | None], list[Measured]] = {}
         for step in self.steps:
             found.setdefault((step.host, step.pid), []).append(step)
         return list(found.values())
@@ -86,15 +86,11 @@ class Session:
     def gaps(self) -> list[float]:
         """Seconds between trials in the same worker."""
         return [
-            after.began - _end(before) - (before.checkpoint_seconds or 0.0)
+            began(after) - ended(before) - (before.checkpoint_seconds or 0.0)
             for steps in self.by_worker
             for before, after in pairwise(steps)
             if (before.trial, before.attempt) != (after.trial, after.attempt)
         ]
-
-
-def _end(step: Measured) -> float:
-    return step.began + step.seconds
 
 
 def sessions(events: list[Event]) -> list[Session]:
@@ -110,7 +106,7 @@ def figures(folder: Path) -> dict[str, str]:
     found = sessions(list(parse(ledger.read(loaded.search.ledger))))
     steps = [step for each in found for step in each.steps]
     gaps = 1000 * np.array([gap for each in found for gap in each.gaps])
-    trained = sum(step.seconds for step in steps)
+    trained = sum(ended(step) - began(step) for step in steps)
     written = [step.checkpoint_seconds for step in steps if step.checkpoint_seconds is not None]
     held = sum(each.slots * (each.full - each.first) for each in found)
     tail, stepping = sum(each.last - each.full for each in found), sum(each.last - each.first for each in found)

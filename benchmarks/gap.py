@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from common import header, spread, table
+from common import began, ended, header, spread, table
 from searching import ray_for, run_search
 
 from search.history.record import Record
@@ -59,8 +59,8 @@ def measure(images: Images, trials: int, warm: bool) -> Gaps:
 
 def gaps(record: Record) -> Gaps:
     """From each trial's end to the next one's beginning."""
-    runs = sorted((run.measurements for run in record.trials), key=lambda steps: steps[0].began)
-    found = [1000 * (following[0].began - last[-1].began - last[-1].seconds) for last, following in pairwise(runs)]
+    runs = sorted((run.measurements for run in record.trials), key=lambda steps: began(steps[0]))
+    found = [1000 * (began(following[0]) - ended(last[-1])) for last, following in pairwise(runs)]
     return Gaps(found, len({step.pid for steps in runs for step in steps}))
 
 

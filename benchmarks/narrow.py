@@ -16,5 +16,5 @@ def small(trial: optuna.Trial) -> Config:
     assert drawn is not None
     config = drawn(trial)
     return replace(
-        config, network=replace(config.network, hyperparameters=config.network.hyperparameters | {"width": WIDTH})
+        config, network=replace(config.network, hyperparameters={**config.network.hyperparameters, "width": WIDTH})
     )

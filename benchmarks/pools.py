@@ -4,7 +4,7 @@ import json
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -159,8 +159,8 @@ def _read_table(path: Path) -> list[Configuration]:
 
     needed = ["trial", "repeat", "epoch", "val_accuracy", "seconds"]
     runs = pd.read_parquet(path).dropna(subset=needed)
-    of_trial: dict[int, list[Curve]] = defaultdict(list)
-    params: dict[int, dict[str, Any]] = {}
+    of_trial: dict[Hashable, list[Curve]] = defaultdict(list)
+    params: dict[Hashable, dict[str, Any]] = {}
     for (trial, _), run in runs.sort_values("epoch").groupby(["trial", "repeat"]):
         values = zip(run["epoch"], run["val_accuracy"], run["seconds"].cumsum(), strict=True)
         of_trial[trial].append([Point(*each) for each in values])

@@ -121,9 +121,9 @@ class Shuffled:
 def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
     """One search: order and seeds of the draws are the same for the same replay, whatever the way."""
     rng = np.random.default_rng(replay)
-    order = rng.permutation(len(pool))
-    which = {number: rng.integers(len(pool.configurations[number].curves)) for number in order}
-    clock, made = Clock(), make_scheduler(way.scheduler, max_t=max_t, samples=way.samples, **way.options)
+    order = [int(number) for number in rng.permutation(len(pool))]
+    which = {number: int(rng.integers(len(pool.configurations[number].curves))) for number in order}
+    clock, made = Clock(), make_scheduler(way.scheduler, max_t=max_t, samples=way.samples, also=(), **way.options)
     drawing: Nearest | Shuffled = Shuffled(order[: way.samples])
     if way.sampler != "random":
         history = Deepest((*made.rungs, max_t))

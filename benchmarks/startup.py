@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import header, spread, table
+from common import began, header, spread, table
 
 from search.cli.main import cli
 from search.history import ledger
@@ -91,7 +91,7 @@ def launch(folder: Path, name: str) -> dict[str, float]:
     events = list(parse(ledger.read(folder / "results" / name / "ledger.jsonl")))
     for kind in (Opened, Asked, Started):
         moments[kind.kind] = next(event.time for event in events if isinstance(event, kind))
-    return moments | {"step": min(event.began for event in events if isinstance(event, Measured))}
+    return moments | {"step": min(began(event) for event in events if isinstance(event, Measured))}
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from typing import Any
 
 import torch
 from common import header, photograph_tiles, table
@@ -53,7 +55,8 @@ def config(family: str, width: float, batch: int, optimizer: str = "adam") -> Co
 
 def best(call: Callable[[], object], seconds: float = 0.3) -> float:
     """The shortest time of a call, in seconds, over some time."""
-    times, ends = [], time.perf_counter() + seconds
+    times: list[float] = []
+    ends = time.perf_counter() + seconds
     while time.perf_counter() < ends or len(times) < 3:
         began = time.perf_counter()
         call()
@@ -66,7 +69,7 @@ def ceilings() -> dict[str, float]:
     found = {}
     for dtype in (torch.float32, torch.bfloat16):
         a = torch.rand(1024, 1024).to(dtype)
-        found[str(dtype).removeprefix("torch.")] = 2 * 1024**3 / best(lambda a=a: a @ a) / 1e9
+        found[str(dtype).removeprefix("torch.")] = 2 * 1024**3 / best(partial(torch.matmul, a, a)) / 1e9
     source = torch.rand(2**25)
     target = torch.empty_like(source)
     found["copy"] = 2 * source.nbytes / best(lambda: target.copy_(source)) / 1e9
@@ -80,7 +83,7 @@ def steps(made: Training) -> float:
     return (time.perf_counter() - began) / -(-len(made.train) // made.config.training.batch_size)
 
 
-def parts_of(made: Training, size: tuple[int, int, int]) -> dict[str, float]:
+def parts_of(made: Training) -> dict[str, float]:
     """Shares of a step by part; augmentation is timed by itself, as its operators are those of others too."""
     batch = made.config.training.batch_size
     generator = torch.Generator().manual_seed(0)
@@ -115,14 +118,14 @@ def parts_of(made: Training, size: tuple[int, int, int]) -> dict[str, float]:
 def contiguous(made: Training) -> None:
     made.model.to(memory_format=torch.contiguous_format)
     inner = made.model.forward
-    made.model.forward = lambda inputs: inner(inputs.contiguous(memory_format=torch.contiguous_format))  # type: ignore[method-assign]
+    made.model.forward = lambda inputs: inner(inputs.contiguous(memory_format=torch.contiguous_format))
 
 
 def other_precision(made: Training) -> None:
     made.precision = "float32" if made.precision == "bfloat16" else "bfloat16"
 
 
-def optimizer_with(**arguments: bool) -> Callable[[Training], None]:
+def optimizer_with(**arguments: Any) -> Callable[[Training], None]:
     def change(made: Training) -> None:
         settings = made.config.optimizer
         made.optimizer = torch.optim.Adam(made.model.parameters(), lr=settings.lr, **arguments)
@@ -154,7 +157,7 @@ def ratios(make: Callable[[], Training], repeats: int, with_compile: bool) -> di
         steps(made[name])
         if name == "compiled":
             found["compile, s"] = time.perf_counter() - began
-    times = {name: [] for name in [*variants, "denormals flushed"]}
+    times: dict[str, list[float]] = {name: [] for name in [*variants, "denormals flushed"]}
     for _ in range(repeats):
         for name in variants:
             times[name].append(steps(made[name]))
@@ -223,7 +226,7 @@ def main() -> None:
         seconds = best(made.run_segment, 1.0) / 2
         needed = network_cost(family, settings.network.hyperparameters, shape, CLASSES)
         work = 3 * needed.flops * asked.batch / seconds / 1e9
-        parts = parts_of(made, shape)
+        parts = parts_of(made)
         speeds.append(
             {
                 "family": family,
@@ -239,9 +242,9 @@ def main() -> None:
         print(family, flush=True, file=sys.stderr)
     print(f"\nA step of {asked.batch} images of {asked.size}×{asked.size}, width {asked.width:g}, {precision}:\n")
     large = Resident(*_tiled(asked.size, 2 * LARGE_BATCH), CLASSES)
-    settings = [config(family, asked.width, LARGE_BATCH) for family in asked.families]
+    large_batches = [config(family, asked.width, LARGE_BATCH) for family in asked.families]
     runs = {
-        keep: [in_a_process(keep, settings, large, asked.threads) for _ in range(1 if asked.short else 2)]
+        keep: [in_a_process(keep, large_batches, large, asked.threads) for _ in range(1 if asked.short else 2)]
         for keep in (True, False)
     }
     for i, row in enumerate(tricks):

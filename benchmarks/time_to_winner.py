@@ -81,7 +81,7 @@ def searched(options: argparse.Namespace) -> dict[str, object]:
     return {"scheduler": "halving", "samples": options.samples, "epochs": options.max_t}
 
 
-def rows(runs: dict[str, list[Run]]) -> list[dict[str, object]]:
+def rows(runs: dict[str, list[Run]]) -> list[dict[str, str]]:
     """A row a way: the script's best counts for all three of the same repeat."""
     script = next(iter(runs.values()))
     targets = [best(run) for run in script]
