@@ -44,14 +44,20 @@ class Aims:
 
 def worths(points: Mapping[int, Point]) -> dict[int, float]:
     """What each trial is worth beside the others: its value, or of several aims minus its front's number from 0."""
-    if all(len(point) == 1 for point in points.values()):
+    if _is_one_aim(points):
         return {trial: value for trial, (value,) in points.items()}
     return {trial: -float(number) for number, front in enumerate(_fronts(points)) for trial in front}
 
 
 def in_order(points: Mapping[int, Point]) -> list[int]:
-    """Trials with several aims, the best first, the lowest number among equals."""
+    """Trials, the best first, the lowest number among equals."""
+    if _is_one_aim(points):
+        return sorted(points, key=lambda trial: (-points[trial][0], trial))
     return [trial for front in _fronts(points) for trial in _spread(front)]
+
+
+def _is_one_aim(points: Mapping[int, Point]) -> bool:
+    return all(len(point) == 1 for point in points.values())
 
 
 def _fronts(points: Mapping[int, Point]) -> Iterator[dict[int, Point]]:

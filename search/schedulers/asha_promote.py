@@ -5,7 +5,6 @@ deepest rung first; where nobody is, a new trial begins. The paper draws without
 that no share of a rung is a whole trial, the best one is trained to the end all the same.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 
 from search.schedulers.promoting import Promoting
@@ -40,5 +39,4 @@ class AshaPromote(Promoting):
     def promotes(self, level: int) -> bool:
         """Whether the one that waits is among the best of all that have reached the rung."""
         here = self.levels[level]
-        here.arrange()
-        return bisect_left(here.reached, here.waiting[0]) < int(len(here.reached) / self._factor + _ROUNDING)
+        return here.order.index(here.best()) < int(len(here.order) / self._factor + _ROUNDING)

@@ -4,7 +4,6 @@ A trial is at the level that it was last let go on to: level 0 to the first rung
 """
 
 from abc import ABC, abstractmethod
-from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,36 +22,28 @@ class Level:
     """Trials on their way to the rung, whether or not a worker trains them just now."""
     points: dict[int, Point] = field(default_factory=dict)
     """What the trials that have ever paused at the rung had there."""
-    waiting: list[tuple[float, int]] = field(default_factory=list)
-    """Trials paused at the rung, as (minus the value or place, trial): the best first, the lowest number among equals.
-
-    Of several aims in order only once `arrange` has been called.
-    """
-    reached: list[tuple[float, int]] = field(default_factory=list)
-    """The same of all that have ever paused there, also of those that have gone on."""
+    waiting: set[int] = field(default_factory=set)
+    """Trials paused at the rung."""
     ended: set[int] = field(default_factory=set)
     """Trials that ended on their way to the rung: diverged, infeasible, failed, or done as they have fewer epochs."""
-    _is_stale: bool = False
+    _order: list[int] | None = None
 
     def pause(self, trial: int, point: Point) -> None:
         """Take a trial that has come to the rung."""
         self.points[trial] = point
-        insort(self.waiting, (-point[0], trial))
-        insort(self.reached, (-point[0], trial))
-        self._is_stale = len(point) > 1
+        self.waiting.add(trial)
+        self._order = None
 
-    def arrange(self) -> None:
-        """Put the trials in order, which of several aims each that comes may change for all the others."""
-        if self._is_stale:
-            waits = {trial for _, trial in self.waiting}
-            self.reached = [(float(place), trial) for place, trial in enumerate(in_order(self.points))]
-            self.waiting = [place for place in self.reached if place[1] in waits]
-            self._is_stale = False
+    @property
+    def order(self) -> list[int]:
+        """The trials that have ever paused there, also those that have gone on: the best first."""
+        if self._order is None:
+            self._order = in_order(self.points)
+        return self._order
 
     def best(self) -> int:
-        """Who waits and is worth most."""
-        self.arrange()
-        return self.waiting[0][1]
+        """The best of those that wait."""
+        return next(trial for trial in self.order if trial in self.waiting)
 
 
 class Promoting(ABC):
@@ -145,7 +136,7 @@ class Promoting(ABC):
         """Let a waiting trial go on to the next level; it waits there at once where it has been trained so far."""
         level = self._level_of[trial]
         here, above = self.levels[level], self.levels[level + 1]
-        here.waiting = [each for each in here.waiting if each[1] != trial]
+        here.waiting.discard(trial)
         self._level_of[trial] = level + 1
         above.entered += 1
         above.busy.add(trial)

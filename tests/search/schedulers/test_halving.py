@@ -106,7 +106,7 @@ def test_a_trial_counts_its_best_up_to_the_rung_and_pauses_only_at_the_rung_of_i
     assert made.decide(measured(5, 0.4, trial=2)) == "continue"
     assert made.decide(measured(10, 0.9, trial=2)) == "pause"
     made.hear(measured(10, 0.1, trial=2, attempt=2, state=State.PAUSED))
-    assert made.levels[1].waiting == [(-0.4, 2)]
+    assert made.levels[1].waiting == {2}
 
 
 @pytest.mark.parametrize("ends", [ENDS, COARSE])
