@@ -5,7 +5,7 @@ import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from search.spaces.explorer import place_of
 from trainables.config import Config
 
 FEW = 8  # different values of a number that count as choices
+COSTS = ("parameters", "flops")
 WIDE = 30  # times the least value that make a range one of a log scale
 
 
@@ -46,6 +47,8 @@ class Configuration:
     """Its flat names and values: `network`, `optimizer`, `sgd/lr`, …"""
     curves: Sequence[Curve]
     """Its trainings, one for each seed."""
+    costs: Mapping[str, int]
+    """Its `parameters`, and `flops` of a forward pass of an image, as far as the pool says them."""
 
     @property
     def quality(self) -> float:
@@ -137,7 +140,7 @@ def read_pool(path: Path, max_t: int) -> Pool:
         cut = [[point for point in curve if point.epoch <= max_t] for curve in each.curves]
         whole = [curve for curve in cut if curve and curve[-1].epoch == max_t]
         if whole:
-            pool.append(Configuration(each.params, whole))
+            pool.append(replace(each, curves=whole))
     if len(pool) < len(found):
         print(f"{path.name}: {len(found) - len(pool)} configurations end before epoch {max_t}", file=sys.stderr)
     return Pool(pool)
@@ -149,7 +152,8 @@ def _read_lines(path: Path) -> list[Configuration]:
     for line in path.read_text(encoding="utf-8").splitlines():
         read = json.loads(line)
         what = {name: read[name] for name in ("network", "optimizer") if name in read} | read.get("config", {})
-        found.append(Configuration(what, [[Point(*map(float, point)) for point in curve] for curve in read["curves"]]))
+        curves = [[Point(*map(float, point)) for point in curve] for curve in read["curves"]]
+        found.append(Configuration(what, curves, {name: int(read[name]) for name in COSTS if name in read}))
     return found
 
 
@@ -161,11 +165,13 @@ def _read_table(path: Path) -> list[Configuration]:
     runs = pd.read_parquet(path).dropna(subset=needed)
     of_trial: dict[Hashable, list[Curve]] = defaultdict(list)
     params: dict[Hashable, dict[str, Any]] = {}
+    costs: dict[Hashable, dict[str, int]] = {}
     for (trial, _), run in runs.sort_values("epoch").groupby(["trial", "repeat"]):
         values = zip(run["epoch"], run["val_accuracy"], run["seconds"].cumsum(), strict=True)
         of_trial[trial].append([Point(*each) for each in values])
         params[trial] = _flat(json.loads(run["config"].iloc[0])) if "config" in run else {}
-    return [Configuration(params[trial], curves) for trial, curves in of_trial.items()]
+        costs[trial] = {name: int(run[name].iloc[0]) for name in COSTS if name in run}
+    return [Configuration(params[trial], curves, costs[trial]) for trial, curves in of_trial.items()]
 
 
 def _flat(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

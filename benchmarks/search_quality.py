@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 from common import header, table
 from pool_recording import record
-from pools import Curve, Point, Pool, read_pool
+from pools import COSTS, Curve, Point, Pool, read_pool
 
 from search.history.events import Asked, Event, Measured, State
+from search.history.front import front
 from search.history.ledger import MemoryLedger
 from search.history.record import Run, rank
 from search.run.drawing import source_of
@@ -38,6 +39,7 @@ from search.samplers.hearing import Deepest
 from search.samplers.make import make_sampler
 from search.samplers.sampler import Draw, Sampler, history_json
 from search.schedulers import SCHEDULERS
+from search.schedulers.aims import volume
 from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space, config_of
 from trainables.worker.task import Task
@@ -45,6 +47,7 @@ from trainables.worker.task import Task
 IMAGES = 1_000_000  # of an epoch: the names of checkpoints hold whole numbers of them
 BASE = "asha"  # the scheduler that, with random draws, the others are compared with
 RESAMPLED = 400  # times the searches are drawn again from themselves, for the interval of where a curve is reached
+FRONT = {"front, % of the pool's": "front", f"more than {BASE}'s with one aim": "front_difference"}
 STAND_IN = config_of({"network": "cnn5", "optimizer": "sgd", "sgd/lr": 0.1})
 
 
@@ -60,6 +63,8 @@ class Played:
     """By how much it falls short of the best one's of the pool."""
     wall: float
     """Seconds on the slots until the last one is free."""
+    front: float | None
+    """What the search's front covers, as a share of what the pool's does; None with one aim."""
     anytime: np.ndarray
     """The best accuracy so far after each whole number of epochs, from 0."""
 
@@ -80,6 +85,10 @@ class Way:
     """What a sampler that learns is told."""
     samples: int
     """Trials of a search."""
+    also: tuple[str, ...] = ()
+    """Costs that the search compares trials by as well."""
+    weighed: tuple[str, ...] = ()
+    """Costs that its front is judged by."""
 
 
 class Nearest:
@@ -123,10 +132,10 @@ def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
     rng = np.random.default_rng(replay)
     order = [int(number) for number in rng.permutation(len(pool))]
     which = {number: int(rng.integers(len(pool.configurations[number].curves))) for number in order}
-    clock, made = Clock(), make_scheduler(way.scheduler, max_t=max_t, samples=way.samples, also=(), **way.options)
+    clock, made = Clock(), make_scheduler(way.scheduler, max_t=max_t, samples=way.samples, also=way.also, **way.options)
     drawing: Nearest | Shuffled = Shuffled(order[: way.samples])
     if way.sampler != "random":
-        history = Deepest((*made.rungs, max_t))
+        history = Deepest((*made.rungs, max_t), also=way.also)
         space = Space("pool", pool.space)
         drawing = Nearest(pool, make_sampler(space, way.sampler, replay, lambda _: None, history))
 
@@ -137,7 +146,9 @@ def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
     def ask(trial: int, drawn: Draw) -> Asked:
         config = {"training": {"batch_size": 1, "epochs": max_t}}
         fields = {**history_json(drawn), "config": config}
-        return Asked(trial=trial, repeat=0, seed=0, parameters=0, flops=0, **fields)
+        costs = pool.configurations[drawing.drawn[trial]].costs
+        parameters, flops = costs.get("parameters", 0), costs.get("flops", 0)
+        return Asked(trial=trial, repeat=0, seed=0, parameters=parameters, flops=flops, **fields)
 
     def steps(task: Task) -> Iterator[Step]:
         begins = int(task.resume_from.rpartition("-")[2].removesuffix(".pt")) / IMAGES if task.resume_from else 0.0
@@ -161,8 +172,23 @@ def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
         max(pool.qualities[drawn]) - quality,
         max(pool.qualities) - quality,
         clock.now,
+        _covered(pool, driver.record.trials, drawing.drawn, way.weighed) if way.weighed else None,
         _anytime(driver.ledger.events),
     )
+
+
+def _covered(pool: Pool, runs: Sequence[Run], drawn: Sequence[int], costs: Sequence[str]) -> float:
+    """The hypervolume of a search's front over that of the whole pool's, by what its trials are really worth.
+
+    The search chooses its front by the accuracies that it has seen. Error and logarithms of costs go from 0, the least
+    of the pool, to 1.
+    """
+    axes = [-pool.qualities]
+    axes += [np.log([each.costs[cost] for each in pool.configurations]) for cost in costs]
+    scaled = [(axis - axis.min()) / (np.ptp(axis) or 1.0) for axis in axes]
+    points = list(zip(*scaled, strict=True))
+    chosen = front([run for run in runs if run.at_best("value") is not None], costs)
+    return volume([points[drawn[run.key[0]]] for run in chosen]) / volume(points)
 
 
 def _anytime(events: Sequence[Event]) -> np.ndarray:
@@ -222,18 +248,22 @@ def rows(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
             def searches(way: Way, pool: Pool = pool, slots: int = slots) -> list[Played]:
                 return [play(pool, way, slots, replay, asked.max_t) for replay in range(asked.replays)]
 
-            first = Way(BASE, BASE, {}, "random", None, asked.samples[0])
+            if missing := [cost for cost in asked.also if any(cost not in each.costs for each in pool.configurations)]:
+                sys.exit(f"{path} does not say the {missing[0]} of its configurations, so --also cannot go by them")
+            first = Way(BASE, BASE, {}, "random", None, asked.samples[0], weighed=tuple(asked.also))
             base = searches(first)
             for way in ways(asked):
                 yield _row(path.stem, way, slots, base if way == first else searches(way), base)
 
 
 def ways(asked: argparse.Namespace) -> Iterator[Way]:
-    """Every scheduler with every sampler and number of samples."""
-    for (label, name, options), sampler, samples in product(asked.scheduler, asked.sampler, asked.samples):
+    """Every scheduler with every sampler and number of samples, without and with more than one aim."""
+    costs = tuple(asked.also)
+    choices = product(asked.scheduler, asked.sampler, asked.samples, [(), costs] if costs else [()])
+    for (label, name, options), sampler, samples, also in choices:
         hears = HEARS if asked.hears == "both" else [asked.hears]
         for heard in hears if sampler in LEARNING else [None]:
-            yield Way(label, name, options, sampler, heard, samples)
+            yield Way(label, name, options, sampler, heard, samples, also, costs)
 
 
 def _row(pool: str, way: Way, slots: int, found: Sequence[Played], base: Sequence[Played]) -> dict[str, Any]:
@@ -252,6 +282,7 @@ def _row(pool: str, way: Way, slots: int, found: Sequence[Played], base: Sequenc
         "scheduler": way.label,
         "sampler": way.sampler,
         "hears": way.hears,
+        "also": list(way.also),
         "samples": way.samples,
         "slots": slots,
         "epochs": epochs,
@@ -266,7 +297,24 @@ def _row(pool: str, way: Way, slots: int, found: Sequence[Played], base: Sequenc
         "difference": difference,
         "difference_interval": [difference - within, difference + within],
         "wall": statistics.fmean(each.wall for each in found),
+        **_of_front(found, base),
         "anytime": [round(float(value), 5) for value in curves.mean(axis=0)],
+    }
+
+
+def _of_front(found: Sequence[Played], base: Sequence[Played]) -> dict[str, Any]:
+    """What the fronts cover, and how much more than the base's; nothing with one aim."""
+    covered = [(each.front, other.front) for each, other in zip(found, base, strict=True)]
+    pairs = [(own, other) for own, other in covered if own is not None and other is not None]
+    if not pairs:
+        return {}
+    share, around = interval([own for own, _ in pairs])
+    more, within = interval([own - other for own, other in pairs])
+    return {
+        "front": share,
+        "front_interval": [share - around, share + around],
+        "front_difference": more,
+        "front_difference_interval": [more - within, more + within],
     }
 
 
@@ -277,6 +325,10 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         low, high = (1000 * end for end in row[f"{name}_interval"])
         return f"{1000 * row[name]:.2f} ({low:.2f} to {high:.2f})"
 
+    def percent(name: str) -> str:
+        low, high = (100 * end for end in row[f"{name}_interval"])
+        return f"{100 * row[name]:.1f} ({low:.1f} to {high:.1f})"
+
     def times(value: float | None) -> str:
         return "never" if value is None else f"{value:.2f}"
 
@@ -285,6 +337,7 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "pool": row["pool"],
         "scheduler": row["scheduler"],
         "sampler": row["sampler"] + (f", {row['hears']}" if row["hears"] else ""),
+        **({"also": ", ".join(row["also"]) or "–"} if "front" in row else {}),
         "samples": row["samples"],
         "slots": row["slots"],
         "epochs": f"{row['epochs']:.0f}",
@@ -294,6 +347,7 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "short of the pool's best": thousandths("short"),
         f"less {BASE}'s": thousandths("difference"),
         "wall clock, s": f"{row['wall']:.1f}",
+        **({name: percent(key) for name, key in FRONT.items()} if "front" in row else {}),
     }
 
 
@@ -358,6 +412,9 @@ def main() -> None:
         type=_scheduler,
         action="append",
         help="NAME or NAME:option=value,… such as halving:keep=0.5; may be given several times; all by default",
+    )
+    verb.add_argument(
+        "--also", choices=COSTS, action="append", default=[], help="a cost; every search is played without and with it"
     )
     verb.add_argument("--json", action="store_true", help="a list of rows instead of a table")
     asked = parser.parse_args()

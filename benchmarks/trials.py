@@ -87,7 +87,8 @@ def tune_alone(trials: int, clock: Clock, **options: Any) -> None:
     import ray
     from ray import tune
 
-    from search.machines import machine
+    # And nothing of `search.machines`, which sets Ray's variables.
+    from trainables import limits
 
     class Idle(tune.Trainable):
         def setup(self, config: dict[str, Any]) -> None:
@@ -107,7 +108,7 @@ def tune_alone(trials: int, clock: Clock, **options: Any) -> None:
     space = {name: tune.choice(["a", "b", "c", "d"]) for name in names}
     space |= {name: tune.uniform(0, 1) for name in ("conv_dropout", "head_dropout", "momentum", "dampening")}
     space |= {name: tune.loguniform(1e-6, 1) for name in ("lr", "weight_decay")}
-    ray.init(num_cpus=machine.find(None).slots)
+    ray.init(num_cpus=limits.cores())
     with tempfile.TemporaryDirectory() as folder:
         tune.Tuner(
             tune.with_resources(Idle, {"CPU": 1}),

@@ -12,10 +12,10 @@ from search.cli.types import Count, OptionError
 @click.argument("name", required=False, shell_complete=options.from_names(options.spaces_and_studies))
 @options.as_json
 def spaces(name: str | None, as_json: bool) -> None:
-    """The spaces and studies, or what one of them holds.
+    """List the spaces and studies, or show one of them.
 
-    Of a space the parameters and their ranges, of a study its arms. A parameter that several networks share is one
-    row; --json has each by the name that it is drawn under.
+    For a space it shows the parameters and their ranges, for a study its arms. A parameter that several networks share
+    is one row; --json has one for each network.
 
     \b
     hpsearch spaces
@@ -50,10 +50,10 @@ def spaces(name: str | None, as_json: bool) -> None:
 @click.argument("name", required=False, shell_complete=options.from_names(options.network_names))
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a hyperparameter: --set width=0.5")
 @click.option("--input", "input_shape", default="3x32x32", show_default=True, help="Image shape CxHxW.")
-@click.option("--classes", type=Count(min=2), default=100, show_default=True)
+@click.option("--classes", type=Count(min=2), default=100, show_default=True, help="Number of classes.")
 @options.as_json
 def networks(name: str | None, settings: tuple[str, ...], input_shape: str, classes: int, as_json: bool) -> None:
-    """The network families, or one network layer by layer.
+    """List the network families, or show one layer by layer.
 
     \b
     hpsearch networks

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", shell_complete=options.datasets)
-@click.option("--label", metavar="NAME", help="Column or field of labels.  [default: as launch takes it]")
+@click.option("--label", metavar="NAME", help="Column or field of labels.  [default: as in launch]")
 @click.option("--image", metavar="NAME", help="Column or field of images.  [default: the only one]")
 @click.option("--image-size", type=Count(1, MOST_PIXELS), help="Resize every image to this many pixels a side.")
 @options.data_dir
-@click.option("--near", is_flag=True, help="Find pictures that are nearly the same too, which takes longer.")
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with pictures as well.")
-@click.option("--show-test", is_flag=True, help="Show test images on the page too; they are hashed in any case.")
+@click.option("--near", is_flag=True, help="Also find near-duplicates, which takes longer.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Also write a page with pictures.")
+@click.option("--show-test", is_flag=True, help="Also show test images on the page; they are hashed in any case.")
 @options.as_json
 def dataset(
     name: str,
@@ -40,15 +40,15 @@ def dataset(
 ) -> None:
     """Show what a dataset holds: classes, images, colours, duplicates.
 
-    NAME is what launch --dataset takes: a known name, or the folder or file of your own images. Nothing is trained.
-    Test images are counted, averaged in colour and hashed to find those that are in train too; the page has pictures
-    of train alone.
+    NAME is the same as for launch --dataset: a known name, or a folder or file with your own images. Nothing is
+    trained. Test images are counted, averaged in colour, and hashed to find those that are also in train. The page has
+    pictures of train alone.
 
     \b
     hpsearch dataset cifar100                       its classes and superclasses
     hpsearch dataset ~/pictures --image-size 64     your own
     hpsearch dataset cifar10 --html cifar10.html    an average image of each class, and examples
-    hpsearch dataset cifar100 --near                pictures that were saved anew as well
+    hpsearch dataset cifar100 --near                also near-duplicates
     hpsearch dataset digits --json
     """
     from search.show import dataset as show

@@ -13,7 +13,7 @@ from search.cli import options
 def stop(search: str | None, results: Path) -> None:
     """End a running search from another terminal.
 
-    It ends as with Ctrl-C there. Nothing recorded is lost, and hpsearch resume goes on with it.
+    It ends as with Ctrl-C there. No recorded result is lost, and hpsearch resume continues it.
 
     \b
     hpsearch stop my-search
@@ -32,8 +32,8 @@ def stop(search: str | None, results: Path) -> None:
 def delete(search: str, yes: bool, results: Path) -> None:
     """Delete a search and all its files, after asking.
 
-    That is its record, its weights and its predictions. A search that runs is not deleted: stop it first. A copy in a
-    storage stays.
+    This deletes its record, weights and predictions. A running search is not deleted: stop it first. A copy in a
+    storage is not deleted.
 
     \b
     hpsearch delete my-search

@@ -14,15 +14,15 @@ STORED_SECONDS = 5.0  # between two looks at a storage
 @click.command()
 @click.argument("sink", type=click.Choice(list(SINKS)))
 @options.search_argument
-@click.option("--once", is_flag=True, help="Write what is there and end, also while the search runs.")
+@click.option("--once", is_flag=True, help="Write the present results and end, also while the search runs.")
 @click.option("--beside", is_flag=True, hidden=True, help="End when standard input does, as launch --follow wants it.")
 @options.storage
 @options.results
 def follow(sink: str, search: str | None, once: bool, beside: bool, storage: str | None, results: Path) -> None:
     """Show a search in another tool, until it is finished.
 
-    It prints how to look. The output lies in the search's folder, in follow/SINK, unless that tool's own variables
-    name a server. Ctrl-C ends it and changes nothing in the search; begun again, it goes on.
+    It prints the command or address of the viewer. The output is in the search's folder, in follow/SINK, unless the
+    tool's own variables name a server. Ctrl-C ends it and changes nothing in the search; started again, it continues.
 
     \b
     hpsearch follow tensorboard                  curves, and hyperparameters in the HParams tab

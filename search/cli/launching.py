@@ -52,27 +52,25 @@ SECTIONS = {
 @click.option(
     "--study",
     metavar="NAME",
-    help="Ask a study's question instead (hpsearch spaces), or that of a .toml file or package.module:function.",
+    help="Run a study instead: a name (see hpsearch spaces), a .toml file or package.module:function.",
     shell_complete=options.from_names(options.study_names),
 )
-@click.option("--repeats", type=Count(min=1), help="Trainings of each of a study's arms.  [default: the study's]")
-@click.option("--quick", is_flag=True, help="A study on fewer images and epochs: minutes instead of hours.")
+@click.option("--repeats", type=Count(min=1), help="Trainings of each arm of a study.  [default: the study's]")
+@click.option("--quick", is_flag=True, help="Run the study on fewer images and epochs: minutes instead of hours.")
 @click.option("--samples", type=Count(min=1), help="Trials to draw.  [default: 60, or the whole list]")
 @click.option(
     "--budget",
     type=Duration(),
     metavar="TIME",
-    help="Draw as many trials as are forecast to take so long: 30m, 2h; instead of --samples.",
+    help="Instead of --samples: draw as many trials as are forecast to take this time, such as 30m or 2h.",
 )
-@click.option(
-    "--epochs", type=Count(1, MOST_EPOCHS), default=30, show_default=True, help="Of a trial that is not stopped."
-)
+@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=30, show_default=True, help="Most epochs of a trial.")
 @click.option(
     "--dataset",
     default="cifar100",
     show_default=True,
     shell_complete=options.datasets,
-    help="A known name, or the folder or file of your own.",
+    help="A known name, or a folder or file with your own images.",
 )
 @click.option("--label", metavar="NAME", help="Column or field of labels.  [default: label, labels, fine_label, …]")
 @click.option("--image", metavar="NAME", help="Column or field of images.  [default: the only one]")
@@ -91,29 +89,29 @@ SECTIONS = {
     type=click.Choice(list(PRESETS)),
     default="published",
     show_default=True,
-    help="What happens to training images.",
+    help="Augmentation of training images.",
 )
 @click.option(
     "--sampler",
     type=click.Choice(list(SAMPLERS)),
     default="random",
     show_default=True,
-    help=f"What draws trials. {'; '.join(f'{name}: {kind.what}' for name, kind in SAMPLERS.items())}.",
+    help=f"How trials are drawn. {'; '.join(f'{name}: {kind.what}' for name, kind in SAMPLERS.items())}.",
 )
 @click.option(
     "--hears",
     type=click.Choice(list(HEARS)),
-    help=f"What {' and '.join(LEARNING)} are told. {'; '.join(f'{name}: {what}' for name, what in HEARS.items())}.  "
+    help=f"What {' and '.join(LEARNING)} learn from. {'; '.join(f'{name}: {what}' for name, what in HEARS.items())}.  "
     f"[default: {next(iter(HEARS))}]",
 )
-@click.option("--first", metavar="FILE", help="A .jsonl file of configurations to try before anything is drawn.")
+@click.option("--first", metavar="FILE", help="A .jsonl file of configurations to train first; later trials are drawn.")
 @click.option(
     "--warm-start",
     metavar="SEARCH",
-    help=f"An earlier search whose trials {' and '.join(LEARNING)} begin with; its images have to be the same.",
+    help=f"An earlier search whose trials {' and '.join(LEARNING)} also learn from; its images must be the same.",
 )
 @click.option(
-    "--scheduler", type=click.Choice(SCHEDULERS), default="asha", show_default=True, help="What stops them early."
+    "--scheduler", type=click.Choice(SCHEDULERS), default="asha", show_default=True, help="What stops trials early."
 )
 @options.of_schedulers
 @click.option(
@@ -121,35 +119,33 @@ SECTIONS = {
     type=Count(1, MOST_THREADS),
     default=1,
     show_default=True,
-    help="CPU threads of each trial. More pay for wide networks on idle cores, and cost much on busy ones.",
+    help="CPU threads of each trial. Raise it for wide networks on idle cores; it slows down busy ones.",
 )
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    help="Of training.  [default: bfloat16 where a short measurement finds it faster, else float32]",
+    help="Precision of training.  [default: bfloat16 if a short measurement finds it faster, else float32]",
 )
-@click.option("--seed", type=Count(min=0), default=0, show_default=True, help="Of the split, all draws and trainings.")
+@click.option("--seed", type=Count(min=0), default=0, show_default=True, help="Seeds split, draws and trainings.")
 @click.option(
     "--metric",
     type=click.Choice(list(METRICS)),
     default=ACCURACY,
     show_default=True,
-    help="What trials are compared by; balanced: every class counts the same, whatever its number of images.",
+    help="How trials are compared; balanced_accuracy: every class counts the same, whatever its number of images.",
 )
 @click.option(
     "--also",
     type=click.Choice(list(COSTS)),
     multiple=True,
     callback=lambda _, __, costs: ",".join(dict.fromkeys(costs)) or None,
-    help="A cost that counts as much as the metric, the less the better; may be given several times.",
+    help="A cost to minimise, as important as the metric; may be given several times.",
 )
 @session_options
 @options.storage
 @click.option("--name", help="The search's name.  [default: space, dataset and time]")
 @click.option("--submit", metavar="URL", help="Submit the search as a job to the cluster with this Ray dashboard.")
-@click.option(
-    "--serve", "is_served", is_flag=True, help="Show all searches in a browser meanwhile; prints the address."
-)
+@click.option("--serve", "is_served", is_flag=True, help="Also show all searches in a browser; prints the address.")
 @click.option("--dry-run", is_flag=True, help="Show what the search would draw and cost; train nothing.")
 @options.results
 def launch(
@@ -167,24 +163,24 @@ def launch(
     storage: str | None,
     **asked: Any,
 ) -> None:
-    """Begin a search: draw, train, stop the worse ones early.
+    """Begin a search: draw and train trials, stop bad ones early.
 
     \b
     hpsearch launch --space cnn_all --samples 60                  CIFAR-100, downloaded once
     hpsearch launch --samples 60 --dataset ~/pictures             a folder of class folders, or of Parquet files
     hpsearch launch --samples 60 --dataset pathmnist.npz          one file: .npz, Parquet, a zip or tar of class folders
     hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
-    hpsearch launch --scheduler halving --keep .5                 the same winner on any number of slots
+    hpsearch launch --scheduler halving --keep 0.5                the same decisions on any number of slots
     hpsearch launch --scheduler halving --budget 2h               as many samples as fit into two hours
-    hpsearch launch --also parameters --scheduler halving         small and good: see top --pareto parameters
-    hpsearch launch --dataset ~/pictures --metric balanced_accuracy   where classes are of very different sizes
-    hpsearch launch --sampler gp --scheduler halving --samples 40     guided draws: as good with fewer epochs
+    hpsearch launch --also parameters --scheduler halving         two objectives: see top --pareto parameters
+    hpsearch launch --dataset ~/pictures --metric balanced_accuracy   for classes of very different sizes
+    hpsearch launch --sampler gp --scheduler halving --samples 40     guided draws: as good a winner with fewer epochs
     hpsearch launch --sampler gp --first mine.jsonl               your own configurations first
-    hpsearch launch --sampler tpe --warm-start my-search          begins with what that search has found
-    hpsearch launch --study batch-norm --quick                    a published experiment again, in minutes
-    hpsearch launch --samples 60 --serve                          and a page that shows how it goes
-    hpsearch launch --samples 60 --follow tensorboard             and in TensorBoard, Optuna's dashboard, MLflow or W&B
-    hpsearch launch --samples 60 --dry-run                        what that would draw and cost
+    hpsearch launch --sampler tpe --warm-start my-search          also learns from that search
+    hpsearch launch --study batch-norm --quick                    a published experiment, in minutes
+    hpsearch launch --samples 60 --serve                          with a live page in a browser
+    hpsearch launch --samples 60 --follow tensorboard             also in TensorBoard, Optuna's dashboard, MLflow or W&B
+    hpsearch launch --samples 60 --dry-run                        what it would draw and cost
     hpsearch launch --address 10.0.0.5:6379                       on a cluster that this machine is a node of
     hpsearch launch --submit http://HEAD:8265 --storage s3://bucket/searches      as a job there; watch it with status
     """
@@ -261,8 +257,8 @@ def launch(
 
 @click.command()
 @options.search_argument
-@click.option("--samples", type=Count(min=1), help="More trials than before.")
-@click.option("--until", type=Count(min=2), metavar="LINE", help="Go on from before this line of a damaged ledger.")
+@click.option("--samples", type=Count(min=1), help="The new, larger number of trials.")
+@click.option("--until", type=Count(min=2), metavar="LINE", help="Continue from before this line of a damaged ledger.")
 @options.elsewhere
 @options.changed_code
 @session_options
@@ -284,7 +280,7 @@ def resume(
     \b
     hpsearch resume                         the newest search
     hpsearch resume my-search --samples 120
-    hpsearch resume --storage s3://bucket/searches      on another machine, when the first one is gone
+    hpsearch resume --storage s3://bucket/searches      on another machine, if the first one is lost
     hpsearch resume my-search --dataset /archive/pictures      its images have moved
     """
     from search.history import ledger, store

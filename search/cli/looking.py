@@ -25,12 +25,12 @@ class WithColumns(click.Command):
 
 @click.command()
 @options.search_argument
-@click.option("--watch", "is_watched", is_flag=True, help="Go on showing it until the search ends.")
+@click.option("--watch", "is_watched", is_flag=True, help="Keep showing it until the search ends.")
 @options.storage
 @options.as_json
 @options.results
 def status(search: str | None, is_watched: bool, storage: str | None, as_json: bool, results: Path) -> None:
-    """How far a search has come, also while it runs.
+    """Show the progress of a search, also while it runs.
 
     \b
     hpsearch status
@@ -98,7 +98,7 @@ def list_searches(storage: str | None, as_json: bool, results: Path) -> None:
     "--pareto",
     type=click.Choice(tuple(COSTS)),
     multiple=True,
-    help="Only trials that none beats at as low a cost; again for another cost.",
+    help="Only Pareto-optimal trials by this cost; may be given again.",
 )
 @options.storage
 @options.as_json
@@ -115,12 +115,12 @@ def top(
 ) -> None:
     """The best trials, each at its best epoch.
 
-    That is the one with its best validation accuracy, or the best of the launch's --metric.
+    The best epoch has the highest validation accuracy, or the highest value of the launch's --metric.
 
     \b
     hpsearch top
     hpsearch top my-search --distinct --json
-    hpsearch top --pareto parameters        small networks, and what they cost in accuracy
+    hpsearch top --pareto parameters        the Pareto front of accuracy and parameters
     """
     from search.show import ranking
     from search.storage.look import opened

@@ -36,12 +36,12 @@ class Verbs(click.Group):
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="hpsearch")
 def cli() -> None:
-    """Search hyperparameters of image classifiers, and know how good the winners are.
+    """Search hyperparameters of image classifiers, then retrain and test the winners.
 
     \b
     hpsearch launch --dataset digits --samples 20 --epochs 8   a first search, nothing to download
     hpsearch top                                               its best trials
-    hpsearch retrain --top 3 --epochs 10                       the winners, trained on everything, tested once
+    hpsearch retrain --top 3 --epochs 10                       retrain the winners, test each once
     """
 
 

@@ -40,7 +40,7 @@ def elsewhere(command: Any) -> Any:
             type=Folder(),
             envvar="HPSEARCH_DATA",
             show_envvar=True,
-            help=f"Downloads and cache.  [default: where they were if that is here, else {DATA_DIR}]",
+            help=f"Downloads and cache.  [default: the launch's if it is usable here, else {DATA_DIR}]",
         ),
         click.option(
             "--dataset",
@@ -74,7 +74,7 @@ def changed_code(command: Any) -> Any:
     return click.option(
         "--changed-code",
         is_flag=True,
-        help="Go on although your own space or networks have been edited since the launch.",
+        help="Continue although your own space or networks were edited since the launch.",
     )(command)
 
 
@@ -156,7 +156,7 @@ def storage(command: Any) -> Any:
     return click.option(
         "--storage",
         metavar="PLACE",
-        help="A folder or s3://bucket/path that all machines reach; records and checkpoints are copied there.",
+        help="A folder or s3://bucket/path that all machines reach; the record and checkpoints are copied there.",
     )(command)
 
 
@@ -173,7 +173,7 @@ def setting(text: str) -> tuple[str, Any]:
 
 def as_json(command: Any) -> Any:
     """--json."""
-    return click.option("--json", "as_json", is_flag=True, help="For programs: JSON on standard output.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
 
 
 def emit(data: Any) -> None:

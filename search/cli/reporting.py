@@ -32,9 +32,7 @@ FORMATS = ("html", "md")
 @click.option(
     "--figures", type=click.Path(path_type=Path), metavar="DIR", help="Write the figures as SVG and PNG files instead."
 )
-@click.option(
-    "--examples", is_flag=True, help="Show test images that winners mistake; that they are looked at is recorded."
-)
+@click.option("--examples", is_flag=True, help="Show test images that winners misclassify; this look is recorded.")
 @click.option(
     "--dataset",
     metavar="PLACE",
@@ -55,7 +53,7 @@ def report(
 ) -> None:
     """Write a search as one page that opens anywhere.
 
-    The page is one HTML file that needs no network; a search that still runs gets one too.
+    The page is one HTML file that needs no network. It also works while the search runs.
 
     \b
     hpsearch report                          the newest search, to results/NAME/report.html

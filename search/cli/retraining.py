@@ -22,21 +22,21 @@ from search.cli.types import MOST_EPOCHS, Count, OptionError, Real, TrialNumber
     "trials",
     type=TrialNumber(),
     multiple=True,
-    help="A trial to train, whatever its place, or knee: that by the costs of the launch's --also, else by parameters; "
-    "again for more.",
+    help="A trial to train, whatever its rank, or knee: the knee for the costs of the launch's --also, else for "
+    "parameters; may be given several times.",
 )
-@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True, help="Of each training.")
+@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True, help="Per training.")
 @click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
 @click.option("--with-validation", is_flag=True, help="Train on the dataset's own validation images as well.")
 @click.option("--width", type=Real(0, 64, min_open=True), default=1.0, help="Factor on each network's width.")
 @click.option(
     "--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change a field of the training, such as cutmix=0.5."
 )
-@click.option("--patience", type=Count(1, MOST_EPOCHS), help="Epochs without a better validation that end it.")
-@click.option("--flips", is_flag=True, help="Judge each test image mirrored as well.")
-@click.option("--finalists", type=Count(min=1), help="The best of the search, which folds tell apart.")
-@click.option("--folds", type=Count(min=2), help="Parts of the images to tell them apart by.  [default: 3]")
-@click.option("--finalist-epochs", type=Count(1, MOST_EPOCHS), help="Of a fold.  [default: those of the search]")
+@click.option("--patience", type=Count(1, MOST_EPOCHS), help="Stop after so many epochs without improvement.")
+@click.option("--flips", is_flag=True, help="Also predict each test image mirrored.")
+@click.option("--finalists", type=Count(min=1), help="How many of the best to cross-validate.")
+@click.option("--folds", type=Count(min=2), help="Folds of that cross-validation.  [default: 3]")
+@click.option("--finalist-epochs", type=Count(1, MOST_EPOCHS), help="Per fold.  [default: those of the search]")
 @options.elsewhere
 @options.changed_code
 @session_options
@@ -68,27 +68,27 @@ def retrain(
     results: Path,
     **how: Any,
 ) -> None:
-    """Train the winners again on all images, then test each once.
+    """Train the winners on all training images, then test each once.
 
-    A share of train that was held out to compare trials is trained on too; validation images that the dataset brings
-    are left out, unless --with-validation is given.
+    This includes the share of train that was held out to compare trials. Validation images that the dataset brings
+    are used only with --with-validation.
 
-    The same command again continues what was interrupted, and shows the table when all is done.
+    The same command again continues an interrupted retrain, and shows the table when all trainings are done.
 
     \b
     hpsearch retrain --top 3
     hpsearch retrain my-search --top 1 --epochs 200 --repeats 5
     hpsearch retrain --top 3 --with-validation      on the images of val/ too
     hpsearch retrain --top 1 --width 2 --epochs 80      # narrow search, wide winner
-    hpsearch retrain --top 1 --epochs 200 --set cutmix=0.5 --set cutout=8    # a longer training bears more
-    hpsearch retrain --top 1 --finalists 4 --folds 5    # the best of four on every image
-    hpsearch retrain my-search --trial knee --trial 12  # of those that top --pareto shows
-    hpsearch retrain --top 1 --width 2 --dry-run        # what that would cost
+    hpsearch retrain --top 1 --epochs 200 --set cutmix=0.5 --set cutout=8    # more regularisation
+    hpsearch retrain --top 1 --finalists 4 --folds 5    # the best of four by cross-validation
+    hpsearch retrain my-search --trial knee --trial 12  # trials that top --pareto shows
+    hpsearch retrain --top 1 --width 2 --dry-run        # what this would cost
 
     With --patience a winner trains on the training images alone, and its best epoch is tested.
 
-    With --finalists more of the search's best are trained first, each once without each fold of the images, and judged
-    on what was left out. The --top of them by the mean are the winners, and the same predictions weigh their ensemble.
+    With --finalists more of the search's best trials are cross-validated first. The --top trials with the best mean are
+    the winners, and the predictions on the folds choose the weights of their ensemble.
     """
     from search.history.load import read_search
     from search.run.again import Again

@@ -34,19 +34,19 @@ def session_options(verb: Any) -> Any:
             click.option(
                 "--parallel",
                 type=Count(1, MOST_SLOTS),
-                help="Trials at a time.  [default: one per core, at most 16 per GPU]",
+                help="Trials at a time.  [default: one per core, at most 8 per GPU]",
             ),
             click.option(
                 "--max-time",
                 type=Real(min=0, min_open=True),
-                help="Minutes after which trials pause at the end of their epoch; resume continues.",
+                help="Minutes after which trials pause, at the end of their epoch; resume continues them.",
             ),
             click.option(
                 "--retries",
                 type=Count(0, 100),
                 default=2,
                 show_default=True,
-                help="Further attempts for a trial whose worker or machine fails, from its last checkpoint.",
+                help="Further attempts for a trial whose worker or machine fails; they start from its last checkpoint.",
             ),
             click.option(
                 "--trial-timeout",
@@ -66,9 +66,9 @@ def session_options(verb: Any) -> Any:
                 type=click.Choice(list(SINKS)),
                 multiple=True,
                 callback=_installed,
-                help="Show the search in this tool meanwhile, as hpsearch follow does; may be given again for another.",
+                help="Also show the search in this tool, as hpsearch follow does; may be given several times.",
             ),
-            click.option("--quiet", is_flag=True, help="Print the final table and errors, nothing else."),
+            click.option("--quiet", is_flag=True, help="Print only the final table and errors."),
             click.option("--debug", is_flag=True, help="Print tracebacks, and what Ray logs."),
         )
     ):

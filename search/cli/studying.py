@@ -100,13 +100,13 @@ def show_forecast(request: Any, results: Path, parallel: int | None, **more: Any
 @options.as_json
 @options.results
 def answer(searches: tuple[str, ...], as_json: bool, results: Path) -> None:
-    """What a study found, beside what was published.
+    """Show the result of a study beside the published figures.
 
-    Means over repeats with standard deviations and 95 % intervals, and every arm's difference to the first, by the
-    repeats that share their seeds.
+    It prints means over repeats with standard deviations and 95 % intervals, and the difference of every arm to the
+    first, from repeats with the same seeds.
 
     \b
-    hpsearch launch --study batch-norm --quick      asks
+    hpsearch launch --study batch-norm --quick      runs the study
     hpsearch answer                                 the newest study
     hpsearch answer mine-cifar10 mine-cifar100      both parts of one
     """

@@ -19,22 +19,24 @@ def rank(command: Any) -> Any:
     return click.option(
         "--rank",
         type=Count(min=1),
-        help="Which retrained winner, as folds of finalists or the search ranked them.  [default: 1]",
+        help="Which retrained winner, as ranked by finalists' folds or by the search.  [default: 1]",
     )(command)
 
 
 def own_code(command: Any) -> Any:
     """--own-code: a network of the user's own is rebuilt by calling its function."""
     return click.option(
-        "--own-code", is_flag=True, help="Call the function that makes a network of your own; for searches you trust."
+        "--own-code",
+        is_flag=True,
+        help="Allow calling the function of a network of your own; only for searches you trust.",
     )(command)
 
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[SEARCH] IMAGE...", shell_complete=options.searches_or_files)
 @rank
-@click.option("--ensemble", is_flag=True, help="The winners of the last retrain together, with its weights.")
-@click.option("--flips", is_flag=True, help="Judge each image mirrored as well.")
+@click.option("--ensemble", is_flag=True, help="Use all winners of the last retrain, with its ensemble weights.")
+@click.option("--flips", is_flag=True, help="Also predict each image mirrored.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write all probabilities, as Parquet.")
 @own_code
 @options.storage
@@ -51,10 +53,10 @@ def predict(
     as_json: bool,
     results: Path,
 ) -> None:
-    """Say what is in images, with a retrained winner.
+    """Predict the classes of images with a retrained winner.
 
-    Of each image, or each in a folder, the five most probable classes. Images become what the network was trained on:
-    upright, on white, grey or colour, resized. One that cannot be read is named, and the others go on.
+    It prints the five most probable classes of each image, or of each image in a folder. Images are prepared as in
+    training: upright, on white, grey or colour, resized. An unreadable image is named, and the others continue.
 
     \b
     hpsearch predict photo.jpg                    the newest search, its best winner
@@ -125,7 +127,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 @click.command()
 @options.search_argument
 @rank
-@click.option("--format", "form", type=click.Choice(FORMATS), required=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="What to write; see above.")
 @click.option("--out", type=click.Path(path_type=Path), help="File or folder.  [default: beside the winner's weights]")
 @own_code
 @options.storage
@@ -145,10 +147,10 @@ def export(
     onnx          for any ONNX runtime; needs pip install 'hpsearch[onnx]'
     pt2           for torch.export.load
     safetensors   a folder with weights, config.json and model card, for timm too
-    card          the model card anew
+    card          the model card again
 
-    onnx and pt2 take uint8 images (N, C, H, W), any N at a time, and give probabilities: normalisation and softmax are
-    inside, and the names of the classes. They are compared with torch before they are written.
+    onnx and pt2 take uint8 images (N, C, H, W), with any N, and return probabilities: they include normalisation,
+    softmax and the names of the classes. Before they are written, their output is compared with torch's.
 
     \b
     hpsearch export --format onnx --out winner.onnx

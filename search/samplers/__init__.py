@@ -18,8 +18,8 @@ class Kind:
 #: `search.samplers.make`). The history is None for those that do not learn.
 SAMPLERS = {
     "random": Kind("each trial independently"),
-    "tpe": Kind("near what was good, by Optuna's TPE", learns=True),
-    "gp": Kind("where a Gaussian process expects more", learns=True),
+    "tpe": Kind("near good trials, by Optuna's TPE", learns=True),
+    "gp": Kind("where a Gaussian process expects most improvement", learns=True),
     "qmc": Kind("evenly, by a Sobol sequence"),
 }
 
@@ -28,6 +28,6 @@ LEARNING = tuple(name for name, kind in SAMPLERS.items() if kind.learns)
 
 HEARS = {
     "everything": "all that is measured by the time of a draw",
-    "waves": "what was measured when the trials before had come to rest, a wave of trials at a time",
+    "waves": "what was measured when all earlier trials had ended or paused; ten trials are drawn at a time",
 }
 """What a sampler that learns may be told, the default first."""
