@@ -39,7 +39,7 @@ from search.samplers.hearing import Deepest
 from search.samplers.make import make_sampler
 from search.samplers.sampler import Draw, Sampler, history_json
 from search.schedulers import SCHEDULERS
-from search.schedulers.aims import volume
+from search.schedulers.objectives import volume
 from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space, config_of
 from trainables.worker.task import Task
@@ -47,7 +47,7 @@ from trainables.worker.task import Task
 IMAGES = 1_000_000  # of an epoch: the names of checkpoints hold whole numbers of them
 BASE = "asha"  # the scheduler that, with random draws, the others are compared with
 RESAMPLED = 400  # times the searches are drawn again from themselves, for the interval of where a curve is reached
-FRONT = {"front, % of the pool's": "front", f"more than {BASE}'s with one aim": "front_difference"}
+FRONT = {"front, % of the pool's": "front", f"more than {BASE}'s with one objective": "front_difference"}
 STAND_IN = config_of({"network": "cnn5", "optimizer": "sgd", "sgd/lr": 0.1})
 
 
@@ -64,7 +64,7 @@ class Played:
     wall: float
     """Seconds on the slots until the last one is free."""
     front: float | None
-    """What the search's front covers, as a share of what the pool's does; None with one aim."""
+    """What the search's front covers, as a share of what the pool's does; None with one objective."""
     anytime: np.ndarray
     """The best accuracy so far after each whole number of epochs, from 0."""
 
@@ -257,7 +257,7 @@ def rows(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def ways(asked: argparse.Namespace) -> Iterator[Way]:
-    """Every scheduler with every sampler and number of samples, without and with more than one aim."""
+    """Every scheduler with every sampler and number of samples, without and with more than one objective."""
     costs = tuple(asked.also)
     choices = product(asked.scheduler, asked.sampler, asked.samples, [(), costs] if costs else [()])
     for (label, name, options), sampler, samples, also in choices:
@@ -303,7 +303,7 @@ def _row(pool: str, way: Way, slots: int, found: Sequence[Played], base: Sequenc
 
 
 def _of_front(found: Sequence[Played], base: Sequence[Played]) -> dict[str, Any]:
-    """What the fronts cover, and how much more than the base's; nothing with one aim."""
+    """What the fronts cover, and how much more than the base's; nothing with one objective."""
     covered = [(each.front, other.front) for each, other in zip(found, base, strict=True)]
     pairs = [(own, other) for own, other in covered if own is not None and other is not None]
     if not pairs:

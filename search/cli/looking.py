@@ -132,15 +132,15 @@ def top(
         number = 10
     with opened(results, search, storage) as found:
         costs = tuple(dict.fromkeys(pareto))
-        aims = costs or found.search.request.costs
+        objectives = costs or found.search.request.costs
         ranked = ranking.top(found, None, distinct=distinct, everything=everything)
-        unbeaten = front(ranked, aims) if aims else []
+        unbeaten = front(ranked, objectives) if objectives else []
         best = unbeaten if costs else ranked
         runs = best if everything else best[:number]
         if as_json:
-            marks = {"knee": knee(unbeaten, aims)} if aims else {}
+            marks = {"knee": knee(unbeaten, objectives)} if objectives else {}
             options.emit(ranking.rows(found, runs, **marks))
         else:
             ranking.print_top(found, runs, everything=everything)
-            if aims:
-                ranking.print_front(found, unbeaten, aims)
+            if objectives:
+                ranking.print_front(found, unbeaten, objectives)

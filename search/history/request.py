@@ -82,15 +82,15 @@ class Request:
     )
     """Epochs to the first rung."""
     reduction_factor: float | int | None = _of_scheduler(
-        "From one rung to the next: epochs grow by it, and one in so many trials goes on",
+        "From one rung to the next: epochs grow by it, and one in so many trials is promoted",
         "at least 2",
         lambda value: 2 <= value < math.inf,
     )
-    """The epochs of a rung over those of the one before, and the inverse of the share that goes on."""
+    """The epochs of a rung over those of the one before, and the inverse of the share that is promoted."""
     keep: float | int | None = _of_scheduler(
-        "Share of the trials that goes on from each rung", "inside (0, 1)", lambda value: 0 < value < 1
+        "Share of the trials that each rung promotes", "inside (0, 1)", lambda value: 0 < value < 1
     )
-    """The share of the trials that goes on from each rung."""
+    """The share of the trials that each rung promotes."""
     threads: int | None = _at_least(1, default=None)
     """Threads of each slot on the CPU; None for 1, or for as many as a version before this one recorded."""
     precision: str | None = _ruled(

@@ -192,7 +192,7 @@ def _errand(
         f"{problem.num_validation:,} for validation",
         notes=(
             *problem.notes,
-            *_aims(request),
+            *_objectives(request),
             *_exhausted(samples, asked),
             *(_held_back(plan) if plan else ()),
             *notes,
@@ -209,7 +209,7 @@ def _errand(
     )
 
 
-def _aims(request: Request) -> tuple[str, ...]:
+def _objectives(request: Request) -> tuple[str, ...]:
     """What trials are compared by, where that is more than the metric."""
     if not request.costs:
         return ()

@@ -24,7 +24,7 @@ from search.schedulers.scheduler import Scheduler, make_scheduler, scheduler_of
 from trainables.worker.task import Task
 
 GAMES = 100  # searches that are simulated for a forecast
-_SLOWER = 10  # times, about, with several aims
+_SLOWER = 10  # times, about, with several objectives
 
 # What the random accuracies are like, from the committed searches (see benchmarks/README.md): so many trials never
 # learn and stay at chance together; the others keep their rank from rung to rung but for this much noise.
@@ -36,8 +36,8 @@ _LEARNING_IMPROVES = 1.0  # standard deviations from the first to the last draw:
 def rehearse(plan: Plan, found: Times, slots: int, games: int = GAMES) -> list[tuple[float, float]]:
     """Epochs and seconds of so many random searches of a plan. found: the times of its configurations.
 
-    A sampler that learns comes to prefer another family in each game: nobody knows which. With several aims there are
-    fewer games: each takes longer, as trials are put in order again and again.
+    A sampler that learns comes to prefer another family in each game: nobody knows which. With several objectives there
+    are fewer games: each takes longer, as trials are put in order again and again.
     """
     number = max(1, games // _SLOWER) if plan.also else games
     epochs = [config.training.epochs or plan.max_t for config in plan.configs]

@@ -31,7 +31,7 @@ _RANDOM = 400  # candidates drawn at random
 _NEAR = 40  # candidates near each of the best trials
 _BEST = 5
 _CHANGED = 0.3  # share of the parameters that a candidate near a trial has changed
-_SUM = 0.05  # what the sum of all weighed aims counts beside the worst of them
+_SUM = 0.05  # what the sum of all weighed objectives counts beside the worst of them
 _STEP = 0.15  # standard deviation of a changed number, in parts of its range
 #: Of the process, whose values are standardised: how far apart draws have to be to tell nothing of each other, and the
 #: variance of a measurement. So few trials say little more about them, and a few choices end in no bad optimum.
@@ -119,7 +119,7 @@ class _Guided(optuna.samplers.RandomSampler):
 def of_one_value(known: list[FrozenTrial], random: np.random.Generator) -> list[FrozenTrial]:
     """The trials, with one value where they have several: how good they are where they are worst, by random weights.
 
-    Each draw weighs the aims anew, and so looks at another part of the front (Knowles 2006, ParEGO).
+    Each draw weighs the objectives anew, and so looks at another part of the front (Knowles 2006, ParEGO).
     """
     measured = [each for each in known if each.state is TrialState.COMPLETE]
     if not measured or len(measured[0].values) == 1:

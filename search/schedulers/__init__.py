@@ -6,7 +6,7 @@ To add a scheduler, add a module of its name (with _ for -) with a class under `
 
 from pkgutil import iter_modules
 
-_SHARED = ("scheduler", "promoting", "aims")  # modules that are no scheduler
+_SHARED = ("scheduler", "promoting", "objectives")  # modules that are no scheduler
 
 SCHEDULERS = tuple(module.name.replace("_", "-") for module in iter_modules(__path__) if module.name not in _SHARED)
 """The names of the schedulers."""

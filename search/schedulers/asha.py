@@ -8,7 +8,7 @@ replaces its own values, and the rungs are rebuilt from the ledger.
 from collections.abc import Sequence
 
 from search.history.events import Decision, Event, Measured, Started
-from search.schedulers.aims import Aims, Point, worths
+from search.schedulers.objectives import Objectives, Point, worths
 from search.schedulers.scheduler import ROUNDING, ladder, scheduler
 
 
@@ -23,7 +23,7 @@ class Asha:
         self, max_t: int, also: Sequence[str] = (), *, grace_period: float = 1.0, reduction_factor: float = 2.0
     ) -> None:
         """max_t, grace_period: epochs (R and r in the paper). also: costs that count too. reduction_factor: η."""
-        self._aims = Aims(also)
+        self._objectives = Objectives(also)
         self._share = 1 - 1 / reduction_factor
         self.rungs = tuple(ladder(grace_period, reduction_factor, max_t))
         self._points: list[dict[int, tuple[int, Point]]] = [{} for _ in self.rungs]
@@ -48,7 +48,7 @@ class Asha:
 
     def hear(self, event: Event) -> None:
         """Note a value at a rung, or forget those that a trial reaches again."""
-        self._aims.hear(event)
+        self._objectives.hear(event)
         match event:
             case Measured(repeat=0) if event.decision is not Decision.END:
                 rung = self._rung_due(event)
@@ -61,7 +61,7 @@ class Asha:
 
     def _point(self, measured: Measured) -> Point:
         assert measured.value is not None
-        return self._aims.point(measured, measured.value)
+        return self._objectives.point(measured, measured.value)
 
     def _rung_due(self, measured: Measured) -> int | None:
         """The index of the rung that a trial has just reached, if it has."""

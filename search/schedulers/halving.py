@@ -3,7 +3,7 @@
 Successive halving (Jamieson and Talwalkar 2016) lets a fixed number of trials go on from each rung, the best ones. Here
 nobody waits for a whole rung: a trial goes on as soon as no result that is still to come can change that it does. So
 the trials and how far each is trained are those of halving rung by rung, whatever the slots and their speeds; they
-differ only in when. Of several aims every result may change the order of the others: there a rung is waited for.
+differ only in when. Of several objectives every result may change the order of the others: there a rung is waited for.
 """
 
 import math
@@ -26,7 +26,7 @@ class Halving(Promoting):
     ) -> None:
         """max_t, grace_period: epochs. samples: trials. also: costs that count too. keep: the share that goes on."""
         super().__init__(tuple(ladder(grace_period, 2, max_t)), samples, also)
-        self.same_on_any_slots = not self.aims.depends_on_the_clock
+        self.same_on_any_slots = not self.objectives.depends_on_the_clock
         self._keep = keep
 
     def worth(self, values: list[float]) -> float:
@@ -38,7 +38,7 @@ class Halving(Promoting):
         room = self.room()
         here, above = self.levels[level], self.levels[level + 1]
         coming = len(here.busy) + max(0, room[level] - here.entered)
-        if self.aims.several and coming:
+        if self.objectives.several and coming:
             return False
         return above.entered + 1 + coming <= room[level + 1]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from search.history.events import FINAL, Asked, Decision, Ended, Event, Granted, Measured, Opened, Started, State
-from search.schedulers.aims import Aims, Point, in_order
+from search.schedulers.objectives import Objectives, Point, in_order
 from search.schedulers.scheduler import ROUNDING
 
 
@@ -53,7 +53,7 @@ class Promoting(ABC):
 
     def __init__(self, rungs: tuple[float, ...], samples: int, also: Sequence[str] = ()) -> None:
         """rungs: epochs. samples: trials, until an opened session says otherwise. also: costs that count too."""
-        self.aims = Aims(also)
+        self.objectives = Objectives(also)
         self.rungs = rungs
         self.samples = samples
         self.levels = [Level() for _ in range(len(rungs) + 1)]
@@ -92,7 +92,7 @@ class Promoting(ABC):
 
     def hear(self, event: Event) -> None:
         """Follow the trials from level to level."""
-        self.aims.hear(event)
+        self.objectives.hear(event)
         match event:
             case Opened(samples=int(samples)):
                 self.samples = samples
@@ -125,7 +125,7 @@ class Promoting(ABC):
         if state is State.PAUSED:
             measured = self._measured[trial]
             value = self.worth([each.value for each in measured if each.value is not None])
-            here.pause(trial, self.aims.point(measured[-1], value))
+            here.pause(trial, self.objectives.point(measured[-1], value))
         elif state in FINAL:
             here.ended.add(trial)
             self._is_done = self._is_done or state is State.DONE

@@ -26,7 +26,7 @@ class SchedulerError(HpsearchError):
 class Scheduler(Protocol):
     """Compares trials by values, which are fractions of one and to be maximised, whatever they measure.
 
-    Where several aims are asked for (see `search.schedulers.aims`), costs count as much.
+    Where several objectives are asked for (see `search.schedulers.objectives`), costs count as much.
     """
 
     @property
@@ -98,7 +98,7 @@ def make_scheduler(
     """The scheduler of a name, for so many trials of at most `max_t` epochs. options: None where the default counts.
 
     Raises SchedulerError for an unknown name, for an option that is not the scheduler's, for rungs above max_t, and for
-    several aims where it knows one.
+    several objectives where it knows one.
     """
     made, taken = _made_by(name), options_of(name)
     asked = {option: value for option, value in options.items() if value is not None}
@@ -111,7 +111,7 @@ def make_scheduler(
     needed = {each: given[each] for each in GIVEN if each in signature(made).parameters}
     if also and "also" not in needed:
         raise SchedulerError(
-            f"--also needs a scheduler that compares trials by several aims; --scheduler {name} does not"
+            f"--also needs a scheduler that compares trials by several objectives; --scheduler {name} does not"
         )
     return made(**needed, **asked)
 

@@ -105,8 +105,8 @@ def print_status(data: dict[str, Any]) -> None:
         if found:
             console.print(f"           {found.line(metrics)}")
     if data["also"]:
-        aims = f"{words(data['metric'])} and {in_words(data['also'])}"
-        console.print(f"compared   by {aims} (hpsearch top --pareto {data['also'][0]})")
+        objectives = f"{words(data['metric'])} and {in_words(data['also'])}"
+        console.print(f"compared   by {objectives} (hpsearch top --pareto {data['also'][0]})")
     if data["redrawn"]:
         console.print(f"redrawn    {count(data['redrawn'], 'impossible draw')}")
     if forecast := data["forecast"]:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.history.events import Granted, Opened, State
-from search.schedulers.aims import in_order
 from search.schedulers.halving import Halving
+from search.schedulers.objectives import in_order
 from tests.search.events import asked, measured, started
 from tests.search.schedulers.games import COARSE, ENDS, MAX_T, Game, outcome, reached
 

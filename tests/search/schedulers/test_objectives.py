@@ -1,4 +1,4 @@
-"""Several aims: what beats what, and that every scheduler takes them."""
+"""Several objectives: what beats what, and that every scheduler takes them."""
 
 from itertools import pairwise, product
 from math import log
@@ -12,9 +12,9 @@ from optuna.study import StudyDirection
 
 from search.history.events import Decision
 from search.history.request import Request, check_request
-from search.schedulers.aims import Aims, in_order, volume, worths
 from search.schedulers.asha import Asha
 from search.schedulers.none import NoScheduler
+from search.schedulers.objectives import Objectives, in_order, volume, worths
 from search.schedulers.scheduler import SchedulerError, make_scheduler, scheduler
 from tests.search.events import asked, measured
 
@@ -77,13 +77,13 @@ def test_the_first_front_is_optuna_s(drawn: list[tuple[float, ...]]) -> None:
 
 
 def test_a_point_is_the_value_and_logarithms_of_what_was_asked_for():
-    aims = Aims(("flops", "seconds"))
-    aims.hear(asked(3, flops=1000))
-    point = aims.point(measured(10, 0.5, trial=3, images_per_second=100.0), 0.5)
+    objectives = Objectives(("flops", "seconds"))
+    objectives.hear(asked(3, flops=1000))
+    point = objectives.point(measured(10, 0.5, trial=3, images_per_second=100.0), 0.5)
     assert point == (0.5, pytest.approx(log(1000)), pytest.approx(log(0.01)))
-    unknown = aims.point(measured(10, 0.5, trial=3), 0.5)
+    unknown = objectives.point(measured(10, 0.5, trial=3), 0.5)
     assert unknown[2] > log(1e6), "a speed that is not known is slow"
-    assert Aims(()).point(measured(10, 0.5), 0.25) == (0.25,)
+    assert Objectives(()).point(measured(10, 0.5), 0.25) == (0.25,)
 
 
 def test_a_small_network_goes_on_where_its_value_alone_would_end_it():
@@ -123,13 +123,15 @@ def test_halving_by_the_clock_is_not_promised_to_be_the_same_on_any_slots():
 
 
 def test_a_scheduler_that_knows_one_aim_refuses_more():
-    @scheduler("one-aim")
+    @scheduler("one-value")
     class OneAim(NoScheduler):
         def __init__(self) -> None:
             pass
 
-    with pytest.raises(SchedulerError, match="--also needs a scheduler that .* several aims; --scheduler one-aim"):
-        make_scheduler("one-aim", max_t=8, samples=4, also=("flops",))
+    with pytest.raises(
+        SchedulerError, match="--also needs a scheduler that .* several objectives; --scheduler one-value"
+    ):
+        make_scheduler("one-value", max_t=8, samples=4, also=("flops",))
 
 
 @pytest.mark.parametrize("also", ["size", "", "flops,flops", "flops,"])

@@ -1,9 +1,9 @@
 """What trials are compared by: one value, or with `--also` a value and costs of which none counts more than another.
 
-Of several aims, those that no other beats in all of them come first, then those that only these beat, and so on (the
-non-dominated sorting of Deb et al. 2002). Within such a front the best by value comes first, and then the trial that
-adds the most volume to those before (greedy hypervolume subset selection; Guerreiro et al. 2016): one of many that are
-alike is worth less than one that lies alone, and a tiny network that guesses is worth little.
+Of several objectives, the trials that no other beats in all of them come first, the Pareto front; then those that only
+these beat, and so on (non-dominated sorting; Deb et al. 2002). Within a front the best by value comes first, and then
+the trial that adds the most volume to those before (greedy hypervolume subset selection; Guerreiro et al. 2016). So one
+of many similar trials is worth less than one that lies alone, and a tiny network that guesses is worth little.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +17,11 @@ from search.history.front import cost_of, log_cost
 Point = tuple[float, ...]
 """A trial's value, to be maximised, and the logarithms of its costs, to be minimised."""
 
-_BEYOND = 1.1  # where volumes end: the worst of each aim is 1, and what is worst in one still covers some
+_BEYOND = 1.1  # where volumes end: the worst of each objective is 1, and what is worst in one still covers some
 _MOST = 32  # trials of a front that volumes put in order, which takes the longer the more there are
 
 
-class Aims:
+class Objectives:
     """Gives each trial its point."""
 
     def __init__(self, also: Sequence[str] = ()) -> None:
@@ -43,20 +43,20 @@ class Aims:
 
 
 def worths(points: Mapping[int, Point]) -> dict[int, float]:
-    """What each trial is worth beside the others: its value, or of several aims minus its front's number from 0."""
-    if _is_one_aim(points):
+    """What each trial is worth beside the others: its value, or with several objectives minus its front's number."""
+    if _is_one_objective(points):
         return {trial: value for trial, (value,) in points.items()}
     return {trial: -float(number) for number, front in enumerate(_fronts(points)) for trial in front}
 
 
 def in_order(points: Mapping[int, Point]) -> list[int]:
     """Trials, the best first, the lowest number among equals."""
-    if _is_one_aim(points):
+    if _is_one_objective(points):
         return sorted(points, key=lambda trial: (-points[trial][0], trial))
     return [trial for front in _fronts(points) for trial in _spread(front)]
 
 
-def _is_one_aim(points: Mapping[int, Point]) -> bool:
+def _is_one_objective(points: Mapping[int, Point]) -> bool:
     return all(len(point) == 1 for point in points.values())
 
 
