@@ -1,1 +1,1 @@
-"""Networks as data: what they are, how they are built and what they cost. Imports torch and nothing else."""
+"""Networks as data: their definition, construction and cost. Imports torch and nothing else."""

@@ -1,4 +1,4 @@
-"""What networks are made of, as frozen data: units, residual blocks, dense layers and the head.
+"""The parts of networks, as frozen data: units, residual blocks, dense layers and the head.
 
 A network is a tuple of blocks and a head, for any image size, channel count and number of classes. A block is one of
 those below or a single layer of `architectures.steps`. Each block yields its own layers, so a new kind of block is a
@@ -37,7 +37,7 @@ _HEAD_POOLS: dict[str, Block] = {
 
 @dataclass(frozen=True, kw_only=True)
 class _Followed:
-    """What may follow a layer with weights."""
+    """The steps that may follow a layer with weights."""
 
     norm: bool = False
     """Whether batch norm follows."""
@@ -47,7 +47,7 @@ class _Followed:
     """Probability of the dropout that follows."""
 
     def _follow(self, order: tuple[Step, ...], known: tuple[Step, ...], pool: Block | None = None) -> list[Block]:
-        """The steps that follow, in this order; raises ValueError unless it names each of the known ones once."""
+        """The steps that follow, in this order; raises ValueError unless it names each known step once."""
         if sorted(order) != sorted(known):
             raise ValueError(f"an order holds each of {', '.join(known)} once, got {order}")
         check_dropout(self.dropout)
@@ -62,12 +62,12 @@ class _Followed:
 
 @dataclass(frozen=True, kw_only=True)
 class Unit(Conv, _Followed):
-    """A convolution and what follows it."""
+    """A convolution and the steps that follow it."""
 
     pool: Pooling | None = None
     """The pooling that follows; it halves the map (kernel and stride 2)."""
     order: tuple[Step, ...] = _UNIT_ORDER
-    """The order of what follows; names all four steps, whether they are there or not."""
+    """The order of the steps that follow; names all four, also those that are off."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,7 +77,7 @@ class Unit(Conv, _Followed):
         return self._follow(self.order, _UNIT_ORDER, None if self.pool is None else Pool(self.pool))
 
     def walk(self, name: str, shape: Shape) -> Iterator[Node]:
-        """The convolution and what follows it."""
+        """The convolution and the steps that follow it."""
         for conv in super().walk(name, shape):
             yield conv
             yield from walk(((name, step) for step in self._steps()), conv.output_shape)
@@ -87,21 +87,21 @@ class Unit(Conv, _Followed):
 class Residual:
     """A residual block: a body and a shortcut around it, and their sum (He et al. 2016).
 
-    With norm and activation inside `body` and `activation` after the sum it is the post-activation block. With norm and
-    activation at the body's start (or in `before`, where the shortcut is a projection) it is the pre-activation block.
+    It is the post-activation block if norm and activation are inside `body` and `activation` follows the sum. It is the
+    pre-activation block if they are at the body's start (or in `before`, if the shortcut is a projection).
     """
 
     body: tuple[Block, ...]
-    """What learns the difference."""
+    """The branch that learns the residual."""
     shortcut: tuple[Block, ...] = ()
     """A projection to the body's output size; empty for the identity."""
     before: tuple[Block, ...] = ()
-    """What comes before both."""
+    """Layers before both branches."""
     activation: Activation | None = None
     """The nonlinearity after the sum."""
 
     def walk(self, name: str, shape: Shape) -> Iterator[Node]:
-        """Its nodes; raises SizeError where body and shortcut differ in size."""
+        """The block's nodes; raises SizeError if body and shortcut differ in size."""
         for node in walk(((name, step) for step in self.before), shape):
             yield node
             shape = node.output_shape
@@ -121,10 +121,10 @@ class Residual:
 
 @dataclass(frozen=True)
 class Tuned:
-    """A block whose weights learn at a rate of their own, or not at all."""
+    """A block whose weights have their own learning rate, or are frozen."""
 
     block: Block
-    """What is tuned."""
+    """The block itself."""
     lr_factor: float
     """Factor on the learning rate; 0 freezes weights and running statistics."""
 
@@ -145,10 +145,10 @@ def _tuned(node: Node, lr_factor: float) -> Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Dense(Linear, _Followed):
-    """A hidden dense layer and what follows it."""
+    """A hidden dense layer and the steps that follow it."""
 
     order: tuple[Step, ...] = _DENSE_ORDER
-    """The order of what follows; names all three steps, whether they are there or not."""
+    """The order of the steps that follow; names all three, also those that are off."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -158,7 +158,7 @@ class Dense(Linear, _Followed):
         return self._follow(self.order, _DENSE_ORDER)
 
     def walk(self, name: str, shape: Shape) -> Iterator[Node]:
-        """The dense layer and what follows it."""
+        """The dense layer and the steps that follow it."""
         for dense in super().walk(name, shape):
             yield dense
             yield from walk(((name, step) for step in self._steps()), dense.output_shape)
@@ -169,7 +169,7 @@ class Head:
     """From maps to logits: a vector, dropout, hidden layers, and a dense layer with a logit for each class."""
 
     pool: Literal["flatten", "global", "global_max"] = "flatten"
-    """How maps become a vector: as they are, or the average or the largest number of each."""
+    """How maps become a vector: flattened, or as the average or the maximum of each map."""
     dropout: float = 0.0
     """Probability of the dropout on that vector."""
     hidden: tuple[Dense, ...] = ()
@@ -190,32 +190,32 @@ class Head:
 
 @dataclass(frozen=True)
 class Weights:
-    """The weights of another training that the tuned blocks of a network begin with."""
+    """Weights from another training, with which the tuned blocks of a network begin."""
 
     model: str
-    """Torchvision's name of the network that they belong to."""
+    """Torchvision's name for the network that they belong to."""
     source: str
     """`imagenet`, or the path of a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A network of any kind: blocks that follow one another, and a head. Without blocks it is a dense network."""
+    """A network of any kind: a sequence of blocks, and a head. Without blocks it is a dense network."""
 
     blocks: tuple[Block, ...] = ()
     """Units, residual blocks, tuned blocks or single layers."""
     head: Head = Head()
-    """What makes logits of the last block's output."""
+    """Turns the last block's output into logits."""
     weights: Weights | None = None
-    """What training begins with; None for random weights alone."""
+    """Weights that training begins with; None if all are random."""
 
     def walk(self, input_shape: Shape, num_classes: int) -> tuple[Node, ...]:
-        """The way of an image (C, H, W) to its logits; raises SizeError where a map would vanish."""
+        """The nodes from an image (C, H, W) to its logits; raises SizeError if a map would be empty."""
         parts = [(f"unit {number}", block) for number, block in enumerate(self.blocks, 1)]
         nodes = list(walk(parts, input_shape))
         shape = nodes[-1].output_shape if nodes else input_shape
         return (*nodes, *self.head.walk(shape, num_classes))
 
     def layers(self, input_shape: Shape, num_classes: int) -> list[Layer]:
-        """Every layer of the walk; raises SizeError where a map would vanish."""
+        """Every layer of the walk; raises SizeError if a map would be empty."""
         return list(layers(self.walk(input_shape, num_classes)))

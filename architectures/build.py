@@ -1,4 +1,4 @@
-"""From data to `nn.Module`: the one place that names torch's layers."""
+"""Builds an `nn.Module` from a network's data; the only place that names torch's layers."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -10,14 +10,14 @@ from torch.nn.functional import interpolate
 from architectures.blocks import Network
 from architectures.layers import Layer, Node, Shape, Sum, overwritable
 
-# Of ImageNet's red, green and blue in [0, 1], as torchvision's weights were trained with.
+# Of ImageNet's red, green and blue in [0, 1]; torchvision's weights were trained with these.
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def build(network: Network | nn.Module, input_shape: Shape, num_classes: int) -> nn.Module:
     """A module from (N, C, H, W) to logits (N, num_classes), with PyTorch's default initialisation.
 
-    A module is returned as it is. Frozen weights ask for no gradient. Raises SizeError where a map would vanish.
+    A module is returned unchanged. Frozen weights require no gradient. Raises SizeError if a map would be empty.
     """
     if isinstance(network, nn.Module):
         return network
@@ -27,7 +27,7 @@ def build(network: Network | nn.Module, input_shape: Shape, num_classes: int) ->
 def capturable(network: Network | nn.Module) -> bool:
     """Whether a training step of the network can be captured as a CUDA graph.
 
-    A module of the user's own may wait for the device, which no capture survives.
+    A user's own module may wait for the device, which a capture does not allow.
     """
     return isinstance(network, Network)
 
@@ -35,12 +35,12 @@ def capturable(network: Network | nn.Module) -> bool:
 class Flatten(nn.Module):
     """(N, C, H, W) to (N, H·W·C), the order in which channels-last maps lie in memory.
 
-    The published (C, H, W) order is the same function of other weights, and costs a transposition of the maps forward
-    and of their gradients backward: 2 to 18 % of a training step on a CPU.
+    The published (C, H, W) order gives the same functions with the weights in another order, but transposes the maps in
+    the forward pass and their gradients in the backward pass: 2 to 18 % of a training step on a CPU.
     """
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Flatten, without a copy where the maps are channels-last."""
+        """Flatten, without a copy if the maps are channels-last."""
         return maps.permute(0, 2, 3, 1).flatten(1)
 
 
@@ -55,7 +55,7 @@ class Prepare(nn.Module):
         self._size = None if shape[1:] == (size, size) else (size, size)
         self._smaller = max(shape[1:]) > size
         mean, deviation = (torch.tensor(each).view(1, 3, 1, 1) for each in (_MEAN, _DEVIATION))
-        # Not part of what is saved; a pixel in [0, 1] is (x + 1) / 2.
+        # Not saved with the weights; a pixel in [0, 1] is (x + 1) / 2.
         self.register_buffer("scale", 0.5 / deviation, persistent=False)
         self.register_buffer("shift", (0.5 - mean) / deviation, persistent=False)
 
@@ -67,10 +67,10 @@ class Prepare(nn.Module):
 
 
 class FrozenNorm(nn.BatchNorm2d):
-    """A norm of maps that keeps its running statistics and normalises with them, also in training."""
+    """Batch norm of maps that keeps its running statistics and normalises with them, also in training."""
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation."""
+        """Stay in evaluation mode."""
         return super().train(False)
 
 
@@ -83,15 +83,15 @@ class Residual(nn.Module):
         self.shortcut = shortcut
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Add what both make of the maps."""
+        """Add the outputs of both."""
         return self.body(maps) + self.shortcut(maps)
 
 
 class Dropout(nn.Dropout):
-    """`nn.Dropout` in half its time on a CPU: each random number decides about four elements.
+    """`nn.Dropout` in half the time on a CPU: each random number is used for four elements.
 
-    The probability is therefore rounded to 1/65,536. torch draws a number for each element, which took a tenth of a
-    training step and more where dropout follows every convolution.
+    The probability is therefore rounded to a multiple of 1/65,536. torch draws a number for each element, which took a
+    tenth of a training step, and more if dropout follows every convolution.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class Dropout(nn.Dropout):
         drawn = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         kept = drawn.view(torch.int16)[: x.numel()] >= round(self.p * 2**16) - 2**15
         mask = torch.empty_like(x)
-        # In the order in which x lies in memory, whatever its format.
+        # In x's memory order, whatever its format.
         torch.mul(kept.to(x.dtype), 1 / (1 - self.p), out=mask.as_strided(kept.shape, (1,)))
         return x * mask
 
@@ -155,7 +155,7 @@ def _layer(layer: Layer) -> nn.Module:
 
 
 def _activation(name: str, slope: float, in_place: bool) -> nn.Module:
-    # In place where the gradient can be had from the output: one map less to keep for the backward pass.
+    # In place where the gradient can be computed from the output: one map less to keep for the backward pass.
     made: dict[str, Any] = {
         "relu": lambda: nn.ReLU(in_place),
         "leaky_relu": lambda: nn.LeakyReLU(slope, in_place),

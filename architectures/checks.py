@@ -1,10 +1,10 @@
-"""The values that people write: checks that raise a ValueError of one line, and the factor on widths."""
+"""Checks of values that users write, which raise a one-line ValueError, and the factor on widths."""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
-#: What `architectures.initialise` knows.
+#: The names that `architectures.initialise` takes.
 INITIALISATIONS = ("torch", "kaiming")
 
 
@@ -42,7 +42,7 @@ def check_dropout(value: Any, what: str | None = None) -> None:
 
 
 def check_least(what: str, value: Any, least: float) -> None:
-    """Raise ValueError unless the value is a finite number of at least so much."""
+    """Raise ValueError unless the value is a finite number of at least `least`."""
     if not (is_number(value) and least <= value < math.inf):
         raise ValueError(f"{what} must be a number of at least {least:g}, got {value!r}")
 
@@ -60,7 +60,7 @@ def check_factor(what: str, value: Any) -> None:
 
 
 def scaled(count: int, factor: float) -> int:
-    """A number of channels times the factor `width`, rounded; raises ValueError where none is left."""
+    """A number of channels times the factor `width`, rounded; raises ValueError if the result is 0."""
     width = round(count * factor)
     if width < 1:
         raise ValueError(f"width {factor:g} leaves none of {count} channels; use at least {1 / count:.3g}")

@@ -1,4 +1,4 @@
-"""What a network costs, from its data alone: no weight is allocated."""
+"""The cost of a network, from its data alone: no weight is allocated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from architectures.blocks import Network
 from architectures.layers import Node, Shape, Sum, frozen, layers, overwritable
 
 # Bytes that autograd keeps for each element of a layer's output (float32), as torch's saved tensors show:
-# a convolution's output is kept by what follows it, max pooling keeps an int64 index, dropout a byte mask.
+# a convolution's output is kept by the next layer, max pooling keeps an int64 index, dropout a byte mask.
 _KEPT_BYTES = {
     "conv": 4,
     "prepare": 4,
@@ -28,18 +28,18 @@ _IN_PLACE = ("relu", "leaky_relu", "elu", "selu")
 
 @dataclass(frozen=True)
 class Cost:
-    """What one network costs."""
+    """The cost of one network."""
 
     parameters: int
     """Weights and biases, a count."""
     flops: int
     """Floating-point operations of the forward pass of one image; a multiplication and an addition are two."""
     activation_bytes: int
-    """Bytes kept for the backward pass of one image, in float32; of frozen first layers the largest maps alone."""
+    """Bytes kept for the backward pass of one image, in float32; for frozen first layers, only the largest maps."""
     statistics: int = 0
     """Running means and variances, a count."""
     frozen: int = 0
-    """Those of the parameters that are not trained, a count."""
+    """Parameters that are not trained, a count."""
 
     @property
     def with_statistics(self) -> int:
@@ -48,7 +48,7 @@ class Cost:
 
 
 def cost(network: Network, input_shape: Shape, num_classes: int) -> Cost:
-    """The cost of a network for images (C, H, W). Raises SizeError where a map would vanish."""
+    """The cost of a network for images (C, H, W). Raises SizeError if a map would be empty."""
     nodes = network.walk(input_shape, num_classes)
     found = list(layers(nodes))
     return Cost(
@@ -62,13 +62,13 @@ def cost(network: Network, input_shape: Shape, num_classes: int) -> Cost:
 
 def _activation_bytes(nodes: Sequence[Node], input_shape: Shape) -> int:
     trained = tuple(dropwhile(frozen, nodes))
-    passing = layers(nodes[: len(nodes) - len(trained)])  # nothing of these is kept for a backward pass
+    passing = layers(nodes[: len(nodes) - len(trained)])  # these keep nothing for a backward pass
     largest = max((prod(layer.input_shape) + prod(layer.output_shape) for layer in passing), default=prod(input_shape))
     return _OUTPUT_BYTES * largest + _kept(trained)
 
 
 def _kept(nodes: Sequence[Node], summed: bool = False) -> int:
-    """Bytes that autograd keeps for a sequence. summed: its output is added, and an addition keeps no input."""
+    """Bytes that autograd keeps for a sequence. summed: its output goes into an addition, which keeps no input."""
     kept = 0
     for number, (node, in_place) in enumerate(zip(nodes, overwritable(nodes), strict=True), 1):
         following = nodes[number] if number < len(nodes) else None
@@ -78,7 +78,7 @@ def _kept(nodes: Sequence[Node], summed: bool = False) -> int:
         if node.op == "activation" and node.settings["name"] in _IN_PLACE and in_place:
             continue
         if following and not isinstance(following, Sum) and following.settings.get("name") == "tanh":
-            continue  # tanh's gradient needs its output alone
+            continue  # tanh's gradient needs only its output
         size = _KEPT_BYTES[node.op]
         if node.op == "pool" and node.settings["kind"] == "average":
             size = 4

@@ -14,10 +14,10 @@ _COUNTS = ("parameters", "with_statistics", "flops")
 
 
 def describe(network: Network | nn.Module, input_shape: Shape, num_classes: int) -> list[dict[str, Any]]:
-    """A row for each layer, for images (C, H, W), or for each child of a module; the last row is their sum.
+    """A row for each layer of a network or child of a module, for images (C, H, W); the last row is their sum.
 
-    `with_statistics` counts parameters as Keras does: with running means and variances. Raises SizeError where a map
-    would vanish.
+    `with_statistics` counts parameters as Keras does: with running means and variances. Raises SizeError if a map would
+    be empty.
     """
     if not isinstance(network, Network):
         return _module_rows(network)

@@ -1,11 +1,11 @@
-"""The root of the errors that people are meant to read, and the one way to make an error one line.
+"""The base class of errors for users, and the function that puts an error on one line.
 
-It lies in the lowest package because all three raise such errors.
+It is in the lowest package because all three packages raise such errors.
 """
 
 
 class HpsearchError(ValueError):
-    """An error whose message is for people: one line with the rule, the value and what would be right."""
+    """An error whose message is for users: one line with the rule, the value and what would be right."""
 
     exit_code = 2
     """The command's exit code: 2 for a wrong request, 1 for what failed while running."""

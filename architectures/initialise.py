@@ -1,4 +1,4 @@
-"""The weights that a training begins with, by choice."""
+"""The choice of initial weights for a training."""
 
 from torch import nn
 
@@ -6,7 +6,7 @@ from architectures.checks import INITIALISATIONS, check_choice
 
 
 def initialise(module: nn.Module, how: str) -> None:
-    """Draw the weights of a module anew from torch's global generator.
+    """Initialise the weights of a module from torch's global generator.
 
     how: "torch" leaves everything as the layers drew it. "kaiming" draws the weights of convolutions and dense layers
     from normal distributions whose variance is two divided by the number of inputs, and sets their biases to zero (He

@@ -1,7 +1,7 @@
 """The walk of an image through a network: every layer with its sizes, parameters and floating-point operations.
 
 A walk is a sequence of nodes. A node is a layer or a sum of two branches, and each branch is a walk again. The builder,
-the cost model and the printed table read this one structure, so none of them asks what kind of network it is.
+the cost model and the printed table read this one structure, so none of them depends on the kind of network.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Layer:
     """One layer with its sizes for one image."""
 
     block: str
-    """Where it stands: "unit 3", "unit 3 shortcut", "head 1", "head"."""
+    """Its place: "unit 3", "unit 3 shortcut", "head 1", "head"."""
     op: Literal["prepare", "conv", "norm", "activation", "pool", "global_pool", "dropout", "flatten", "dense", "add"]
-    """What it does."""
+    """Its operation."""
     settings: dict[str, Any]
-    """What its constructor needs besides the sizes."""
+    """Arguments of its constructor besides the sizes."""
     input_shape: Shape
     """Sizes of its input."""
     output_shape: Shape
@@ -70,15 +70,15 @@ class Block(Protocol):
     """A part of a network, as data."""
 
     def walk(self, name: str, shape: Shape) -> Iterator[Node]:
-        """The part's nodes for an input of this shape; `name` says in tables and messages where it stands.
+        """The part's nodes for an input of this shape; `name` is its place, for tables and messages.
 
-        Raises SizeError where a map would vanish.
+        Raises SizeError if a map would be empty.
         """
         ...
 
 
 def walk(blocks: Iterable[tuple[str, Block]], shape: Shape) -> Iterator[Node]:
-    """The nodes of blocks that follow one another, each with the name of where it stands."""
+    """The nodes of a sequence of blocks, each block with the name of its place."""
     for name, block in blocks:
         for node in block.walk(name, shape):
             yield node
@@ -86,7 +86,7 @@ def walk(blocks: Iterable[tuple[str, Block]], shape: Shape) -> Iterator[Node]:
 
 
 def layers(nodes: Iterable[Node]) -> Iterator[Layer]:
-    """Every layer of a walk; of a sum the body, the shortcut and the addition."""
+    """Every layer of a walk; for a sum those of body and shortcut, then the addition."""
     for node in nodes:
         if isinstance(node, Sum):
             yield from layers(node.body)
@@ -97,15 +97,15 @@ def layers(nodes: Iterable[Node]) -> Iterator[Layer]:
 
 
 def frozen(node: Node) -> bool:
-    """Whether nothing of a node is trained, neither weights nor running statistics."""
+    """Whether no part of a node is trained, neither weights nor running statistics."""
     return all(layer.lr_factor == 0 for layer in layers([node]))
 
 
 def overwritable(nodes: Sequence[Node]) -> list[bool]:
     """For each node, whether it may overwrite its input.
 
-    It may where the input was made within this sequence and the layer that made it does not need it for its gradient.
-    The input of a branch belongs to the other branch too, and an activation's gradient is computed from its output.
+    It may if the input was made within this sequence, and the layer that made it does not need it for its gradient. A
+    branch shares its input with the other branch, and an activation's gradient is computed from its output.
     """
     found, free = [], False
     for node in nodes:

@@ -1,4 +1,4 @@
-"""What a user's own module costs: it is built and called once, on the meta device where that is possible."""
+"""The cost of a user's own module, which is built and called once, on the meta device if possible."""
 
 from collections.abc import Callable
 
@@ -13,13 +13,13 @@ from architectures.layers import Shape, SizeError
 def module_cost(make: Callable[[], nn.Module], input_shape: Shape, num_classes: int) -> Cost:
     """The cost of the module that a function makes, for images (C, H, W).
 
-    Activations are counted as what each leaf returns. Raises SizeError when the module does not take such images or
+    Activations are the outputs of all leaf modules. Raises SizeError when the module does not take such images or
     does not return a logit for each class, ValueError when its forward pass raises.
     """
     try:
         found, logits = _forward(make, input_shape, "meta")
     except Exception:
-        # A network may look at values, and the meta device has none; then its weights are allocated once.
+        # A network may read values, which the meta device does not have; then its weights are allocated once.
         found, logits = _forward(make, input_shape, "cpu")
     if not isinstance(logits, torch.Tensor) or logits.shape != (1, num_classes):
         returned = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
@@ -28,7 +28,7 @@ def module_cost(make: Callable[[], nn.Module], input_shape: Shape, num_classes: 
 
 
 def statistics(module: nn.Module) -> int:
-    """Numbers that a module saves besides its parameters, such as running means and variances; counters are not."""
+    """Numbers that a module saves besides its parameters, such as running means and variances; no counters."""
     parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
     saved = (value for name, value in module.state_dict().items() if name not in parameters)
     return sum(value.numel() for value in saved if value.is_floating_point())

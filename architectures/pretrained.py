@@ -1,4 +1,4 @@
-"""Weights that others trained: from torchvision, or from a file, into the first layers of a network."""
+"""Pretrained weights, from torchvision or from a file, for the first layers of a network."""
 
 import pickle
 import socket
@@ -15,24 +15,24 @@ from torch import Tensor, nn
 from architectures.blocks import Network, Weights
 from architectures.errors import HpsearchError, one_line
 
-_HEADS = ("classifier.", "fc.")  # what torchvision calls the layers that a network for other classes does without
-_COUNTER = "num_batches_tracked"  # of no use to anything, and absent from older files
+_HEADS = ("classifier.", "fc.")  # torchvision's names of the layers that a network for other classes replaces
+_COUNTER = "num_batches_tracked"  # not needed, and absent from older files
 _OWN = ("weight", "bias", "running_mean", "running_var")  # of a layer, in torch's order
 _SECONDS = 20.0  # for a server to answer
 
 
 class WeightsError(HpsearchError):
-    """Weights that cannot be had, or that do not fit: one line with what would be right."""
+    """Weights that are not available or do not fit: one line with what would be right."""
 
 
 def check_weights(network: Network | nn.Module) -> None:
-    """Raise WeightsError unless what a network begins with is here and fits; downloads it where that is necessary."""
+    """Raise WeightsError unless a network's pretrained weights are here and fit; downloads them if necessary."""
     if isinstance(network, Network) and network.weights is not None:
         _read(network.weights)
 
 
 def load_weights(network: Network | nn.Module, module: nn.Module) -> None:
-    """Give the module that was built of a network the weights that it begins with, if it names any.
+    """Copy a network's pretrained weights, if it names any, into the module that was built from it.
 
     Raises WeightsError as `check_weights` does.
     """
@@ -47,7 +47,7 @@ def load_weights(network: Network | nn.Module, module: nn.Module) -> None:
 
 @lru_cache(maxsize=2)
 def _read(weights: Weights) -> tuple[Tensor, ...]:
-    """The tensors of all layers but torchvision's head, in torchvision's order, which is ours."""
+    """The tensors of all layers but torchvision's head, in torchvision's order, which is also ours."""
     import torchvision.models  # imported late: it takes a second, and only these networks need it
 
     with torch.device("meta"):
@@ -58,7 +58,7 @@ def _read(weights: Weights) -> tuple[Tensor, ...]:
     place = _of_torchvision(weights.model) if weights.source == "imagenet" else Path(weights.source)
     state = _from_file(place)
     if all(isinstance(name, str) and name.partition(".")[0].isdigit() for name in state):
-        state = dict(zip(known, _in_order(state), strict=False))  # of a network that a retrain kept
+        state = dict(zip(known, _in_order(state), strict=False))  # the file of a retrained network
     for name, value in known.items():
         found = state.get(name)
         if not isinstance(found, Tensor) or found.shape != value.shape:
@@ -72,7 +72,7 @@ def _read(weights: Weights) -> tuple[Tensor, ...]:
 
 
 def _in_order(state: Mapping[str, Any]) -> Iterator[Any]:
-    """The tensors of a network of ours in the order of its layers, which a file does not keep."""
+    """The tensors of one of our networks in the order of its layers, which a file does not keep."""
 
     def place(name: str) -> tuple[tuple[bool, int, str], ...]:
         *path, own = name.split(".")
@@ -83,7 +83,7 @@ def _in_order(state: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _of_torchvision(model: str) -> Path:
-    """Where torchvision's file of a network lies; it is downloaded when it is not there, and its hash checked."""
+    """The path of torchvision's file of a network, which is downloaded if it is absent, with a check of its hash."""
     import torchvision.models
 
     url = torchvision.models.get_model_weights(model)["IMAGENET1K_V1"].url
@@ -104,7 +104,7 @@ def _of_torchvision(model: str) -> Path:
 
 
 def _from_file(path: Path) -> Mapping[str, Any]:
-    """The tensors by name of a file of torch or of safetensors; no code of it is run."""
+    """The tensors by name in a file of torch or safetensors; none of its code is run."""
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -124,7 +124,7 @@ def _from_file(path: Path) -> Mapping[str, Any]:
 
 @contextmanager
 def _timeout() -> Iterator[None]:
-    """Torch's download waits for ever for a server that does not answer."""
+    """Limit the wait for a server; torch's download has no limit."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_SECONDS)
     try:

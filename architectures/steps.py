@@ -1,4 +1,4 @@
-"""The single layers that networks are made of, as frozen data: each knows its output size and what it costs."""
+"""The single layers that networks are made of, as frozen data: each knows its output size and its cost."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ POOLS = ("max", "average")
 
 Pooling = Literal["max", "average"]
 
-# Pixels. Every network for ImageNet halves its maps five times, and fewer than 16 pixels hold nothing to enlarge.
+# Pixels. Networks for ImageNet halve their maps five times, and images below 16 pixels are too small to be enlarged.
 _LEAST_PREPARED, _MOST_PREPARED = 32, 1024
 _LEAST_ENLARGED = 16
 
@@ -125,7 +125,7 @@ class Pool:
     """Pooling over squares; by default it halves the map."""
 
     kind: Pooling
-    """What it takes of each square."""
+    """What it computes from each square."""
     kernel: int = 2
     """Side of the square, in pixels."""
     stride: int = 2
@@ -154,10 +154,10 @@ class Pool:
 
 @dataclass(frozen=True)
 class GlobalPool:
-    """Pooling over the whole of each map: one number a channel."""
+    """Pooling over the whole of each map: one number per channel."""
 
     kind: Pooling = "average"
-    """What it takes of each map."""
+    """What it computes from each map."""
 
     def __post_init__(self) -> None:
         check_choice("pool", self.kind, POOLS)
@@ -197,7 +197,7 @@ class Linear:
     """A matrix product and a bias: from one vector to another."""
 
     width: int
-    """Numbers it returns."""
+    """Size of its output."""
     l2: float = 0.0
     """λ of the penalty λ·Σw² on its weights, without the biases."""
 

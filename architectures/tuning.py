@@ -1,4 +1,4 @@
-"""Parameters that are trained in a way of their own: with a factor on the learning rate, or with a penalty."""
+"""Parameters with their own factor on the learning rate, or their own penalty."""
 
 from dataclasses import dataclass
 
@@ -21,9 +21,9 @@ class Tuning:
 def tunings(
     network: Network | nn.Module, module: nn.Module, input_shape: Shape, num_classes: int
 ) -> dict[nn.Parameter, Tuning]:
-    """Those parameters of the module that was built of a network that are not trained like all others.
+    """The tuning of each parameter in a network's module that is not trained like the others.
 
-    A penalty is on weights; biases have none. Frozen parameters ask for no gradient and are left out.
+    Biases have no penalty. Frozen parameters require no gradient and are left out.
     """
     if not isinstance(network, Network):
         return {}

@@ -1,12 +1,12 @@
-"""The search: what to try, what to stop, what happened, what won.
+"""The search: what to try, what to stop, what happened, which trials won.
 
 import search
 
 found = search.load("my-search")     # or search.load() for the newest
-found.trials                         # a row a trial
-found.epochs                         # a row a measurement
+found.trials                         # a row per trial
+found.epochs                         # a row per measurement
 
-The verbs that train take the words of the command line, and return the same tables:
+The functions that train take the options of the command line, and return the same tables:
 
 search.launch(dataset="digits", samples=20, epochs=8, engine="inline", name="my-search")
 search.retrain("my-search", top=3, epochs=10)

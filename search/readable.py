@@ -17,7 +17,7 @@ def duration(seconds: float) -> str:
 
 
 def time_between(low: float, middle: float, high: float) -> str:
-    """Seconds and their range: 33 s (24 s to 43 s); where it says nothing more, 33 s."""
+    """Seconds and their range: 33 s (24 s to 43 s); 33 s if both ends read the same."""
     ends = duration(low), duration(high)
     return duration(middle) + ("" if ends[0] == ends[1] else f" ({ends[0]} to {ends[1]})")
 
@@ -33,7 +33,7 @@ def epochs(number: float) -> str:
 
 
 def between(low: float, middle: float, high: float, noun: str = "") -> str:
-    """A figure and its range: about 114 epochs (83 to 147); one that is known is 168 epochs."""
+    """A figure and its range: about 114 epochs (83 to 147); without a range, 168 epochs."""
     shown = count(round(middle), noun) if noun else f"{middle:.0f}"
     return shown if round(low) == round(high) else f"about {shown} ({low:.0f} to {high:.0f})"
 

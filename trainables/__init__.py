@@ -1,1 +1,1 @@
-"""How one configuration is trained, checkpointed, retrained and tested. Only `trial` knows Ray."""
+"""How one configuration is trained, checkpointed, retrained and tested. Only `worker.actor` imports Ray."""

@@ -1,17 +1,17 @@
-"""Augmentation of a whole batch on its device: each image has its own draw, and the device is never waited for.
+"""Augmentation of a whole batch on its device: each image has its own draw, and nothing waits for the device.
 
-The published pipeline is torchvision's RandomHorizontalFlip, RandomCrop(padding=3), ColorJitter(.1, .1, .1, .1),
-RandomRotation(5), ToTensor, Normalize(.5, .5). Here it differs as follows; mean absolute differences of the published
-preset, in steps of 1/255, on the first 256 training images of CIFAR-10 (on photograph tiles they are alike):
+The published pipeline is torchvision's RandomHorizontalFlip, RandomCrop(padding=3), ColorJitter(0.1, 0.1, 0.1, 0.1),
+RandomRotation(5), ToTensor, Normalize(0.5, 0.5). This one differs as follows. The numbers are mean absolute differences
+for the published preset, in steps of 1/255, on the first 256 training images of CIFAR-10 (similar on photograph tiles):
 
-- No rounding after each colour change: 1.3. torchvision truncates to whole steps each time and so is darker by that.
-- The colour changes come in one order (brightness, contrast, saturation, hue); torchvision draws an order for each
+- No rounding after each colour change: 1.3. torchvision truncates to whole steps each time, which darkens by that much.
+- The colour changes have one order (brightness, contrast, saturation, hue); torchvision draws an order for each
   image: 0.2.
-- Contrast turns about the mean of the image already rotated, with its corners repeated instead of filled: 0.01.
-- Where a rotated pixel falls between two, the nearest is the one that torchvision takes on tensors; PIL takes another
-  for fewer than one pixel in a thousand: 0.003.
+- Contrast is relative to the mean of the rotated image, whose corners are repeated instead of filled: 0.01.
+- If a rotated pixel falls between two, the nearest is chosen as in torchvision on tensors; PIL chooses another for
+  fewer than one pixel in a thousand: 0.003.
 
-Flip and crop are exact, and so is each colour change, against torchvision on float images. Grey images have no
+Flip and crop are exact, and each colour change equals torchvision's on float images. Grey images have no
 saturation and no hue.
 """
 
@@ -27,19 +27,19 @@ _GREY = (0.2989, 0.587, 0.114)  # Rec. 601 luma, to torchvision's digits
 # Pixels that are augmented in one piece on a CPU: 64 images of 32×32. With 512 such images intermediates leave the
 # cache, which costs a quarter of the speed; with few, calling operators costs more than computing.
 _CPU_PIXELS = 64 * 32 * 32
-NUMBERS = 8  # uniform ones that an image takes, one for each step
+NUMBERS = 8  # uniform random numbers for each image, one for each step
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What happens to each image of a batch; every field is a tensor (N,)."""
+    """The changes drawn for each image of a batch; every field is a tensor (N,)."""
 
     flip: Tensor
     """Whether it is mirrored."""
     dy: Tensor
     """The crop's first row in the padded, mirrored image."""
     dx: Tensor
-    """The crop's first column there."""
+    """The crop's first column in that image."""
     brightness: Tensor
     """A factor."""
     contrast: Tensor
@@ -61,7 +61,7 @@ def draw(augmentation: Augmentation, n: int, *, generator: torch.Generator, devi
 
 
 def draw_of(augmentation: Augmentation, uniforms: Tensor) -> Draw:
-    """What numbers (N, 8) from 0 to below 1 make happen to N images."""
+    """The draw for N images that results from uniform numbers (N, 8), from 0 to below 1."""
     flip, dy, dx, brightness, contrast, saturation, hue, angle = uniforms.unbind(1)
     corners = 2 * augmentation.crop_padding + 1
     return Draw(
@@ -108,7 +108,7 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
 
 
 def augment_as(images: Tensor, augmentation: Augmentation, drawn: Draw) -> Tensor:
-    """Augment uint8 images (N, C, H, W) with a draw; returns what `augment` does."""
+    """Augment uint8 images (N, C, H, W) with a given draw; returns the same as `augment`."""
     result = torch.empty(images.shape, device=images.device, memory_format=torch.channels_last)
     chunk = max(1, _CPU_PIXELS // (images.shape[2] * images.shape[3])) if images.device.type == "cpu" else len(images)
     values = zip(*(value.split(chunk) for value in vars(drawn).values()), strict=True)
@@ -133,9 +133,9 @@ def _per_image(values: Tensor) -> Tensor:
 def _move(images: Tensor, augmentation: Augmentation, draw: Draw) -> tuple[Tensor, Tensor | None]:
     """Flip, crop and rotate in one gather.
 
-    Returns the images and, after a rotation, which pixels come from inside the image: 1 or 0, (N, 1, H, W). A pixel
-    from outside repeats the nearest one until the colours are done: torchvision fills after the colour changes, so the
-    fill must not enter the mean that contrast turns about.
+    Returns the images and, after a rotation, which pixels come from inside the image: 1 or 0, (N, 1, H, W). Pixels from
+    outside repeat the nearest one until the colours are changed: torchvision fills them after that, so the fill must
+    not be part of the mean that contrast uses.
     """
     if not (augmentation.flip or augmentation.crop_padding or augmentation.rotation):
         return images, None
@@ -148,7 +148,7 @@ def _move(images: Tensor, augmentation: Augmentation, draw: Draw) -> tuple[Tenso
     inside = None
     if augmentation.rotation:
         y, x, inside = _rotate(y, x, draw.angle.deg2rad().view(-1, 1, 1))
-    # Flip and crop commute with the padding: both are a start and a direction in the padded, unflipped image.
+    # Flip and crop commute with the padding: together they are a start and a direction in the padded, unflipped image.
     direction = 1 - 2 * draw.flip.float()
     start = draw.dy * stride + torch.where(draw.flip, stride - 1 - draw.dx, draw.dx)
     x = (x * direction.view(-1, 1, 1)).add_(start.view(-1, 1, 1))
@@ -166,7 +166,7 @@ def _rotate(y: Tensor, x: Tensor, angle: Tensor) -> tuple[Tensor, Tensor, Tensor
     from_y = (y * cos + middle_y).add(x * sin).round_()
     from_x = (x * cos + middle_x).sub(y * sin).round_()
     y, x = from_y.clamp(0, h - 1), from_x.clamp(0, w - 1)
-    # Whole pixels, so at most 1 is 0 or 1; float arithmetic is several times faster than comparisons on a CPU.
+    # Whole pixels, so clamping gives 0 or 1; float arithmetic is several times faster than comparisons on a CPU.
     outside = from_y.sub_(y).abs_().add_(from_x.sub_(x).abs_()).clamp_(max=1)
     return y, x, (1 - outside).unsqueeze(1)
 
@@ -182,9 +182,9 @@ def grey(x: Tensor) -> Tensor:
 def _turn_hue(x: Tensor, turns: Tensor) -> None:
     """Turn the hue of (N, 3, H, W) in place by up to half a turn either way, value and saturation kept.
 
-    In HSV each channel is a trapezium over hue between the pixel's least and greatest value, so turning needs only
-    those two and the hue. Hue is kept in sixths of a turn times chroma: then nothing is divided, and grey needs no
-    special case. Its distance from red is linear in the channels, and green minus blue has its sign.
+    In HSV each channel is a trapezium function of the hue, between the pixel's least and greatest value, so turning
+    needs only these two and the hue. Hue is kept in sixths of a turn times chroma, so that nothing is divided and grey
+    is no special case. Its distance from red is linear in the channels, and its sign is that of green minus blue.
     """
     red, green, blue = x.unbind(1)
     high, low = torch.maximum(red, green), torch.minimum(red, green)
@@ -194,7 +194,7 @@ def _turn_hue(x: Tensor, turns: Tensor) -> None:
     work = green - blue
     hue = (high - red).add_(green).add_(blue).sub_(low, alpha=2).copysign_(work)
     hue.addcmul_(chroma, (6 * turns).view(-1, 1, 1))
-    # |hue| is at most a whole turn, so one more fold at half a turn replaces a remainder.
+    # |hue| is at most a whole turn, so one more reflection at half a turn replaces a remainder.
     torch.abs(hue, out=work).sub_(chroma, alpha=3).abs_().sub_(chroma).add_(low)
     torch.clamp(work, low, high, out=red)
     top = high + chroma

@@ -1,7 +1,7 @@
 """The augmentation presets, as data: what may happen to a training image.
 
-These steps are drawn and computed together (see `trainables.augment`). A further kind of augmentation is a file of its
-own in `trainables.transforms`, which changes no draw of these.
+These steps are drawn and computed together (see `trainables.augment`). Another kind of augmentation is a file
+in `trainables.transforms`, which changes no draw of these.
 """
 
 from dataclasses import dataclass, fields
@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may happen to a training image; a field that is zero does nothing, and then costs nothing.
+    """What may happen to a training image; a field that is zero does nothing and costs nothing.
 
     The colour changes are those of torchvision's ColorJitter. Raises ValueError for a value outside its range.
     """
@@ -17,17 +17,17 @@ class Augmentation:
     flip: bool = False
     """Whether half of the images are mirrored."""
     crop_padding: int = 0
-    """Pixels of black on each side, from which the image's size is cropped."""
+    """Black pixels added on each side before a crop of the image's size."""
     brightness: float = 0.0
     """Brightness is multiplied by a factor within 1 ± this value."""
     contrast: float = 0.0
-    """Contrast, likewise."""
+    """The same for contrast."""
     saturation: float = 0.0
-    """Saturation, likewise."""
+    """The same for saturation."""
     hue: float = 0.0
-    """Turns of the hue either way, at most 0.5."""
+    """The largest change of hue either way, in turns; at most 0.5."""
     rotation: float = 0.0
-    """Degrees either way."""
+    """The largest rotation either way, in degrees."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

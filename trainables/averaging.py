@@ -1,8 +1,8 @@
-"""A running average of a network's weights (EMA), which validates better than the weights do while they move.
+"""A running average of a network's weights (EMA), which validates better than weights that still change.
 
-Its decay is given for an epoch, so that it means the same at every batch size. In the first steps it decays faster,
-as the weights of the beginning are soon far away. Running statistics are an average already and are copied: averaged
-once more they lag behind, which cost a point in the first epochs.
+Its decay is per epoch, so that it means the same at every batch size. In the first steps it decays faster, because the
+initial weights are soon outdated. Running statistics are averages already and are copied: averaged again they lag
+behind, which cost a point in the first epochs.
 """
 
 from copy import deepcopy
@@ -25,14 +25,14 @@ class Average:
 
     @torch.no_grad()
     def update(self, steps: float, epochs: float) -> None:
-        """Take the model's weights in. steps: taken so far, this one included. epochs: the length of this step."""
+        """Add the model's weights. steps: taken so far, including this one. epochs: the length of this step."""
         decay = min(self._decay**epochs, (1 + steps) / (10 + steps))
         torch._foreach_lerp_(self._weights, self._taken, 1 - decay)
         if self._buffers:
             torch._foreach_copy_(self._buffers, self._copied)
 
     def state(self) -> dict[str, Any]:
-        """What continuing needs."""
+        """What `restore` needs to continue."""
         return self.model.state_dict()
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -7,11 +7,11 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-AUGMENTED_TOGETHER = 512  # images, over batches; what each image meets does not depend on it
+AUGMENTED_TOGETHER = 512  # images, over several batches; no image's augmentation depends on it
 
 
 def batches_of(order: Tensor, size: int) -> list[Tensor]:
-    """Split indices into batches; a lone last image joins the batch before, as batch norm needs two."""
+    """Split indices into batches; a single last image joins the previous batch, as batch norm needs two."""
     batches = list(order.split(size))
     if len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
@@ -19,7 +19,7 @@ def batches_of(order: Tensor, size: int) -> list[Tensor]:
 
 
 def blocks_of(batches: list[Tensor]) -> Iterator[list[Tensor]]:
-    """Batches that are augmented together: small ones would spend more on calling operators than in them."""
+    """Batches that are augmented together: for small ones, calling operators takes longer than computing."""
     together = max(1, AUGMENTED_TOGETHER // len(batches[0]))
     return (batches[i : i + together] for i in range(0, len(batches), together))
 
@@ -30,9 +30,9 @@ def starts_of(batches: list[Tensor]) -> Iterator[int]:
 
 
 def mark_at(epochs: float, num_images: int, batch_size: int) -> int:
-    """The images after which a mark lies: at the end of the batch in which so many epochs are reached."""
+    """The image count of a mark: at the end of the batch in which so many epochs are reached."""
     whole = int(epochs)
-    within = round((epochs - whole) * num_images, 6)  # without what floating point adds
+    within = round((epochs - whole) * num_images, 6)  # without floating-point error
     batches = math.ceil(within / batch_size)
     is_last = batches * batch_size >= num_images - 1  # see `batches_of`
     return whole * num_images + (num_images if is_last else batches * batch_size)

@@ -20,7 +20,7 @@ class NetworkConfig:
     name: str
     """A family's name, or `package.module:function`."""
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
-    """The hyperparameters that are not left at their defaults: plain JSON values."""
+    """The given hyperparameters, as plain JSON values; the others have their defaults."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -40,7 +40,7 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """An optimizer and its numbers; raises ConfigError for a value outside its bounds."""
+    """An optimizer and its arguments; raises ConfigError for a value outside its bounds."""
 
     name: str
     """One of `OPTIMIZERS`."""
@@ -74,14 +74,14 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def with_defaults(self, *, epochs: int, augment: str) -> "Config":
-        """The configuration with the search's epochs and augmentation where it has none of its own."""
+        """The configuration with the search's epochs and augmentation if it has none of its own."""
         return self.with_training(
             epochs=self.training.epochs or epochs,
             augment=self.training.augment if self.training.augment is not None else augment,
         )
 
     def with_training(self, **changes: Any) -> "Config":
-        """The configuration with these names of its training's JSON changed; raises ConfigError."""
+        """The configuration with these fields of its training's JSON changed; raises ConfigError."""
         return replace(self, training=TrainingConfig.of(self.training.to_json() | changes))
 
     def to_json(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Config:
 
     @classmethod
     def from_json(cls, data: Any) -> "Config":
-        """The configuration that `to_json` wrote, or a person; raises ConfigError on anything else."""
+        """The configuration from JSON of `to_json` or of a user; raises ConfigError for anything else."""
         parts = check_object("a configuration", data, required=("network", "optimizer"), optional=("training",))
         network = dict(check_object("network", parts["network"], required=("name",)))
         optimizer = dict(check_object("optimizer", parts["optimizer"], required=("name", "lr")))

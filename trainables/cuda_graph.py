@@ -1,9 +1,9 @@
-"""A training step on a GPU as one CUDA graph, which is launched whole.
+"""A training step on a GPU as one CUDA graph, which is launched as a whole.
 
 A step of a small network at batch size 8 is hundreds of kernels that run for a few microseconds each, less than Python
-takes to launch one. The graph holds forward, loss, backward and metrics. It leaves out the optimizer, which is few
-kernels when fused, takes its learning rate and counts its steps on the host, and so has the same state with and without
-a graph. torch's Adagrad could not be captured at all.
+takes to launch one. The graph holds forward, loss, backward and metrics. The optimizer stays outside: it is few kernels
+when fused, takes its learning rate and counts its steps on the host, and so has the same state with and without a
+graph. torch's Adagrad could not be captured at all.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trainables.memory import memory_error
 
-_WARM_UPS = 3  # the first calls choose kernels and make workspaces, which no capture may do
+_WARM_UPS = 3  # the first calls choose kernels and allocate workspaces, which a capture must not do
 
 Compute = Callable[[Tensor, Tensor], None]
 
@@ -22,14 +22,14 @@ Compute = Callable[[Tensor, Tensor], None]
 class CaptureMemoryError(RuntimeError):
     """A capture ran out of memory. The step may still fit uncaptured, as it then keeps no memory of its own.
 
-    `memory_error` finds the allocator's error in it. The memory is free again once this error is no longer held.
+    `memory_error` finds the allocator's error in it. The memory is free again once nothing refers to this error.
     """
 
 
 class Captured:
-    """`compute` for batches of one size, whose tensors are copied to where the captured ones are.
+    """`compute` as a graph, for batches of one size, which are copied into the captured tensors.
 
-    What `compute` makes stays in the same memory from call to call, parameters' gradients included.
+    The results of `compute`, including the parameters' gradients, have the same memory in every call.
     """
 
     def __init__(self, compute: Compute, inputs: Tensor, labels: Tensor) -> None:
@@ -69,5 +69,5 @@ def capture(work: Callable[[], None]) -> Callable[[], None]:
 
 @cache
 def _stream() -> torch.cuda.Stream:
-    """The stream of all captures of this process: cuBLAS keeps a workspace for every stream that it has met."""
+    """The stream of all captures of this process: cuBLAS keeps a workspace for every stream it was used on."""
     return torch.cuda.Stream()

@@ -1,7 +1,7 @@
-"""Files on a disk or in an object store, through pyarrow's file systems: each is whole or absent, never torn.
+"""Files on a disk or in an object store, through pyarrow's file systems: each is whole or absent, never partial.
 
-On a disk a file is written under a temporary name, flushed and renamed. An object store shows an object once its upload
-has ended. pyarrow is imported late: whoever looks at a search on a disk has no need of it.
+On a disk a file is written under a temporary name, flushed and renamed. An object store shows an object only after its
+upload has ended. pyarrow is imported late: reading a search on a disk does not need it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SCHEMES = ("s3", "gs", "abfs", "hdfs", "file")
 _S3_OPTIONS = ("region", "scheme", "endpoint_override")
 
-# Without these limits every operation on a store that is gone takes minutes.
+# Without these limits every operation on an unreachable store takes minutes.
 _CONNECT_SECONDS = 3
 SILENT_SECONDS = 5
 _ATTEMPTS = 2
@@ -36,7 +36,7 @@ _GCS_RETRY_SECONDS = 5
 class Folder:
     """Files in one place, by their names; a name may begin with subfolders.
 
-    Every method raises OSError when the place refuses or cannot be reached, with S3 and Google's store within half a
+    Every method raises OSError if the place refuses or cannot be reached; for S3 and Google's store within half a
     minute.
     """
 
@@ -71,7 +71,7 @@ class Folder:
             return file.readall()
 
     def has(self, name: str) -> bool:
-        """Whether a file of that name is there."""
+        """Whether a file of that name exists."""
         filesystem, root = self._open()
         return bool(filesystem.get_file_info(f"{root}/{name}").is_file)
 
@@ -82,7 +82,7 @@ class Folder:
             filesystem.delete_file(f"{root}/{name}")
 
     def names(self, below: str = "") -> list[str]:
-        """All files here or in a subfolder, by their names from here on, in order; empty without the folder."""
+        """The sorted paths from here of all files here or in a subfolder; empty if the folder does not exist."""
         from pyarrow import fs
 
         filesystem, root = self._open()
@@ -91,7 +91,7 @@ class Folder:
         return sorted(info.path.removeprefix(f"{root}/") for info in found if info.is_file)
 
     def folders(self) -> list[str]:
-        """The names of the subfolders directly here, in order; empty without the folder."""
+        """The sorted names of the subfolders directly here; empty if the folder does not exist."""
         from pyarrow import fs
 
         filesystem, root = self._open()
@@ -144,7 +144,7 @@ def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
 def _s3(parts: SplitResult) -> tuple[fs.FileSystem, str]:
     from pyarrow import fs
 
-    # from_uri has no option that bounds the time.
+    # from_uri has no option that limits the time.
     if ":" in parts.netloc or "@" in parts.netloc:
         raise OSError(
             "a location holds no keys, since it is written into records; S3 keys come from AWS_ACCESS_KEY_ID and "
@@ -164,7 +164,7 @@ def _s3(parts: SplitResult) -> tuple[fs.FileSystem, str]:
             connect_timeout=_CONNECT_SECONDS,
             request_timeout=SILENT_SECONDS,
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
-            allow_delayed_open=True,  # a small file is one request
+            allow_delayed_open=True,  # a small file takes one request
         )
     return filesystem, f"{parts.netloc}{unquote(parts.path)}".rstrip("/")
 
@@ -195,7 +195,7 @@ def is_full(error: OSError) -> bool:
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """Within this, what pyarrow raises for a URI that it cannot use becomes an OSError of one line."""
+    """Turns pyarrow's errors for a URI that it cannot use into an OSError of one line."""
     try:
         yield
     except (ValueError, NotImplementedError) as error:

@@ -11,9 +11,9 @@ from trainables.transforms.apply import check_fits
 
 
 def check_training(config: Config, shape: tuple[int, ...], num_classes: int) -> None:
-    """Raise SizeError for a transform that images (C, H, W) cannot take, or an optimizer that the network cannot.
+    """Raise SizeError if images (C, H, W) do not fit a transform, or the network does not fit the optimizer.
 
-    The network itself is one that takes such images.
+    The network itself must take such images.
     """
     check_fits(config.training.transforms, shape)
     network = config.network

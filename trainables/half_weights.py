@@ -1,8 +1,8 @@
 """A network's weights in bfloat16, converted all together.
 
-Under autocast every weight is converted by a kernel of its own in every step, and its gradient by another one: a third
-of all kernels of a small network on a GPU, which runs them one after the other. Here two kernels convert all of them.
-The numbers are autocast's.
+Under autocast a separate kernel converts each weight in every step, and another one its gradient: a third of all
+kernels of a small network on a GPU, which runs them one after the other. Here two kernels convert all of them.
+The results are autocast's.
 """
 
 import torch
@@ -13,16 +13,16 @@ _CONVERTED = (nn.Conv2d, nn.Linear)  # layers whose weights autocast converts
 
 
 class HalfWeights:
-    """The network with bfloat16 weights in its convolutions and dense layers; all else is as it was.
+    """The network with bfloat16 weights in its convolutions and dense layers; all else is unchanged.
 
-    Gradients arrive at the network's own float32 weights when `give_gradients` is called.
+    The network's own float32 weights get their gradients when `give_gradients` is called.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
         found: dict[str, Tensor] = {}
         for path, module in model.named_modules():
-            if type(module) in _CONVERTED:  # a layer derived from one may compute otherwise
+            if type(module) in _CONVERTED:  # a subclass may compute something else
                 own = module.named_parameters(path, recurse=False)
                 found |= {name: weight for name, weight in own if weight.requires_grad}
         self._weights = list(found.values())
@@ -32,7 +32,7 @@ class HalfWeights:
         }
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """What the network makes of these inputs; to be called under autocast."""
+        """The network's outputs for these inputs; call it under autocast."""
         halves = list(self._halves.values())
         if halves:
             with torch.no_grad():
@@ -43,7 +43,7 @@ class HalfWeights:
         return output
 
     def give_gradients(self) -> None:
-        """Put the gradients of the last backward pass where those of the weights belong, in place of what was there."""
+        """Replace the weights' gradients by those of the last backward pass."""
         theirs, found = [], []
         for weight, half in zip(self._weights, self._halves.values(), strict=True):
             if half.grad is not None:

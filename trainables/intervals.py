@@ -1,4 +1,4 @@
-"""The interval of a share that was counted."""
+"""The confidence interval of a counted share."""
 
 from math import sqrt
 
@@ -6,7 +6,7 @@ Z95 = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
 def wilson(correct: int, total: int, z: float = Z95) -> tuple[float, float]:
-    """The 95 % interval of a share `correct / total` (Wilson 1927), which is right at 0, at 1 and for few images too.
+    """The 95 % interval of a share `correct / total` (Wilson 1927), which also holds at 0, at 1 and for few images.
 
     z: the normal distribution's point. Raises ValueError for counts that are not 0 <= correct <= total, total >= 1.
     """
@@ -16,7 +16,7 @@ def wilson(correct: int, total: int, z: float = Z95) -> tuple[float, float]:
 
 
 def wilson_of(share: float, total: float, z: float = Z95) -> tuple[float, float]:
-    """The same of a share, and of a number of images that need not be whole."""
+    """The same for a share of a number of images that may be fractional."""
     centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
     half = z / (1 + z**2 / total) * sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
     # At 0 and 1 rounding could leave the share outside the interval.

@@ -1,4 +1,4 @@
-"""What this process may use of its machine: cores, their time, memory and processes, with the limits of containers.
+"""What this process may use of its machine, within a container's limits: cores, CPU time, memory and processes.
 
 Read from /proc and /sys/fs/cgroup where there are such files; elsewhere only the machine's own sizes are known.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
-GPU_CONTEXT_BYTES = 900e6  # of GPU memory, that a process takes for its context and cuDNN (benchmarks/README.md)
+GPU_CONTEXT_BYTES = 900e6  # of GPU memory, which a process takes for its context and cuDNN (benchmarks/README.md)
 
 
 def usable_cores() -> int:
@@ -19,7 +19,7 @@ def usable_cores() -> int:
 
 
 def cpu_quota() -> float | None:
-    """Cores' worth of time that a container's limit allows; None without one."""
+    """CPU time that a container's limit allows, in cores; None without a limit."""
     quotas = [text.split() for text in _limits("cpu", "cpu.max")]
     found = [int(quota) / int(period) for quota, period in quotas if quota != "max"]
     for quota, period in zip(_limits("cpu", "cpu.cfs_quota_us"), _limits("cpu", "cpu.cfs_period_us"), strict=False):
@@ -54,12 +54,12 @@ def _machine_memory() -> tuple[int, int]:
 
 
 def process_limit() -> int | None:
-    """Processes and threads that a container's limit allows; None without one."""
+    """Processes and threads that a container's limit allows; None without a limit."""
     return min((int(text) for text in _limits("pids", "pids.max") if text != "max"), default=None)
 
 
 def text_of(path: Path) -> str:
-    """A file's text; none where there is no such file, as on systems other than Linux."""
+    """A file's text; empty if there is no such file, as on systems other than Linux."""
     return path.read_text() if path.exists() else ""
 
 

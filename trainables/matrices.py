@@ -1,7 +1,7 @@
-"""An optimizer of matrices for a network: its kernels are seen as matrices, and the rest has another optimizer.
+"""An optimizer of matrices for a network: kernels count as matrices, the rest has another optimizer.
 
-Torch's Muon takes matrices alone. A kernel (O, I, h, w) is seen as the matrix (O, I·h·w) that it multiplies patches
-with. Nothing here waits for the device, and like every optimizer it stays outside a captured step.
+Torch's Muon takes only matrices. A kernel (O, I, h, w) counts as the matrix (O, I·h·w) that multiplies patches.
+Nothing here waits for the device, and like every optimizer it stays outside a captured step.
 """
 
 from collections.abc import Sequence
@@ -37,14 +37,14 @@ def as_matrix(kernel: Parameter) -> Parameter:
 
 
 def _flat(values: Tensor, kernel: Tensor) -> Tensor:
-    """(O, I, h, w) to (O, I·h·w), columns in the order in which the kernel lies in memory: which it is, is all one."""
+    """(O, I, h, w) to (O, I·h·w), columns in the kernel's memory order; any order gives the same result."""
     if kernel.dim() == 4 and kernel.is_contiguous(memory_format=torch.channels_last):
         values = values.permute(0, 2, 3, 1)
     return values.flatten(1)
 
 
 class MatrixOptimizer:
-    """An optimizer of a network's kernels as matrices, and one of its other parameters, as one."""
+    """Two optimizers as one: for a network's kernels as matrices, and for its other parameters."""
 
     def __init__(
         self,
@@ -55,8 +55,8 @@ class MatrixOptimizer:
         *,
         keep_norms: bool,
     ) -> None:
-        """matrices: the kernels by `as_matrix`, in their order, which `of_matrices` has. keep_norms: whether each has
-        its present norm again after every step.
+        """matrices: the kernels by `as_matrix`, in the same order; `of_matrices` optimizes these. keep_norms: whether
+        each is scaled back to its present norm after every step.
         """
         self._kernels, self._matrices = list(kernels), list(matrices)
         self._of_matrices, self._others = of_matrices, others
@@ -83,7 +83,7 @@ class MatrixOptimizer:
             torch._foreach_mul_(self._weights, ratios)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients, or make them zero where they are."""
+        """Set the gradients to None, or to zero in place."""
         self._others.zero_grad(set_to_none)
         for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
             matrix.grad = None
@@ -93,10 +93,10 @@ class MatrixOptimizer:
                 kernel.grad.zero_()
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of both. The norms to keep are those of the network when it is made, so a seed gives them again."""
+        """The state of both. The norms to keep are those of the initial network, so the seed gives them again."""
         return {"matrices": self._of_matrices.state_dict(), "others": self._others.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Continue from what `state_dict` returned."""
         self._of_matrices.load_state_dict(state["matrices"])
         self._others.load_state_dict(state["others"])

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from trainables.intervals import wilson as wilson
 from trainables.intervals import wilson_of
 
-MEMBERS = 20  # of an ensemble at most, counting one that is in it twice as two
+MEMBERS = 20  # of an ensemble, at most; one that is in it twice counts as two
 
 
 def balanced_accuracy(recognised: ArrayLike, images: ArrayLike) -> float:
@@ -19,12 +19,12 @@ def balanced_accuracy(recognised: ArrayLike, images: ArrayLike) -> float:
 
 
 def balanced_interval(recognised: ArrayLike, images: ArrayLike) -> tuple[float, float]:
-    """The 95 % interval of a balanced accuracy; counts (classes,). Of one class it is that class's Wilson interval.
+    """The 95 % interval of a balanced accuracy; counts (classes,). For one class it is Wilson's interval.
 
-    A balanced accuracy is a share that is estimated by strata, so this is Wilson's interval for as many images as would
-    give a plain share the same variance (as Franco, Little, Louis and Slud 2019 recommend in "Comparative study of
-    confidence intervals for proportions in complex sample surveys"). For that variance the share of each class is taken
-    a little nearer to a half, or a class of which every image was recognised would have none.
+    A balanced accuracy is a share that is estimated by strata, so this is Wilson's interval for the number of images
+    that would give a plain share the same variance (as Franco, Little, Louis and Slud 2019 recommend in "Comparative
+    study of confidence intervals for proportions in complex sample surveys"). For that variance each class's share is
+    moved a little towards a half; otherwise a class of which every image was recognised would have none.
     """
     recognised, images = (np.asarray(counts)[np.asarray(images) > 0] for counts in (recognised, images))
     smoothed = (recognised + 0.5) / (images + 1)
@@ -55,14 +55,13 @@ def ensemble(probabilities: list[np.ndarray], weights: Sequence[float] | None = 
 
 
 def ensemble_weights(probabilities: list[np.ndarray], labels: np.ndarray, *, balanced: bool = False) -> list[float]:
-    """Weights, which add up to one, with which the mean of networks predicts well; all equal unless others are better.
+    """The weights of networks in an ensemble, which add up to one; all equal unless others are better.
 
-    The others are found by forward selection with replacement (Caruana, Niculescu-Mizil, Crew, Ksikes 2004, "Ensemble
-    selection from libraries of models"): members are added one by one, each the one with which the mean's cross-entropy
-    is lowest, and the best of all these sets counts. They replace equal weights if they recognise more images by a
-    standard error of the difference or more: below that, weights follow the sample. probabilities (N, classes) of each
-    network and labels (N,) are of images that none of them was trained on. balanced: whether each class that occurs
-    counts the same.
+    Others are found by forward selection with replacement (Caruana, Niculescu-Mizil, Crew, Ksikes 2004, "Ensemble
+    selection from libraries of models"): each step adds the member with which the mean's cross-entropy is lowest, and
+    the best of all these sets is taken. It replaces equal weights if it recognises more images, by at least a standard
+    error of the difference; a smaller gain may be chance. probabilities (N, classes) of each network and labels (N,)
+    are of images that none of them was trained on. balanced: whether each class that occurs counts the same.
     """
     importance = 1 / np.bincount(labels)[labels] if balanced else np.ones(len(labels))
     selected, equal = _selected(probabilities, labels, importance), np.full(len(probabilities), 1 / len(probabilities))

@@ -1,9 +1,9 @@
-"""Copies of the training images that are augmented once, as if they lay beside the originals.
+"""Copies of the training images that are augmented once, as if they were stored beside the originals.
 
-A training that augments offline adds so many copies of each image to its set and meets the same copies again and again.
-Here none is kept: what happens to a copy derives from the training's seed, the image's number and the copy's, so that
-it is made again whenever it is met. An epoch has as many images as ever. Over as many epochs as an image has versions,
-the original being one of them, each version is met once.
+Offline augmentation adds a number of copies of each image to the training set and uses the same copies again and again.
+Here no copy is stored: its augmentation derives from the training's seed and the numbers of the image and the copy, so
+the copy is made again whenever it is used. An epoch keeps its number of images. In as many epochs as an image has
+versions, of which the original is one, each version is used once.
 """
 
 import zlib
@@ -20,10 +20,10 @@ from trainables.transforms.transform import Batch
 
 
 def augment_offline(pixels: Tensor, numbers: np.ndarray, settings: TrainingConfig, seed: int, epoch: int) -> Tensor:
-    """The versions of uint8 images (N, C, H, W) that an epoch meets: float32 in [-1, 1], same shape, channels last.
+    """The versions of uint8 images (N, C, H, W) that an epoch uses: float32 in [-1, 1], same shape, channels last.
 
-    numbers (N,): of the images in the training set. The transforms that mix images are left out, as they mix others in
-    every epoch.
+    numbers (N,): of the images in the training set. The transforms that mix images are left out, because they mix
+    different images in every epoch.
     """
     version = versions(numbers, settings.offline, seed, epoch)
     augmentation = settings.augmentation
@@ -41,13 +41,13 @@ def augment_offline(pixels: Tensor, numbers: np.ndarray, settings: TrainingConfi
 
 
 def versions(numbers: np.ndarray, copies: int, seed: int, epoch: int) -> np.ndarray:
-    """The version of each image that an epoch meets: 0 for the original, from 1 for its copies."""
+    """The version of each image that an epoch uses: 0 for the original, from 1 for its copies."""
     first = _uniforms(seed, numbers, np.zeros_like(numbers), zlib.crc32(b"version"), 1)[0]
     return ((first * (copies + 1)).astype(np.int64) + epoch) % (copies + 1)
 
 
 class _Stream:
-    """What a transform draws from: the same numbers whenever the same version of an image is met."""
+    """A transform's random numbers: the same whenever the same version of an image is used."""
 
     def __init__(self, seed: int, numbers: np.ndarray, version: np.ndarray, name: str) -> None:
         self._seed, self._numbers, self._version = seed, numbers, version
@@ -60,18 +60,18 @@ class _Stream:
         return found if isinstance(size, tuple) else found[0]
 
     def integers(self, low: tuple[int, ...], high: tuple[int, ...], size: tuple[int, int]) -> np.ndarray:
-        """Whole numbers (N, K) for each image: from `low` to below `high`, which have K."""
+        """Whole numbers (N, K) for each image: from `low` to below `high`, which have K each."""
         return (low + self.random((size[1], size[0])).T * (np.array(high) - low)).astype(np.int64)
 
 
 def _uniforms(seed: int, numbers: np.ndarray, version: np.ndarray, key: int, rows: int) -> np.ndarray:
-    """Numbers (rows, N) from 0 to below 1 that each derive from these alone (by SplitMix64; Steele et al. 2014)."""
+    """Numbers (rows, N) from 0 to below 1, each derived from only the arguments (SplitMix64; Steele et al. 2014)."""
     with np.errstate(over="ignore"):  # products are meant to wrap around
         state = np.full(len(numbers), seed, np.uint64)
         for part in (numbers, version, np.full(len(numbers), key)):
             state = _mixed(state ^ _mixed(part.astype(np.uint64)))
         found = [_mixed(state + np.uint64(row + 1)) for row in range(rows)]
-    return (np.stack(found) >> np.uint64(40)) / 2**24  # as fine as float32, in which the largest stays below 1
+    return (np.stack(found) >> np.uint64(40)) / 2**24  # 24 bits, as in float32, where the largest stays below 1
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The optimizers, as data: arguments with defaults and bounds, torch's class, and the size of its state.
 
-An entry of `OPTIMIZERS` is all that there is to an optimizer: the check of a configuration, the tables' columns, the
-forecast's memory and `trainables.torch_optimizers`, which makes the object, all read it. Nothing here needs torch.
+An entry of `OPTIMIZERS` defines an optimizer completely. The check of a configuration, the tables' columns, the
+forecast's memory and `trainables.torch_optimizers`, which makes the object, read it. Nothing here needs torch.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,13 +37,13 @@ class Optimizer:
     """How many tensors as large as the weights its state holds, at most."""
     implementation: str | None = "fused"
     """The keyword that selects torch's fastest implementation: "fused", "foreach" where torch has no fused one, or
-    None where it has one alone."""
+    None where it has only one."""
     grouped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Keywords of torch's class that take several arguments as one tuple: keyword to argument names."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """Keywords of torch's class that make it this optimizer."""
     others: str | None = None
-    """The optimizer of what is no matrix, for one that takes matrices alone (see `trainables.matrices`)."""
+    """For an optimizer that takes only matrices, the one of other parameters (see `trainables.matrices`)."""
 
     def keywords(self, given: Mapping[str, float]) -> dict[str, Any]:
         """Keyword arguments of torch's class: those given, and the defaults of the others."""
@@ -88,9 +88,9 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "sgd_nesterov": Optimizer(
         "SGD", {"momentum": Argument(0.9, above=0.0, below=1.0)}, state_tensors=1, fixed={"nesterov": True}
     ),
-    # Jordan et al. 2024: steps of matrices with singular values near 1. The last matrix, which makes the logits, norms
-    # and biases have an AdamW with a learning rate of its own. `keep_norms` 1 gives each matrix its first norm again
-    # after every step, in the manner of the CIFAR speed records.
+    # Jordan et al. 2024: steps are matrices with singular values near 1. Norms, biases and the last matrix, which makes
+    # the logits, have an AdamW with its own learning rate. `keep_norms` 1 scales each matrix back to its first norm
+    # after every step, as the CIFAR speed records do.
     "muon": Optimizer(
         "Muon",
         {
@@ -107,7 +107,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
 #: The names of all optimizers' own arguments, each once: columns of the tables.
 ARGUMENTS: tuple[str, ...] = tuple(dict.fromkeys(name for each in OPTIMIZERS.values() for name in each.arguments))
 
-#: Which parameters weight decay pulls, by the number of their dimensions; norms and biases have one.
+#: Which parameters have weight decay, by the number of their dimensions; norms and biases have one.
 DECAYED: dict[str, Callable[[int], bool]] = {
     "all": lambda dimensions: True,
     "weights": lambda dimensions: dimensions > 1,

@@ -15,20 +15,20 @@ from trainables.caches import cache_home
 from trainables.files import write
 from trainables.limits import PROC, text_of
 
-#: From this gain on, bfloat16 is the default on a CPU. Below it float32, which rounds less, costs next to nothing.
+#: From this gain on, bfloat16 is the default on a CPU. Below it, float32 rounds less and costs little more.
 WORTHWHILE = 1.2
 REPEATS = 4
 
 
 def default_precision(device: str) -> str:
-    """What training takes where nobody chose: bfloat16 on GPUs since Ampere and on CPUs that are faster with it."""
+    """The precision if none is chosen: bfloat16 on GPUs since Ampere and on CPUs that are faster with it."""
     if device.startswith("cuda"):
         return "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float32"
     return precision_with(cpu_gain())
 
 
 def precision_with(gain: float) -> str:
-    """What training takes by default on a CPU that is so many times as fast with bfloat16."""
+    """The default precision on a CPU that is `gain` times as fast with bfloat16."""
     return "bfloat16" if gain >= WORTHWHILE else "float32"
 
 
@@ -36,8 +36,8 @@ def precision_with(gain: float) -> str:
 def cpu_gain(*, keep: bool = True) -> float:
     """How many times as fast this machine's cores train a convolution in bfloat16 as in float32.
 
-    Measured in about a tenth of a second, once for each processor and version of torch; kept in `precision.json` in the
-    cache folder unless told not to keep it, so that searches of one machine do not differ by a measurement.
+    Measured in about a tenth of a second, once for each processor and version of torch; stored in `precision.json` in
+    the cache folder if `keep`, so that searches on one machine do not differ because of a new measurement.
     """
     here = f"{_processor()}, torch {torch.__version__}"
     known = _known()
@@ -58,7 +58,7 @@ def _path() -> Path:
 
 
 def _known() -> dict[str, float]:
-    """Gains by processor; none where there is no file yet, or one that somebody edited."""
+    """Gains by processor; empty if the file is absent or not valid."""
     try:
         return {processor: float(gain) for processor, gain in json.loads(_path().read_text()).items()}
     except (OSError, RuntimeError, ValueError, TypeError, AttributeError):
@@ -66,7 +66,7 @@ def _known() -> dict[str, float]:
 
 
 def _processor() -> str:
-    """The processor's model and its instruction sets for bfloat16, by which it is known again."""
+    """The processor's model and its instruction sets for bfloat16, which identify it."""
     lines = dict(line.partition(":")[::2] for line in text_of(PROC / "cpuinfo").split("\n\n")[0].splitlines())
     facts = {name.strip(): value.strip() for name, value in lines.items()}
     sets = [each for each in facts.get("flags", facts.get("Features", "")).split() if "bf16" in each]
@@ -82,10 +82,10 @@ def _measured_gain() -> float:
         layer = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
         maps = torch.zeros(32, 64, 16, 16).to(memory_format=torch.channels_last).requires_grad_()
         seconds: dict[bool, list[float]] = {False: [], True: []}
-        for repeat in range(1 + REPEATS):  # by turns, so that whatever else the machine does slows both
+        for repeat in range(1 + REPEATS):  # in turns, so that other work on the machine slows both
             for half, taken in seconds.items():
                 spent = _seconds(layer, maps, half)
-                if repeat:  # the first time prepares
+                if repeat:  # the first time is a warm-up
                     taken.append(spent)
     finally:
         torch.set_num_threads(threads)

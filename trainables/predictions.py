@@ -1,4 +1,4 @@
-"""The predictions of a test pass, or for the images of a fold, in a Parquet file that is read without torch."""
+"""The predictions of a test pass, or for the images of a fold, in a Parquet file that can be read without torch."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ class PredictionsError(HpsearchError):
 
 
 def predictions_file(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]) -> memoryview:
-    """A file with a row for each image: `index` among those judged, `label`, and `probabilities` of all classes.
+    """A file with a row for each image: `index` among the predicted, `label`, and `probabilities` of all classes.
 
     labels (N,), probabilities (N, classes).
     """

@@ -13,22 +13,22 @@ from trainables.data.images import Images
 
 @dataclass(frozen=True)
 class Resident:
-    """Images of which batches are taken on one device, that of the labels."""
+    """Images that give batches on one device, that of the labels."""
 
     pixels: Tensor
-    """uint8 (N, C, H, W), on that device or on the host. A batch is copied while the device works on the last one."""
+    """uint8 (N, C, H, W), on that device or on the host. A batch is copied while the device trains on the last one."""
 
     labels: Tensor
     """int64 (N,)."""
 
     num_classes: int
-    """Labels are below it."""
+    """The number of classes; labels are below it."""
 
     @classmethod
     def of(cls, images: Images, device: str, *, room: float | None = None) -> "Resident":
         """Put images on the device; on the CPU the arrays are shared, not copied.
 
-        room: bytes that the pixels may take there, or they stay on the host; None for any number.
+        room: most bytes that the pixels may take there, otherwise they stay on the host; None for no limit.
         """
         with warnings.catch_warnings():
             # Arrays that are shared with other processes are read-only; nothing here writes to them.
@@ -42,11 +42,11 @@ class Resident:
 
     @property
     def device(self) -> torch.device:
-        """Where batches are."""
+        """The device of the batches."""
         return self.labels.device
 
     def first(self, number: int) -> "Resident":
-        """The first so many images."""
+        """The first `number` images."""
         return Resident(self.pixels[:number], self.labels[:number], self.num_classes)
 
     def part(self, index: np.ndarray) -> "Resident":

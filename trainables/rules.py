@@ -1,4 +1,4 @@
-"""Rules of a configuration's values, and the error of one that breaks them."""
+"""Rules of a configuration's values, and the error if a value breaks them."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ def check_number(
     below: float | None = None,
     whole: bool = False,
 ) -> None:
-    """Raise ConfigError for what is no finite number within these bounds."""
+    """Raise ConfigError unless the value is a finite number within these bounds."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise ConfigError(f"{name} must be a finite number, got {value!r}")
     if least is not None and value < least:
@@ -37,13 +37,13 @@ def check_number(
 
 
 def check_count(name: str, value: Any, least: int, most: int) -> None:
-    """Raise ConfigError for what is no whole number within these bounds, as an int."""
+    """Raise ConfigError unless the value is an int within these bounds."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise ConfigError(f"{name} must be a whole number from {least} to {most:,}, got {value!r}")
 
 
 def check_known(what: str, value: Any, known: Iterable[str]) -> None:
-    """Raise ConfigError for what is not one of these names."""
+    """Raise ConfigError unless the value is one of these names."""
     names = tuple(known)
     if value not in names:
         raise ConfigError(f"unknown {what} '{value}'; known: {', '.join(names)}")
@@ -52,7 +52,7 @@ def check_known(what: str, value: Any, known: Iterable[str]) -> None:
 def check_object(
     what: str, data: Any, *, required: tuple[str, ...] = (), optional: tuple[str, ...] | None = None
 ) -> Mapping[str, Any]:
-    """The JSON object, its keys checked; with `optional` None further keys are allowed. Raises ConfigError."""
+    """The JSON object, with its keys checked; if `optional` is None, any more are allowed. Raises ConfigError."""
     if not isinstance(data, Mapping):
         raise ConfigError(f"{what} must be an object, got {type(data).__name__}")
     if missing := [key for key in required if key not in data]:

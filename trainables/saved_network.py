@@ -22,7 +22,7 @@ from trainables.resident import Resident
 from trainables.training import evaluate
 
 WEIGHTS, SETTINGS = "model.safetensors", "config.json"
-#: What all of our networks are called in timm's registry.
+#: The name of all our networks in timm's registry.
 TIMM_NAME = "hpsearch"
 
 
@@ -32,7 +32,7 @@ class NetworkError(HpsearchError):
 
 @dataclass(frozen=True)
 class Network:
-    """A trained network, and what rebuilds it."""
+    """A trained network, and the data that rebuild it."""
 
     model: nn.Module
     """The network with its weights."""
@@ -61,7 +61,7 @@ def network_files(network: Network) -> dict[str, bytes]:
 
 
 def _for_timm(network: Network) -> dict[str, Any]:
-    """The keys that timm reads, which finds the module through `search.use.in_timm`; none for no family."""
+    """The keys that timm reads; it finds the module through `search.use.in_timm`. Empty for a user's network."""
     if network.config.network.name not in FAMILIES:
         return {}
     channels = network.shape[0]
@@ -83,12 +83,12 @@ def _for_timm(network: Network) -> dict[str, Any]:
 
 
 def _checksum(settings: dict[str, Any], weights: bytes) -> int:
-    """Of both files together; safetensors has none."""
+    """The checksum of both files together; safetensors has none."""
     return zlib.crc32(weights, zlib.crc32(json.dumps(settings).encode()))
 
 
 def load_network(folder: Path, device: str = "cpu", *, run_own_code: bool = False) -> Network:
-    """The network whose `network_files` lie in a folder.
+    """The network whose `network_files` are in a folder.
 
     run_own_code: allow a network that is no family, which is rebuilt by calling the function that its `config.json`
     names. That may be any function, so allow it only for folders that you trust. Raises NetworkError for a folder that
@@ -137,7 +137,7 @@ def predict(
 def test_pass(
     network: Network, folder: Path, test: Resident, precision: str, *, flips: bool = False
 ) -> tuple[int, float]:
-    """Predict every test image and write the predictions to a folder; how many were right, and balanced accuracy.
+    """Predict every test image and write them to a folder; returns how many were right, and balanced accuracy.
 
     flips: whether a prediction is the mean of those for an image and for its mirror image. Network and images are on
     one device. Raises OSError when the predictions cannot be written.

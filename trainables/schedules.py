@@ -1,6 +1,6 @@
 """How the learning rate changes over a training: one function for each schedule, and a warm-up before any of them.
 
-A schedule maps what has been trained to a factor of the learning rate. Its horizon is all epochs of the training.
+A schedule maps progress in training to a factor of the learning rate. Its horizon is all epochs of the training.
 """
 
 import math
@@ -45,7 +45,7 @@ SCHEDULES: dict[str, Schedule] = {
 def rate_factor(
     schedule: str, images: int, total: int, *, batch_size: int, warmup: float = 0.0, time_decay: float = 0.0
 ) -> float:
-    """The factor of the learning rate for the step that follows after so many images.
+    """The factor of the learning rate for the next step after `images` images.
 
     warmup: the share of all images over which the factor rises to 1 in a straight line, before the schedule begins.
     time_decay: per step; divides the factor by 1 + time_decay · steps, as Keras's argument `decay` does.

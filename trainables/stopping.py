@@ -1,4 +1,4 @@
-"""Early stopping: training ends when validation gets no better, and the best epoch's weights are what it leaves."""
+"""Early stopping: training ends when validation stops improving, and keeps the best epoch's weights."""
 
 from copy import deepcopy
 from typing import Any
@@ -7,7 +7,7 @@ from torch import nn
 
 
 class Best:
-    """The best measurement so far by what trials are compared by, the earliest of equals, with its weights."""
+    """The best measurement so far by the search's metric (the earliest of equal ones), with its weights."""
 
     def __init__(self, patience: int) -> None:
         """patience: epochs without a better value after which training has stalled."""
@@ -17,7 +17,7 @@ class Best:
         self._weights: dict[str, Any] | None = None
 
     def hear(self, epoch: float, value: float, model: nn.Module) -> None:
-        """Take a measurement and the model that was measured."""
+        """Add a measurement and the model that was measured."""
         if value > self._value:
             self._value, self._epoch = value, epoch
             self._weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
@@ -27,7 +27,7 @@ class Best:
         return self._weights is not None and epoch - self._epoch >= self._patience
 
     def of(self, model: nn.Module) -> nn.Module:
-        """The model with the best weights, as another one; the model itself before the first measurement."""
+        """A copy of the model with the best weights; the model itself before the first measurement."""
         if self._weights is None:
             return model
         best = deepcopy(model)
@@ -35,7 +35,7 @@ class Best:
         return best
 
     def state(self) -> dict[str, Any]:
-        """What continuing needs."""
+        """What `restore` needs to continue."""
         return {"value": self._value, "epoch": self._epoch, "weights": self._weights}
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""From an optimizer's configuration to torch's optimizer."""
+"""Makes torch's optimizer from its configuration."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +23,8 @@ def make_optimizer(
 ) -> Optimizer | MatrixOptimizer:
     """Torch's optimizer with the configuration's arguments, in torch's fastest implementation of it.
 
-    decayed: which parameters weight decay pulls, a name in `DECAYED`. tuned: parameters that are trained in a way of
-    their own. Frozen ones are left out. Raises SizeError for an optimizer of matrices when there are none.
+    decayed: which parameters have weight decay, a name in `DECAYED`. tuned: parameters with a tuning of their own.
+    Frozen parameters are left out. Raises SizeError if an optimizer of matrices gets none.
     """
     entry = OPTIMIZERS[config.name]
     own = [_Part(p, p.dim(), (tuned or {}).get(p, Tuning())) for p in parameters if p.requires_grad]
@@ -51,9 +51,9 @@ class _Part:
     """A parameter for an optimizer."""
 
     parameter: Parameter
-    """What the optimizer changes: the network's own, or the matrix that it is seen as."""
+    """What the optimizer changes: the network's parameter, or a kernel as a matrix."""
     dims: int
-    """Dimensions of the network's own."""
+    """The number of dimensions of the network's parameter."""
     tuning: Tuning
     """How it is trained."""
 
@@ -75,7 +75,7 @@ def _torchs(config: OptimizerConfig, keywords: dict[str, Any], parts: Sequence[_
 
 @cache
 def _eager(name: str) -> Any:
-    """The class of that name in `torch.optim`, without what torch wraps around its methods for `torch.compile`.
+    """The class of that name in `torch.optim`, without torch's wrappers around its methods for `torch.compile`.
 
     The wrappers import the compiler when they are first called, which takes 3 seconds and 900 modules in every new
     worker, and nothing here is compiled. A method that torch does not wrap is taken as it is.

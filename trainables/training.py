@@ -4,9 +4,10 @@
     while not training.finished:
         print(training.run_segment())
 
-A segment is an epoch, or a part of one where marks lie within it. Data stay on the device as uint8; a batch is an index
-into them, augmented as a batch; metrics stay there too and are read once a segment. All randomness of a segment derives
-from (seed, epoch, part), so a checkpoint at its end needs no generator: what follows is what would have followed.
+A segment is an epoch, or a part of one if marks lie within it. Data stay on the device as uint8; a batch is an index
+into them, augmented as a batch; metrics stay there too and are read once per segment. All randomness of a segment
+derives from (seed, epoch, part), so a checkpoint at its end needs no generator: a continued run equals one that was
+never interrupted.
 """
 
 import math
@@ -42,19 +43,19 @@ from trainables.transforms.apply import check_fits, transforms
 
 # Large enough to keep a device busy, small enough for the widest family's maps (under 1 GB in float32).
 EVALUATION_BATCH = 512
-# Images a batch, at most, whose step is captured on a GPU: more take longer to compute than to launch, and a capture
-# holds the memory of their maps (benchmarks/README.md).
+# Largest batch, in images, whose step is captured on a GPU: larger ones take longer to compute than to launch, and a
+# capture holds the memory of their maps (benchmarks/README.md).
 CAPTURED_BATCH = 512
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a segment's end shows. Losses are nats an image, accuracies fractions of one."""
+    """The measurement at a segment's end. Losses are nats per image, accuracies fractions of one."""
 
     images: int
     """Images trained on since the start."""
     epoch: float
-    """The same over the training set's size."""
+    """The same, divided by the size of the training set."""
     train_loss: float
     """Mean over the segment, with label smoothing."""
     train_accuracy: float
@@ -64,7 +65,7 @@ class Measurement:
     val_accuracy: float | None
     """None in a retrain."""
     val_balanced_accuracy: float | None
-    """Mean of the shares that were recognised of each class that the validation images have; None in a retrain."""
+    """Mean share recognised over the classes that occur in the validation images; None in a retrain."""
     learning_rate: float
     """Of the segment's last step."""
     images_per_second: float
@@ -79,9 +80,10 @@ class Measurement:
 
 
 class Training:
-    """A configuration in training. Same configuration, data, seed and threads: same curve, to the bit on a CPU.
+    """A configuration in training.
 
-    Raises SizeError when the network does not fit the images. Sets torch's global seed at each epoch's start.
+    The same configuration, data, seed and threads give the same curve, bit for bit on a CPU. Raises SizeError if the
+    network does not fit the images. Sets torch's global seed at each epoch's start.
     """
 
     def __init__(
@@ -97,10 +99,10 @@ class Training:
         marks: Sequence[float] = (),
         judged_by: str = "val_accuracy",
     ) -> None:
-        """micro_batch: images whose gradients are computed at a time where memory is too small for a batch. Not quite
-        the same training: batch norm then sees fewer images at a time. captured: whether steps are launched as CUDA
-        graphs; by default where that pays. marks: epochs, perhaps fractions, at which a segment ends as well; each is
-        rounded up to a whole batch. judged_by: the field of `Measurement` that early stopping goes by.
+        """micro_batch: images whose gradients are computed at a time if memory is too small for a batch. The training
+        then differs slightly: batch norm sees fewer images at a time. captured: whether steps are launched as CUDA
+        graphs; by default if that is faster. marks: epochs, perhaps fractions, at which a segment ends as well; each is
+        rounded up to a whole batch. judged_by: the field of `Measurement` that early stopping uses.
         """
         if config.training.epochs is None:
             raise ValueError("the configuration has no number of epochs; see Config.with_defaults")
@@ -141,23 +143,23 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether the configuration's epochs are done, or validation has got no better for its patience."""
+        """Whether the configuration's epochs are done, or validation has not improved for `patience` epochs."""
         stalled = self._best is not None and self._best.stalled(self.images / len(self.train))
         return stalled or self.epoch >= (self.config.training.epochs or 0)
 
     @property
     def at_mark(self) -> bool:
-        """Whether a mark lies just here."""
+        """Whether training is at a mark."""
         return self.images in self._marks
 
     @property
     def judged(self) -> nn.Module:
-        """The network that is validated: that of the averaged weights, if they are averaged."""
+        """The network that is validated: the one with averaged weights, if there is an average."""
         return self._average.model if self._average is not None else self.model
 
     @property
     def result(self) -> nn.Module:
-        """The network that training leaves: the judged one, with the best epoch's weights if they were kept."""
+        """The trained network: the judged one, with the best epoch's weights if they were kept."""
         return self._best.of(self.judged) if self._best is not None else self.judged
 
     def run_segment(self) -> Measurement:
@@ -183,7 +185,7 @@ class Training:
         )
 
     def state(self) -> dict[str, Any]:
-        """Everything that continuing needs beside configuration, data and seed; tensors and plain values."""
+        """What `restore` needs besides configuration, data and seed, as tensors and plain values."""
         state = {"images": self.images, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         if self._average is not None:
             state["average"] = self._average.state()
@@ -240,7 +242,7 @@ class Training:
         return loss_sum / trained, correct / trained
 
     def _inputs(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The images at these indices as an epoch meets them, and their labels."""
+        """The images at these indices as this epoch uses them, and their labels."""
         pixels, labels = self.train.take(index)
         settings = self.config.training
         if settings.offline:
@@ -255,7 +257,7 @@ class Training:
         """Loss, accuracy and balanced accuracy."""
         assert self.validation is not None
         num_classes = self.validation.num_classes
-        totals = torch.zeros(2 + num_classes, dtype=torch.float64, device=self.device)  # of each class those recognised
+        totals = torch.zeros(2 + num_classes, dtype=torch.float64, device=self.device)  # then those recognised by class
         batch = EVALUATION_BATCH if self.micro_batch is None else 4 * self.micro_batch  # no gradients: a third of it
         for logits, labels in evaluate(self.judged, self.validation, self.precision, min(batch, EVALUATION_BATCH)):
             loss = cross_entropy(logits, labels, reduction="sum")
@@ -274,7 +276,7 @@ class Training:
             self._backward(inputs, labels)
 
     def _capture(self) -> None:
-        """Make the step of a batch one launch, if there is memory for that; nothing of the training changes by it."""
+        """Make the step of a batch one launch, if there is memory for that; the training does not change."""
         pixels, labels = next(self.train.split(self.config.training.batch_size))
         before = [buffer.clone() for buffer in self.model.buffers()]
         change = transforms(self.config.training.batch_transforms, 0, self.train.num_classes)
@@ -282,12 +284,12 @@ class Training:
             self._captured = Captured(self._backward, *change(normalise(pixels), labels))
         except CaptureMemoryError:
             self._capturing, self._halves = False, None  # the step itself may fit
-        for buffer, value in zip(self.model.buffers(), before, strict=True):  # what batch norm has seen
+        for buffer, value in zip(self.model.buffers(), before, strict=True):  # batch norm has changed them
             buffer.copy_(value)
 
     def _backward(self, inputs: Tensor, labels: Tensor) -> None:
         """What `_compute` does, without a captured graph; in parts if `micro_batch` is set."""
-        # While capturing, gradients are allocated in the graph's memory; from then on they stay where it writes them.
+        # While capturing, gradients are allocated in the graph's memory; from then on the graph writes them there.
         self.optimizer.zero_grad(set_to_none=self._captured is None)
         sizes = [len(labels)]
         if self.micro_batch is not None and self.micro_batch < len(labels):
@@ -324,12 +326,12 @@ class Training:
 
 
 def _recognised(logits: Tensor, labels: Tensor) -> Tensor:
-    """How many images are recognised; one with shares of several classes, when its largest share is."""
+    """How many images are recognised; if a label has shares of several classes, the largest counts."""
     return (logits.argmax(1) == (labels if labels.dim() == 1 else labels.argmax(1))).sum()
 
 
 def _class_weights(images: Resident) -> Tensor:
-    """A weight for each class (num_classes,), with which all classes that have images count alike; 1 on average."""
+    """A weight for each class (num_classes,), with which all classes that have images count equally; 1 on average."""
     counts = images.labels.bincount(minlength=images.num_classes).float()
     return (counts > 0) * len(images) / (counts.clamp(min=1) * (counts > 0).sum())
 

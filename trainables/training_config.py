@@ -14,7 +14,7 @@ from trainables.transforms import TRANSFORMS
 #: The largest batch size in images and the largest number of epochs; a larger one is a typing error.
 MOST = 1_000_000
 MOST_PADDING = 1024  # pixels
-#: Fields that the JSON has always; the others are there when they are not at their defaults.
+#: Fields that the JSON always has; it has the others only if they differ from their defaults.
 _ALWAYS = ("batch_size", "epochs", "label_smoothing", "schedule", "augment")
 
 
@@ -23,15 +23,15 @@ class TrainingConfig:
     """How a network is trained; raises ConfigError for a value outside its bounds."""
 
     batch_size: int = 128
-    """Images a step."""
+    """Images per step."""
     epochs: int | None = None
-    """Epochs to the end, also the horizon of the schedule; None until a search gives its own."""
+    """Epochs of the training, also the schedule's horizon; None until the search sets it."""
     label_smoothing: float = 0.0
     """The share of a label that is spread over all classes, below 1."""
     schedule: str = "constant"
     """How the learning rate changes (`SCHEDULES`)."""
     augment: str | None = None
-    """An augmentation preset (`PRESETS`); None until a search gives its own."""
+    """An augmentation preset (`PRESETS`); None until the search sets it."""
     init: str = "torch"
     """The weights that training begins with (`INITIALISATIONS`)."""
     warmup: float = 0.0
@@ -39,14 +39,14 @@ class TrainingConfig:
     time_decay: float = 0.0
     """The learning rate is divided by 1 + time_decay · steps, besides what the schedule does."""
     decayed: str = "all"
-    """What weight decay pulls (`DECAYED`)."""
+    """Which parameters have weight decay (`DECAYED`)."""
     ema: float | None = None
-    """The share of the averaged weights that is left an epoch later, between 0 and 1; None for no average. What is
-    averaged is what is validated, tested and kept."""
+    """The share of the averaged weights that is left an epoch later, between 0 and 1; None for no average. The
+    averaged network is validated, tested and kept."""
     patience: int | None = None
-    """Epochs without a better value on validation after which training ends; None for no such end."""
+    """Epochs without a better value on validation after which training ends; None for no early stopping."""
     class_weights: bool = False
-    """Whether each class counts alike in the loss, however many images it has."""
+    """Whether each class counts equally in the loss, however many images it has."""
     crop_padding: int | None = None
     """Pixels around the image from which a crop is taken; None for the preset's."""
     jitter: float | None = None
@@ -54,9 +54,9 @@ class TrainingConfig:
     rotation: float | None = None
     """Degrees of rotation either way, at most 180; None for the preset's."""
     offline: int = 0
-    """Copies of each image that are augmented once and met beside it; 0 to augment every image anew in every epoch."""
+    """Copies of each image that are augmented once and used beside it; 0 to augment each image again in every epoch."""
     mixing_from: int = 0
-    """Epochs of a training from which mixup and cutmix are in effect; a shorter training goes without."""
+    """The number of epochs from which a training uses mixup and cutmix; a shorter training does not."""
     transforms: Mapping[str, float] = field(default_factory=dict)
     """The strengths of further transforms by name (`TRANSFORMS`), without those that are off."""
 
@@ -92,13 +92,13 @@ class TrainingConfig:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "TrainingConfig":
-        """What `to_json` returned, or a person wrote; raises ConfigError for an unknown name."""
+        """The configuration from JSON of `to_json` or of a user; raises ConfigError for an unknown name."""
         check_object("training", data, optional=(*_PLAIN, *TRANSFORMS))
         strengths = {name: data[name] for name in TRANSFORMS if name in data}
         return cls(**{name: value for name, value in data.items() if name in _PLAIN}, transforms=strengths)
 
     def to_json(self) -> dict[str, Any]:
-        """A flat object, in which what came after the first version is absent when it is off."""
+        """A flat object; fields that came after the first version are absent if they are off."""
         plain = {name: getattr(self, name) for name in _PLAIN}
         kept = {name: value for name, value in plain.items() if name in _ALWAYS or value != _DEFAULTS[name]}
         return kept | dict(self.transforms)
@@ -117,13 +117,13 @@ class TrainingConfig:
 
     @property
     def active_transforms(self) -> Mapping[str, float]:
-        """The transforms that are in effect over so many epochs."""
+        """The transforms that are in effect for this number of epochs."""
         is_short = (self.epochs or 0) < self.mixing_from
         return {name: value for name, value in self.transforms.items() if not (is_short and TRANSFORMS[name].mixes)}
 
     @property
     def batch_transforms(self) -> Mapping[str, float]:
-        """Those of them that change every batch anew: all, or those that mix images where copies are made offline."""
+        """The active transforms that are drawn for every batch: all, or with offline copies those that mix images."""
         active = self.active_transforms
         return {name: active[name] for name in active if not self.offline or TRANSFORMS[name].mixes}
 

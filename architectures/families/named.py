@@ -30,7 +30,7 @@ def make_network(
 ) -> Network | nn.Module:
     """The network of a family or of a user's function, as data or as a module.
 
-    A user's function gets the hyperparameters, and `input_shape` (C, H, W) and `num_classes` when it names them.
+    A user's function gets the hyperparameters, and `input_shape` (C, H, W) and `num_classes` if it takes them.
     Raises ValueError for an unknown name, hyperparameter or result.
     """
     check_name(name)
@@ -46,9 +46,9 @@ def make_network(
 
 
 def network_cost(name: str, hyperparameters: Mapping[str, Any], input_shape: Shape, num_classes: int) -> Cost:
-    """The cost of the network that `make_network` makes of the same arguments.
+    """The cost of the network that `make_network` makes from the same arguments.
 
-    Raises SizeError when the network does not take such images, else ValueError.
+    Raises SizeError if the network does not take such images, ValueError for other faults.
     """
 
     def make() -> Any:
@@ -87,7 +87,7 @@ def _check_known(name: str, hyperparameters: Mapping[str, Any], known: list[str]
 
 
 def _call(name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Network | nn.Module:
-    """A user's network; what it raises becomes a ValueError, but for a lack of memory."""
+    """A user's network; an error in it becomes a ValueError, unless memory ran out."""
     import torch  # imported late: a family is made without it
 
     try:

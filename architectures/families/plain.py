@@ -1,4 +1,4 @@
-"""Families of plain networks: units one after the other and a head, with the hyperparameters that all of them share."""
+"""Families of plain networks: a sequence of units and a head, with the hyperparameters that all of them share."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ class Plain:
     head: Head = field(default_factory=Head)
     """Its head."""
     dropout_after: Literal["units", "pools"] = "units"
-    """Where the dropout that `conv_dropout` sets lies: after every unit, or after those that pool."""
+    """Where `conv_dropout` puts dropout: after every unit, or after those that pool."""
 
 
 def plain_family(function: Callable[[], Plain]) -> Family:
@@ -49,11 +49,11 @@ def _vary(
 
     width: factor on every channel count and hidden width, rounded.
     activation: one of `steps.ACTIVATIONS` in place of every published one; a unit without one stays without.
-    pool: "max" or "average" in place of every published pooling; a unit that does not pool stays so.
+    pool: "max" or "average" in place of every published pooling; a unit that does not pool stays without.
     norm: batch norm after every convolution and hidden layer ("everywhere") or after none of them ("none").
     conv_dropout: probability of dropout after every unit, or after those that pool (`Plain.dropout_after`).
     flat_dropout: probability of dropout before the first hidden layer.
-    head_dropout: probability of dropout after every hidden layer, or before the classifier where no layer is hidden.
+    head_dropout: probability of dropout after every hidden layer, or before the classifier if no layer is hidden.
     head_widths: widths of the hidden layers, before the width factor.
     conv_widths: channels of each unit, before the width factor.
     """
@@ -109,7 +109,7 @@ def _drops(published: Plain, unit: Unit) -> bool:
 
 
 def _with_widths(hidden: tuple[Dense, ...], widths: Sequence[int]) -> tuple[Dense, ...]:
-    """Hidden layers of these widths; each takes the rest from the published layer in its place, or the last one."""
+    """Hidden layers of these widths, otherwise like the published layer in the same place, or like the last one."""
     check_counts("head_widths", widths, "[256, 128]", _MOST_WIDTH)
     models = hidden or (Dense(width=1),)
     return tuple(replace(models[min(i, len(models) - 1)], width=width) for i, width in enumerate(widths))

@@ -13,11 +13,11 @@ class Family:
     """A named network and its variations."""
 
     name: str
-    """What a configuration calls it."""
+    """Its name in a configuration."""
     function: Callable[..., Network]
     """Takes the hyperparameters as keywords; the defaults give the network as it was published."""
     group: str
-    """The file that it is in, such as `report2`: tables show families by it."""
+    """The file that it is in, such as `report2`: a column of tables."""
 
     def __call__(self, **hyperparameters: Any) -> Network:
         """The network as data; raises ValueError for an impossible hyperparameter."""

@@ -1,7 +1,7 @@
 """Report 2, on batch norm, dropout and width (CIFAR-10 and CIFAR-100, Keras).
 
-Its counts include running statistics. It gives the order of what follows a dense layer in `anh` and `last` (ReLU,
-dropout, norm), and not of what follows a convolution: here that is norm, ReLU, pooling, dropout, as in report 1.
+Its counts include running statistics. For `anh` and `last` it gives the order of the steps after a dense layer (ReLU,
+dropout, norm), but not after a convolution: here that is norm, ReLU, pooling, dropout, as in report 1.
 """
 
 from architectures.blocks import Dense, Head, Step, Unit
@@ -23,8 +23,8 @@ def _coursework(norm: bool) -> Plain:
 def coursework() -> Plain:
     """Two pairs of convolutions and a wide hidden layer: 2,214,532 parameters.
 
-    It has three layers of dropout whose probability the report does not give; here it is the least of its next
-    network's three.
+    The report does not give the probability of its three dropout layers; here it is the smallest of the three of the
+    report's next network.
     """
     return _coursework(norm=False)
 

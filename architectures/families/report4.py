@@ -1,4 +1,4 @@
-"""Report 4, hypothesis tests on CIFAR-100 (Keras): a baseline, and what was compared on it."""
+"""Report 4, hypothesis tests on CIFAR-100 (Keras): a baseline and its variants."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -31,13 +31,13 @@ def baseline(
     """Two convolutions without padding or pooling and a hidden layer: 6,454,948 parameters.
 
     conv_widths: channels of each convolution. head_widths: of each hidden layer. width: factor on both.
-    pool: after each convolution "none", "max" or "average"; "mixed" is max in their first half and average in the rest.
+    pool: after each convolution "none", "max" or "average"; "mixed" is max in the first half and average in the rest.
     padding: "valid" (none, so that a map loses two pixels at each convolution) or "same".
     norm: batch norm after every convolution and hidden layer. conv_dropout, head_dropout: after each of them.
     conv_l2, head_l2: λ of the penalty λ·Σw² on the weights of the convolutions and of the hidden layers.
 
-    What the report compared are settings of it: pooling with three pooled convolutions (`conv_widths` [32, 64, 128]),
-    padding, norm and dropout, L2, activations.
+    The variants that the report compares are settings: pooling with three pooled convolutions (`conv_widths`
+    [32, 64, 128]), padding, norm and dropout, L2, activations.
     """
     check_counts("conv_widths", conv_widths, "[32, 64]", _MOST_WIDTH)
     check_counts("head_widths", head_widths, "[128]", _MOST_WIDTH)
@@ -68,14 +68,14 @@ def baseline(
 
 
 def _pooling(pool: str, number: int, convolutions: int) -> Pooling | None:
-    """The pooling after a convolution, counted from 0."""
+    """The pooling after convolution `number`, counted from 0."""
     if pool == "none":
         return None
     return "average" if pool == "average" or (pool == "mixed" and number >= convolutions / 2) else "max"
 
 
-# The final models, for coarse and for fine labels: ELU, batch norm, dropout .4 and L2. The report gives neither their
-# widths, which go on from the baseline's here, nor λ.
+# The final models, for coarse and for fine labels: ELU, batch norm, dropout 0.4 and L2. The report gives neither λ nor
+# their widths, which here continue the baseline's.
 register(
     "baseline_final",
     partial(

@@ -27,8 +27,8 @@ def mlp(
     """A dense network: 300, 200 and 100 wide hidden layers, each with dropout.
 
     shape: "inverted_triangle" (ever narrower, in equal steps: 300, 200, 100), "rectangle" (200, 200, 200) or "hexagon"
-    (widest in the middle, and seven tenths of that at both ends: 175, 250, 175). width: of the widest hidden layer, in
-    numbers. depth: hidden layers. norm: batch norm after each hidden layer. dropout: after each hidden layer.
+    (widest in the middle, and seven tenths of that at both ends: 175, 250, 175). width: of the widest hidden layer.
+    depth: hidden layers. norm: batch norm after each hidden layer. dropout: after each hidden layer.
     """
     check_choice("shape", shape, SHAPES)
     check_count("width", width, 1, _MOST_WIDTH)
@@ -74,27 +74,27 @@ def _model1(*channels: int) -> Plain:
 
 @plain_family
 def model1() -> Plain:
-    """Five convolutions in the widths that the text gives: 518,116 with running statistics, 515,236 without.
+    """Five convolutions with the widths of the text: 518,116 with running statistics, 515,236 without.
 
-    The text's layers give that count where the last map is a single pixel: here all convolutions but the first have no
-    padding. The report states 645,412; see `model1_counted`.
+    The text's layers give that count if the last map is a single pixel, so here only the first convolution has padding.
+    The report states 645,412; see `model1_counted`.
     """
     return _model1(32, 64, 64, 128, 128)
 
 
 @plain_family
 def model1_counted() -> Plain:
-    """`model1` in the widths that give the report's count: 645,412 parameters."""
+    """`model1` with the widths that give the report's count: 645,412 parameters."""
     return _model1(64, 64, 128, 128, 128)
 
 
 @family
 def model2(*, width: float = 1.0, activation: str = "relu") -> Network:
-    """A residual network: bottleneck blocks 3/4/6/3.
+    """A residual network: 3, 4, 6 and 3 bottleneck blocks in four stages.
 
-    1,557,060 parameters at 3×32×32 and 100 classes, with running statistics. The report gives the layers and not the
-    places of the activations: here they are after the stem, after each norm but the last of a block, after each sum,
-    and before the pooling. Every stage but the first halves the map.
+    1,557,060 parameters at 3×32×32 and 100 classes, with running statistics. The report gives the layers but not where
+    the activations are: here after the stem, after each norm except the last of a block, after each sum, and before the
+    pooling. Every stage but the first halves the map.
 
     width: factor on every channel count.
     """
@@ -124,6 +124,6 @@ def _bottleneck(channels: int, stride: int, projected: bool, activation: Activat
         Conv(channels=channels, kernel=1, padding=0),
         Norm(),
     )
-    # A halved map needs a projection even where a small width leaves the number of channels as it is.
+    # A halved map needs a projection even if a small width leaves the number of channels unchanged.
     shortcut = (Conv(channels=channels, kernel=1, stride=stride, padding=0),) if projected or stride > 1 else ()
     return Residual(body=body, shortcut=shortcut, activation=activation)

@@ -1,4 +1,4 @@
-"""Residual networks: ResNet and Wide ResNet for small images, and the stages that others are made of."""
+"""Residual networks: ResNet and Wide ResNet for small images, and the stages that other families use."""
 
 from collections.abc import Sequence
 
@@ -67,9 +67,9 @@ def wide_resnet(
 ) -> Network:
     """WRN-28-10 (Zagoruyko and Komodakis 2016, "Wide residual networks"): pre-activation, 36,479,194 for 10 classes.
 
-    depth: convolutions on the way, six times the blocks of a stage and four more: 10, 16, 22, 28, 34, 40. width: factor
-    on the 16, 32 and 64 channels of the three stages; the stem keeps its 16. dropout: within each block, before its
-    second convolution. head_dropout: before the classifier.
+    depth: convolutions as the paper counts them, 6 · (blocks of a stage) + 4: 10, 16, 22, 28, 34, 40. width: factor on
+    the 16, 32 and 64 channels of the three stages; the stem keeps its 16. dropout: within each block, before its second
+    convolution. head_dropout: before the classifier.
     """
     check_count("depth", depth, 10, _MOST_DEPTH)
     if (depth - 4) % 6:
@@ -95,9 +95,9 @@ def stages(
     order: str = "post",
     dropout: float = 0.0,
 ) -> list[Block]:
-    """Residual blocks in stages, of which every one but the first halves the map.
+    """Residual blocks in stages; every stage but the first halves the map.
 
-    channels: of what they get. depths: blocks of each stage. widths: channels of each stage's 3×3 convolutions. block,
+    channels: of their input. depths: blocks of each stage. widths: channels of each stage's 3×3 convolutions. block,
     order: as in `resnet`. dropout: before the last convolution of each block.
     """
     blocks: list[Block] = []

@@ -1,4 +1,4 @@
-"""Networks in the manner of the CIFAR-10 speed records, residual and plain: few wide convolutions, each with a norm."""
+"""Networks in the style of the CIFAR-10 speed records, residual and plain: few wide convolutions, each with a norm."""
 
 from architectures.blocks import Head, Network, Residual, Step, Unit
 from architectures.checks import check_dropout, check_factor, scaled
@@ -20,7 +20,7 @@ def resnet9(*, width: float = 1.0, activation: str = "relu", head_dropout: float
 
 @family
 def plain9(*, width: float = 1.0, activation: str = "relu", head_dropout: float = 0.0) -> Network:
-    """`resnet9` without its sums: the same layers one after the other."""
+    """`resnet9` without its sums: the same layers in sequence."""
     return _nine(width, activation, head_dropout, residual=False)
 
 
@@ -50,11 +50,11 @@ def _nine(width: float, activation: str, head_dropout: float, residual: bool) ->
 
 @family
 def airbench(*, width: float = 1.0, activation: str = "gelu", head_dropout: float = 0.0) -> Network:
-    """A plain network in the manner of Jordan (2024), "94% on CIFAR-10 in 3.29 seconds on a single GPU".
+    """A plain network in the style of Jordan (2024), "94% on CIFAR-10 in 3.29 seconds on a single GPU".
 
-    A 2×2 convolution, three pairs of convolutions that pool before the norm, and the largest number of each map. Unlike
-    there, the first convolution learns and is not the whitening of the images, norms learn their scale too, and
-    the logits have biases and no factor.
+    A 2×2 convolution, three pairs of convolutions that pool before the norm, and the maximum of each map. Unlike the
+    original, the first convolution is trained and does not whiten the images, norms also learn their scale, and the
+    logits have biases and no factor.
 
     width: factor on the channels of the pairs, 64, 256 and 256. head_dropout: before the classifier.
     """

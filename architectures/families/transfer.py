@@ -1,7 +1,7 @@
 """Transfer learning: torchvision's networks for ImageNet with a new head, as data with torchvision's own layers.
 
 Images are resized and normalised as the weights expect. The body is everything before torchvision's classifier; it is
-followed by the average of each map, hidden layers of choice and the logits.
+followed by the average of each map, optional hidden layers and the logits.
 """
 
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ def vgg16(
     """VGG16 with a new head (Simonyan and Zisserman 2015); 14,714,688 parameters without the head.
 
     weights: "imagenet" (torchvision's, downloaded once), the full path of such a file, or "random". body_lr: factor on
-    the body's learning rate; 0 freezes it, as by default, unless its weights are random: then it is 1. size: pixels of
-    a side to which images are resized; the weights are for 224, smaller ones cost less. head_widths: hidden layers.
+    the body's learning rate; by default 0, which freezes it, or 1 if its weights are random. size: pixels of a side to
+    which images are resized; the weights are for 224, and a smaller size costs less. head_widths: hidden layers.
     head_dropout: before each dense layer.
     """
     return _network("vgg16", _vgg(_VGG16), weights, body_lr, size, head_widths, head_dropout)

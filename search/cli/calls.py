@@ -1,4 +1,4 @@
-"""The verbs that train, called from Python: the same words as on the command line, checked by the same rules."""
+"""The verbs that train, called from Python: the same options as on the command line, checked by the same rules."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,14 +16,14 @@ VERBS: dict[str, click.Command] = {"launch": launch, "resume": resume, "retrain"
 def call(verb: str, search: str | None = None, **words: Any) -> Loaded:
     """Run a verb with its options as keywords, and load the search that it worked on.
 
-    What the command prints is printed. Raises TypeError for a word that the verb does not know, and what the command
-    would report in one line: a click.ClickException or an HpsearchError.
+    What the command prints is printed. Raises TypeError for an option that the verb does not have, and the errors that
+    the command would report in one line: click.ClickException or HpsearchError.
     """
     command = VERBS[verb]
     arguments = [*([search] if search is not None else []), *_options(command, words)]
     try:
         command.main(arguments, prog_name=f"hpsearch {verb}", standalone_mode=False)
-    except SystemExit as end:  # some trials failed, which the tables say; or it was interrupted
+    except SystemExit as end:  # some trials failed, as the tables say; or it was interrupted
         if end.code == 130:
             raise KeyboardInterrupt from end
     return read_search(results_folder(words.get("results")), search or words.get("name"))

@@ -78,7 +78,7 @@ def dataset(
 
 @contextmanager
 def _progress() -> "Iterator[Begin]":
-    """Shows on a terminal how far each step has come."""
+    """Show on a terminal how far each step has come."""
     from rich.console import Console
     from rich.progress import Progress as Bars
 

@@ -8,7 +8,7 @@ import click
 from search.cli import options
 from search.follow import SINKS
 
-STORED_SECONDS = 5.0  # between two looks at a storage
+STORED_SECONDS = 5.0  # between two reads of a storage
 
 
 @click.command()

@@ -26,7 +26,7 @@ _BY_USER = ParameterSource.COMMANDLINE
 SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configurations, or package.module:function."
 
 
-#: The options by what they are about.
+#: The options by topic.
 SECTIONS = {
     "What is searched": (
         "space", "study", "repeats", "quick", "samples", "budget", "epochs", "first", "warm-start", "sampler", "hears",
@@ -219,7 +219,7 @@ def launch(
                 "number or uses other machines; give one of them"
             )
     if name is not None:
-        check_new(results, name)  # before the images are read, which may take a download
+        check_new(results, name)  # before the images are read, which may need a download
     listed = len(find_space(asked["space"]).configs)
     if submit is None:
         asked["dataset"] = dataset_of(asked["dataset"])
@@ -228,8 +228,8 @@ def launch(
     if asked["first"] is not None:
         asked["first"] = str(Path(asked["first"]).expanduser().absolute())
     request = Request(samples=samples or listed or 60, data_dir=str(data_dir.absolute()), **asked)
-    scheduler_of(request, request.samples)  # refuses options that are not the scheduler's
-    with_hearing(request)  # and those of a sampler that learns
+    scheduler_of(request, request.samples)  # raises for options that are not the scheduler's
+    with_hearing(request)  # raises for options of a sampler that learns if this one does not
     if submit is not None:
         from search.run import job
 
@@ -286,7 +286,7 @@ def resume(
     from search.history import ledger, store
     from search.run.launch import resume as go_on
 
-    if until is not None:  # before the storage is asked, which gives no damaged ledger anything
+    if until is not None:  # before the storage is read, which does not update a damaged ledger
         here = store.find(results, search)
         ledger.cut(here.ledger, until)
         search = here.name

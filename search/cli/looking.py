@@ -14,7 +14,7 @@ class WithColumns(click.Command):
     """A command whose help ends with the columns of `trials`."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the columns, which only the help needs."""
+        """Write the columns; they are imported here, as only the help needs them."""
         from search.history.columns import TRIALS
         from search.history.hyperparameters import hyperparameter_columns
 

@@ -69,7 +69,7 @@ for verb in (
 
 
 def main() -> None:
-    """The entry point: errors are one line, whoever raised them."""
+    """The entry point: errors are one line, wherever they were raised."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=streams.ESCAPED)  # a terminal without ×, a file name that is not UTF-8
@@ -81,7 +81,7 @@ def main() -> None:
 def _run() -> int:
     """Run the verb that the command line names; returns the exit code."""
     warnings.showwarning = lambda message, *_: click.echo(f"hpsearch: warning: {message}", err=True)
-    sys.path.append(str(Path.cwd()))  # a user's own space or network, as package.module:function
+    sys.path.append(str(Path.cwd()))  # for a user's own space or network, as package.module:function
     try:
         try:
             code = cli.main(prog_name="hpsearch", standalone_mode=False)
@@ -108,7 +108,7 @@ def _explain(error: BaseException) -> int:
             message, code = one_line(error), error.exit_code
         case _:  # an OSError: a full disk, a file that may not be read
             message, code = one_line(error), 1
-            streams.discard(sys.stdout)  # Python would write at exit what it refused, and end in a traceback
+            streams.discard(sys.stdout)  # else Python writes the rest at exit, and ends in a traceback
     click.echo(f"hpsearch: {message}", err=True)
     return code
 

@@ -33,7 +33,7 @@ def data_dir(command: Any) -> Any:
 
 
 def elsewhere(command: Any) -> Any:
-    """--dataset and --data-dir of a search that has begun: where its images are now."""
+    """--dataset and --data-dir for a search that has begun: where its images are now."""
     for option in (
         click.option(
             "--data-dir",
@@ -54,7 +54,7 @@ def elsewhere(command: Any) -> Any:
 
 
 def of_schedulers(command: Any) -> Any:
-    """The options of schedulers, each of which takes its own: see `search.schedulers.scheduler`."""
+    """The options of all schedulers; each scheduler takes its own: see `search.schedulers.scheduler`."""
     for name, ruled in reversed(SCHEDULER_OPTIONS.items()):
         option, rule = f"--{name.replace('_', '-')}", Ruled(ruled["rule"], ruled["fits"])
         help = f"{ruled['help']}; {ruled['rule']}.  [default: {_defaults(name)}]"
@@ -79,12 +79,12 @@ def changed_code(command: Any) -> Any:
 
 
 def results_folder(given: Path | str | None) -> Path:
-    """The folder that --results means: what is given, else the variable's, else `results`."""
+    """The folder for --results: the given one, else that in HPSEARCH_RESULTS, else `results`."""
     return Path(given or os.environ.get("HPSEARCH_RESULTS") or "results")
 
 
 def results(command: Any) -> Any:
-    """--results: where searches lie."""
+    """--results: the folder of searches."""
     return click.option(
         "--results",
         type=Folder(),
@@ -102,18 +102,18 @@ def search_argument(command: Any) -> Any:
 
 
 def searches(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The searches whose names begin so, for a shell."""
+    """The searches whose names begin with `incomplete`, for shell completion."""
     folder = results_folder(ctx.params.get("results"))
     return sorted(each.parent.name for each in folder.glob(f"{glob.escape(incomplete)}*/search.json"))
 
 
 def searches_or_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The searches whose names begin so, and files, for a shell."""
+    """The searches whose names begin with `incomplete`, and files, for shell completion."""
     return [*map(CompletionItem, searches(ctx, param, incomplete)), CompletionItem(incomplete, type="file")]
 
 
 def datasets(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The known datasets whose names begin so, and files and folders, for a shell."""
+    """The known datasets whose names begin with `incomplete`, files and folders, for shell completion."""
     from trainables.data.known import DATASETS
 
     names = [CompletionItem(name) for name in DATASETS if name.startswith(incomplete)]
@@ -121,7 +121,7 @@ def datasets(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 
 
 def from_names(names: Callable[[], Iterable[str]]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
-    """Completes names, which are looked up only then, for a shell."""
+    """A shell completion of names, which are looked up only when it is used."""
     return lambda _ctx, _param, incomplete: [name for name in names() if name.startswith(incomplete)]
 
 
@@ -152,7 +152,7 @@ def network_names() -> Iterable[str]:
 
 
 def storage(command: Any) -> Any:
-    """--storage: a second home of the search."""
+    """--storage: a second place for the search."""
     return click.option(
         "--storage",
         metavar="PLACE",
@@ -167,7 +167,7 @@ def setting(text: str) -> tuple[str, Any]:
         raise OptionError(f"--set takes KEY=VALUE, such as width=0.5; got '{text}'")
     try:
         return key, json.loads(value)
-    except (ValueError, RecursionError):  # not JSON, or too much of it
+    except (ValueError, RecursionError):  # not JSON, or nested too deeply
         return key, value
 
 

@@ -106,7 +106,7 @@ def report(
 
 
 def _with_examples(view: View, results: Path, dataset: str | None) -> View:
-    """A search with the test images that its page shows, or with why it shows none; dataset: where they are now."""
+    """A search with the test images for its page, or with the reason for none; dataset: where they are now."""
     from dataclasses import replace
 
     from architectures.errors import HpsearchError, one_line
@@ -132,7 +132,7 @@ def _with_examples(view: View, results: Path, dataset: str | None) -> View:
 
 
 def check_place(out: Path, option: str) -> None:
-    """Raise OptionError for a file that could not be written after long work; option: what named it."""
+    """Raise OptionError before long work if a file cannot be written after it; option: the one that names it."""
     above = next(folder for folder in out.absolute().parents if folder.exists())
     if out.is_dir():
         reason = "it is a folder"
@@ -146,9 +146,9 @@ def check_place(out: Path, option: str) -> None:
 
 
 def write_page(text: str, out: Path | None, option: str, *, err: bool = False) -> None:
-    """Write a file, whole or not at all, or to standard output; raises OptionError where it cannot be written.
+    """Write a file, whole or not at all, or to standard output; raises OptionError if it cannot be written.
 
-    option: what named the file. err: whether standard output is a program's, so that standard error is told.
+    option: the one that names the file. err: report on standard error, as a program reads standard output.
     """
     from architectures.errors import one_line
     from trainables import files

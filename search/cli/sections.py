@@ -7,7 +7,7 @@ import click
 
 
 class Sections(click.Command):
-    """A command whose help lists its options under headings; those of no section come last."""
+    """A command whose help lists its options under headings; options without a section come last."""
 
     def __init__(self, *args: Any, sections: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
         """sections: headings, each with its options without their dashes, such as `limit-train`."""

@@ -43,7 +43,7 @@ def serve(port: int, host: str, storage: str | None, results: Path) -> None:
         from search.storage.look import opened
 
         searches = shelf.StorageShelf(partial(layout.searches, storage), lambda name: opened(results, name, storage))
-        searches.rows()  # a storage that cannot be reached is said now
+        searches.rows()  # raises now if the storage cannot be reached
     token = secrets.token_urlsafe(24)
     click.echo(f"searches of {storage or results}: {server.address_of(listening, host, token)}")
     click.echo("Ctrl-C ends the server; searches go on.", err=True)
@@ -53,7 +53,7 @@ def serve(port: int, host: str, storage: str | None, results: Path) -> None:
 
 @contextmanager
 def beside(results: Path) -> Iterator[None]:
-    """Within this, a server in a process of its own shows the searches of a folder; it says its address first."""
+    """Within this context, a server in its own process shows the searches of a folder; its address is printed first."""
     words = [sys.executable, "-m", "search", "serve", "--port", "0", "--results", str(results)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:

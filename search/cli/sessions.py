@@ -1,4 +1,4 @@
-"""What the verbs that train share: how a session runs, which search it takes up, and its closing words."""
+"""What the verbs that train share: how a session runs, which search it continues, and its final output."""
 
 import os
 import shlex
@@ -19,7 +19,7 @@ from search.run.engines import ENGINES
 
 
 def session_options(verb: Any) -> Any:
-    """How a session runs, and how much it says; the values are those that `options_of` takes."""
+    """Options for how a session runs and how much it prints; `options_of` takes their values."""
 
     @wraps(verb)
     def explained(*, debug: bool, **words: Any) -> Any:
@@ -77,7 +77,7 @@ def session_options(verb: Any) -> Any:
 
 
 def _installed(_ctx: click.Context, _param: click.Parameter, sinks: tuple[str, ...]) -> tuple[str, ...]:
-    """The sinks once each; raises SinkError for one whose library is missing."""
+    """The sinks without repetition; raises SinkError for one whose library is missing."""
     if sinks:
         from search.follow.sink import check
 
@@ -119,7 +119,7 @@ def options_of(
 def take_up(name: str | None, storage: str | None, results: Path, *, dataset: str | None, data_dir: Path | None) -> Any:
     """The search to continue, brought up to date from its storage if it has one, once no other process works on it.
 
-    dataset, data_dir: where its images and this machine's cache are, if not where they were. Nothing of that is
+    dataset, data_dir: where its images and this machine's cache are, if not where they were. Neither is
     recorded; the images' fingerprint is compared before they are used.
     """
     from dataclasses import replace
@@ -131,14 +131,14 @@ def take_up(name: str | None, storage: str | None, results: Path, *, dataset: st
 
 
 def _cache(asked: Path | None, recorded: str) -> Path:
-    """This machine's folder of downloads and cache: what is asked for, else the recorded one if it can be used here."""
+    """This machine's download and cache folder: as asked for, else the recorded one if usable, else the default."""
     if asked is None and Path(recorded).is_dir() and os.access(recorded, os.W_OK):
         return Path(recorded)
     return (asked or Path(options.DATA_DIR).expanduser()).absolute()
 
 
 def dataset_of(name: str) -> str:
-    """A known name as it is, anything else as an absolute path; raises OptionError for what does not exist."""
+    """A known name unchanged, anything else as an absolute path; raises OptionError if that does not exist."""
     from trainables.data.known import DATASETS
 
     if name in DATASETS:
@@ -167,7 +167,7 @@ def _found(name: str | None, storage: str | None, results: Path) -> Any:
 
 
 def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
-    """The closing words of a session, and its exit code. quiet: whether only the table and errors are printed."""
+    """Print the final output of a session and set its exit code. quiet: whether to print only the table and errors."""
     from search.history import store
     from search.history.load import read_search
     from search.show import ranking

@@ -1,4 +1,4 @@
-"""Standard output and standard error that may lose their reader: what nobody reads is dropped, and the work goes on."""
+"""Standard output and standard error that may lose their reader: unread text is dropped, and the work continues."""
 
 import codecs
 import errno
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any, TextIO, cast
 
-#: What a write fails with once nobody reads: a closed pipe, a terminal that is gone, a descriptor that is closed.
+#: Errors of a write without a reader: a closed pipe, a terminal that is gone, a descriptor that is closed.
 GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF})
 #: How streams write what they cannot encode: see `escaped`.
 ESCAPED = "hpsearch.escaped"
 
 
 def escaped(error: UnicodeError) -> tuple[str, int]:
-    """What stands for letters that cannot be encoded: bytes of a name that is not UTF-8 as \\xe9, others as ?."""
+    """The replacement of characters that cannot be encoded: bytes of a name that is not UTF-8 as \\xe9, others as ?."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     letters = error.object[error.start : error.end]
@@ -27,7 +27,7 @@ codecs.register_error(ESCAPED, escaped)
 
 
 class Unheard:
-    """A text stream that is discarded from the first write on that fails because nobody reads it any more.
+    """A text stream whose text is discarded after the first write that fails because it has no reader any more.
 
     Every other failure, such as a full disk, is raised.
     """
@@ -60,7 +60,7 @@ class Unheard:
 
 
 def discard(stream: TextIO) -> None:
-    """Send what is written to a stream, and what it still holds, to nowhere."""
+    """Discard what is written to a stream from now on, and what it still holds."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -69,10 +69,10 @@ def discard(stream: TextIO) -> None:
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Within this, standard output and standard error can be written to, whether or not anybody reads them.
+    """Within this context, standard output and standard error can be written to, with or without a reader.
 
-    A descriptor that was closed before the start is opened, or else the next file that is opened would get its number
-    and with it everything that is printed.
+    A descriptor that was closed before the start is opened. Otherwise the next opened file would get its number, and
+    everything that is printed would go into that file.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass

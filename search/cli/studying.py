@@ -1,4 +1,4 @@
-"""Studies: the searches that `launch --study` begins, and the verb that answers them."""
+"""Studies: the searches that `launch --study` begins, and the verb that shows their results."""
 
 import re
 import sys
@@ -32,7 +32,7 @@ def launch_study(
     """Run a study: a search for each part of it, one after the other.
 
     asked: the fields of a request as the command line has them. given: those that the user gave. session: how it runs.
-    search: the name of its search; those of several parts have the part behind it.
+    search: the name of its search; if there are several parts, the part is appended.
     """
     from search.history.store import Request, check_new
     from search.run.launch import launch as begin
@@ -51,7 +51,7 @@ def launch_study(
             check_new(results, named)
         words = {**asked, **preset.words}
         request = Request(**words | {"dataset": dataset_of(words["dataset"])})
-        scheduler_of(request, request.samples)  # refuses options that are not the scheduler's
+        scheduler_of(request, request.samples)  # raises for options that are not the scheduler's
         searches.append((named, request, preset))
     share = "validation" in given
     code: Any = 0
@@ -85,7 +85,7 @@ def launch_study(
 
 
 def show_forecast(request: Any, results: Path, parallel: int | None, **more: Any) -> None:
-    """What a launch would draw and cost, on the terminal."""
+    """Print what a launch would draw and cost."""
     from search.run.foresee import dry_run
     from search.show.forecast import print_forecast
 

@@ -28,7 +28,7 @@ class Count(click.IntRange):
 
 
 class Real(click.FloatRange):
-    """A finite number within limits; click's own lets NaN pass every one of them."""
+    """A finite number within limits; click's own type lets NaN pass any limit."""
 
     name = "number"
 
@@ -46,7 +46,7 @@ class Ruled(click.ParamType):
     name = "number"
 
     def __init__(self, rule: str, fits: Callable[[float], bool]) -> None:
-        """rule: in words, which follow "is not"."""
+        """rule: the words after "is not" in the error."""
         self._rule, self._fits = rule, fits
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -88,7 +88,7 @@ class TrialNumber(click.ParamType):
 
 
 class Folder(click.ParamType):
-    """A folder's path, with ~ for the home folder also where no shell has replaced it."""
+    """A folder's path; ~ is the home folder, even if no shell has replaced it."""
 
     name = "directory"
 

@@ -166,7 +166,7 @@ def export(
 
 
 def _export(found: Any, rank: int, form: str, out: Path | None, *, own_code: bool) -> None:
-    """Write the winner of a rank, by default beside its weights, and say so."""
+    """Write the winner of a rank, by default beside its weights, and print where."""
     from search.history import card
     from search.history.store import retrain_folder
     from search.use import winners
@@ -192,7 +192,7 @@ def _export(found: Any, rank: int, form: str, out: Path | None, *, own_code: boo
 
 
 def _write(out: Path, write: Callable[[], object]) -> None:
-    """Write to a place; raises OptionError where that is not possible."""
+    """Write to a place; raises OptionError if that is not possible."""
     from architectures.errors import one_line
 
     try:

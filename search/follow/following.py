@@ -1,4 +1,4 @@
-"""Following a search: its ledger is read as it grows, and a sink is told of every run that has changed."""
+"""Following a search: its ledger is read as it grows, and a sink receives every run that has changed."""
 
 import select
 import sys
@@ -22,13 +22,13 @@ def sink_folder(search: Path, name: str) -> Path:
 
 
 def wait() -> bool:
-    """A pause between two looks, after which there are more."""
+    """Pause between two polls; returns True, as more polls follow."""
     time.sleep(POLL_SECONDS)
     return True
 
 
 def wait_for_input() -> bool:
-    """A pause between two looks; the next one is the last once standard input has ended, as when its writer has."""
+    """Pause between two polls; returns False once standard input has ended, as when its writer has ended."""
     return not select.select([sys.stdin], [], [], POLL_SECONDS)[0]
 
 
@@ -41,15 +41,15 @@ def follow(
     say: Callable[[str], None] = lambda _: None,
     pause: Callable[[], bool] = wait,
 ) -> None:
-    """Write a search to a sink from its beginning on and, unless `once`, as it grows, until it is finished.
+    """Write a search to a sink from its beginning and, unless `once`, as it grows, until it is finished.
 
-    folder: the sink's. say: takes a line for people. pause: waits until it is time for another look, and returns
-    whether that is not the last one. Raises SinkError, LedgerError or EventError.
+    folder: the sink's. say: receives a line for people. pause: waits until the next poll, and returns False if that is
+    the last one. Raises SinkError, LedgerError or EventError.
     """
     with sink.opened(name, folder, search) as into, Follower(search.ledger) as follower:
         begun, last = False, once
         while True:
-            at_work = search.ledger.exists() and ledger.is_open(search.ledger)  # asked first: no line is missed
+            at_work = search.ledger.exists() and ledger.is_open(search.ledger)  # checked first: no line is missed
             change = follower.poll()
             runs = follower.record.runs
             if change.anew or not begun:
@@ -65,5 +65,5 @@ def follow(
 
 
 def _is_finished(record: Record) -> bool:
-    """Whether the last session came to its end: an interrupted or killed search may be resumed."""
+    """Whether the last session has finished: an interrupted or killed search may be resumed."""
     return bool(record.sessions) and record.sessions[-1].reason == "finished"

@@ -1,6 +1,6 @@
-"""MLflow: an experiment for the search and a run for each of its own, in a database in the search's folder.
+"""MLflow: an experiment for the search and an MLflow run for each run, in a database in the search's folder.
 
-Where MLFLOW_TRACKING_URI names a server or another database, they are written there.
+If MLFLOW_TRACKING_URI names a server or another database, they are written there.
 """
 
 import logging
@@ -18,7 +18,7 @@ from search.history.events import FINAL, State
 from search.history.record import Key, Run
 from search.history.store import Search
 
-# Read when mlflow is imported: it reports its use over the network, and tries for minutes to reach a server.
+# Read when mlflow is imported: by default it reports its use over the network, and tries for minutes to reach a server.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
 
@@ -38,7 +38,7 @@ _STATUSES = {
     State.INFEASIBLE: "FAILED",
     State.FAILED: "FAILED",
 }
-_MEASUREMENTS = 80  # in one call, which takes a thousand values: nine of each, and parameters and tags
+_MEASUREMENTS = 80  # in one call, which takes 1,000 values: nine for each, and parameters and tags
 
 
 def make(folder: Path, search: Search) -> "MlflowSink":
@@ -48,14 +48,14 @@ def make(folder: Path, search: Search) -> "MlflowSink":
 
 @dataclass
 class _Known:
-    """What MLflow has of a run."""
+    """What MLflow has about a run."""
 
     id: str
-    """MLflow's name of it."""
+    """MLflow's id of it."""
     written: str = ""
-    """Its tag of what has been written: the number of measurements, and a digest of them."""
+    """Its tag for what has been written: the number of measurements, and a digest of them."""
     end: str = ""
-    """Its tag of how the run stood when that was written."""
+    """Its tag for the run's state when that was written."""
     status: str = "RUNNING"
     """MLflow's status."""
 
@@ -66,16 +66,16 @@ class _Known:
 
 
 class MlflowSink:
-    """Steps are training images. Tags say how a run stands; one that the scheduler stopped is KILLED in MLflow's words.
+    """Steps are training images. Tags give a run's state; a run that the scheduler stopped is KILLED in MLflow.
 
-    The tags `hpsearch.search` and `hpsearch.run` tell which run is which, so one that is there is gone on with.
-    A metric's past cannot change in MLflow: a run that is trained again from an earlier point is deleted, which MLflow
-    can undo, and added anew. Retrains are below their trials.
+    The tags `hpsearch.search` and `hpsearch.run` identify a run, so an existing one is continued. Values of a metric
+    cannot change in MLflow: a run that is trained again from an earlier point is deleted, which MLflow can undo, and
+    added again. Retrains are children of their trials.
     """
 
     def __init__(self, folder: Path, search: Search) -> None:
         for library in ("mlflow", "alembic"):
-            logging.getLogger(library).setLevel(logging.ERROR)  # they tell of the database's tables
+            logging.getLogger(library).setLevel(logging.ERROR)  # they log how the database's tables are made
         self._search = words.identity(search)
         own = f"sqlite:///{folder.absolute() / 'mlflow.db'}"
         self._uri = os.environ.get("MLFLOW_TRACKING_URI") or own
@@ -97,7 +97,7 @@ class MlflowSink:
             self.viewer = f"{self._uri.rstrip('/')}/#/experiments/{self._experiment}"
 
     def start(self, runs: Sequence[Run]) -> None:
-        """Go on with the runs that are there, and delete others that an earlier sink has left."""
+        """Continue the runs that exist, and delete others that an earlier sink has left."""
         self._known = {}
         wanted = {_tag(run.key): run.key for run in runs}
         with self._reported():
@@ -149,7 +149,7 @@ class MlflowSink:
         return _Known(added.info.run_id)
 
     def _write(self, known: _Known, run: Run) -> None:
-        """Write what MLflow lacks of a run. What is written is said in the same call, after it."""
+        """Write what MLflow lacks of a run. Each call notes in a tag, after the values, what it has written."""
         while known.written != (now := _written(run, min(len(run.measurements), known.count + _MEASUREMENTS))):
             upto = int(now.partition(" ")[0])
             values = [value for n in range(known.count, upto) for value in _metrics(run, n)]
@@ -181,7 +181,7 @@ class MlflowSink:
 
 
 def _create(folder: Path) -> None:
-    """Make the database unless there is one; under another name first, so that a kill leaves no half of it."""
+    """Make the database unless there is one; under another name first, so that a kill leaves no incomplete one."""
     path, begun = folder / "mlflow.db", folder / "begun.db"
     if not path.exists():
         begun.unlink(missing_ok=True)
@@ -195,7 +195,7 @@ def _tag(key: Key) -> str:
 
 
 def _written(run: Run, count: int) -> str:
-    """What the tag says when the first measurements have been written; "0 …" after the parameters."""
+    """The tag after the first `count` measurements have been written; "0 …" after the parameters alone."""
     return f"{count} {words.digest(words.past(run)[:count])}"
 
 

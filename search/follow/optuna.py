@@ -1,4 +1,4 @@
-"""Optuna: a study in a journal file, which optuna-dashboard opens, also while it grows."""
+"""Optuna: a study in a journal file, which optuna-dashboard shows, also while it grows."""
 
 import json
 import os
@@ -33,11 +33,11 @@ def make(folder: Path, search: Search) -> "OptunaSink":
 class OptunaSink:
     """The study has the search's name and a trial for each of the search's own; retrains are left out.
 
-    Values are what trials are compared by; the user attributes have both accuracies of the best measurement.
+    Values are those of the search's metric; the user attributes have both accuracies of the best measurement.
 
     Optuna numbers trials as they are added; the user attribute `trial` is the number that hpsearch gave. A journal can
-    only be added to, and a finished trial in it cannot change: where the past has changed, as when a failed trial is
-    trained again, the study is deleted in the journal and added anew.
+    only be added to, and a finished trial in it cannot change: if the past has changed, as when a failed trial is
+    trained again, the study is deleted in the journal and added again.
     """
 
     def __init__(self, folder: Path, search: str) -> None:
@@ -48,11 +48,11 @@ class OptunaSink:
         self._name = search
         self._runs: dict[int, Run] = {}
         self._trials: dict[int, FrozenTrial] = {}  # as they are in the journal, by the number that hpsearch gave
-        self._ids: dict[int, int] = {}  # Optuna's for them
+        self._ids: dict[int, int] = {}  # Optuna's ids of them
         self.viewer = f"optuna-dashboard {path}"
 
     def start(self, runs: Sequence[Run]) -> None:
-        """Go on with the study in the journal where it fits these runs, else make it anew."""
+        """Continue the study in the journal if it fits these runs, else make it again."""
         self._runs = {run.key[0]: run for run in runs if run.key[1] == 0}
         try:
             self._study = self._storage.get_study_id_from_name(self._name)
@@ -113,7 +113,7 @@ class _Lock(JournalFileSymlinkLock):
     """Optuna's usual lock, which a Ctrl-C may interrupt."""
 
     def release(self) -> None:
-        """As Optuna's, whose own clean-up after a Ctrl-C may fail and hide it."""
+        """As Optuna's; if its clean-up after a Ctrl-C fails, raise the Ctrl-C, which that error would hide."""
         try:
             super().release()
         except FileNotFoundError as error:
@@ -137,7 +137,7 @@ def _time_of(event: Any) -> datetime:
 
 
 def _can_become(have: FrozenTrial, wanted: FrozenTrial) -> bool:
-    """Whether additions to the journal make one trial the other; times are let be."""
+    """Whether additions to the journal can turn one trial into the other; times are ignored."""
     if have.params != wanted.params or have.user_attrs["config"] != wanted.user_attrs["config"]:
         return False
     if have.state.is_finished():

@@ -47,7 +47,7 @@ def check(name: str) -> None:
     """Raise SinkError unless the library of a sink is installed; nothing is imported."""
     library = SINKS[name]
     found = importlib.util.find_spec(library)
-    if found is None or found.origin is None:  # without an origin it is any folder of that name
+    if found is None or found.origin is None:  # without an origin it may be any folder of that name
         raise _missing(name, library)
 
 

@@ -41,7 +41,7 @@ class TensorBoardSink:
         self.update(runs)
 
     def update(self, runs: Sequence[Run]) -> None:
-        """Add to the runs' files; a run whose past has changed, as after a retry, is written anew."""
+        """Add to the runs' files; a run whose past has changed, as after a retry, is written again."""
         for run in runs:
             written = self._written.get(run.key)
             if written is None or not written.is_past_of(run):
@@ -55,10 +55,10 @@ class TensorBoardSink:
         folder = self._folder / words.name(run)
         folder.mkdir(exist_ok=True)
         _clear(folder)
-        # A name of its own each time: a TensorBoard that has read the file before takes this one for another.
+        # A new name each time, so that a TensorBoard that has read an earlier file takes this one for another file.
         now = time.time_ns()
         written = _Written(folder / f"events.out.tfevents.{now // 10**9}.{now}")
-        # The start at step 0 makes it forget what it has read of this run before.
+        # The start at step 0 makes it discard what it has read of this run before.
         start = SessionLog(status=SessionLog.START)
         written.append(
             Event(wall_time=now / 1e9, file_version="brain.Event:2"), Event(wall_time=now / 1e9, session_log=start)
@@ -75,10 +75,10 @@ class _Written:
     measured: list[tuple[int, int]] = field(default_factory=list)
     """The attempt and the images of each measurement."""
     end: tuple[Any, ...] | None = None
-    """How the run ended, once its last words are written."""
+    """How the run ended, once its final values are written."""
 
     def is_past_of(self, run: Run) -> bool:
-        """Whether all of this is still so of the run."""
+        """Whether all of this still agrees with the run."""
         measured = words.past(run)
         if self.end is not None:
             return (self.measured, self.end) == (measured, words.end(run))

@@ -1,6 +1,6 @@
-"""Weights & Biases: a run for each of the search's own, in one group, on its server or, offline, in the folder.
+"""Weights & Biases: a W&B run for each run, in one group, on its server or, offline, in the folder.
 
-WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY, WANDB_BASE_URL and the login are those of the library.
+WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY, WANDB_BASE_URL and the login work as in the library.
 """
 
 import json
@@ -43,11 +43,11 @@ class _Open:
 
 
 class WandbSink:
-    """Steps are training images. The state of a run that has ended is its tag, and in its summary.
+    """Steps are training images. The state of a run that has ended is its tag, and is in its summary.
 
-    A run's name on the server is made of the search and the trial, so one that is there is gone on with. There the past
-    cannot change: of a trial that is trained again from an earlier point, only what comes after the last step is new.
-    Offline such a run is written anew. Runs that have ended and are written are noted in `written.json`.
+    A run's name on the server is made of the search and the trial, so an existing one is continued. Its past cannot
+    change there: if a trial is trained again from an earlier point, only values after the last step are added.
+    Offline such a run is written again. Runs that have ended and are written are noted in `written.json`.
     """
 
     def __init__(self, folder: Path, search: Search) -> None:
@@ -78,7 +78,7 @@ class WandbSink:
         self.viewer = f"wandb sync {self._folder}/wandb/offline-run-*" if self._offline else settings.base_url
 
     def start(self, runs: Sequence[Run]) -> None:
-        """Write what is not noted as written; offline, remove the runs that are not among these."""
+        """Write the runs that are not noted as written; offline, remove runs that are not among these."""
         with _reported():
             for held in self._open.values():
                 held.run.finish()
@@ -115,7 +115,7 @@ class WandbSink:
         if held is None:
             held = self._open[run.key] = self._begin(run)
         for measured in run.measurements[len(held.past) :]:
-            if measured.images >= held.run.step:  # else it is on the server
+            if measured.images >= held.run.step:  # else it is on the server already
                 row = {"epoch": measured.epoch, **words.curves(measured)}
                 held.run.log(row, step=measured.images, commit=True)
         held.past = past
@@ -155,7 +155,7 @@ class WandbSink:
         return f"{self._identity}-{words.name(run)}"
 
     def _digest(self, run: Run) -> str:
-        """What is noted of a run that has ended; another one is to be written."""
+        """The digest noted for a run that has ended; a run with another one is written."""
         return words.digest(self._offline, words.past(run), words.end(run))
 
 

@@ -1,4 +1,4 @@
-"""What every sink says of a run in the same words: its name, its hyperparameters, its curves and its final values."""
+"""Texts and values that all sinks share: a run's name, its hyperparameters, its curves and its final values."""
 
 import zlib
 from typing import Any
@@ -15,7 +15,7 @@ _CURVES = (
 
 
 def identity(search: Search) -> str:
-    """What tells a search from all others, also from one of the same name in another folder or on another machine."""
+    """A name that no other search has, even one of the same name in another folder or on another machine."""
     return f"{search.name[:80]}-{int(search.created * 1000):x}"
 
 
@@ -26,7 +26,7 @@ def name(run: Run) -> str:
 
 
 def hyperparameters(run: Run) -> dict[str, float | str | None]:
-    """What was drawn."""
+    """The drawn configuration, as values by name."""
     config = run.config
     return {
         "network": config["network"]["name"],
@@ -43,7 +43,7 @@ def curves(measured: Measured) -> dict[str, float]:
 
 
 def finals(run: Run) -> dict[str, float]:
-    """What a run that has ended came to; values that are missing are left out."""
+    """The final values of a run that has ended; those that are missing are left out."""
     return _there(
         {
             "best_val_accuracy": run.at_best("val_accuracy"),
@@ -56,7 +56,7 @@ def finals(run: Run) -> dict[str, float]:
 
 
 def is_well(run: Run) -> bool:
-    """Whether a run that has ended did so as it should: at its end, or stopped by the scheduler."""
+    """Whether a run that has ended did so normally: after its last epoch, or stopped by the scheduler."""
     return run.state in (State.DONE, State.STOPPED)
 
 
@@ -66,17 +66,17 @@ def last_time(run: Run) -> float:
 
 
 def past(run: Run) -> list[tuple[int, int]]:
-    """The attempt and the images of each measurement; where these have changed, so may have their values."""
+    """The attempt and the images of each measurement; if these have changed, the values may have changed too."""
     return [(each.attempt, each.images) for each in run.measurements]
 
 
 def end(run: Run) -> tuple[Any, ...]:
-    """What the last words on a run depend on, besides its measurements."""
+    """What a run's final values depend on, besides its measurements."""
     return str(run.state), run.test is not None
 
 
 def digest(*of: Any) -> str:
-    """A short word that differs where these differ, in any process."""
+    """A short hash of the arguments, the same in every process."""
     return f"{zlib.crc32(repr(of).encode()):08x}"
 
 

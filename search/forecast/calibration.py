@@ -1,7 +1,7 @@
 """Measured training steps of some configurations.
 
-As many processes measure at once as there are slots, so that they slow each other down as they will in the search. A
-dry run starts processes for it; a launch uses its warm workers before their first epoch.
+As many processes measure at the same time as there are slots, so that they slow each other down as in the search. A
+dry run starts processes for this; a launch uses its warm workers before their first epoch.
 """
 
 import multiprocessing
@@ -39,13 +39,13 @@ def order(configs: Sequence[Config]) -> list[int]:
 
 
 def shares_of(configs: Sequence[Config], workers: int) -> list[list[int]]:
-    """The indices that each worker measures, `MOST` in all; at most one share for each worker."""
+    """The indices that each worker measures, at most `MOST` in all; at most one share for each worker."""
     chosen = order(configs)[:MOST]
     return [chosen[worker::workers] for worker in range(min(workers, len(chosen)))]
 
 
 class Calibration:
-    """Shares the configurations out to the warm workers of a launch or a retrain, and collects what they measured.
+    """Distributes the configurations to the warm workers of a launch or a retrain, and collects their measurements.
 
     It calls `done` once: when all have answered, or when `conclude` is called before that.
     """
@@ -58,7 +58,7 @@ class Calibration:
         self._concluded = False
 
     def share(self, run: Hashable) -> tuple[Mapping[str, object], ...]:
-        """What the worker of this run has to measure, as plain data; empty when all shares are given out."""
+        """The configurations that this run's worker must measure, as plain data; empty when all shares are taken."""
         if not self._unasked:
             return ()
         self._asked[run] = self._unasked.pop(0)
@@ -74,7 +74,7 @@ class Calibration:
             self.conclude()
 
     def conclude(self) -> None:
-        """End with what is known; speeds that come later do not count."""
+        """Finish with the speeds known now; later ones are ignored."""
         if not self._concluded:
             self._concluded = True
             self._unasked = []
@@ -99,7 +99,7 @@ def calibrate(configs: Sequence[Config], images: Images, here: Machine) -> Speed
 
 
 def _ready(_: int) -> None:
-    """Does nothing; a process that is asked for it imports this module, and so all that `_measure` needs."""
+    """Does nothing, but a process that runs it imports this module, and so all that `_measure` needs."""
 
 
 def _measure(configs: list[Config], images: Images, here: Machine) -> list[Speed | None]:

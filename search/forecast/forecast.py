@@ -1,4 +1,4 @@
-"""What a search will cost, before it is paid: draws, sizes, seconds an epoch on this machine, epochs, wall clock.
+"""What a search will cost, before it runs: draws, sizes, seconds per epoch on this machine, epochs, wall clock.
 
 Epochs and wall clock come from rehearsals of the search (`search.run.rehearsal`).
 """
@@ -22,12 +22,12 @@ from search.samplers.sampler import Draw
 from trainables import limits
 from trainables.config import Config
 
-MOST_DRAWS = 200  # of which a forecast is made; a longer search is taken to repeat them
+MOST_DRAWS = 200  # for a forecast, which assumes that a longer search repeats them
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure's low end, middle and high end: minimum, median, maximum, or the 10th, 50th and 90th per cent."""
+    """A figure's low end, middle and high end: minimum, median, maximum, or 10th, 50th and 90th percentile."""
 
     low: float
     middle: float
@@ -46,7 +46,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a search would be. seconds are wall clock on the machine's slots; memory and disk are bytes."""
+    """What a search would take. seconds are wall clock on the machine's slots; memory and disk are bytes."""
 
     trials: int
     families: list[dict[str, Any]]
@@ -60,11 +60,11 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is known of a search before anything is measured.
+    """What is known about a search before anything is measured.
 
-    configs: with epochs and augmentation filled in. order: the trials as they begin. options: of the scheduler, None
-    where its default counts. also: costs that count beside the value. pauses: whether it may pause a trial, which then
-    keeps a checkpoint.
+    configs: with epochs and augmentation filled in. order: the trials in the order in which they begin. options: of the
+    scheduler, None for its default. also: costs that are objectives beside the value. pauses: whether the scheduler may
+    pause a trial, which then keeps a checkpoint.
     """
 
     draws: Sequence[Draw]
@@ -103,7 +103,7 @@ def forecast(plan: Plan, found: Times, games: Sequence[tuple[float, float]], her
 
 
 def expected(games: Sequence[tuple[float, float]]) -> Expected:
-    """What rehearsals cost, which are epochs and seconds of each."""
+    """The cost of rehearsals. games: epochs and seconds of each."""
     return Expected(_quantiles([epochs for epochs, _ in games]), _quantiles([wall for _, wall in games]))
 
 
@@ -133,21 +133,21 @@ def _quantiles(values: Sequence[float]) -> Spread:
 
 
 def _preferences(plan: Plan) -> list[str]:
-    """Why nobody can know the time of a search whose draws come to prefer some networks."""
+    """A warning if the time depends on the networks that the sampler will come to prefer."""
     if plan.sampler not in LEARNING or len({config.network.name for config in plan.configs}) == 1:
         return []
     return [f"the time also depends on which networks {plan.sampler} comes to prefer; the range holds each of them"]
 
 
 def warnings_of(memory: int, disk: int, here: Machine, folder: Path) -> list[str]:
-    """What will not fit: bytes of memory and of disk on a machine, and in the file system of a folder."""
+    """Warnings about what will not fit. memory, disk: bytes needed on the machine, and in the folder's file system."""
     found = []
     if here.num_gpus and here.address is None:
         held = sum(torch.cuda.get_device_properties(i).total_memory for i in range(here.num_gpus))
         what = "GPU memory"
     else:
         held, what = limits.memory()[0], "memory"
-    if memory > held and here.address is None:  # nobody has asked the machines of a cluster
+    if memory > held and here.address is None:  # the machines of a cluster were not asked
         found.append(
             f"the largest trials need {memory / 2**30:.1f} GiB together, and there are {held / 2**30:.1f} GiB of "
             f"{what}; use fewer slots than {here.slots} (--parallel)"

@@ -1,4 +1,4 @@
-"""The bytes of a configuration: in memory while it trains, and in its checkpoint."""
+"""The bytes that a configuration needs: in memory while it trains, and in its checkpoint."""
 
 from architectures.cost import Cost
 from trainables.config import Config
@@ -11,7 +11,7 @@ def memory_of(config: Config, cost: Cost) -> int:
     """Bytes that a trial needs beside torch itself: weights, gradients, optimizer and a batch's activations."""
     batch = config.training.batch_size * cost.activation_bytes
     gradients = _FLOAT_BYTES * (cost.parameters - cost.frozen)
-    return state_bytes(config, cost) + gradients + 2 * batch  # twice: the gradients of activations pass by as well
+    return state_bytes(config, cost) + gradients + 2 * batch  # twice: activations have gradients too
 
 
 def state_bytes(config: Config, cost: Cost) -> int:

@@ -1,4 +1,4 @@
-"""The seconds of every configuration's epoch, from the measured steps of some."""
+"""The seconds of an epoch of every configuration, from measured steps of some of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from architectures.cost import Cost
 from search.forecast.calibration import CalibrationError, Speeds
 from trainables.config import Config
 
-#: What a validation image takes of a training image's time: the forward third, unaugmented, in larger batches.
+#: A validation image's share of a training image's time: only the forward pass, unaugmented, in larger batches.
 #: Measured over 302 epochs of `cnn_all` on 32×32 images: 0.17 to 0.41, median 0.27.
 _VALIDATION = 0.27
 
@@ -30,8 +30,8 @@ def times(configs: Sequence[Config], costs: Sequence[Cost], found: Speeds, train
 
     found: measured speeds. train, validation: numbers of images.
 
-    A step's time is modelled as a sum of parts that grow with the batch's FLOPs and activations, with the parameters,
-    and not at all: non-negative least squares of relative errors, then a factor for each family.
+    A step's time is modelled as a sum of parts proportional to the batch's FLOPs, its activations and the parameters,
+    and a constant: non-negative least squares of relative errors, then a factor for each family.
     """
     from scipy.optimize import nnls  # imported late: it takes a second, and only a forecast needs it
 

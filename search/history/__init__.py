@@ -1,1 +1,1 @@
-"""What happened: the ledger, its events, the record folded from them, tables, and how a search is loaded."""
+"""The record of a search: its ledger, events, the state computed from them, tables, and how it is loaded."""

@@ -78,15 +78,15 @@ Not chosen. Whoever publishes the network adds `license:` to the metadata above,
 
 
 def write_card(found: Loaded, run: Run, path: Path | None = None) -> None:
-    """Write a tested retrain's card, by default beside its weights. Raises OSError where it cannot be written."""
+    """Write a tested retrain's card, by default beside its weights. Raises OSError if it cannot be written."""
     path = path or retrain_folder(found.search.folder, run) / CARD
     files.write(path, card(found, run).encode())
 
 
 def write_folder(found: Loaded, run: Run, out: Path) -> None:
-    """Write a tested retrain's weights, what rebuilds it and its card to a folder, which may be its own.
+    """Write a tested retrain's weights, configuration and card to a folder, which may be the retrain's own.
 
-    Raises OSError where that is not possible.
+    Raises OSError if that is not possible.
     """
     folder = retrain_folder(found.search.folder, run)
     for name in FILES[:2]:
@@ -146,7 +146,7 @@ def card(found: Loaded, run: Run) -> str:
 
 
 def _metadata(name: str, dataset: str, row: Mapping[Any, Any]) -> str:
-    """The lines of YAML, of which JSON is a part."""
+    """The metadata as lines of YAML, with values in JSON, which YAML includes."""
     interval = f"Accuracy (95 % interval {row['test_low']:.4f} to {row['test_high']:.4f})"
     metrics = [
         {"type": "accuracy", "value": round(row["test_accuracy"], 4), "name": interval},
@@ -167,7 +167,7 @@ def _metadata(name: str, dataset: str, row: Mapping[Any, Any]) -> str:
 
 
 def _dataset(search: Search) -> str:
-    """A known dataset's name, or the last part of a path: a card is read elsewhere."""
+    """A known dataset's name, or the last part of a path: a card is read on other machines."""
     return Path(search.request.dataset).name
 
 
@@ -180,7 +180,7 @@ def _split(search: Search) -> str:
 
 
 def _trained_on(search: Search, run: Run) -> str:
-    """The images of a retrain, whose number is what it saw in an epoch."""
+    """The training images of a retrain, in words; their number is that of one epoch."""
     last = run.measurements[-1]
     number = f"{round(last.images / last.epoch):,} images"
     if run.config["training"].get("patience") is not None:
@@ -193,7 +193,7 @@ def _trained_on(search: Search, run: Run) -> str:
 
 
 def _settings(settings: dict[str, Any]) -> str:
-    """Settings that are set, on one line."""
+    """The settings that have a value, on one line."""
     name = settings.pop("name", None)
     told = ", ".join(f"{key} {_value(value)}" for key, value in settings.items() if value not in (None, [], {}, False))
     return f"{name}: {told}" if name else told

@@ -25,14 +25,14 @@ class Column(Generic[Row]):
     type: Literal["int64", "float64", "string", "timestamp"]
     """Its Arrow type; a timestamp is in milliseconds, UTC."""
     value: Callable[[Row], Any]
-    """A row's value; None where there is none."""
+    """The function that gives a row's value, or None if it has none."""
     meaning: str
     """One line of documentation."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a row of `trials` is made of."""
+    """The data of a row of `trials`."""
 
     run: Run
     """The trial."""
@@ -51,7 +51,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a row of `epochs` is made of."""
+    """The data of a row of `epochs`."""
 
     run: Run
     """The trial or retrain that was measured."""
@@ -152,7 +152,7 @@ EPOCHS: tuple[Column[Measurement], ...] = (
 
 
 def row_of(row: Row, of: Iterable[Column[Row]]) -> dict[str, Any]:
-    """A row as plain data, numbers of the columns' types and None where there is no value; `of`: the columns."""
+    """A row as plain data: numbers have the columns' types, and missing values are None. `of`: the columns."""
     values = ((column, column.value(row)) for column in of)
     return {
         column.name: float(value) if column.type == "float64" and value is not None else value

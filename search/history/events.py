@@ -1,7 +1,7 @@
-"""Events: one frozen class for each kind of line in the ledger, used by the writer, the reader's check and the fold.
+"""Events: one frozen class for each kind of line in the ledger, used to write, to check and to compute the record.
 
-A line's checksum shows that it is as it was written; these classes show that its content is valid. Each field names the
-values that fit it, and nothing reaches the disk that no field names.
+A line's checksum shows that it is unchanged since it was written; these classes check that its content is valid. Each
+field has a check of its values, and only these fields are written.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,16 +31,16 @@ from search.history.metric import ACCURACY, METRICS
 
 
 class State(StrEnum):
-    """How a trial stands."""
+    """The state of a run."""
 
     WAITING = "waiting"
-    """It has been drawn, or may go on, and no worker has begun with it."""
+    """It has been drawn or may continue, and no worker has started it."""
     RUNNING = "running"
-    """A worker trains it, or did when its session was killed."""
+    """A worker trains it, or trained it when its session was killed."""
     PAUSED = "paused"
-    """The scheduler has not decided yet whether it goes on."""
+    """The scheduler has not decided yet whether it continues."""
     INTERRUPTED = "interrupted"
-    """It has to be trained on, by this session or by the next one."""
+    """Its training must be continued, by this session or by the next one."""
     DONE = "done"
     """It reached its last epoch."""
     STOPPED = "stopped"
@@ -58,12 +58,12 @@ FINAL = (State.DONE, State.STOPPED, State.DIVERGED, State.INFEASIBLE, State.FAIL
 
 
 class Decision(StrEnum):
-    """What follows a measurement."""
+    """The result of a measurement."""
 
     CONTINUE = "continue"
-    """The run goes on in its worker."""
+    """The run continues in its worker."""
     PAUSE = "pause"
-    """The worker is free; the run may go on later."""
+    """The worker is free; the run may continue later."""
     STOP = "stop"
     """The scheduler ends the run."""
     END = "end"
@@ -79,7 +79,7 @@ class EventError(HpsearchError):
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """What every line has."""
+    """The fields of every line."""
 
     kind: ClassVar[str]
     """The word in the line's field `event`."""
@@ -89,18 +89,18 @@ class Event:
     """Unix seconds; given when it is written."""
 
     def to_json(self) -> dict[str, Any]:
-        """The fields of its own, without those that are optional and absent."""
+        """Its own fields, without those that are optional and absent."""
         return {name: value for name in self.names() if (value := getattr(self, name)) is not None or name in _NULLS}
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """The names of the fields of its own."""
+        """The names of its own fields."""
         return _NAMES[cls]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Opened(Event):
-    """A session began: one process at work on the search."""
+    """A session began: one process that runs the search."""
 
     kind = "opened"
     slots: int = needs(is_count)
@@ -144,7 +144,7 @@ class OfRun(Event):
     trial: int = needs(is_count)
     """The trial's number."""
     repeat: int = needs(is_count)
-    """0 for the search's own training, 1 and on for retrains and for finalists on folds."""
+    """0 for the search's own training, from 1 for retrains and for finalists on folds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,16 +169,16 @@ class Asked(OfRun):
     with_validation: bool | None = may(is_flag)
     """Whether a retrain also trains on the dataset's own validation images."""
     fold: int | None = may(is_count)
-    """The fold, from 1, that a finalist's run leaves out of its images and is validated on; None of other runs."""
+    """The fold, from 1, that a finalist's run leaves out of its images and is validated on; None for other runs."""
     folds: int | None = may(is_count)
     """How many folds there are."""
     kept: bool | None = may(is_flag)
-    """Whether its network is kept and tested when all are trained, as those of a study's trials are."""
+    """Whether its network is kept, and tested when all are trained, as in a study."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Granted(OfRun):
-    """The scheduler lets a paused run go on; its task is handed out after this."""
+    """The scheduler lets a paused run continue; its task is given to a worker after this."""
 
     kind = "granted"
 
@@ -188,7 +188,7 @@ class OfAttempt(OfRun):
     """An event of one attempt at a run."""
 
     attempt: int = needs(is_count)
-    """From 1; every task that is handed out for a run is another attempt."""
+    """From 1; every task of the run that is given to a worker is another attempt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +197,7 @@ class Started(OfAttempt):
 
     kind = "started"
     images: int = needs(is_count)
-    """Training images that its checkpoint has seen; 0 from the seed."""
+    """Training images that its checkpoint has seen; 0 without a checkpoint."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,11 +208,11 @@ class Measured(OfAttempt):
     images: int = needs(is_count)
     """Training images seen since the run's start."""
     epoch: float = needs(is_number)
-    """The same in epochs, perhaps a fraction."""
+    """The same in epochs, which may be a fraction."""
     val_accuracy: float | None = needs(is_share, none=True)
     """Fraction of one; None in a retrain."""
     seconds: float | None = needs(is_number, none=True)
-    """Training and validation of this segment."""
+    """Seconds of training and validation of this segment."""
     checkpoint: str | None = needs(is_checkpoint, none=True)
     """The checkpoint that was written, if one was."""
     state: State = needs(one_of(State))
@@ -220,7 +220,7 @@ class Measured(OfAttempt):
     reason: str | None = needs(is_text, none=True)
     """Why it ended, if it did."""
     decision: Decision = needs(one_of(Decision))
-    """What follows."""
+    """What follows from it."""
     train_loss: float | None = may(is_number)
     """Mean over the segment, nats an image."""
     train_accuracy: float | None = may(is_share)
@@ -228,15 +228,15 @@ class Measured(OfAttempt):
     val_loss: float | None = may(is_number)
     """Nats an image."""
     val_balanced_accuracy: float | None = may(is_share)
-    """Mean of the shares that were recognised of each class that the validation images have."""
+    """Mean recall of the classes that occur in the validation images."""
     learning_rate: float | None = may(is_number)
-    """Of the segment's last step."""
+    """Learning rate of the segment's last step."""
     images_per_second: float | None = may(is_number)
-    """Training alone."""
+    """Speed of training alone."""
     checkpoint_seconds: float | None = may(is_number)
-    """What writing the checkpoint took."""
+    """Seconds that writing the checkpoint took."""
     began: float | None = may(is_number)
-    """Unix seconds at which the worker began with the segment, by its clock."""
+    """Unix seconds at which the worker began the segment, by its clock."""
     host: str | None = may(is_text)
     """The worker's machine."""
     pid: int | None = may(is_count)
@@ -244,13 +244,13 @@ class Measured(OfAttempt):
     trouble: str | None = may(is_text)
     """Why a checkpoint could not be written."""
     full: str | None = may(is_text)
-    """What a full disk said."""
+    """The error message of a full disk."""
     metric: str | None = may(is_metric)
-    """What the trials of the search are compared by; None for accuracy."""
+    """The metric by which the search compares trials; None for accuracy."""
 
     @property
     def value(self) -> float | None:
-        """What the trial is compared by, a fraction of one; None in a retrain. Everything that compares reads this."""
+        """The metric's value, a fraction of one; None in a retrain. All comparisons of trials use this."""
         found: float | None = getattr(self, METRICS[self.metric or ACCURACY])
         return found
 
@@ -270,22 +270,22 @@ class Ended(OfAttempt):
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen(Event):
-    """Of a search's finalists, each trained on every fold, those that are to be retrained were chosen."""
+    """The trials to retrain were chosen among a search's finalists, each trained on every fold."""
 
     kind = "chosen"
     trials: list[int] = needs(is_counts)
-    """Those chosen, the best first."""
+    """The chosen trials, the best first."""
     finalists: list[int] = needs(is_counts)
-    """All that were judged, as the search ranks them."""
+    """All finalists, in the order in which the search ranks them."""
     repeats: list[int] = needs(is_counts)
-    """The repeats that judged them: those of the first finalist by fold, then those of the next."""
+    """The repeats of their runs on folds: those of the first finalist by fold, then those of the next."""
     images: int = needs(is_count)
-    """Images on which each was judged, all folds together."""
+    """Images on which each finalist was validated, all folds together."""
     weights: Mapping[str, float] | None = may(is_shares)
-    """By trial, the weights with which the mean of the chosen predicts the left-out images best."""
+    """Weights by trial, with which the mean prediction of the chosen is best on the left-out images."""
 
     def same_as(self, other: "Chosen") -> bool:
-        """Whether both say the same, whenever they were recorded."""
+        """Whether both are equal, apart from their place and time in the ledger."""
         return self.to_json() == other.to_json()
 
 
@@ -302,31 +302,31 @@ class Tested(OfRun):
 
     kind = "tested"
     correct: int = needs(is_count)
-    """Images that were recognised."""
+    """Images that were classified correctly."""
     images: int = needs(is_count)
     """Images in the test set."""
     balanced_accuracy: float | None = may(is_share)
-    """Mean of the shares that were recognised of each class that the test images have."""
+    """Mean recall of the classes that occur in the test images."""
     fingerprint: str | None = may(is_text)
     """The test images' fingerprint."""
     flips: bool | None = may(is_flag)
-    """Whether each image was judged mirrored as well."""
+    """Whether predictions are means over each image and its mirror image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Looked(Event):
-    """Test images are only looked at, outside of any session: no network is measured by that, so it is no test pass."""
+    """Test images are only looked at, outside any session: no network is measured on them, so it is no test pass."""
 
     kind = "looked"
     images: int = needs(is_count)
     """How many images."""
     why: str = needs(is_text)
-    """What for."""
+    """The purpose."""
 
 
 _OWN: dict[type[Event], Mapping[str, Any]] = {}
 KINDS: dict[str, type[Event]] = {}
-"""Every kind of event by its word."""
+"""Every class of events by its `kind`."""
 for _class in (Opened, Closed, Cut, Asked, Granted, Started, Measured, Ended, Chosen, Testing, Tested, Looked):
     KINDS[_class.kind] = _class
     _OWN[_class] = {each.name: each for each in fields(_class) if each.name not in ("seq", "time")}
@@ -382,7 +382,7 @@ def _with_enums(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_order(event: Event, asked: set[tuple[int, int]], opened: bool) -> None:
-    """Raise ValueError for an event that cannot stand where it does."""
+    """Raise ValueError for an event that is not possible at its place."""
     if isinstance(event, Closed) and not opened:
         raise ValueError("no session was opened")
     if isinstance(event, OfRun) and not isinstance(event, Asked) and (event.trial, event.repeat) not in asked:

@@ -1,4 +1,4 @@
-"""What fits a field of an event, and whether a line must have it."""
+"""Checks of an event's fields, and whether a line must have them."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A search's record, going on as its ledger grows: each poll reads only what is new."""
+"""A search's record, updated while its ledger grows: each poll reads only new lines."""
 
 import os
 from collections import deque
@@ -14,10 +14,10 @@ from search.history.record import Key, Record
 
 @dataclass(frozen=True)
 class Change:
-    """What a poll has found."""
+    """The result of a poll."""
 
     events: list[Event]
-    """The events that are new, in order."""
+    """The new events, in order."""
     anew: bool
     """Whether the ledger was replaced or cut: the record is a new one, and `events` are all of its events."""
 
@@ -30,7 +30,7 @@ class Change:
 class Follower:
     """Reads a ledger as it grows, from its beginning on; for one thread.
 
-    A poll costs what is new, however long the ledger is. A last line that is not whole yet waits for the next poll.
+    The cost of a poll depends on the new lines only. An incomplete last line is left to the next poll.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,7 +40,7 @@ class Follower:
         self._begin()
 
     def poll(self) -> Change:
-        """Read and fold what is new. Raises LedgerError or EventError on damage before the last line."""
+        """Read new lines and apply their events. Raises LedgerError or EventError on damage before the last line."""
         anew = self._file is not None and not self._is_as_it_was()
         if anew:
             self.close()
@@ -66,19 +66,19 @@ class Follower:
 
     def _begin(self) -> None:
         self.record = Record()
-        self._end = 0  # bytes of the whole lines that were read
+        self._end = 0  # bytes of the complete lines that were read
         self._count = 0  # events that were read
-        self._last = b""  # the last whole line, to notice that the file is another
+        self._last = b""  # the last complete line, to notice when the file is replaced
         self._unchecked: deque[ledger.Entry] = deque()
         self._checked = parse(self._one_by_one())
 
     def _one_by_one(self) -> Iterator[ledger.Entry]:
-        """The lines of all polls as one sequence, as the check remembers earlier ones; read only while some wait."""
+        """The lines of all polls as one sequence, as the check depends on earlier ones; read only when a line waits."""
         while True:
             yield self._unchecked.popleft()
 
     def _is_as_it_was(self) -> bool:
-        """Whether the file at the path is the one that was read, with the last line where it was."""
+        """Whether the path still has the file that was read, with the last line at the same place."""
         assert self._file is not None
         descriptor = self._file.fileno()
         try:
@@ -104,7 +104,7 @@ class Follower:
             yield entry
 
     def _complain(self) -> None:
-        """Raise the LedgerError that says what is wrong; a file that was replaced a moment ago raises none."""
+        """Raise the LedgerError that says what is wrong; there is none if the file has just been replaced."""
         ledger.read(self._path)
 
     def _fold(self, entry: ledger.Entry) -> Event:

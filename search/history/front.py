@@ -1,4 +1,4 @@
-"""Trials that are worth their cost: those that no other beats for less."""
+"""Trials that are worth their cost: the Pareto front of value and costs."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ if TYPE_CHECKING:
     from search.history.events import Asked, Measured
     from search.history.record import Run
 
-#: What a trial costs, by the name that a user gives it, and what it is called.
+#: The costs of a trial, by the names that users give: the words that are shown for them.
 COSTS = {"parameters": "parameters", "flops": "FLOPs of an image", "seconds": "time to train an image"}
 
 _LONG = 1e9  # seconds
-_LEAST = 1e-9  # of a cost whose logarithm is taken
+_LEAST = 1e-9  # lower limit of a cost whose logarithm is taken
 
 KNEE = "knee"
-"""What a user may say for the number of the trial that `knee` finds."""
+"""What a user may give instead of the number of the trial that `knee` finds."""
 
 
 def in_words(costs: Sequence[str]) -> str:
-    """Costs as a sentence names them."""
+    """The costs in words, for a sentence."""
     return " and ".join(COSTS[name] for name in costs)
 
 
 def cost_of(asked: Asked, last: Measured | None, name: str) -> float:
-    """One of `COSTS` of a run, by what was asked for and its last measurement. A time that is not known is long."""
+    """One of `COSTS` of a run, from its event `asked` and its last measurement. An unknown time counts as very long."""
     if name != "seconds":
         return float(getattr(asked, name))
     return 1 / last.images_per_second if last and last.images_per_second else _LONG
 
 
 def log_cost(cost: float) -> float:
-    """What costs are compared by: ten thousand to a thousand is as ten to one."""
+    """A cost's logarithm, so that ratios are compared: 10,000 to 1,000 is the same as 10 to 1."""
     return math.log(max(_LEAST, cost))
 
 
 def front(runs: Sequence[Run], costs: Sequence[str]) -> list[Run]:
-    """Of trials with a value, those that none beats: at least as good, at most as costly in all, and better in one."""
+    """The Pareto front of trials with a value: none is as good or better in value and all costs, and better in one."""
     points = [_point(run, costs) for run in runs]
     best: list[tuple[float, ...]] = []
-    for point in sorted(set(points)):  # what beats a point comes before it, and is beaten itself or among the best
+    for point in sorted(set(points)):  # what beats a point comes before it, and is in `best` or beaten by one there
         if not any(all(a <= b for a, b in zip(other, point, strict=True)) for other in best):
             best.append(point)
     kept = set(best)
@@ -49,9 +49,9 @@ def front(runs: Sequence[Run], costs: Sequence[str]) -> list[Run]:
 
 
 def knee(runs: Sequence[Run], costs: Sequence[str]) -> Run | None:
-    """Of a front of three or more, the trial nearest to one as good as the best and as cheap as the cheapest.
+    """The trial of a front that is nearest to one as good as the best and as cheap as the cheapest.
 
-    Values and logarithms of costs are scaled to the range that the front has.
+    Values and logarithms of costs are scaled to their range on the front. None for a front of fewer than three.
     """
     if len(runs) < 3:
         return None
@@ -65,5 +65,5 @@ def knee(runs: Sequence[Run], costs: Sequence[str]) -> Run | None:
 
 
 def _point(run: Run, costs: Sequence[str]) -> tuple[float, ...]:
-    """A trial's value, negative, and its costs: less is better in each."""
+    """A trial's negated value and its costs: smaller is better in each."""
     return -(run.at_best("value") or 0.0), *(cost_of(run.asked, run.last, name) for name in costs)

@@ -1,4 +1,4 @@
-"""The hyperparameters that configurations may carry, derived from what there is: optimizers, training, families."""
+"""The hyperparameters that configurations may have, derived from the known optimizers, training and families."""
 
 import inspect
 import json
@@ -14,13 +14,13 @@ from trainables.config import TrainingConfig
 from trainables.optimizers import ARGUMENTS
 from trainables.transforms import TRANSFORMS
 
-#: The columns of 0.1.0 in their order, which they keep; a hyperparameter that came later stands after them.
+#: The columns of 0.1.0 in their order, which must not change; later hyperparameters come after them.
 _FIRST = (
     *("lr", "weight_decay", "beta1", "beta2", "alpha", "momentum", "dampening"),
     *("initial_accumulator_value", "lr_decay", "label_smoothing", "width", "conv_dropout", "head_dropout"),
     *("activation", "pool", "norm", "head_widths", "schedule", "augment"),
 )
-#: Fields of the training that are shown otherwise: in columns that every trial has, and each transform in its own.
+#: Fields of the training that other columns show: two that every trial has, and one for each transform.
 _OTHERWISE = ("batch_size", "epochs", "transforms")
 
 
@@ -28,7 +28,7 @@ _OTHERWISE = ("batch_size", "epochs", "transforms")
 def hyperparameter_columns() -> dict[str, bool]:
     """Every hyperparameter by name, in the order of the tables, and whether its values are numbers.
 
-    Where parts of a configuration share a name and do not agree on its type, the values are words.
+    If parts of a configuration use the same name with different types, its values are text.
     """
     found: dict[str, bool] = {}
     for name, hint in (*_of_optimizers(), *_of_training(), *_of_families()):
@@ -38,9 +38,9 @@ def hyperparameter_columns() -> dict[str, bool]:
 
 
 def hyperparameters_of(config: Mapping[str, Any]) -> dict[str, float | str | None]:
-    """A configuration's hyperparameters by name; what is neither a number nor a word is JSON.
+    """A configuration's hyperparameters by name; values that are neither numbers nor text are JSON.
 
-    Those of a user's own network are left out, as it may call them what it likes, and so are transforms for which the
+    Those of a user's own network are left out, as they may have any names, and so are transforms for which the
     training is too short (`mixing_from`).
     """
     network, optimizer, training = config["network"], config["optimizer"], config["training"]

@@ -1,8 +1,8 @@
-"""The ledger: one append-only file of one-line events, the truth that everything else is derived from.
+"""The ledger: one append-only file with one event per line, from which everything else is derived.
 
 A line is a JSON object `{v, seq, time, event, trial, repeat, attempt, …, crc}`; `crc` is the CRC-32 of the line without
-it. What the fields may say is in `search.history.events`. A line is on disk before `append` returns. One process writes
-at a time, which a lock on the file ensures; anyone may read.
+it. The fields and their values are in `search.history.events`. A line is on disk before `append` returns. A lock on the
+file ensures that one process writes at a time; any process may read.
 """
 
 import fcntl
@@ -35,7 +35,7 @@ class LedgerError(HpsearchError):
 
 
 class DiskError(LedgerError):
-    """The disk refused a line; what was recorded before is whole."""
+    """A line could not be written to disk; all earlier lines are intact."""
 
     exit_code = 1
 
@@ -44,7 +44,7 @@ class Ledger:
     """A ledger open for writing; the only writer until it is closed or its process ends."""
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
-        """Open or create; a torn last line is cut off with a warning.
+        """Open or create the file; an incomplete last line is cut off with a warning.
 
         Raises LedgerError when another process has it open, or when a line before the last is damaged, and EventError
         for a line that hpsearch would not write.
@@ -84,7 +84,7 @@ class Ledger:
         return event
 
     def close(self) -> None:
-        """Let another process write."""
+        """Close the file, so that another process may write."""
         self._file.close()
 
     def __enter__(self) -> "Ledger":
@@ -95,7 +95,7 @@ class Ledger:
 
 
 class MemoryLedger:
-    """A ledger that no disk holds, for simulations."""
+    """A ledger in memory only, for simulations."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -115,9 +115,9 @@ def entry_of(event: Event) -> Entry:
 
 
 def _open_locked(path: Path) -> FileIO:
-    """The file at a path, locked: not one that was replaced while we waited for it."""
+    """The file at a path, locked; it is opened again if it was replaced during the wait for the lock."""
     while True:
-        file = path.open("a+b", buffering=0)  # what a full disk refused must not wait in a buffer
+        file = path.open("a+b", buffering=0)  # data that a full disk refused must not stay in a buffer
         if not _lock(file):
             file.close()
             raise _running(path)
@@ -134,13 +134,13 @@ def _is_at(file: FileIO, path: Path) -> bool:
 
 
 def _lock(file: FileIO | BinaryIO) -> bool:
-    """Try for a second to lock a file; whether it worked."""
+    """Try for a second to lock a file; returns whether it worked."""
     for _ in range(10):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except OSError:
-            time.sleep(0.1)  # a reader that asks whether it is open holds it for a moment
+            time.sleep(0.1)  # `is_open` in another process holds the lock for a moment
     return False
 
 
@@ -149,7 +149,7 @@ def _running(path: Path) -> LedgerError:
 
 
 def read(path: Path) -> list[Entry]:
-    """The objects of all whole lines, also while another process writes.
+    """The objects of all complete lines, also while another process writes.
 
     Raises LedgerError on damage before the last line. `search.history.events.parse` makes events of them.
     """
@@ -159,7 +159,7 @@ def read(path: Path) -> list[Entry]:
 def cut(path: Path, line: int, *, clock: Callable[[], float] = time.time) -> None:
     """Cut a ledger off before a line (from 1) and record that; the whole file is kept beside it.
 
-    The *cut* event holds how many test passes the lost lines tell of, as they have happened nonetheless. Raises
+    The *cut* event holds the number of test passes in the lost lines, because these did happen. Raises
     LedgerError when there is no such line, when one before it is damaged, or when a process has the ledger open.
     """
     with path.open("rb") as file:
@@ -179,13 +179,13 @@ def _cut(path: Path, line: int, clock: Callable[[], float]) -> None:
     tested = sum(_test_passes(each) for each in lost)
     entry = entry_of(Cut(seq=len(kept), time=clock(), lines=len(lost), tested=tested))
     stem = f"ledger-{time.strftime('%Y%m%d-%H%M%S')}"
-    names = chain([f"{stem}.jsonl"], (f"{stem}-{number}.jsonl" for number in count(2)))  # for cuts of one second
+    names = chain([f"{stem}.jsonl"], (f"{stem}-{number}.jsonl" for number in count(2)))  # for cuts in the same second
     files.write(next(each for each in map(path.with_name, names) if not each.exists()), data)
     files.write(path, b"".join((*kept, _encode(entry))))
 
 
 def _test_passes(line: bytes) -> int:
-    """How many test passes a line records, which may be damaged."""
+    """How many test passes a line records; the line may be damaged."""
     cut = re.search(rb'"event":"cut".*"tested":(\d+)', line)
     return int(cut[1]) if cut else int(b'"event":"testing"' in line)
 
@@ -206,7 +206,7 @@ def _encode(entry: Entry) -> bytes:
 
 
 def _parse(path: Path) -> tuple[list[Entry], int]:
-    """The events and the length in bytes of the whole lines; a torn end is left out."""
+    """The objects of the complete lines and their length in bytes; an incomplete end is left out."""
     events = _decode_all(path, lines := path.read_bytes().splitlines(keepends=True))
     return events, sum(map(len, lines[: len(events)]))
 
@@ -235,7 +235,7 @@ def _decode_all(path: Path, lines: list[bytes]) -> list[Entry]:
 
 
 def decode(line: bytes, seq: int) -> Entry:
-    """The object of a whole line, which is due at that place; raises ValueError with what is wrong with it."""
+    """The object of a complete line that must have the number `seq`; raises ValueError with what is wrong."""
     if not line.endswith(b"\n"):
         raise ValueError("the line has no end")
     body, mark, crc = line[:-2].rpartition(b',"crc":')
@@ -243,7 +243,7 @@ def decode(line: bytes, seq: int) -> Entry:
         raise ValueError("the line does not match its checksum")
     try:
         event = json.loads(body + b"}")
-        # A newer version may count otherwise; it is refused by its version.
+        # A newer version may number lines differently; the caller refuses it by its version.
         misplaced = event["v"] <= VERSION and event["seq"] != seq
     except (LookupError, TypeError, RecursionError) as error:
         raise ValueError("the line is not an event") from error
@@ -253,7 +253,7 @@ def decode(line: bytes, seq: int) -> Entry:
 
 
 def plain(value: Any) -> Any:
-    """JSON has no NaN and no infinity: they become null, as does a missing value."""
+    """A value without NaN and infinity, which JSON does not have: they become None."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
-"""The one way to read a search: everything that shows goes through here.
+"""The only way to read a search: all code that shows one uses this.
 
-Pandas and Arrow are imported by what makes tables with them, so that a status is there at once.
+Pandas and Arrow are imported only where tables are made, so that a status is shown without delay.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A search as it stands: its request and facts, the folded record, and tables made from it."""
+    """A search in its present state: its request and facts, its record, and tables made from it."""
 
     search: store.Search
     """Its folder and `search.json`."""
     record: Record
-    """Its ledger, folded."""
+    """The record of its ledger."""
     running: bool
     """Whether a process has its ledger open."""
 

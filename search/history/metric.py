@@ -1,4 +1,4 @@
-"""What trials are compared by: the metrics by name, which of them are shown, and what guessing would give."""
+"""Metrics, by which trials are compared: their names, which of them are shown, and what guessing would give."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -10,7 +10,7 @@ ACCURACY, BALANCED = "accuracy", "balanced_accuracy"
 METRICS = {ACCURACY: "val_accuracy", BALANCED: "val_balanced_accuracy"}
 """The field of a measurement that holds a metric's value, by the metric's name."""
 
-UNEVEN = 1.5  # even shares in the largest class, beyond which accuracy alone would mislead
+UNEVEN = 1.5  # times an even share: if the largest class is larger, accuracy alone would mislead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Guess:
         return self.accuracy > UNEVEN * self.balanced_accuracy
 
     def line(self, metrics: Collection[str]) -> str:
-        """What it says of the metrics that are shown."""
+        """A text with the values of the metrics that are shown."""
         balanced = f", or {percent(self.balanced_accuracy)} balanced accuracy" if BALANCED in metrics else ""
         return f"guessing the largest class gives {percent(self.accuracy)}{balanced}"
 
@@ -40,9 +40,9 @@ def guess(labels: Iterable[int]) -> Guess:
 
 
 def shown(metric: str, found: Guess | None) -> tuple[str, ...]:
-    """The metrics to show: the one that ranks, and the other where it is accuracy or where classes are uneven.
+    """The metrics to show: the search's metric first; balanced accuracy beside accuracy only if classes are uneven.
 
-    found: what guessing gives; None where that is not recorded.
+    found: what guessing gives; None if that is not recorded.
     """
     if metric == ACCURACY and not (found and found.uneven):
         return (ACCURACY,)

@@ -1,4 +1,4 @@
-"""A run as Optuna's trial: what samplers are told of it, and what Optuna's dashboard shows."""
+"""A run as Optuna's trial, for samplers and for Optuna's dashboard."""
 
 from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -6,8 +6,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search.history.events import State
 from search.history.record import Run
 
-#: The truth in Optuna's terms; a run in any other state is under way. Pruned trials without values rank last in TPE,
-#: which is what a diverged or infeasible draw deserves.
+#: States in Optuna's terms; any other state is RUNNING. Pruned trials without values rank last in TPE, as diverged and
+#: infeasible draws should.
 _STATES = {
     State.DONE: TrialState.COMPLETE,
     State.STOPPED: TrialState.PRUNED,
@@ -18,7 +18,7 @@ _STATES = {
 
 
 def optuna_trial(run: Run) -> FrozenTrial:
-    """The run as Optuna's trial; intermediate values are what trials are compared by, and their steps are images.
+    """The run as Optuna's trial; intermediate values are those of the metric, and their steps are training images.
 
     Raises ValueError, LookupError or TypeError for parameters that do not fit their distributions.
     """

@@ -1,6 +1,6 @@
-"""What the ledger says, folded: every run with its configuration, its curve and how it stands.
+"""The record: every run with its configuration, its curve and its state, computed from the events of a ledger.
 
-A run is a (trial, repeat): repeat 0 is the search's own training, 1 and on are retrains, and finalists on folds.
+A run is a (trial, repeat): repeat 0 is the search's own training; from 1 they are retrains, and finalists on folds.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,16 +26,16 @@ def in_words(network: Mapping[str, Any]) -> str:
 
 @dataclass
 class Run:
-    """One training and what is known of it."""
+    """One training and what is known about it."""
 
     asked: Asked
-    """What was asked for."""
+    """The event that asked for it."""
     attempt: int = 0
     """The number of its last attempt."""
     state: State = State.WAITING
-    """How it stands; a run that is "running" while no process has the ledger open is an interrupted one."""
+    """Its state; a run that is "running" while no process has the ledger open was interrupted."""
     reason: str | None = None
-    """Why it stands so, if that needs a reason."""
+    """The reason for its state, if it has one."""
     measurements: list[Measured] = field(default_factory=list)
     """One for each segment, in order."""
     checkpoint: str | None = None
@@ -45,7 +45,7 @@ class Run:
     micro_batch: int | None = None
     """Images whose gradients are computed at a time, where memory was too small for a batch."""
     test: Tested | None = None
-    """What its test pass found."""
+    """The result of its test pass."""
 
     @property
     def key(self) -> Key:
@@ -64,36 +64,36 @@ class Run:
 
     @property
     def is_kept(self) -> bool:
-        """Whether its network is kept and tested: of retrains, and of a study's trials."""
+        """Whether its network is kept and tested: true for retrains and for a study's trials."""
         return self.asked.fold is None and (self.key[1] > 0 or bool(self.asked.kept))
 
     @property
     def retrained(self) -> bool:
-        """Whether its network is on disk, to be tested: it is written before the run's last line."""
+        """Whether its network is on disk and can be tested; it is written before the run's last line."""
         return self.is_kept and self.state is State.DONE
 
     @property
     def last(self) -> Measured | None:
-        """The measurement of the network that it left, or has by now: the best epoch's where it stops early."""
+        """The measurement of its final or current network: with early stopping (`patience`), that of the best epoch."""
         if self.config["training"].get("patience") is not None and self.best is not None:
             return self.best
         return self.measurements[-1] if self.measurements else None
 
     @property
     def left_out(self) -> float | None:
-        """Of a finalist's run that is done, the value of the network that it left, on the fold that was left out."""
+        """For a finalist's run that is done, the value of its network on the fold that was left out."""
         if self.state is not State.DONE or self.asked.fold is None:
             return None
         return self.last.value if self.last else None
 
     @property
     def best(self) -> Measured | None:
-        """The measurement with the highest value, the earliest of equals."""
+        """The measurement with the highest value; the earliest if several are equal."""
         measured = [m for m in self.measurements if m.value is not None]
         return max(measured, key=lambda m: m.value or 0.0, default=None)
 
     def at_best(self, name: str) -> Any:
-        """A field of that measurement; None before the first."""
+        """A field of the best measurement; None before the first one."""
         return getattr(self.best, name) if self.best else None
 
     @property
@@ -108,13 +108,13 @@ class Run:
 
 
 def state_of(run: Run, running: bool) -> State:
-    """A run's state in the words for people: a run that no process trains is interrupted."""
+    """The state that is shown: a running run that no process trains is interrupted."""
     return run.state if running or run.state is not State.RUNNING else State.INTERRUPTED
 
 
 @dataclass
 class Session:
-    """One process at work on the search: from its opening to its closing, or to its last event when it was killed."""
+    """One process that runs the search: from its opening to its closing, or to its last event if it was killed."""
 
     opened: Opened
     """How it began."""
@@ -130,7 +130,7 @@ class Session:
 
 
 class Record:
-    """The fold over a ledger's events; apply them in order."""
+    """The record of a ledger's events, which are applied in order."""
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.runs: dict[Key, Run] = {}
@@ -142,11 +142,11 @@ class Record:
             self.apply(event)
 
     def apply(self, event: Event) -> bool:
-        """Take one more event. Returns whether it counts: lines of a superseded attempt change nothing."""
+        """Apply the next event. Returns whether it counts: events of a superseded attempt are ignored."""
         if isinstance(event, Opened):
             self.sessions.append(Session(event, event.time))
             return True
-        if isinstance(event, Looked):  # by no session, so it makes none longer
+        if isinstance(event, Looked):  # belongs to no session, so it makes none longer
             self.looks.append(event)
             return True
         if self.sessions:
@@ -173,7 +173,7 @@ class Record:
                 run.state, run.reason = State.WAITING, None
             case events.Started():
                 run.attempt, run.state, run.reason = event.attempt, State.RUNNING, None
-                # What the last attempt measured after the checkpoint is measured again.
+                # Measurements that the last attempt made after the checkpoint are made again.
                 run.measurements = [m for m in run.measurements if m.images <= event.images]
                 if not event.images:
                     run.checkpoint = None
@@ -198,25 +198,25 @@ class Record:
 
     @property
     def finished(self) -> bool:
-        """Whether the latest search session, no retrain, ended because nothing was left to train."""
+        """Whether the latest session that was no retrain ended because nothing was left to train."""
         searched = [session for session in self.sessions if session.opened.samples]
         return bool(searched) and searched[-1].reason == "finished"
 
     @property
     def trials(self) -> list[Run]:
-        """The search's own runs, by trial number."""
+        """The search's own runs, ordered by trial number."""
         return [run for (_, repeat), run in sorted(self.runs.items()) if repeat == 0]
 
     @property
     def retrains(self) -> list[Run]:
-        """The retrains, by trial and repeat, without those of finalists on folds."""
+        """The retrains, ordered by trial and repeat, without finalists' runs on folds."""
         return [run for (_, repeat), run in sorted(self.runs.items()) if repeat > 0 and run.asked.fold is None]
 
 
 def rank(record: Record, *, distinct: bool = False) -> list[Run]:
-    """Trials by the best value of each, best first, the lower number first among equals.
+    """Trials ordered by their best value, best first; of equal ones the lower number is first.
 
-    distinct: only the best of each network family. Runs without a measurement are left out.
+    distinct: only the best trial of each network family. Runs without a measurement are left out.
     """
     never = (State.DIVERGED, State.INFEASIBLE)
     measured = [(run.best, run) for run in record.trials if run.best is not None and run.state not in never]

@@ -1,4 +1,4 @@
-"""What was asked of a search, with each field's rule beside it."""
+"""The request of a search: what was asked for, with the rule of each field."""
 
 import math
 import os
@@ -23,7 +23,7 @@ def _at_least(least: int, **default: Any) -> Any:
 
 
 def _of_scheduler(help: str, rule: str, fits: Callable[[float], bool]) -> Any:
-    """An option of some of the schedulers; None where the scheduler's default counts."""
+    """An option of some schedulers; None for the scheduler's default."""
     ruled = {"rule": rule, "fits": lambda value: value is None or fits(value), "help": help}
     return field(default=None, metadata=ruled)
 
@@ -38,9 +38,9 @@ def _maybe_path() -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What was asked; fixed for the life of a search, except `samples`, which a resume may raise.
+    """What was asked for; it never changes, except for `samples`, which a resume may raise.
 
-    The names of space, dataset, sampler, what it hears and scheduler are checked by what looks them up.
+    The names of space, dataset, sampler, `hears` and scheduler are checked where they are looked up.
     """
 
     space: str = _path()
@@ -48,31 +48,31 @@ class Request:
     samples: int = _at_least(1)
     """Trials to draw."""
     epochs: int = _at_least(1, default=30)
-    """Epochs to the end of a trial that has none of its own: ASHA's max_t, and the horizon of a cosine."""
+    """Epochs of a trial whose configuration sets none: ASHA's max_t, and the length of a cosine schedule."""
     dataset: str = _path(default="cifar100")
     """A known dataset's name, or the absolute path of a folder or file of images."""
     label: str | None = None
-    """The column of labels of Parquet files; None for the one that its name or type says."""
+    """The column of labels of Parquet files; None to find it by name or type."""
     image: str | None = None
     """The column of images of Parquet files; None for the only one."""
     data_dir: str = _path()
     """The folder of downloads and caches, absolute."""
     limit_train: int | None = _at_least(1, default=None)
-    """Images of a stratified subset of the training images to use; None for all."""
+    """Size of the stratified subset of the training images that is used; None for all."""
     image_size: int | None = _at_least(1, default=None)
     """Pixels a side to which every image is resized; None keeps the dataset's size."""
     validation: float = _ruled("inside (0, 1)", lambda value: 0 < value < 1, default=0.2)
-    """Share of the training images held out to compare trials, unless the dataset brings validation images."""
+    """Share of the training images held out to compare trials, unless the dataset has validation images."""
     augment: str = _ruled(f"one of {', '.join(PRESETS)}", lambda value: value in PRESETS, default="published")
-    """The augmentation preset of a trial that has none of its own."""
+    """The augmentation preset of a trial whose configuration sets none."""
     sampler: str = "random"
-    """Who draws, unless the space is a list."""
+    """The name of the sampler; unused if the space is a list."""
     hears: str | None = None
-    """What a sampler that learns is told; None for one that does not, and for what has ended, as 0.1.0 told it."""
+    """Which values a sampler that learns uses; None for other samplers, and to use ended trials only, as 0.1.0 did."""
     first: str | None = _maybe_path()
-    """A file of configurations that are tried before anything is drawn, absolute."""
+    """The absolute path of a file of configurations that are tried before any is drawn."""
     warm_start: str | None = _maybe_path()
-    """The folder of an earlier search whose trials a sampler that learns begins with, absolute."""
+    """The absolute path of an earlier search, from whose trials a sampler that learns starts."""
     scheduler: str = "asha"
     """What stops trials early."""
     grace_period: float | int | None = _of_scheduler(
@@ -86,7 +86,7 @@ class Request:
         "at least 2",
         lambda value: 2 <= value < math.inf,
     )
-    """The epochs of a rung over those of the one before, and the inverse of the share that is promoted."""
+    """The ratio of a rung's epochs to those of the rung before, and the inverse of the share that is promoted."""
     keep: float | int | None = _of_scheduler(
         "Share of the trials that each rung promotes", "inside (0, 1)", lambda value: 0 < value < 1
     )
@@ -96,7 +96,7 @@ class Request:
     precision: str | None = _ruled(
         f"one of {', '.join(PRECISIONS)}", lambda value: value is None or value in PRECISIONS, default=None
     )
-    """Of training; None for bfloat16 where the machine is faster with it, else float32."""
+    """Precision of training; None for bfloat16 where the machine is faster with it, else float32."""
     seed: int = _at_least(0, default=0)
     """The seed from which the split, every draw and every training derive."""
     also: str | None = _ruled(
@@ -104,13 +104,13 @@ class Request:
         lambda value: value is None or (set(words := value.split(",")) <= set(COSTS) and len(set(words)) == len(words)),
         default=None,
     )
-    """Costs that count as much as the metric, the less the better, with commas between them; None for none."""
+    """Costs to minimise, as important as the metric, separated by commas; None for none."""
     metric: str = _ruled(f"one of {', '.join(METRICS)}", lambda value: value in METRICS, default=ACCURACY)
-    """What trials are compared by."""
+    """The metric by which trials are compared."""
 
     @property
     def costs(self) -> tuple[str, ...]:
-        """What `also` names."""
+        """The costs that `also` names."""
         return tuple(self.also.split(",")) if self.also else ()
 
 
@@ -136,7 +136,7 @@ def check_facts(facts: dict[str, Any]) -> None:
     counts = [data["num_train"], data["num_validation"], *(facts[k] for k in ("slots", "threads") if k in facts)]
     if not all(isinstance(count, int) and count > 0 for count in counts):
         raise ValueError(f"images, slots or threads are {counts}")
-    for key in ("duplicates", "num_test_hashed"):  # nor these
+    for key in ("duplicates", "num_test_hashed"):  # these may be absent or 0
         if not isinstance(data.get(key, 0), int) or data.get(key, 0) < 0:
             raise ValueError(f"{key} is {data[key]!r}")
     if guessing := data.get("guessing"):  # versions before this one recorded none

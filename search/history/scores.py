@@ -1,4 +1,4 @@
-"""How good finalists are on folds, and the winners by what their stored predictions say on the test set."""
+"""Scores of finalists on folds, and of winners on the test set, from their stored predictions."""
 
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -16,7 +16,7 @@ from trainables.predictions import read_predictions
 
 
 def tested(record: Record) -> list[Run]:
-    """The runs that have been tested, by trial and repeat: retrains, and a study's trials."""
+    """The runs that have been tested, ordered by trial and repeat: retrains, and a study's trials."""
     return [run for _, run in sorted(record.runs.items()) if run.test is not None]
 
 
@@ -69,14 +69,14 @@ def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
 def ensemble(folder: Path, runs: list[Run], chosen: Chosen | None = None) -> dict[str, Any] | None:
     """The score of the mean prediction of several retrains, and its `members`; None for fewer than two.
 
-    chosen: whose weights count, shared by the repeats of a trial; all weigh the same without it, or if it has none.
+    chosen: has the weights; repeats of a trial share one. Without it, or if it has none, all weights are equal.
     """
     if len(runs) < 2:
         return None
     by_trial = chosen.weights if chosen else None
     repeats = Counter(run.key[0] for run in runs)
     weights = [by_trial.get(str(run.key[0]), 0.0) / repeats[run.key[0]] if by_trial else 1.0 for run in runs]
-    if not sum(weights):  # those that carry the weights have failed
+    if not sum(weights):  # the retrains that have weights have failed
         by_trial, weights = None, [1.0] * len(runs)
     members = [(run, weight / sum(weights)) for run, weight in zip(runs, weights, strict=True) if weight]
     found = [read_predictions(retrain_folder(folder, run)) for run, _ in members]
@@ -91,8 +91,8 @@ def ensemble(folder: Path, runs: list[Run], chosen: Chosen | None = None) -> dic
 def finalists(record: Record, chosen: Chosen, metric: str = ACCURACY) -> list[dict[str, Any]]:
     """One row for each finalist, in the search's ranking: its values on folds, their mean, deviation and interval.
 
-    Accuracy has a 95 % Wilson interval: all folds together judge on every image. Other metrics have none, nor has a
-    finalist that a run of has not ended well, which is not judged.
+    Accuracy has a 95 % Wilson interval, as all folds together validate on every image; other metrics have none. A
+    finalist with a run that has not ended well has no mean and no interval.
     """
     rows = []
     folds = len(chosen.repeats) // len(chosen.finalists)
@@ -126,12 +126,12 @@ def finalists(record: Record, chosen: Chosen, metric: str = ACCURACY) -> list[di
 
 
 def _state(run: Run) -> str:
-    """How a run stands, and why if that is known."""
+    """A run's state, and the reason if it has one."""
     return f"{run.state}, {run.reason}" if run.reason else run.state
 
 
 def over_repeats(frame: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
-    """Mean and standard deviation of what the test gave each trial with two repeats or more of the same epochs."""
+    """Mean and standard deviation of the test metric, for each trial with two or more repeats of the same epochs."""
     if frame.empty:
         return frame
     grouped = frame.groupby(["trial", "epochs"])[f"test_{metric}"]
@@ -140,7 +140,7 @@ def over_repeats(frame: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
 
 
 def classes(folder: Path, runs: list[Run]) -> pd.DataFrame:
-    """One row for each retrain and class: images, accuracy, and the class that it is most often mistaken for."""
+    """One row for each retrain and class: images, accuracy, and the class it is most often mistaken for."""
     rows: list[dict[str, Any]] = []
     for run in runs:
         labels, probabilities, names = read_predictions(retrain_folder(folder, run))

@@ -1,4 +1,4 @@
-"""Searches on disk: a folder each, found by name, newest by default."""
+"""Searches on disk: one folder each, found by name; by default the newest."""
 
 import json
 import re
@@ -32,13 +32,13 @@ class Search:
     """A search's folder and its `search.json`."""
 
     folder: Path
-    """The folder, in which everything of the search lies."""
+    """The folder that holds all files of the search."""
     request: Request
     """What was asked."""
     created: float
     """When it was launched, in Unix seconds."""
     facts: dict[str, Any]
-    """What was found: the images' fingerprint and split, slots, threads, versions, machine, and the forecast."""
+    """Found at the launch: the images' fingerprint and split, slots, threads, versions, machine, and the forecast."""
 
     @property
     def name(self) -> str:
@@ -52,12 +52,12 @@ class Search:
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """What it compares if it is a study of arms: their names; empty of every other search."""
+        """The names of its arms if it is a study that has arms, else empty."""
         return tuple(self.facts.get("study", {}).get("arms", ()))
 
     @property
     def guess(self) -> Guess | None:
-        """What guessing gives on the validation images; None where an older version did not record it."""
+        """What guessing gives on the validation images; None if an older version did not record it."""
         found = self.facts["data"].get("guessing")
         return Guess(**found) if found else None
 
@@ -68,7 +68,7 @@ class Search:
 
 
 def check_new(results: Path, name: str) -> None:
-    """Raise StoreError unless a new search can have that name, which is NameTakenError where there is one."""
+    """Raise StoreError unless a new search can have that name: NameTakenError if another search has it."""
     if not NAME.fullmatch(name):
         raise StoreError(
             f"a search's name is 1 to 100 letters, digits, '.', '_' and '-', beginning with a letter or digit; "
@@ -91,7 +91,7 @@ def _taken(results: Path, name: str) -> NameTakenError:
 def create(results: Path, name: str, request: Request, created: float, facts: dict[str, Any]) -> Search:
     """Make the folder with its `search.json`; raises StoreError and leaves nothing when it cannot.
 
-    Of two processes that ask for one name at the same moment one gets it, and the other a NameTakenError.
+    If two processes ask for the same name at the same moment, one gets it and the other a NameTakenError.
     """
     check_new(results, name)
     folder = results / name
@@ -114,13 +114,13 @@ def create(results: Path, name: str, request: Request, created: float, facts: di
 
 
 def record(search: Search, **facts: Any) -> None:
-    """Add facts to a search's `search.json`; the whole file is replaced, or nothing."""
+    """Add facts to a search's `search.json`; the file is replaced as a whole or not at all."""
     path = search.folder / "search.json"
     files.write(path, json.dumps(json.loads(path.read_text(encoding="utf-8")) | facts, indent=1).encode())
 
 
 def retrain_folder(folder: Path, run: Run) -> Path:
-    """Where a retrain's weights and predictions lie."""
+    """The folder of a retrain's weights and predictions."""
     trial, repeat = run.key
     return folder / "retrain" / f"{trial}-{repeat}"
 
@@ -146,7 +146,7 @@ def find(results: Path, name: str | None = None) -> Search:
 
 
 def find_all(results: Path) -> list[Search]:
-    """All searches of a results folder, oldest first; other folders are passed over."""
+    """All searches of a results folder, oldest first; other folders are skipped."""
     return sorted((_read(path.parent) for path in results.glob("*/search.json")), key=lambda s: s.created)
 
 

@@ -1,4 +1,4 @@
-"""The record as tables: typed columns that pandas, DuckDB and Polars read without help."""
+"""The record as tables, with typed columns that pandas, DuckDB and Polars can read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TYPES = {
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """A table's rows, with None where it has no value: a data frame has NaN, which is neither empty nor false."""
+    """A table's rows, with None for missing values: a data frame has NaN there, which counts as true."""
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in rows]
 

@@ -1,6 +1,6 @@
-"""Which of the tested networks a search's winners are, and the decision among finalists that they follow.
+"""Which of the tested networks are a search's winners, and the choice among finalists that led to them.
 
-The page, `predict` and `export` all ask here, so that they mean the same networks after several retrains.
+The page, `predict` and `export` all use this, so that they agree on the networks after several retrains.
 """
 
 from search.history.events import Chosen
@@ -9,10 +9,10 @@ from search.history.scores import tested
 
 
 def last_retrain(record: Record) -> tuple[list[Run], Chosen | None]:
-    """The tested winners of the last retrain, and the decision among finalists that it followed, if it did.
+    """The tested winners of the last retrain, and the choice among finalists that it followed, if any.
 
-    Its winners were trained in the same way as the one that was tested last. A decision is followed unless a trial that
-    it did not choose has been retrained so after it. One whose winners are still in training is not followed yet.
+    Its winners were trained in the same way as the one that was tested last. A choice counts as followed unless another
+    trial was later retrained in this way. It does not count yet while its winners are still in training.
     """
     newest = max(tested(record), key=_tested_at, default=None)
     alike = [run for run in tested(record) if newest and _way(record, run) == _way(record, newest)]
@@ -27,9 +27,9 @@ def last_retrain(record: Record) -> tuple[list[Run], Chosen | None]:
 
 
 def in_order(record: Record) -> list[Run]:
-    """All tested networks, best first: by trial as finalists' folds tell them apart, then as the search ranks them.
+    """All tested networks, best first: first the trials chosen among finalists, then as the search ranks them.
 
-    The test set ranks nothing. Repeats of a trial are in their order.
+    Test results do not affect the order. Repeats of a trial are ordered by number.
     """
     chosen = last_retrain(record)[1]
     ranked = [*(chosen.trials if chosen else ()), *(run.key[0] for run in rank(record))]
@@ -48,7 +48,7 @@ def _tested_at(run: Run) -> int:
 
 
 def _way(record: Record, run: Run) -> tuple[object, ...]:
-    """In what way a winner was trained again, as far as trials have it in common: what differs from the search."""
+    """How a winner was retrained, as far as trials can share it: the settings that differ from the search."""
     training, before = run.config["training"], record.runs[run.key[0], 0].config
     names = {*training, *before["training"]} - {"epochs", "patience"}
     changed = {name: training.get(name) for name in names if training.get(name) != before["training"].get(name)}

@@ -1,3 +1,3 @@
-"""Where trials run: this machine, a Ray of its own, or a cluster."""
+"""Where trials run: on this machine, in a local Ray, or on a cluster."""
 
 from search.machines import ray_variables as ray_variables  # before any module of the package imports Ray

@@ -1,7 +1,7 @@
-"""A Ray cluster that runs already: who lets this process in, and how to connect to it.
+"""A Ray cluster that is already running: whether it lets this process in, and how to connect to it.
 
-Ray itself waits two minutes for a cluster that is not there and twenty seconds for one that does not know its token,
-and writes of it in C++. So the head is first asked over plain gRPC, which is refused within milliseconds.
+Ray itself waits two minutes for a cluster that does not exist and twenty seconds for one with another token, and
+reports that from its C++ code. So the head is first asked over plain gRPC, which fails within milliseconds.
 """
 
 import os
@@ -31,7 +31,7 @@ def connect(address: str, runtime_env: Mapping[str, Any] | None = None) -> None:
     """Connect this process to the cluster at HOST:PORT, or to the one of this machine for "auto".
 
     runtime_env: what workers need beside the installed packages, as `own_modules.runtime_env` gives it. Raises
-    ClusterError when nobody answers, when the token is missing or wrong, when this machine is not a node of the
+    ClusterError when no cluster answers, when the token is missing or wrong, when this machine is not a node of the
     cluster, and when versions of Ray or Python differ.
     """
     found = resolve(address)
@@ -41,7 +41,7 @@ def connect(address: str, runtime_env: Mapping[str, Any] | None = None) -> None:
             f"the search's driver must run on a machine of the cluster at {found}, and {here} is not one: "
             f"ray start --address={found} makes it one, or send the search there with --submit http://HEAD:8265"
         )
-    # Pickles and bytecode are the same for a minor version, and Ray's default refuses every other patch.
+    # Pickles and bytecode are the same within a minor version, but by default Ray refuses any other patch version.
     os.environ.setdefault("RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL", "minor")
     try:
         ray.init(
@@ -57,14 +57,14 @@ def connect(address: str, runtime_env: Mapping[str, Any] | None = None) -> None:
 
 
 def disconnect() -> None:
-    """Leave the cluster, which goes on."""
+    """Leave the cluster, which keeps running."""
     ray.shutdown()
 
 
 def resolve(address: str) -> str:
     """HOST:PORT of a cluster; raises ClusterError for anything else, and for "auto" where no Ray runs."""
     if address == "auto":
-        # Set for every job that Ray starts; otherwise a Ray of this machine, which it finds among the processes.
+        # RAY_ADDRESS is set in every job that Ray starts; without it, Ray looks for one among this machine's processes.
         address = os.environ.get("RAY_ADDRESS") or _of_this_machine()
     if "://" in address:
         raise ClusterError(

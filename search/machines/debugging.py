@@ -1,4 +1,4 @@
-"""Whether somebody debugs: then tracebacks are shown, and what libraries log."""
+"""Debugging: tracebacks, and the logs of libraries, are shown only when it is on."""
 
 import logging
 import traceback
@@ -9,18 +9,18 @@ _LOGGER = logging.getLogger("search")
 
 
 def is_on() -> bool:
-    """Whether somebody debugs."""
+    """Whether debugging is on."""
     return _LOGGER.isEnabledFor(logging.DEBUG)
 
 
 def ray_level() -> int:
-    """What Ray logs in this process."""
+    """The level of Ray's logs in this process."""
     return logging.INFO if is_on() else logging.ERROR
 
 
 @contextmanager
 def tracebacks() -> Iterator[None]:
-    """Within this somebody debugs: what our modules log is on standard error, and the traceback of what is raised."""
+    """Turn debugging on within this block: our modules' logs and the traceback of an error go to standard error."""
     handler, level = logging.StreamHandler(), _LOGGER.level
     _LOGGER.addHandler(handler)
     _LOGGER.setLevel(logging.DEBUG)

@@ -1,4 +1,4 @@
-"""What a machine offers: trials that its memory has room for, and file systems."""
+"""What a machine offers: memory for trials, and file systems."""
 
 import shutil
 from pathlib import Path
@@ -6,17 +6,17 @@ from pathlib import Path
 from trainables.limits import text_of
 
 PROC = Path("/proc")
-WORKER_BYTES = 2**30  # of memory that a slot takes with torch, a network and its batches, about
-RAY_BYTES = 2**30  # that the driver and Ray's own processes take, about
+WORKER_BYTES = 2**30  # of memory for a slot with torch, a network and its batches, about
+RAY_BYTES = 2**30  # of memory for the driver and Ray's own processes, about
 
 
 def slots_in(memory: int) -> int:
-    """Trials at a time for which so many bytes have room, about; 0 for less than one."""
+    """About how many trials at a time fit into so many bytes; 0 for less than one."""
     return max(0, (memory - RAY_BYTES) // WORKER_BYTES)
 
 
 def existing(path: Path) -> Path:
-    """A folder that is there: the path itself, or the nearest one above it."""
+    """A folder that exists: the path itself, or the nearest one above it."""
     return next(each for each in (path.absolute(), *path.absolute().parents) if each.is_dir())
 
 

@@ -1,4 +1,4 @@
-"""The Ray that a session uses: a local one, on loopback alone and behind a token, or the cluster it is connected to."""
+"""The Ray that a session uses: a local one, only on loopback and with a token, or the cluster it is connected to."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from architectures.errors import one_line
 from search.machines import debugging, ray_needs, ray_private, tokens
 from search.machines.machine import Machine, StartError
 
-_MOST = 500  # letters of a reason that people read
+_MOST = 500  # characters of a reason that are shown
 
 
 def start(here: Machine) -> str:
@@ -26,7 +26,7 @@ def start(here: Machine) -> str:
         ray_private.print_nothing()
     if here.address is None:
         context = _start_local(here)
-    else:  # this process is connected already, so Ray only returns the connection
+    else:  # this process is already connected, so Ray only returns the connection
         context = ray.init(ignore_reinit_error=True, logging_level=debugging.ray_level())
     # SIGTERM, which a container or a batch system sends first, acts as Ctrl-C; Ray's own handler would abort.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
@@ -34,10 +34,10 @@ def start(here: Machine) -> str:
 
 
 def _start_local(here: Machine) -> Any:
-    """A Ray of this session's own: all its ports are on loopback and ask for the token."""
+    """Start a Ray for this session only: all its ports are on loopback and ask for the token."""
     if reason := ray_needs.ends_the_process():
         raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is")
-    umask = os.umask(0o077)  # so that this user alone can read what Ray writes, above all its token
+    umask = os.umask(0o077)  # so that only this user can read what Ray writes, above all its token
     try:
         with ray_private.on_loopback_alone(), ray_private.on_free_ports(), _path_for_ray(), _without_hangups():
             context = ray.init(
@@ -50,7 +50,7 @@ def _start_local(here: Machine) -> Any:
                 logging_level=debugging.ray_level(),
                 job_config=ray_private.job_without_folders(),
             )
-    except Exception as error:  # Ray raises bare ones
+    except Exception as error:  # Ray raises plain `Exception`s
         reason = ray_needs.in_the_way() or one_line(error)
         if "timed out during startup" in reason:
             reason = "its processes took more than the 30 s that it gives them; is the machine busy?"
@@ -67,8 +67,8 @@ def _start_local(here: Machine) -> Any:
 
 @contextmanager
 def _without_hangups() -> Iterator[None]:
-    """A process that starts within this does not hear of a terminal that goes away, so the session can end it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # which a process inherits
+    """A process that starts within this gets no SIGHUP when its terminal is closed, so the session can end it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # child processes inherit the mask
     try:
         yield
     finally:
@@ -77,10 +77,10 @@ def _without_hangups() -> Iterator[None]:
 
 @contextmanager
 def _path_for_ray() -> Iterator[None]:
-    """Within this, a process that starts looks for modules where this one does, in the same order.
+    """A process that starts within this looks for modules where this one does, in the same order.
 
-    It does not look into the working folder, in which anything may lie: Ray's own processes have no need of it, and
-    workers get it when they have imported all of ours.
+    It does not look into the working folder, which may hold any file: Ray's own processes do not need it, and workers
+    get it after they have imported all our modules.
     """
     ours = Path(__file__).parents[2]
     here = Path.cwd()

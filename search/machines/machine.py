@@ -1,4 +1,4 @@
-"""The machine at hand: how many trials it trains at a time, on what."""
+"""The machine that trains: how many trials at a time, on which device."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from trainables.precision import default_precision
 if TYPE_CHECKING:
     from search.machines.nodes import Node
 
-SLOTS_PER_GPU = 8  # at most: more gain little in all, and each trial gets slower (benchmarks/README.md)
+SLOTS_PER_GPU = 8  # at most: more gain little in total, and each trial gets slower (benchmarks/README.md)
 _SLOT_BYTES = 2e9  # of GPU memory, at least: a context, the images and a network in training took 1.5e9
 _LEAST_BYTES = 100e6  # of GPU memory for images and network, without which no slot is made
 
 
 class MachineError(HpsearchError):
-    """Machines on which a search cannot run or go on: one line."""
+    """Machines on which a search cannot run or continue: one line."""
 
 
 class StartError(HpsearchError):
@@ -35,16 +35,16 @@ class StartError(HpsearchError):
 
 @dataclass(frozen=True)
 class Machine:
-    """What a session computes on."""
+    """The machines, seen as one, on which a session computes."""
 
     slots: int
     """Trials at a time."""
 
     threads: int
-    """Of each slot, on the CPU."""
+    """CPU threads of each slot."""
 
     num_gpus: int
-    """GPUs that the slots share; 0 where trials train on the CPU."""
+    """GPUs that the slots share; 0 if trials train on the CPU."""
 
     device: str
     """Where trials train: cuda or cpu."""
@@ -65,10 +65,10 @@ def slots_per_gpu(here: Machine) -> int:
 
 
 def find(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
-    """The machine at hand.
+    """This machine.
 
-    parallel: slots; None for those of the earlier session as far as they fit here, or the default. facts: of an earlier
-    session, whose threads and precision are kept. Raises MachineError when torch cannot use the GPUs that are there.
+    parallel: slots; None for as many of the earlier session's as fit here, or the default. facts: of an earlier
+    session, whose threads and precision are kept. Raises MachineError when torch cannot use the installed GPUs.
     """
     facts = facts or {}
     gpus = _usable_gpus()
@@ -110,9 +110,9 @@ def _usable_gpus() -> int:
 
 
 def _default_slots(gpus: int, cores: int) -> int:
-    """One slot for each core, as far as memory has room. On GPUs as far as theirs has, but no more than cores.
+    """One slot for each core, if memory has room. With GPUs, as many as their memory has room for, at most the cores.
 
-    cores: those that this process can keep busy, which a container's limit may make fewer than there are.
+    cores: those that this process can keep busy; a container's limit may make them fewer than the machine has.
     """
     if not gpus:
         return max(1, min(cores, host.slots_in(limits.memory()[0])))
@@ -125,7 +125,7 @@ def _gpu_memory(gpus: int) -> int:
 
 
 def _with_memory(slots: int, gpus: int, *, asked: bool) -> int:
-    """The slots, or fewer where GPUs lack memory for so many contexts; MachineError where the user asked for them."""
+    """The slots, or fewer if GPUs lack memory for so many contexts; MachineError then if the user asked for them."""
     memory = _gpu_memory(gpus)
     most = gpus * max(1, int(memory // (limits.GPU_CONTEXT_BYTES + _LEAST_BYTES)))
     if slots > most and asked:
@@ -139,7 +139,7 @@ def _with_memory(slots: int, gpus: int, *, asked: bool) -> int:
 def of_cluster(address: str, nodes: Sequence[Node], parallel: int | None, facts: dict[str, Any] | None) -> Machine:
     """A cluster's machines as one; threads and precision of an earlier session are kept.
 
-    facts: of that session, if any. Raises MachineError when none of the machines has cores for so many threads.
+    facts: of that session, if any. Raises MachineError when no machine has as many cores as a trial has threads.
     """
     facts = facts or {}
     gpus = sum(node.gpus for node in nodes)

@@ -1,7 +1,7 @@
-"""NVIDIA's Multi-Process Service, with which workers use a GPU at the same time instead of by turns.
+"""NVIDIA's Multi-Process Service (MPS), with which workers use a GPU at the same time instead of taking turns.
 
-On an H100 eight trainings with batches of 8 do 2.9 to 4.4 times the steps of one with it, and sixteen do 1.2 to 1.3
-times as many by turns (`benchmarks/README.md`). `HPSEARCH_MPS=0` leaves it out.
+On an H100, with batches of 8, eight trainings with MPS do 2.9 to 4.4 times the steps of one; sixteen that take turns do
+1.2 to 1.3 times as many (`benchmarks/README.md`). `HPSEARCH_MPS=0` switches it off.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ CONTROL = "nvidia-cuda-mps-control"
 _PIPES, _LOGS = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
 _DEFAULT_PIPES = Path("/tmp/nvidia-mps")
 _SECONDS = 20  # for the service to start, to serve its first process, or to end
-_MOST = 48  # processes that the service serves on one GPU (since Volta)
+_MOST = 48  # processes that the service can serve on one GPU (since Volta)
 _PR_SET_PDEATHSIG = 1  # prctl's number (linux/prctl.h)
 
 # What a worker does first: driver, context, memory. Without torch, whose import takes seconds.
@@ -41,9 +41,9 @@ sys.exit(next((f"CUDA error {code}" for step in steps if (code := step())), 0))
 
 @contextmanager
 def sharing(workers: int) -> Iterator[str | None]:
-    """Within this, so many workers that start for each GPU of this machine use it together; yields a line that says so.
+    """Let workers that start within this share this machine's GPUs. workers: for each GPU.
 
-    The line says why, where they take turns instead. None where no GPU is shared, or the service is switched off.
+    Yields a line that says that they share, or why they take turns; None if no GPU is shared or MPS is switched off.
     """
     if workers < 2 or os.environ.get("HPSEARCH_MPS") == "0":
         yield None
@@ -58,7 +58,7 @@ def sharing(workers: int) -> Iterator[str | None]:
 def service() -> Iterator[str | None]:
     """The service, for processes that start within this; yields None, or why there is none.
 
-    One that somebody else has started is used if it works.
+    A service that is already running is used if it works.
     """
     control = shutil.which(CONTROL)
     if named := os.environ.get(_PIPES):
@@ -90,7 +90,7 @@ def _running(control: str, folder: Path) -> Iterator[str | None]:
             trouble = _trouble(control, service)
         except (OSError, AttributeError, SubprocessError) as error:
             trouble = str(error)
-        if trouble is not None:  # workers do without it
+        if trouble is not None:  # workers run without it
             _restore(before)
             if service is not None:
                 _end(control, service, folder)
@@ -104,8 +104,8 @@ def _running(control: str, folder: Path) -> Iterator[str | None]:
 
 def _start(control: str) -> Popen[bytes]:
     prctl = ctypes.CDLL(None).prctl
-    # It numbers all GPUs of the machine. With fewer, it would number those that are left from 0, and a worker that was
-    # given another one would find none.
+    # The service must see all GPUs of the machine. If it saw fewer, it would number them from 0, and a worker that was
+    # given a GPU with another number would find none.
     every_gpu = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
     return Popen(
         [control, "-f"],
@@ -113,13 +113,13 @@ def _start(control: str) -> Popen[bytes]:
         stdout=DEVNULL,
         stderr=DEVNULL,
         env=every_gpu,
-        start_new_session=True,  # Ctrl-C is for the search, which ends it when all workers have ended
+        start_new_session=True,  # Ctrl-C must reach only the search, which ends the service after its workers
         preexec_fn=lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
     )
 
 
 def _trouble(control: str, service: Popen[bytes]) -> str | None:
-    """Wait until the service serves a process; what is wrong, if anything is."""
+    """Wait until the service serves a process; returns what is wrong, or None."""
     limit = time.monotonic() + _SECONDS
     while _ask(control, "get_server_list") != 0:
         if service.poll() is not None:
@@ -142,7 +142,7 @@ def _first_use() -> str | None:
 
 
 def _ask(control: str, command: str, pipes: Path | None = None) -> int:
-    """Give the service a command; its exit code, or 1 without an answer."""
+    """Give the service a command; returns its exit code, or 1 without an answer."""
     environment = os.environ if pipes is None else os.environ | {_PIPES: str(pipes)}
     with suppress(OSError, TimeoutExpired):
         return subprocess.run(

@@ -33,13 +33,13 @@ class Node:
     """Whether this process runs there."""
 
     cpus: int
-    """Cores that Ray hands out there."""
+    """Cores that Ray offers there."""
 
     gpus: int
-    """GPUs that Ray hands out there."""
+    """GPUs that Ray offers there."""
 
     memory: int
-    """Bytes of memory that Ray hands out there."""
+    """Bytes of memory that Ray offers there."""
 
     versions: Mapping[str, str | None] = field(default_factory=dict)
     """Versions of hpsearch, torch, ray and python there; None for a package that is missing."""
@@ -48,22 +48,22 @@ class Node:
     """Cores that Ray's processes may use there."""
 
     gpu_names: tuple[str, ...] = ()
-    """What the GPUs are called."""
+    """The names of the GPUs."""
 
     precision: str | None = None
-    """Of training there by default."""
+    """The default precision of training there."""
 
     free_disk: int | None = None
-    """Bytes that are free where Ray keeps its files there."""
+    """Free bytes on the disk with Ray's files there."""
 
     reason: str | None = None
     """Why the node has not answered, or why hpsearch does not work there; None when all is well."""
 
 
 def find() -> list[Node]:
-    """The live nodes; a task on each looks around there."""
+    """The live nodes, each examined by a task that runs on it."""
 
-    # A function in a function travels as its code, so that it also runs where there is another hpsearch, or none.
+    # Ray sends a nested function as code, so it also runs on nodes with another hpsearch, or none.
     @ray.remote(num_cpus=0, max_retries=0)
     def look(folder: str) -> dict[str, Any]:
         import os
@@ -153,7 +153,7 @@ def trouble(node: Node) -> str | None:
 
 
 def wanted() -> dict[str, str]:
-    """The versions that every node needs, which are this process's; of Python the minor version alone."""
+    """The versions that every node needs: those of this process; for Python only the minor version."""
     return {"hpsearch": version("hpsearch"), "torch": version("torch"), "python": _minor(platform.python_version())}
 
 

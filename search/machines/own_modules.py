@@ -1,4 +1,4 @@
-"""A user's own modules, which travel to the machines of a cluster."""
+"""A user's own modules, which are sent to the machines of a cluster."""
 
 import atexit
 import importlib.util
@@ -14,28 +14,28 @@ from search.machines import ray_private, scratch
 from search.machines.cluster import ClusterError
 
 MOST_BYTES = 50 * 2**20  # of a user's own modules; Ray's own limit is ten times that
-MOST_ENTRIES = 20_000  # files and folders that are looked at to find them
+MOST_ENTRIES = 20_000  # files and folders that are searched for them
 
 _OURS = ("architectures", "search", "trainables")
 _NOT_CODE = ("__pycache__", "data", "node_modules", "results")
 
 
 def runtime_env(names: Iterable[str], folder: Path) -> dict[str, Any] | None:
-    """Ray's runtime environment with which workers import a user's own modules from a folder.
+    """Ray's runtime environment that lets workers import a user's own modules from a folder.
 
     names: of spaces and networks. None when none of them is in a module of the folder. Raises ClusterError as `stage`.
     """
     files = find(names, folder)
-    # Ray gives a job's own folder to its workers already, and refuses a second one.
+    # A job's workers already have the job's own folder, and Ray refuses a second one.
     return stage(files) if files and not ray_private.job_has_folder() else None
 
 
 def find(names: Iterable[str], folder: Path) -> dict[Path, Path]:
     """The files that a user's own spaces and networks may import, each with its name relative to the folder.
 
-    These are the Python files of the folder and the packages below it. Left out are modules that Python would find
-    elsewhere by that name, results, data, virtual environments and hidden files. Empty when none of `names` is in a
-    module of the folder. Raises ClusterError when the folder holds too much to look through.
+    These are the Python files of the folder and the packages below it, without modules whose names Python would find
+    elsewhere, results, data, virtual environments and hidden files. Empty when none of `names` is in a module of the
+    folder. Raises ClusterError when the folder has too many files to search.
     """
     own = {name.partition(":")[0].partition(".")[0] for name in names if ":" in name and not name.endswith(".jsonl")}
     if not any(_is_own(name, folder) for name in own):
@@ -66,7 +66,7 @@ def stage(files: Mapping[Path, Path]) -> dict[str, Any]:
 
 
 def _modules(folder: Path) -> list[Path]:
-    """The Python files of a folder and below, and everything in its packages."""
+    """The Python files of a folder and its subfolders, and all files of its packages."""
     found: list[Path] = []
     entries = 0
     for place, folders, files in os.walk(folder):
@@ -95,10 +95,10 @@ def _may_hold_modules(folder: Path, *, top: bool) -> bool:
 
 
 def _is_own(name: str, folder: Path) -> bool:
-    """Whether this process imports the folder's module by that name.
+    """Whether this process imports the folder's module under that name.
 
-    Python looks into the folder last here, and first in a worker of a cluster. So a file that this process never
-    imports, because Python or a package has a module of that name, must not travel: it would be imported there.
+    Python looks into the folder last here, but first in a worker of a cluster. So a file that this process never
+    imports, because Python or a package has a module of that name, must not be sent: a worker would import it.
     """
     if not ((folder / f"{name}.py").exists() or (folder / name).is_dir()) or name in _OURS:
         return False

@@ -1,4 +1,4 @@
-"""Why processes of this session's Ray have ended, as they or Ray have written it."""
+"""Why processes of this session's Ray have ended, from their logs and Ray's."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ MOST = 200_000  # characters of a log's end that are read
 
 
 def import_error(text: str) -> str | None:
-    """The last import that failed in a text with tracebacks, and the file that asked for it; None without one."""
+    """The last failed import in a text with tracebacks, and the file that imports; None without one."""
     return _last(_IMPORT, text)
 
 
@@ -23,7 +23,7 @@ def last_error() -> str | None:
 
 
 def _errors(folder: Path) -> Iterator[str]:
-    """The last error of each log of the workers, the newest log first. A worker begins by writing to the raylet's."""
+    """The last error of each worker's log, the newest log first. A starting worker writes to the raylet's log."""
     logs = [*folder.glob("worker-*.err"), *folder.glob("raylet.err")]
     for log in sorted(logs, key=lambda each: each.stat().st_mtime, reverse=True):
         if error := _last(_ERROR, log.read_text(errors="replace")[-MOST:]):
@@ -31,7 +31,7 @@ def _errors(folder: Path) -> Iterator[str]:
 
 
 def _last(pattern: re.Pattern[str], text: str) -> str | None:
-    """The last line of a pattern, with the last place that a traceback names before it."""
+    """The last line that matches a pattern, with the last place in a traceback before it; None without one."""
     lines = list(pattern.finditer(text))
     if not lines:
         return None

@@ -1,4 +1,4 @@
-"""What Ray needs of this machine to start, each looked at beforehand by the doctor and afterwards where a start failed.
+"""What Ray needs to start on this machine: the doctor checks it beforehand, a session after a failed start.
 
 Neither torch nor Ray is imported.
 """
@@ -17,17 +17,17 @@ from search.machines.row import Row, size_of
 from trainables import files
 from trainables import limits as machine
 
-LITTLE_DISK, NO_DISK = 5e9, 5e8  # bytes, under which room is short, and too short
-MOST_TEMPORARY = 36  # characters of the folder for temporary files: Ray's sockets in it may have paths of 107
+LITTLE_DISK, NO_DISK = 5e9, 5e8  # bytes; less is a warning, and a problem
+MOST_TEMPORARY = 36  # characters in the path of the temporary folder: paths of Ray's sockets in it are limited to 107
 LEAST_FILES = 4096  # open at a time; Ray opens some for each worker
-LEAST_ADDRESS_SPACE = 8 * 2**30  # bytes: with 4 GiB Ray's threads end the process that starts it, with 12 it runs
+LEAST_ADDRESS_SPACE = 8 * 2**30  # bytes: with 4 GiB Ray's threads end the process that starts it, with 12 GiB it runs
 LEAST_PROCESSES = 2000  # and threads; Ray has about 500 before its first worker
 
 
 def in_the_way() -> str | None:
     """What keeps Ray from starting here, with what to do; None when nothing is known.
 
-    The first problem, or else a limit that Ray may or may not live with.
+    The first problem, or else a low limit, with which Ray may or may not work.
     """
     short = limits()
     rows = [*ray_files(), token(), short, memory()]
@@ -36,7 +36,7 @@ def in_the_way() -> str | None:
 
 
 def folder(check: str, path: Path) -> Iterator[Row]:
-    """Room in a folder, and whether a file can be written, renamed and locked there; it is deleted again."""
+    """Room in a folder, and whether a file can be written, renamed and locked there; the file is deleted again."""
     place = host.existing(path)
     kind, free = host.file_system(place), shutil.disk_usage(place).free
     found = f"{path}: {size_of(free)} free ({kind})" + ("" if place == path.absolute() else ", not there yet")
@@ -104,7 +104,7 @@ def ends_the_process() -> str | None:
 
 
 def limits() -> Row:
-    """How many files, processes and threads there may be."""
+    """The limits on open files, processes and threads."""
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = machine.process_limit()
     found = f"{'any number of' if most_files < 0 else f'{most_files:,}'} files, " + (

@@ -1,7 +1,7 @@
 """Every private or undocumented name of Ray that hpsearch uses, each behind a function that says what it is for.
 
-Ray may rename any of them in a minor release, so pyproject.toml pins one, and `tests/search/machines/
-test_ray_private.py` holds each of them against a real Ray.
+Ray may rename any of them in a minor release, so pyproject.toml pins the minor version, and `tests/search/machines/
+test_ray_private.py` tests each of them on a real Ray.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:  # Tune takes two seconds to import
 
 @contextmanager
 def on_loopback_alone() -> Iterator[None]:
-    """Within this, a Ray that starts takes 127.0.0.1 as the machine's address, and so listens on loopback only.
+    """A Ray that starts within this takes 127.0.0.1 as the machine's address, and so listens only on loopback.
 
-    That is Ray's default on Windows and macOS. On Linux it takes an address that other machines reach, and several
-    ports on all of them. Ray's environment variable for it would be inherited by programs that are started from here.
+    That is Ray's default on Windows and macOS. On Linux it takes an address that other machines reach, and listens with
+    several ports on all addresses. Ray's environment variable for this is not used: child processes would inherit it.
     """
     before, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
     try:
@@ -44,10 +44,10 @@ def on_loopback_alone() -> Iterator[None]:
 
 @contextmanager
 def on_free_ports() -> Iterator[None]:
-    """Within this, a Ray that starts takes a port that is free for the web server of its dashboard's agent.
+    """A Ray that starts within this takes a free port for the web server of its dashboard's agent.
 
-    It takes 52365 otherwise. Where a second one runs on the machine its agent tries that port for more than three
-    seconds, for which its node's start waits, and then goes without a web server.
+    Otherwise it takes 52365. If another Ray on the machine has that port, the agent tries it for more than three
+    seconds, the start of the node waits meanwhile, and then the agent runs without a web server.
     """
     with_the_default = RayParams.__init__
     RayParams.__init__ = partialmethod(with_the_default, dashboard_agent_listen_port=0)
@@ -58,17 +58,17 @@ def on_free_ports() -> Iterator[None]:
 
 
 class _NoFolders(list[str]):
-    """Stays empty, whatever it is extended by."""
+    """A list that stays empty when it is extended."""
 
     def extend(self, _: object) -> None:
-        """Take nothing."""
+        """Do nothing."""
 
 
 def job_without_folders() -> JobConfig:
-    """What to start Ray with so that its workers import what is installed, as this process does.
+    """The job configuration with which Ray's workers import installed packages first, as this process does.
 
-    Otherwise Ray puts the working folder and that of the script before everything else on the path of each worker, and
-    a user's own `random.py` or `architectures/` there is imported instead.
+    Otherwise Ray puts the working folder and the script's folder first on the path of each worker, and a user's own
+    `random.py` or `architectures/` there is imported instead.
     """
     job = JobConfig()
     job._py_driver_sys_path = _NoFolders()
@@ -76,23 +76,23 @@ def job_without_folders() -> JobConfig:
 
 
 def log_folder() -> Path:
-    """Where the processes of the Ray that this process is connected to write their logs."""
+    """The folder with the logs of the Ray that this process is connected to."""
     return Path(worker._global_node.get_logs_dir_path())
 
 
 def print_nothing() -> None:
-    """Keep Ray from printing pages of its raylet's tracebacks to standard output, which log_to_driver=False does not.
+    """Keep Ray from printing long tracebacks of its raylet to standard output, which log_to_driver=False does not.
 
-    Whatever they tell of a worker is in the error of its trial as well.
+    What they say about a worker is also in the error of its trial.
     """
     worker.print_to_stdstream = lambda *_, **__: None
 
 
 def show(text: str) -> None:
-    """Show what this worker does in Ray's dashboard, as the title of its process, until the actor's call ends.
+    """Show in Ray's dashboard what this worker does, as the title of its process, until the actor's call ends.
 
     Ray gives the process another title at each call. The title is also the label "Component" of the metrics of its
-    memory and load, which Ray forgets within 20 s.
+    memory and load; Ray drops metrics with an old title within 20 s.
     """
     setproctitle(f"ray::hpsearch {text}")
 
@@ -105,8 +105,8 @@ def running_here() -> str:
 def raylets(address: str, header: Mapping[str, str], seconds: float) -> list[str]:
     """The path of the raylet's socket on each live node of the cluster whose head is at HOST:PORT.
 
-    header: what lets the request in, as `tokens.header` gives it. Raises grpc.RpcError when the head does not answer
-    within so many seconds, or refuses.
+    header: with the token, as `tokens.header` gives it. Raises grpc.RpcError when the head does not answer within so
+    many seconds, or refuses.
     """
     import grpc  # imported late, as only a cluster needs it
     from ray.core.generated.gcs_pb2 import GcsNodeInfo
@@ -129,20 +129,20 @@ def job_has_folder() -> bool:
 
 
 def live_actors(controller: TuneController) -> list[TrackedActor]:
-    """The actors that have a process, those that still start included."""
+    """The actors that have a process, including those that are still starting."""
     return list(controller._actor_manager.live_actors)
 
 
 def trials_with_actors(controller: TuneController) -> set[Trial]:
-    """The trials that have a live actor, whether it trains or still starts."""
+    """The trials that have a live actor, whether it is training or still starting."""
     alive = set(live_actors(controller))
     return {trial for actor, trial in controller._actor_to_trial.items() if actor in alive}
 
 
 def count_no_callbacks() -> None:
-    """Keep Tune from counting callbacks for its usage report, where that is off.
+    """Keep Tune from counting callbacks for its usage report, if that is off.
 
-    Tune imports MLflow and W&B for it where they are installed, for more than a second before the first worker starts.
+    For this, Tune imports MLflow and W&B if they are installed: more than a second before the first worker starts.
     """
     from ray.air._internal import usage  # imported late, as it brings Tune
 
@@ -153,17 +153,17 @@ def count_no_callbacks() -> None:
 def keep_actors_warm(controller: TuneController, trial: Trial, number: int) -> None:
     """Keep so many more idle actors with the resources of this trial alive until the experiment ends.
 
-    Otherwise Tune keeps one for each trial that it has staged, and one in all when none is.
+    Otherwise Tune keeps one for each staged trial, and a single one when no trial is staged.
     """
     controller._actor_cache.increase_max(trial.placement_group_factory, number)
 
 
 def allow_pending_trials(controller: TuneController, number: int) -> None:
-    """Let so many trials wait for an actor at a time, whatever TUNE_MAX_PENDING_TRIALS_PG said at the start."""
+    """Let so many trials wait for an actor at the same time, instead of the start's TUNE_MAX_PENDING_TRIALS_PG."""
     controller.update_max_pending_trials(number)
 
 
 def forget_metrics(trial: Trial) -> None:
-    """Drop what Tune keeps of a trial's results: two queues for each metric, for as long as the experiment lasts."""
+    """Drop what Tune would keep of a trial's results until the experiment ends: two queues for each metric."""
     trial.run_metadata.metric_analysis.clear()
     trial.run_metadata.metric_n_steps.clear()

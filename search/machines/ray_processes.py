@@ -1,4 +1,4 @@
-"""The processes of every Ray that runs on this machine, and the ports on which they listen, read from /proc."""
+"""The processes of every Ray on this machine, and the ports on which they listen, read from /proc."""
 
 import ipaddress
 import os
@@ -25,7 +25,7 @@ _RAYS = (
 
 @dataclass(frozen=True)
 class Process:
-    """A process that runs here."""
+    """A running process."""
 
     pid: int
     """Its id."""
@@ -35,7 +35,7 @@ class Process:
 
     @property
     def is_head(self) -> bool:
-        """Whether it is a cluster's head, to which nodes and drivers connect."""
+        """Whether it is the head of a cluster, to which nodes and drivers connect."""
         return self.program.endswith("/gcs_server")
 
     @property
@@ -50,7 +50,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Port:
-    """A port on which a process waits for connections."""
+    """A port on which a process listens."""
 
     address: str
     """The IP address that it is bound to."""
@@ -66,7 +66,7 @@ class Port:
 
 
 def find() -> list[Process]:
-    """The processes of every Ray that runs on this machine, without those in containers with a network of their own."""
+    """The processes of every Ray on this machine, without those in containers that have their own network."""
     found = []
     for folder in host.PROC.glob("[0-9]*"):
         try:
@@ -79,9 +79,9 @@ def find() -> list[Process]:
 
 
 def is_one_at_work() -> bool:
-    """Whether a process that this one has started, directly or not, runs, waits for a core or for a disk right now.
+    """Whether any process started by this one, directly or not, is now running or waiting for a core or a disk.
 
-    True where the system does not say it.
+    True if the system does not tell.
     """
     parents, at_work = {}, set()
     for file in host.PROC.glob("[0-9]*/stat"):

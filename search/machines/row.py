@@ -1,4 +1,4 @@
-"""What is said of one thing of this machine that was looked at."""
+"""The result of one check of a machine."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,16 +8,16 @@ Verdict = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     check: str
-    """What was looked at."""
+    """What was checked."""
 
     found: str
-    """What is there."""
+    """What was found."""
 
     verdict: Verdict = "ok"
-    """A search may be slow or stop after a warning; it will not run with a problem."""
+    """With a warning a search may be slow or stop; with a problem it will not run."""
 
     advice: str = ""
     """What to do about it; empty when all is well."""

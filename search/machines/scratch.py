@@ -1,4 +1,4 @@
-"""Temporary folders that a killed process does not leave for ever: the next one that needs a folder removes them."""
+"""Temporary folders; those of a killed process are removed by the next process that needs a folder."""
 
 import fcntl
 import os
@@ -11,12 +11,12 @@ from pathlib import Path
 
 _PREFIX = "hpsearch-scratch-"
 _LOCK = ".in-use"
-_UNLOCKED_SECONDS = 3600  # after which a folder without a lock's file is taken for one whose process was killed
+_UNLOCKED_SECONDS = 3600  # after which the process of a folder without a lock file is assumed to be killed
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder of this process's own until the block ends. Removes those of processes that were killed."""
+    """A folder for this process until the block ends. Also removes those of killed processes."""
     _sweep(Path(tempfile.gettempdir()))
     with (
         tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as place,
@@ -29,7 +29,7 @@ def folder() -> Iterator[Path]:
 
 def _sweep(temporary: Path) -> None:
     for place in temporary.glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # somebody else removes it at the same moment
+        with suppress(OSError):  # another process removes it at the same moment
             found = place.lstat()
             if found.st_uid == os.getuid() and _is_unused(place, time.time() - found.st_mtime):
                 shutil.rmtree(place)

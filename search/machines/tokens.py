@@ -11,14 +11,14 @@ REMEDY = (
 
 
 def wants_token() -> bool:
-    """Whether Ray in this process insists on a token."""
+    """Whether Ray in this process requires a token."""
     return os.environ["RAY_AUTH_MODE"].lower() == "token"
 
 
 def token_file() -> Path | None:
     """The file in which Ray looks for its token, whether or not it exists; None when a variable holds the token.
 
-    A relative path for a user who has no home folder.
+    A relative path if the user has no home folder.
     """
     if os.environ.get("RAY_AUTH_TOKEN"):
         return None
@@ -37,13 +37,13 @@ def token() -> str | None:
 
 
 def place() -> str:
-    """Where the token is, for people; without a token the place where Ray looks for it."""
+    """Where the token is, in words; without a token, where Ray looks for it."""
     file = token_file()
     return "in the variable RAY_AUTH_TOKEN" if file is None else f"in {file}"
 
 
 def printed_by() -> str | None:
-    """The command that prints the token in a terminal, for people to copy; None when Ray asks for none."""
+    """The command that prints the token in a terminal, to copy it; None when Ray asks for none."""
     file = token_file()
     if not wants_token():
         return None

@@ -1,4 +1,4 @@
-"""What a study asked and found: its arms with intervals and published figures, and a grid where its arms are one."""
+"""What a study asked and found: its arms with intervals and published figures, and a heat map if they form a grid."""
 
 from search.page.blocks import Axis, Block, Column, Figure, Mark, Rows, Section, Sheet, Table, Words
 from search.page.view import View
@@ -45,7 +45,7 @@ def asked(view: View) -> Section:
 
 
 def _rows(found: Answer) -> Rows:
-    """The answer's rows, with what is compared as `value`, and published figures of something else in words."""
+    """The answer's rows: `value` is the compared measure, `others` the published figures of other measures as text."""
     measure = found.facts["measure"]
     return [
         row
@@ -68,7 +68,7 @@ def _figure(found: Answer, rows: Rows) -> Figure:
             "arm": row["arm"],
             "source": source,
             "value": row["value"] if source == "ours" else row["published"],
-            # A single repeat has no interval, and a mark of no length.
+            # A single repeat has no interval, so its mark has length zero.
             "low": row["low"] if row["low"] is not None else row["value"],
             "high": row["high"] if row["high"] is not None else row["value"],
         }
@@ -101,7 +101,7 @@ def _figure(found: Answer, rows: Rows) -> Figure:
 
 
 def grid_of(found: Answer) -> Figure | None:
-    """A heat map of arms that are called `this+that`; None of others."""
+    """A heat map of arms that are called `this+that`; None for other arms."""
     pairs = [row["arm"].split("+") for row in found.rows]
     if any(len(pair) != 2 for pair in pairs):
         return None

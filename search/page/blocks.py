@@ -21,19 +21,19 @@ class Column:
     name: str
     """Its name in rows and downloads."""
     label: str
-    """Its name for people."""
+    """Its name on the page."""
     kind: Kind = "text"
     """How its values are shown."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows with the same columns. One with a column `trial` takes part in what is selected on the page."""
+    """Rows with the same columns. A table with a column `trial` follows the selection of trials on the page."""
 
     columns: tuple[Column, ...]
     """The columns, in the order in which they are shown."""
     rows: Rows
-    """A value for each column; None where there is none."""
+    """A value for each column; None if there is none."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Axis:
     label: str
     """What it shows, with its unit."""
     kind: Kind = "number"
-    """How its ticks are shown; text gives each value a place of its own."""
+    """How its ticks are shown; on a text axis, each value has its own position."""
     log: bool = False
     """Whether it is logarithmic."""
     order: tuple[str, ...] = ()
-    """The places of an axis of texts, from left to right or from top to bottom."""
+    """The values of a text axis, from left to right or from top to bottom."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,17 @@ class Mark:
     """Something that is drawn for each row, or for a part of the rows."""
 
     kind: Literal["line", "steps", "points", "bars", "spans", "intervals", "cells"]
-    """Lines join a group's rows; spans and intervals go from `low` to `high` along x, cells are coloured by `value`."""
+    """Lines join a group's rows; spans and intervals go from `low` to `high` along x; cells are coloured by `value`."""
     x: str
-    """The column of x; of spans and intervals the middle or the beginning."""
+    """The column of x: for spans their beginning, for intervals the value inside them."""
     y: str
     """The column of y."""
     name: str = ""
-    """What it is called in the legend; empty for nothing."""
+    """Its name in the legend; empty if it has no entry."""
     where: tuple[str, Any] | None = None
-    """The column and its value in the rows that are drawn; None for all."""
+    """(column, value): only rows with this value are drawn; None for all rows."""
     group: str | None = None
-    """The column that tells lines apart, or the colours of points and spans."""
+    """The column that separates lines, or gives points and spans their colours."""
     low: str | None = None
     """The column of an interval's lower end."""
     high: str | None = None
@@ -83,14 +83,14 @@ class Choice:
     label: str
     """What it is called on the page."""
     bind: Mapping[str, str] = field(default_factory=dict)
-    """Columns that stand in the place of those that the marks name."""
+    """Columns to use instead of those that the marks name."""
     axis: Axis | None = None
-    """The axis of x in its place."""
+    """The x axis to use instead; None keeps the figure's."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure with all that is said of it."""
+    """One figure with its texts."""
 
     key: str
     """Its name in addresses and files."""
@@ -99,7 +99,7 @@ class Figure:
     sentence: str
     """What to see in it."""
     alt: str
-    """What it looks like, for those who cannot see it."""
+    """What it looks like, for readers who cannot see it."""
     table: Table
     """Its data."""
     marks: tuple[Mark, ...]
@@ -128,7 +128,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Facts:
-    """Terms and what they are."""
+    """Terms with their values."""
 
     key: str
     """Its name on the page."""
@@ -185,11 +185,11 @@ class Picture:
     source: str
     """Its PNG file as a data URI."""
     alt: str
-    """What it shows, for those who cannot see it."""
+    """What it shows, for readers who cannot see it."""
     size: tuple[int, int]
     """(width, height) on the page, in pixels."""
     caption: str = ""
-    """What stands below it."""
+    """The text below it."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class Pictures:
     sentence: str
     """What to see in them."""
     groups: tuple[tuple[str, tuple[Picture, ...]], ...]
-    """What the pictures of a group have in common, and these."""
+    """Each group: what its pictures have in common, and the pictures."""
 
 
 Block = Words | Facts | Sheet | Listing | Layers | Pictures | Figure

@@ -20,11 +20,11 @@ from trainables.predictions import read_predictions
 _PAIRS = 12  # mistakes that are listed
 _LONG = re.compile(r"\d+\.\d{4,}")  # numbers that were drawn, with more digits than a reader needs
 _BINS = 10  # of the reliability diagram
-_READABLE = 40  # classes beyond which a matrix shows their order alone and is read by zooming
+_READABLE = 40  # with more classes, a matrix shows only their order and is read by zooming
 
 
 def close(view: View) -> Section:
-    """The section of a search: of its tested winners, or of its best trial while there are none."""
+    """The section on the tested winners of a search, or on its best trial while there are none."""
     shown = view.winners
     runs = shown[:UP_CLOSE]
     if not view.ranked:
@@ -142,7 +142,7 @@ def _curves(searched: Run, run: Run) -> Figure:
 
 
 def _layers(view: View, run: Run) -> Layers | None:
-    """The network layer by layer; None for one of the user's own, which is code that a page does not run."""
+    """The network layer by layer; None for a user's own network, as a page does not run its code."""
     network, data = run.config["network"], view.found.search.facts["data"]
     shape, classes = data.get("shape"), data.get("classes")
     if not is_family(network["name"]) or not shape or not classes:
@@ -169,7 +169,7 @@ def _layers(view: View, run: Run) -> Layers | None:
 
 
 def _confusions(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> list[Figure]:
-    """The matrix of all classes, after that of their superclasses where those are known."""
+    """The confusion matrix of all classes; if their superclasses are known, the superclasses' matrix comes first."""
     title = f"Confusions of {label(run)}"
     supers = superclasses_of(classes)
     if supers is None:
@@ -258,7 +258,7 @@ def _pairs(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Sheet:
 def _examples(
     view: View, run: Run, labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]
 ) -> list[Block]:
-    """Images of its mistakes; where there are none, why, once on the page."""
+    """Images of its mistakes; without images, the reason, once on the page."""
     if view.pixels is not None:
         return [gallery(run, labels, probabilities, classes, view.pixels)]
     return [Words("examples", (view.without,))] if run is view.winners[0] else []

@@ -1,4 +1,4 @@
-"""The page of a dataset: what it holds, its classes, average and example images, and what it holds twice."""
+"""The page of a dataset: what it holds, its classes, average and example images, and duplicates."""
 
 import numpy as np
 

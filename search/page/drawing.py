@@ -16,24 +16,24 @@ from search.readable import count
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Okabe and Ito's colours, as `web/style.css` has them in light.
+#: Okabe and Ito's colours, the same as in the light theme of `web/style.css`.
 COLOURS = {
     "main": "#0072b2", "accent": "#d55e00", "good": "#009e73", "bad": "#cc79a7", "faint": "#a3a8b1",
     "extra1": "#e69f00", "extra2": "#56b4e9", "extra3": "#000000",
     "fifth1": "#e3e5e8", "fifth2": "#c5d3de", "fifth3": "#8fb4cf", "fifth4": "#4590c2", "fifth5": "#00466e",
 }  # fmt: skip
-_TOP = ("#d55e00", "#0072b2", "#009e73")  # the best three above the others
-_INCHES = 7.0  # wide, as a page of a paper is
+_TOP = ("#d55e00", "#0072b2", "#009e73")  # the three best lines, drawn above the others
+_INCHES = 7.0  # width of the figures: that of a paper's page
 
 
 class FiguresError(HpsearchError):
-    """Figures that cannot be drawn or written: one line."""
+    """Figures that cannot be drawn or written; the message is one line."""
 
 
 def write_figures(page: Page, folder: Path) -> str:
-    """Write each figure, as it is shown first, as SVG and PNG; returns a line that says what was written.
+    """Write the first view of each figure as SVG and PNG; returns a line that says what was written.
 
-    Raises FiguresError without matplotlib, or where the folder cannot be written.
+    Raises FiguresError if matplotlib is missing or the folder cannot be written.
     """
     try:
         import matplotlib
@@ -42,7 +42,7 @@ def write_figures(page: Page, folder: Path) -> str:
         raise FiguresError(
             "figures as files need matplotlib, which is not installed: pip install 'hpsearch[figures]'"
         ) from error
-    # Text stays text in SVG, and no name of a user is read as mathematics.
+    # Text stays text in SVG, and names given by users are not parsed as mathematics.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hpsearch", "text.parse_math": False}):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -163,7 +163,7 @@ def _rows_of(figure: Figure, mark: Mark, column: Callable[[str], str]) -> Rows:
 
 
 def _ends(axes: Axes, figure: Figure, value: str, x: Axis) -> None:
-    """Parallel coordinates: a line for each axis, and the values at its lower and upper end."""
+    """Draw a line for each axis of parallel coordinates, with the values at its lower and upper end."""
     axes.set_yticks([])
     for place, name in enumerate(x.order):
         axes.axvline(place, color="#5d636d", linewidth=0.6, zorder=0)

@@ -1,4 +1,4 @@
-"""Example images of a winner's most frequent mistakes, where they were looked up for the page."""
+"""Example images of a winner's most frequent mistakes, if they were looked up for the page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from search.page.view import UP_CLOSE, View, label
 from search.readable import count, percent
 from trainables.predictions import read_predictions
 
-_MISTAKES = 8  # most frequent ones of a winner
-_EACH = 4  # images of one
+_MISTAKES = 8  # the most frequent ones of each winner
+_EACH = 4  # images of each mistake
 
 
 @dataclass(frozen=True, eq=False)
 class Mistake:
-    """A class that is taken for another."""
+    """Images of one class that are predicted as another class."""
 
     label: int
     """The number of the images' class."""
     predicted: int
-    """The number of the class that they are taken for."""
+    """The number of the predicted class."""
     images: np.ndarray
-    """int64 (N,), their places among the test images, the surest mistake first."""
+    """int64 (N,), their indices among the test images, the most confident mistake first."""
 
 
 def mistakes(labels: np.ndarray, probabilities: np.ndarray) -> list[Mistake]:
@@ -46,7 +46,7 @@ def mistakes(labels: np.ndarray, probabilities: np.ndarray) -> list[Mistake]:
 
 
 def wanted(view: View) -> np.ndarray:
-    """The places, among the test images, of all that the page of a search would show: int64 (N,), each once."""
+    """The indices of all test images that the page of a search would show: int64 (N,), each once."""
     found = [
         each.images[:_EACH]
         for run in view.winners[:UP_CLOSE]
@@ -58,7 +58,7 @@ def wanted(view: View) -> np.ndarray:
 def gallery(
     run: Run, labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...], pixels: Mapping[int, np.ndarray]
 ) -> Pictures:
-    """The mistakes of a winner. pixels: uint8 (C, H, W) by place among the test images."""
+    """The mistakes of a winner. pixels: uint8 (C, H, W) by index among the test images."""
     groups = []
     for each in mistakes(labels, probabilities):
         name, taken = classes[each.label], classes[each.predicted]

@@ -14,7 +14,7 @@ _UNDER_WAY = ("running", "waiting", "interrupted", "paused")
 
 
 def goes(view: View) -> Section:
-    """The section of a search."""
+    """The section on how a search goes."""
     blocks: list[Block] = [Facts("states", _states(view))]
     if view.ranked:
         blocks += [best_so_far(view), _curves(view)]
@@ -37,7 +37,7 @@ def _states(view: View) -> tuple[tuple[str, str], ...]:
 
 
 def _seconds_left(view: View) -> float | None:
-    """The mean training time of the trials that ended, for those that have not; None before three have ended."""
+    """Seconds left, from the mean training time of the trials that ended; None before three have ended."""
     ended = [run.seconds for run in view.record.trials if view.state(run) not in _UNDER_WAY]
     if len(ended) < 3 or not view.record.sessions or view.record.sessions[-1].opened.samples is None:
         return None
@@ -82,7 +82,7 @@ def so_far(view: View) -> list[dict[str, Any]]:
 
 
 def best_so_far(view: View) -> Figure:
-    """The best validation value against what was spent."""
+    """The best validation value against epochs, images or wall clock."""
     rows = so_far(view)
     final, last = rows[-1]["value"], rows[-1]["epochs"]
     near = next(row for row in rows if row["value"] >= final - 0.01)
@@ -188,7 +188,7 @@ def _rungs(view: View) -> Figure | None:
 
 
 def _saved(view: View) -> str:
-    """What stopping saved, in words: the epochs that stopped trials were not trained, at each trial's own speed."""
+    """What stopping saved, in words: the epochs that stopped trials did not train, at each trial's own speed."""
     ended = [run for run in view.record.trials if view.state(run) in ("stopped", "not continued") and run.epochs]
     if not ended:
         return "No trial has been stopped by the scheduler."

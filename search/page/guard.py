@@ -1,4 +1,4 @@
-"""Who may read a live page: those who have its token, by an address that is this server's own."""
+"""Access to a live page: a request needs the token, and an address that is this server's own."""
 
 import hmac
 import ipaddress
@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Guard:
-    """What a request has to bring."""
+    """What requests are checked against."""
 
     token: str
-    """The secret of this server's address."""
+    """The secret in the address that the server prints."""
     host: str
     """The name or address that it listens on."""
     port: int
@@ -21,14 +21,14 @@ class Guard:
 
     @property
     def cookie(self) -> str:
-        """The name of the cookie that holds the token; servers on other ports have others."""
+        """The name of the cookie that holds the token; servers on other ports use other names."""
         return f"hpsearch-{self.port}"
 
     def refusal(self, headers: Mapping[str, str]) -> str | None:
-        """Why a request is refused, for the address that it asked for or the page that it came from; None if it is not.
+        """Why a request is refused, by its host or by the page that it came from; None if it is not refused.
 
-        A name that is not this machine's may be another site's that was made to point here (DNS rebinding); an address
-        in numbers cannot be.
+        A host name that is not this machine's may belong to another site that makes it point here (DNS rebinding).
+        A numeric address cannot.
         """
         host = headers.get("Host", "")
         if not self._is_own(host):

@@ -1,8 +1,8 @@
-"""How much each unconditional parameter mattered, and whether subsamples and chance let that be known.
+"""How much each unconditional parameter mattered, and whether that is more than chance.
 
-Optuna's importance of all parameters after early stopping mixes values of different epochs and of branches that few
-trials have. Here all trials are compared at one epoch, and only parameters that every one of them has. Subsamples share
-most of their trials and agree with each other even about noise, so shares are also held against shuffled values.
+After early stopping, Optuna's importance of all parameters mixes values of different epochs and of branches that few
+trials have. Here all trials are compared at one epoch, and only by parameters that all of them have. Subsamples share
+most of their trials and agree even about noise, so shares are also compared with those of shuffled values.
 """
 
 import json
@@ -17,7 +17,7 @@ from search.schedulers.scheduler import ROUNDING
 SUBSAMPLES = 10
 SHARE = 0.8  # of the trials in each subsample
 SHUFFLES = 20
-LEAST = 15  # trials below which no importance is computed
+LEAST = 15  # with fewer trials, no importance is computed
 
 
 _Found = dict[str, float]
@@ -28,7 +28,7 @@ class Share:
     """A parameter's share of the importance."""
 
     whole: float
-    """By all trials."""
+    """From all trials."""
     low: float
     """The lowest of the subsamples."""
     high: float
@@ -38,20 +38,20 @@ class Share:
 
     @property
     def is_known(self) -> bool:
-        """Whether every subsample gives more than chance does."""
+        """Whether every subsample gives a larger share than chance does."""
         return self.low > self.chance
 
 
 @dataclass(frozen=True)
 class Importance:
-    """What is known of the parameters' importance."""
+    """What is known about the parameters' importance."""
 
     epoch: float
     """The epoch at which trials are compared."""
     trials: int
-    """How many are compared."""
+    """How many trials are compared."""
     shares: dict[str, Share]
-    """By parameter, most important first."""
+    """Shares by parameter, most important first."""
 
     @property
     def known(self) -> list[str]:
@@ -60,13 +60,13 @@ class Importance:
 
 
 def common_epoch(trials: Sequence[Run]) -> float | None:
-    """The earliest epoch at which some trial was measured first: all that were measured reach it, or soon after."""
+    """The latest of the trials' first measured epochs: all measured trials were measured there or soon after."""
     first = [run.measurements[0].epoch for run in trials if run.measurements]
     return max(first, default=None)
 
 
 def value_at(run: Run, epoch: float) -> float | None:
-    """A trial's value at an epoch, the first measurement that reaches it; None where it never came so far."""
+    """A trial's value at an epoch: its first measurement there or later; None if it never got so far."""
     return next((m.value for m in run.measurements if m.epoch >= epoch - ROUNDING and m.value is not None), None)
 
 
@@ -79,7 +79,7 @@ def varying(trials: Sequence[Run]) -> list[str]:
 
 
 def importance(trials: Sequence[Run]) -> Importance | None:
-    """The importance of what varies, by PED-ANOVA (Watanabe et al. 2023) for the best quarter.
+    """The importance of the parameters that vary, by PED-ANOVA (Watanabe et al. 2023) for the best quarter.
 
     None for too few trials.
     """
@@ -106,9 +106,9 @@ def importance(trials: Sequence[Run]) -> Importance | None:
     return Importance(epoch, len(compared), shares)
 
 
-@lru_cache(maxsize=16)  # a live page asks again with every measurement, and few of them are at this epoch
+@lru_cache(maxsize=16)  # a live page asks after every measurement, but few of them are at this epoch
 def _computed(spaces: str, drawn: tuple[tuple[str, float], ...]) -> tuple[_Found, list[_Found], list[_Found]]:
-    """The importance by all draws, by each subsample, and by all draws with shuffled values.
+    """The importance from all draws, from each subsample, and from all draws with shuffled values.
 
     spaces: the parameters' distributions by name, as JSON. drawn: each trial's parameters, as JSON, and its value.
     """

@@ -23,7 +23,7 @@ _RIGHT = ("count", "percent", "number", "seconds", "epoch")
 
 
 def markdown(views: list[View]) -> str:
-    """What won, and how far that can be trusted, of one search or of several side by side."""
+    """What won and how far that can be trusted, for one search or for several side by side."""
     page = page_of(views)
     parts = [f"### {_plain(page.title)}"]
     for block in (block for section in page.sections for block in section.blocks):
@@ -44,5 +44,5 @@ def _table(table: Table) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text in which Markdown and HTML find nothing of theirs."""
+    """A text on one line, escaped for Markdown and HTML."""
     return re.sub(r"([\\`*_{}\[\]<>|#~@])", r"\\\1", " ".join(text.split()))

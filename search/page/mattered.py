@@ -17,7 +17,7 @@ _COST = {"parameters": Axis("parameters", "count", log=True), "flops": Axis("FLO
 
 
 def mattered(view: View) -> Section:
-    """The section of a search."""
+    """The section on what mattered in a search."""
     if len(view.ranked) < 2:
         lines = ("With fewer than two measured trials there is nothing to compare.",)
         return Section("mattered", "What mattered", (Words("mattered-words", lines),))
@@ -84,7 +84,7 @@ def _compared(view: View) -> tuple[float, list[tuple[Run, float]]]:
 
 
 def _by(view: View, part: str, noun: str) -> Figure:
-    """Values by what a configuration's part is called, at the epoch that all have in common and at each one's best."""
+    """Values by the name of a configuration's part, at the common epoch and at each trial's best epoch."""
     epoch, compared = _compared(view)
     rows: Rows = [
         {"trial": run.key[0], "name": run.config[part]["name"], "common": value, "best": run.at_best("value")}
@@ -125,7 +125,7 @@ def _by(view: View, part: str, noun: str) -> Figure:
 
 
 def _slices(view: View) -> Figure | None:
-    """Values against each parameter that varies; one that only some trials have shows those alone."""
+    """Values against each parameter that varies, of the trials that have it."""
     epoch, compared = _compared(view)
     names: dict[str, None] = dict.fromkeys(name for run, _ in compared for name in run.asked.params)
     kept = []
@@ -190,7 +190,7 @@ def _shown(value: Any) -> Any:
 
 
 def _parallel(view: View, found: Importance | None) -> Figure | None:
-    """All parameters that every trial has, an axis each: places from 0 to 1, and the value at each place in words."""
+    """An axis for each parameter that all trials have: positions from 0 to 1, and the value at each as text."""
     epoch, compared = _compared(view)
     names = varying([run for run, _ in compared])
     if not names:
@@ -237,7 +237,7 @@ def _parallel(view: View, found: Importance | None) -> Figure | None:
 
 
 class _Scale:
-    """Places from 0 to 1 on an axis of some values."""
+    """Positions from 0 to 1 of values on an axis."""
 
     def __init__(self, values: list[Any], axis: Axis) -> None:
         self.axis = axis
@@ -250,7 +250,7 @@ class _Scale:
         return log10(value) if self.axis.log and value > 0 else float(value)
 
     def place(self, value: Any) -> float:
-        """Where a value lies."""
+        """The position of a value."""
         if self.axis.kind == "text":
             most = len(self.axis.order) - 1
             return self.axis.order.index(word(value)) / most if most else 0.5
@@ -315,12 +315,13 @@ def _cost(view: View) -> Figure:
 
 
 def _listing(view: View) -> Listing:
-    """All trials with what varies between them, best first."""
+    """All trials with the parameters that differ between them, best first."""
     places = {run.key[0]: place for place, run in enumerate(view.ranked)}
     runs = sorted(view.record.trials, key=lambda run: (places.get(run.key[0], len(places)), run.key[0]))
     names = dict.fromkeys(name for run in runs for name in run.asked.params)
     differs = [name for name in names if len({repr(run.asked.params.get(name)) for run in runs}) > 1]
-    shown = [name for name in differs if "/" not in name]  # those of branches are under slices and in the downloads
+    # Parameters of branches are under slices and in the downloads.
+    shown = [name for name in differs if "/" not in name]
     rows: Rows = [
         {
             "trial": run.key[0],

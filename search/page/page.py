@@ -27,17 +27,17 @@ from search.page.won import won
 WEB = Path(__file__).with_name("web")
 SCRIPTS = ("show.js", "figures.js", "page.js")
 _SECTIONS = (won, trust, goes, mattered, close)
-_DIGITS = 6  # significant ones of a number on the page and in its downloads
+_DIGITS = 6  # significant digits of a number on the page and in its downloads
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page as it stands."""
+    """A page at one moment."""
 
     title: str
-    """What it is of."""
+    """The name of the search, searches or dataset."""
     state: str
-    """How the search stands, in a word; empty for several searches."""
+    """The state of the search; empty for several searches."""
     sections: tuple[Section, ...]
     """Its parts, in order."""
 
@@ -49,7 +49,7 @@ class Page:
 
     @property
     def figures(self) -> list[Figure]:
-        """The figures alone."""
+        """Only the figures."""
         return [block for block in self.drawn if isinstance(block, Figure)]
 
 
@@ -62,7 +62,7 @@ def page_of(views: list[View]) -> Page:
     if "study" in view.found.search.facts:
         from search.page.asked import asked  # imported late, as it brings SciPy
 
-        # Arms are compared over their repeats; the best of their runs has won nothing.
+        # Arms are compared over their repeats; the best single run is not a winner.
         sections = (asked, *(_SECTIONS[1:] if view.is_of_arms else _SECTIONS))
     return Page(view.name, view.found.state, tuple(section(view) for section in sections))
 
@@ -84,7 +84,7 @@ def as_file(page: Page) -> str:
 
 
 def as_live(page: Page, *, nonce: str, links: dict[str, Any]) -> str:
-    """The page as a server gives it out: scripts and Plotly are files of the server. links: their addresses."""
+    """The page as a server sends it: scripts and Plotly are files of the server. links: their addresses."""
     return (
         _templates()
         .get_template("live.html")
@@ -139,7 +139,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
 
 
 def _columns(table: Table) -> dict[str, Any]:
-    """A table by columns, which is shorter, with numbers as long as they need be."""
+    """A table by columns, which is shorter than by rows, with rounded numbers."""
     return {
         "columns": [vars(column) for column in table.columns],
         "values": {column.name: [rounded(row[column.name]) for row in table.rows] for column in table.columns},
@@ -154,7 +154,7 @@ def rounded(value: Any) -> Any:
 
 
 def embedded(data: Any) -> str:
-    """Data as JSON that can stand in a script element: no letter of it is one that HTML knows."""
+    """Data as JSON for a script element: characters that are special in HTML are escaped."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)  # ASCII, so U+2028 is escaped too
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

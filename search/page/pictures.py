@@ -9,11 +9,11 @@ from PIL import Image
 from search.page.blocks import Picture
 
 _SIDE = 96  # pixels of the longer side, at most, in the page's own files
-_SHOWN = 64  # pixels of the height on the page, to which smaller pictures are magnified
+_SHOWN = 64  # pixels of the longer side on the page, up to which smaller pictures are magnified
 
 
 def picture(pixels: np.ndarray, alt: str, caption: str = "") -> Picture:
-    """uint8 (C, H, W) as a picture; alt: what it shows. caption: what stands below it."""
+    """uint8 (C, H, W) as a picture; alt: what it shows. caption: the text below it."""
     _, height, width = pixels.shape
     image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
     file = io.BytesIO()

@@ -1,9 +1,9 @@
-"""Test accuracies that others have published, to stand beside a search's own; facts of the cited reports."""
+"""Test accuracies that others have published, to show beside a search's own; facts from the cited reports."""
 
 from search.page.blocks import Column, Sheet, Table
 
 _SEARCH, _WIDTH = "report 1 (Lopez 2024)", "report 2"
-#: By dataset: network, parameters (None where they are not stated), epochs at most, test accuracy, source.
+#: By dataset: network, parameters (None if not stated), most epochs, test accuracy, source.
 _FIGURES: dict[str, tuple[tuple[str, int | None, int, float, str], ...]] = {
     "cifar100": (
         ("cnn7", 3_004_917, 100, 0.611, _SEARCH),
@@ -27,7 +27,7 @@ _COLUMNS = (
 
 
 def sheet(dataset: str) -> Sheet | None:
-    """What was published for a dataset; None where nothing is known."""
+    """What was published for a dataset; None if nothing is known."""
     if dataset not in _FIGURES:
         return None
     rows = [dict(zip((c.name for c in _COLUMNS), figure, strict=True)) for figure in _FIGURES[dataset]]

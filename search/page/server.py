@@ -1,4 +1,4 @@
-"""The live pages: a server that only reads, and tells a browser when a search has gone on."""
+"""The live pages: a read-only server that tells a browser when a search has changed."""
 
 import asyncio
 import gzip
@@ -18,18 +18,18 @@ from search.page.page import SCRIPTS, WEB, as_live, embedded, index_page, plotly
 from search.page.shelf import Shelf, Version
 
 POLL_SECONDS = 1.0
-_HEARTBEAT_POLLS = 15  # after which a silent connection says that it lives
+_HEARTBEAT_POLLS = 15  # polls without news, after which a sign of life is sent
 _FILES = (*SCRIPTS, "live.js")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ServerError(HpsearchError):
-    """A server that cannot listen where it should: one line."""
+    """A server that cannot listen at its address; the message is one line."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 takes any that is free. Raises ServerError."""
+    """A listening socket; port 0 takes any free port. Raises ServerError."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family)
@@ -40,7 +40,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(shelf: Shelf, listening: socket.socket, host: str, token: str) -> None:
-    """Serve until Ctrl-C or SIGTERM. host: as it was asked for."""
+    """Serve until Ctrl-C or SIGTERM. host: as the user gave it."""
     guard = Guard(token, host, listening.getsockname()[1])
     web.run_app(application(shelf, guard), sock=listening, print=None, access_log=None, shutdown_timeout=1)
 
@@ -52,7 +52,7 @@ def address_of(listening: socket.socket, host: str, token: str) -> str:
 
 
 def application(shelf: Shelf, guard: Guard) -> web.Application:
-    """The server's addresses; there are no others, and none changes anything."""
+    """The server with all its addresses; none of them changes anything."""
     pages = _Pages(shelf)
     app = web.Application(middlewares=[_guarded(guard), _explained])
     app.add_routes(
@@ -75,7 +75,7 @@ def _guarded(guard: Guard) -> Callable[..., Awaitable[web.StreamResponse]]:
         if reason is not None:
             return web.Response(status=403, text=f"{reason}\n", headers=_HEADERS)
         if guard.knows(request.query.get("token")):
-            # The token goes from the address into a cookie, so that it is in no history and no link.
+            # The token moves from the address into a cookie, so that no browser history and no link contains it.
             moved = web.Response(status=303, headers=_HEADERS | {"Location": "/" + quote(request.path.lstrip("/"))})
             moved.set_cookie(guard.cookie, guard.token, httponly=True, samesite="Lax", path="/")
             return moved
@@ -101,7 +101,7 @@ _HEADERS = {
 
 @web.middleware
 async def _explained(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """What is wrong with a search, in one line."""
+    """Answer errors with one line that says what is wrong."""
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -113,7 +113,7 @@ async def _explained(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 class _Pages:
-    """What each address answers; reading and drawing happen in threads, so that others are not kept waiting."""
+    """The answers of each address; reading and drawing run in threads, so that other requests need not wait."""
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
@@ -143,14 +143,14 @@ class _Pages:
         return answer
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """An event for each poll that found something new, until the browser goes away."""
+        """Send an event for each poll that found something new, until the browser disconnects."""
         name = request.match_info["name"]
         version = await asyncio.to_thread(self._shelf.version, name)
         answer = web.StreamResponse(headers=_HEADERS | {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         await answer.prepare(request)
         silent = 0
         with suppress(ConnectionError, HpsearchError, OSError):
-            await answer.write(_event(version))  # what came since the page was made
+            await answer.write(_event(version))  # news since the page was made
             while not self._closing.is_set():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._closing.wait(), POLL_SECONDS)
@@ -181,7 +181,7 @@ def _html(make: Callable[[str], str]) -> web.Response:
 
 
 async def _static(request: web.Request) -> web.Response:
-    """Plotly and the page's own scripts, by name; there are no others."""
+    """Send Plotly or one of the page's own scripts, by name; other names are not found."""
     name = request.match_info["file"]
     if name == "plotly.js":
         headers = {"Content-Encoding": "gzip", "Cache-Control": "private, max-age=86400"}

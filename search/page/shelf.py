@@ -18,17 +18,17 @@ from search.page.view import View
 from search.readable import percent
 from search.show.overview import summary
 
-STORED_SECONDS = 30.0  # for which a copy from a storage is taken to be the latest
+STORED_SECONDS = 30.0  # how long a copy from a storage counts as the latest
 
 
 @dataclass(frozen=True)
 class Version:
-    """How far a search was read; another one means another page."""
+    """How far a search was read; a new version means a new page."""
 
     generation: int
     """How often its ledger was replaced, or copied."""
     events: int
-    """Events that were read."""
+    """How many events were read."""
     running: bool
     """Whether a process has its ledger open."""
 
@@ -40,14 +40,14 @@ class Shelf(Protocol):
         """A row for each search in words, newest first; `link` is whether it can be opened."""
 
     def version(self, name: str) -> Version:
-        """How far a search has come by now; raises StoreError for a name that is none, LedgerError for damage."""
+        """How far a search has come by now; raises StoreError for an unknown name, LedgerError for damage."""
 
     def page(self, name: str) -> Page:
-        """Its page; raises as `version` does."""
+        """Its page; raises the same errors as `version`."""
 
 
 class _Followed:
-    """A search of a results folder: its ledger is read as it grows, its page made anew when it has."""
+    """A search of a results folder: its ledger is read as it grows, and its page is made again when it has grown."""
 
     def __init__(self, search: store.Search) -> None:
         self.search = search
@@ -57,8 +57,8 @@ class _Followed:
         self._page: tuple[Version, Page] | None = None
 
     def poll(self) -> Version:
-        """Read what is new."""
-        running = self.search.ledger.exists() and ledger.is_open(self.search.ledger)  # asked first: no line is missed
+        """Read new events."""
+        running = self.search.ledger.exists() and ledger.is_open(self.search.ledger)  # before poll: no line is missed
         change = self._follower.poll()
         before = 0 if change.anew else self._seen.events
         self._seen = Version(self._seen.generation + change.anew, before + len(change.events), running)
@@ -88,7 +88,7 @@ class ResultsShelf:
         self._rows: dict[str, tuple[Any, dict[str, Any]]] = {}
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each; a search is read again when its ledger has grown."""
+        """A row for each search, which is read again when its ledger has grown."""
         names = sorted(path.parent.name for path in self._results.glob("*/search.json"))
         found = [self._row(name) for name in names]
         return sorted(found, key=lambda row: row["created"], reverse=True)
@@ -106,7 +106,7 @@ class ResultsShelf:
             return followed.page()
 
     def _followed(self, name: str) -> _Followed:
-        search = store.find(self._results, name)  # by its name among the folders: no path of a request is opened
+        search = store.find(self._results, name)  # searched among the folders: a request opens no path
         with self._lock:
             known = self._open.get(name)
             if known is None or known.search.created != search.created:
@@ -134,16 +134,16 @@ Open = Callable[[str], AbstractContextManager[Loaded]]
 
 
 class StorageShelf:
-    """The searches of a storage, copied again when somebody looks and the last copy is old."""
+    """The searches of a storage, copied again when they are requested and the last copy is old."""
 
     def __init__(self, names: Callable[[], list[str]], opened: Open) -> None:
-        """names: of the searches there, oldest first. opened: a copy of one."""
+        """names: gives the searches there, oldest first. opened: opens a copy of one."""
         self._names, self._opened = names, opened
         self._lock = threading.Lock()
         self._read: dict[str, tuple[float, Version, Page, dict[str, Any]]] = {}
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each."""
+        """A row for each search."""
         return [self._row(name) for name in reversed(self._names())]
 
     def version(self, name: str) -> Version:
@@ -174,14 +174,14 @@ class StorageShelf:
 
 
 def _events(record: Record) -> int:
-    """A number that grows with what is recorded."""
+    """A number that grows with the record."""
     return sum(1 + len(run.measurements) + len(run.ends) + run.attempt for run in record.runs.values()) + sum(
         (session.reason != "killed") + 1 for session in record.sessions
     )
 
 
 def row_of(found: Loaded) -> dict[str, Any]:
-    """A search in a line of the list."""
+    """A search as a row of the list."""
     row = summary(found)
     best = percent(row["best_val_accuracy"])
     return row | {

@@ -23,4 +23,4 @@ def shown(value: Any, kind: Kind) -> str:
             return epochs(value)
         case "number":
             return f"{value:.3g}"
-    return str(value).replace(" ×", "\u00a0×")  # a width stays beside its network
+    return str(value).replace(" ×", "\u00a0×")  # no line break between a network and its width

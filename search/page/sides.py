@@ -12,7 +12,7 @@ _ROLES = ("main", "accent", "good", "bad", "extra1", "extra2", "extra3", "faint"
 
 
 def sides(views: list[View]) -> Section:
-    """The section of two searches or more."""
+    """The section on two searches or more."""
     lines = _cautions(views)
     blocks: list[Block] = [Words("sides-words", lines)] if lines else []
     measured = [view for view in views if view.ranked]
@@ -24,7 +24,7 @@ def sides(views: list[View]) -> Section:
 
 
 def _cautions(views: list[View]) -> tuple[str, ...]:
-    """What makes their accuracies differ besides what the searches found."""
+    """Differences between the searches that also change their accuracies."""
     data = [view.found.search.facts["data"] for view in views]
     lines = []
     if len({each["fingerprint"] for each in data}) > 1:
@@ -50,7 +50,7 @@ def _split(view: View) -> tuple[object, ...]:
 
 
 def _interval(view: View) -> tuple[float | None, float | None]:
-    """The 95 % interval of the best trial's validation accuracy; none of another metric."""
+    """The 95 % interval of the best trial's validation accuracy; (None, None) for another metric."""
     if not view.ranked or view.found.search.request.metric != ACCURACY:
         return None, None
     images = view.found.search.facts["data"]["num_validation"]
@@ -139,7 +139,7 @@ def _searches(views: list[View]) -> Sheet:
 
 
 def _winners(view: View) -> Rows:
-    """A search's winners, named so that they are told apart from those of the others."""
+    """A search's winners, with names that differ from those of the other searches' winners."""
     if view.is_of_arms:
         return []
     column = METRICS[view.found.search.request.metric]

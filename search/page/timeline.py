@@ -1,4 +1,4 @@
-"""What each slot trained when, from the times of measurements."""
+"""What each slot trained, and when, from the times of measurements."""
 
 from itertools import groupby
 from typing import Any
@@ -8,9 +8,9 @@ from search.page.view import View, label
 
 
 def spans(view: View) -> list[dict[str, Any]]:
-    """A row for each stretch in which one process trained one run without another in between, by slot and time.
+    """A row for each period in which one process trained one run without another in between, by slot and time.
 
-    A slot is a lane: the first of a machine that is free when a stretch begins, as a slot's process may be replaced.
+    A slot here is the first free lane of a machine when a period begins, as a slot's process may be replaced.
     """
     stretches = [each for run in view.record.runs.values() for each in _stretches(view, run)]
     lanes: dict[str, list[float]] = {}

@@ -1,4 +1,4 @@
-"""Whether a search can be trusted: seeds, split, versions, the test set's readings, failures, forecast and cost."""
+"""Whether a search can be trusted: seeds, split, versions, reads of the test set, failures, forecast and cost."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from search.readable import between, count, duration
 
 
 def trust(view: View) -> Section:
-    """The section of a search."""
+    """The section on whether a search can be trusted."""
     blocks: list[Block] = [Words("tests", _tests(view)), Facts("facts", _facts(view))]
     if forecast := _forecast(view):
         blocks.append(forecast)
@@ -26,7 +26,7 @@ def _tests(view: View) -> tuple[str, ...]:
         if hashed := view.found.search.facts["data"].get("num_test_hashed"):
             told += f" {count(hashed, 'test image')} were hashed, to find those that are in the training part too."
         return (told,)
-    # One pass for each retrain is what a search needs; further ones were interrupted or repeated.
+    # A search needs one pass for each retrain; further passes were interrupted or repeated.
     kind = "tested run" if view.is_of_arms else "tested retrain"
     told = f"The test set was read {count(passes, 'time')} for {count(winners, kind)}."
     more = passes - winners
@@ -115,7 +115,7 @@ def _machine(machine: dict[str, Any]) -> str:
 
 
 def _forecast(view: View) -> Sheet | None:
-    """What was forecast at launch against what was spent by the search's own trials."""
+    """The forecast at launch, compared with what the search's own trials used."""
     forecast = view.status["forecast"]
     if not forecast:
         return None

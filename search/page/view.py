@@ -1,4 +1,4 @@
-"""A search as the sections of a page look at it: what `search.load` gives, computed once."""
+"""A search as the sections of a page use it: the values of `search.load`, computed once."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from search.show.terminal import standing
 
 _WITHOUT = "Examples of its mistakes are shown by hpsearch report --examples, which looks at test images."
 
-#: Winners that are shown up close.
+#: How many winners are shown up close.
 UP_CLOSE = 3
 
 
@@ -26,15 +26,15 @@ class View:
     """One search, at the moment at which it was read."""
 
     def __init__(self, found: Loaded, pixels: Mapping[int, np.ndarray] | None = None, without: str = _WITHOUT) -> None:
-        """pixels: uint8 (C, H, W) of test images that were looked up for the page, by their place among them.
+        """pixels: uint8 (C, H, W) of test images that were looked up for the page, by index among them.
 
-        without: why there are none.
+        without: the reason if there are none.
         """
         self.found, self.pixels, self.without = found, pixels, without
 
     @property
     def record(self) -> Record:
-        """What happened."""
+        """The record of the search."""
         return self.found.record
 
     @property
@@ -44,12 +44,12 @@ class View:
 
     @property
     def metric(self) -> str:
-        """What trials are compared by, in words."""
+        """The metric by which trials are compared, in words."""
         return words(self.found.search.request.metric)
 
     @property
     def column(self) -> str:
-        """The column of that in measurements."""
+        """The metric's column in measurements."""
         return METRICS[self.found.search.request.metric]
 
     @cached_property
@@ -64,22 +64,22 @@ class View:
 
     @cached_property
     def tested(self) -> list[Run]:
-        """The retrains that were tested, in the order in which they were chosen, as the test set ranks nothing."""
+        """The tested retrains, in the order in which they were chosen: the test set ranks nothing."""
         return in_order(self.record)
 
     @cached_property
     def winners(self) -> list[Run]:
-        """Of each tested trial the newest retrain."""
+        """The newest retrain of each tested trial."""
         return newest(self.record)
 
     @property
     def is_of_arms(self) -> bool:
-        """Whether it is a study that compares arms, whose trials are tested and none of which has won."""
+        """Whether it is a study that compares arms: its trials are tested, and none is a winner."""
         return bool(self.found.search.arms)
 
     @cached_property
     def retrains(self) -> dict[tuple[int, int], dict[str, Any]]:
-        """What the tests found, by (trial, repeat)."""
+        """The test results, by (trial, repeat)."""
         return {(row["trial"], row["repeat"]): row for row in rows_of(self.found.retrains)}
 
     @cached_property
@@ -88,12 +88,12 @@ class View:
         return rows_of(self.found.trials)
 
     def state(self, run: Run) -> str:
-        """How a trial stands, in words."""
+        """A trial's state, in words."""
         return standing(str(state_of(run, self.found.running)), self.found.state)
 
     @cached_property
     def elapsed(self) -> Callable[[float], float]:
-        """Unix seconds to seconds of wall clock at work on the search, without the times between sessions."""
+        """Converts Unix seconds to wall-clock seconds of work on the search, without the times between sessions."""
         spans, before = [], 0.0
         for session in self.record.sessions:
             spans.append((session.opened.time, session.last, before))
@@ -114,5 +114,5 @@ def label(run: Run) -> str:
 
 
 def word(value: Any) -> str:
-    """A hyperparameter's value as a place on an axis."""
+    """A hyperparameter's value as text for an axis."""
     return value if isinstance(value, str) else json.dumps(value)

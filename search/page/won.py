@@ -16,7 +16,7 @@ _PLACES = 10  # trials in the table of the best
 
 
 def won(view: View) -> Section:
-    """The section of a search."""
+    """The section on what won in a search."""
     blocks: list[Block] = [Words("verdict", _verdict(view)), Facts("headline", _headline(view), large=True)]
     if view.tested:
         rows = winners(view)
@@ -70,7 +70,7 @@ def _headline(view: View) -> tuple[tuple[str, str], ...]:
 
 
 def winners(view: View) -> Rows:
-    """What the test found of each tested winner, in the order in which they were chosen, and of their ensemble."""
+    """The test results of each tested winner, in the order in which they were chosen, and of their ensemble."""
     rows: list[dict[str, Any]] = []
     for run in view.tested:
         row = view.retrains[run.key]
@@ -81,13 +81,13 @@ def winners(view: View) -> Rows:
 
 
 def metrics_of(view: View, rows: Rows) -> tuple[str, ...]:
-    """The metrics that winners are shown by: both where the classes are of uneven sizes."""
+    """The metrics that are shown for winners: both if the classes have uneven sizes."""
     uneven = rows[0]["test_guess"] > 1.5 * rows[0]["test_balanced_guess"]
     return shown(view.found.search.request.metric, view.found.search.guess) if not uneven else tuple(METRICS)
 
 
 def told_apart(rows: Rows) -> str:
-    """Whether the highest test accuracy of some winners is beyond chance, in a sentence."""
+    """A sentence on whether the highest test accuracy of some winners is more than chance."""
     if len(rows) == 1:
         return "There is one winner, so nothing to compare it with."
     best = max(rows, key=lambda row: row["test_accuracy"])
@@ -101,13 +101,13 @@ def told_apart(rows: Rows) -> str:
 
 
 def spoken(rows: Rows) -> str:
-    """Winners with their intervals, for those who cannot see a figure of them."""
+    """Winners with their intervals, for readers who cannot see the figure."""
     each = (f"{r['who']} {r['test_accuracy']:.1%} ({r['test_low']:.1%} to {r['test_high']:.1%})" for r in rows)
     return "Intervals of test accuracy, one below the other: " + "; ".join(each)
 
 
 def test_columns(metrics: Iterable[str]) -> list[Column]:
-    """A test's values with the ends of their intervals."""
+    """Columns of a test's values with the ends of their intervals."""
     found = []
     for metric in metrics:
         stem = "test" if metric == ACCURACY else "test_balanced"

@@ -1,1 +1,1 @@
-"""Doing it: launch, resume and retrain."""
+"""Running searches: launch, resume and retrain."""

@@ -1,4 +1,4 @@
-"""A retrain before it begins: how winners are trained again, what is checked, and what it would cost."""
+"""A retrain before it begins: how winners are trained again, the checks, and the expected cost."""
 
 import socket
 from collections.abc import Mapping, Sequence
@@ -45,12 +45,12 @@ class Again:
     training: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of each configuration's training, and their values."""
     patience: int | None = None
-    """Epochs without a better value of the metric after which a training ends; its best epoch is tested. The training
-    images are then trained on alone."""
+    """Epochs without a better value of the metric after which a training ends; its best epoch is tested. Only the
+    search's training images are then trained on."""
     with_validation: bool = False
     """Whether the dataset's own validation images are trained on too."""
     flips: bool = False
-    """Whether each test image is judged mirrored as well."""
+    """Whether each test image is also classified mirrored."""
     trials: tuple[int | str, ...] = ()
     """The trials to train again, by number or `KNEE`; empty for the best of the search."""
     finals: Finals | None = None
@@ -59,7 +59,7 @@ class Again:
 
 @dataclass(frozen=True, kw_only=True)
 class Retraining:
-    """A retrain that can be made: all is checked, and nothing of it is recorded."""
+    """A retrain that can begin: everything is checked, and nothing is recorded yet."""
 
     search: Search
     """The search."""
@@ -68,24 +68,24 @@ class Retraining:
     top: int
     """How many winners, at most."""
     record: Record
-    """What there was before."""
+    """The record before the retrain."""
     best: list[Run]
     """The winners, or the finalists that they are chosen from, in the search's ranking."""
     configs: dict[int, Config]
-    """What each of them is retrained with, by trial."""
+    """The configurations that they are retrained with, by trial."""
     costs: dict[int, Cost]
-    """What that costs."""
+    """The costs of those, by trial."""
     train: Images
     """The images to train on."""
     validation: Images | None
-    """The images to stop early by."""
+    """The images for early stopping."""
     title: str
     """What it does, in one line."""
     here: Machine
     """Where it runs."""
 
     def lots(self) -> tuple[list[Lot], list[Lot]]:
-        """What is left to train, for the forecast: the finalists on folds, and all that may be winners."""
+        """What is left to train, for the forecast: the finalists on folds, and all possible winners."""
         how, finals, number = self.how, self.how.finals, len(self.train)
         judged: list[Lot] = []
         for each in self.best if finals else ():
@@ -103,7 +103,7 @@ class Retraining:
                 )
             )
         trials = list(self.configs)
-        if judged and not any(lot.left for lot in judged):  # then it is known who wins
+        if judged and not any(lot.left for lot in judged):  # then the winners are known
             trials = finalists.best_of({lot.trial: lot.runs for lot in judged}, self.top)
         winners = [
             lot_of(
@@ -121,12 +121,12 @@ class Retraining:
 
     @property
     def waiting(self) -> list[Config]:
-        """The configurations of `lots`, in their order; none where nothing is left to train."""
+        """The configurations of `lots`, in their order; empty when nothing is left to train."""
         lots = [lot for part in self.lots() for lot in part]
         return [lot.config for lot in lots] if any(lot.left for lot in lots) else []
 
     def recorded(self) -> Speeds | None:
-        """The speeds of `waiting` as the search has measured them; None where it trained elsewhere or otherwise."""
+        """The speeds of `waiting` that the search has measured; None if it trained elsewhere or differently."""
         facts, here = self.search.facts, self.here
         ours = (here.slots, here.threads, here.precision, here.address, socket.gethostname())
         theirs = (*map(facts.get, ("slots", "threads", "precision")), None, facts.get("machine", {}).get("host"))
@@ -143,14 +143,14 @@ class Retraining:
         return found
 
     def forecast(self, speeds: Speeds) -> Forecast:
-        """What is left of it costs. speeds: of `waiting`."""
+        """The forecast of what is left. speeds: of `waiting`."""
         return forecast_of(*self.lots(), self.top, speeds, self.here, self.search.folder)
 
 
 def prepare(
     search: Search, options: Options, how: Again, *, top: int, distinct: bool, changed_code: bool = False
 ) -> Retraining:
-    """Check a retrain of the best trials. Raises RequestError where there is nothing to retrain, or not in this way.
+    """Check a retrain of the best trials. Raises RequestError if nothing can be retrained, or not in this way.
 
     changed_code: as in a resume.
     """
@@ -165,9 +165,9 @@ def prepare(
         raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
     if finals:
         finalists.check(finals, top, ranked)
-        fold(train.labels, 1, finals.folds, search.request.seed)  # more folds than there can be are said at once
+        fold(train.labels, 1, finals.folds, search.request.seed)  # too many folds raise an error now
     configs = {winner.key[0]: _config_of(winner, how) for winner in best}
-    costs = {trial: cost_of(config, train) for trial, config in configs.items()}  # and a width that is impossible
+    costs = {trial: cost_of(config, train) for trial, config in configs.items()}  # so does an impossible width
     networks = {config.network.name for config in configs.values()}
     own_code.check(search, networks, accept=changed_code)
     return Retraining(
@@ -186,7 +186,7 @@ def prepare(
 
 
 def _named(search: Search, record: Record, trials: Sequence[int | str]) -> list[Run]:
-    """The trials of these numbers, in their order."""
+    """The trials with these numbers, in their order."""
     measured = {run.key[0]: run for run in rank(record)}
     numbers = [knee_of(search, list(measured.values())) if each == KNEE else int(each) for each in trials]
     for number in numbers:
@@ -200,9 +200,9 @@ def _named(search: Search, record: Record, trials: Sequence[int | str]) -> list[
 def dry_run(
     search: Search, options: Options, how: Again, *, top: int, distinct: bool, changed_code: bool = False
 ) -> tuple[str, Forecast | None]:
-    """What a retrain would do, in one line, and cost; nothing is recorded. It may measure a few steps now.
+    """What a retrain would do, in one line, and its forecast; nothing is recorded. It may measure a few steps now.
 
-    None where nothing is left to train. Raises what `prepare` raises.
+    The forecast is None when nothing is left to train. Raises what `prepare` raises.
     """
     options = options.settled(search.facts)
     planned = prepare(search, options, how, top=top, distinct=distinct, changed_code=changed_code)
@@ -213,7 +213,7 @@ def dry_run(
 
 
 def knee_of(search: Search, measured: Sequence[Run]) -> int:
-    """The trial that is the knee by the search's own costs, else by parameters; raises RequestError if none is."""
+    """The trial that is the knee by the search's own costs, else by parameters; raises RequestError without a knee."""
     costs = search.request.costs or ("parameters",)
     best = knee(front(measured, costs), costs)
     if best is None:
@@ -235,7 +235,7 @@ def _title(how: Again, best: Sequence[Run], top: int, trained_on: str) -> str:
 
 
 def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images | None, str]:
-    """The images to train on, those to stop early by, and the former in words."""
+    """The images to train on, those for early stopping, and a description of the former."""
     if how.patience is not None and how.with_validation:
         raise RequestError(
             "--patience compares epochs on the validation images and --with-validation trains on them; give one"
@@ -262,6 +262,6 @@ def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images
 
 
 def _config_of(winner: Run, how: Again) -> Config:
-    """A winner's configuration as it is trained again; its own patience is for the search."""
+    """A winner's configuration for its retrain; its own patience applies only in the search."""
     config = widened(Config.from_json(winner.config), how.width)
     return config.with_training(**how.training, epochs=how.epochs, patience=how.patience)

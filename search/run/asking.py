@@ -1,4 +1,4 @@
-"""Runs of a trial after the search's own: those that it has already in the same way, and new ones."""
+"""Runs of a trial after the search's own: existing ones that are trained in the same way, and new ones."""
 
 from itertools import count
 
@@ -22,9 +22,9 @@ def ask(
     fold: int | None = None,
     folds: int | None = None,
 ) -> list[Key]:
-    """The keys of so many runs of a trial; those that no earlier command has asked for are recorded now.
+    """The keys of `number` runs of a trial; those that no earlier command has asked for are recorded now.
 
-    seed: the search's. The other arguments are fields of `Asked`, and runs that agree in them are alike.
+    seed: the search's. The other arguments are fields of `Asked`; runs with the same values are alike.
     """
     trial = winner.key[0]
     found = alike(driver.record, trial, config, with_validation=with_validation, fold=fold, folds=folds)
@@ -54,7 +54,7 @@ def ask(
 def alike(
     record: Record, trial: int, config: Config, *, with_validation: bool, fold: int | None, folds: int | None
 ) -> list[Run]:
-    """The runs of a trial after the search's own that an earlier command has asked for in this way, oldest first."""
+    """The trial's runs after the search's own that earlier commands have asked for in this way, oldest first."""
     wanted = config, with_validation, fold, folds
     mine = (run for run in record.runs.values() if run.key[0] == trial and run.key[1])
     return sorted((run for run in mine if _way_of(run) == wanted), key=lambda run: run.key)

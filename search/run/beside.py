@@ -1,4 +1,4 @@
-"""Followers beside a session: `hpsearch follow` for each sink, in a process of its own that ends with the session."""
+"""Followers of a session: `hpsearch follow` for each sink, in its own process that ends with the session."""
 
 import os
 import shlex
@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from search.history.store import Search
 
 END_SECONDS = 60.0
-"""For so long a follower may write what is left once the session has ended."""
+"""How long a follower may write the rest after the session has ended."""
 
 
 @contextmanager
 def followed(search: Search, sinks: Sequence[str], say: Callable[[str], None]) -> Iterator[None]:
     """Within this, followers write the search to sinks.
 
-    A follower reads the search's files and nothing else, and one that fails is told of once. Its standard input is a
-    pipe that ends with this process, however that ends; it then takes a last look and ends too. A Ctrl-C of the
-    terminal does not reach it.
+    A follower reads only the search's files; its failure is reported once. Its standard input is a pipe that closes
+    when this process ends, in whatever way; it then reads the files a last time and ends too. A Ctrl-C in the terminal
+    does not reach it.
     """
     followers = [_Follower(search, sink, say) for sink in sinks]
     try:
@@ -38,7 +38,7 @@ def followed(search: Search, sinks: Sequence[str], say: Callable[[str], None]) -
 
 
 class _Follower:
-    """One process, and a thread that tells what it says."""
+    """One process, and a thread that passes on its output."""
 
     def __init__(self, search: Search, sink: str, say: Callable[[str], None]) -> None:
         results = str(search.folder.parent)
@@ -59,25 +59,25 @@ class _Follower:
         self._thread.start()
 
     def ask_to_end(self) -> None:
-        """End its standard input."""
+        """Close its standard input."""
         assert self._process.stdin is not None
         self._process.stdin.close()
 
     def wait(self) -> None:
-        """Wait until it has ended and all that it said is told."""
+        """Wait until it has ended and its output has been passed on."""
         self._thread.join(END_SECONDS)
         if self._thread.is_alive():
             self._say(f"a follower did not end in {END_SECONDS:.0f} s and is killed; what is left: {self._again}")
 
     def kill(self) -> None:
-        """End it at once, with the processes that its tool's library has started, if it has not ended."""
+        """If it still runs, kill it and the processes that its tool's library has started."""
         if self._process.poll() is None:
             self._is_killed = True
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
     def _listen(self) -> None:
-        """Tell its line that says how to look, and its last one if it fails."""
+        """Pass on its line that says where to look, and its last line if it fails."""
         assert self._process.stdout is not None
         last = "a follower has ended without a word"
         for line in self._process.stdout:

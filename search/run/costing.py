@@ -1,4 +1,4 @@
-"""What a retrain would cost, before it begins: its epochs are known, and its times from a few measured steps."""
+"""The cost of a retrain before it begins: its epochs are known, and its times follow from a few measured steps."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ from trainables.config import Config
 
 @dataclass(frozen=True, kw_only=True)
 class Lot:
-    """Runs of one trial that differ in seed or fold alone: a winner's repeats, or a finalist on its folds."""
+    """Runs of one trial that differ only in seed or fold: a winner's repeats, or a finalist on its folds."""
 
     trial: int
     """The trial."""
     what: str
     """What its runs are called: "seed" or "fold"."""
     config: Config
-    """As it is trained."""
+    """The configuration that is trained."""
     cost: Cost
-    """What its network costs."""
+    """The cost of its network."""
     runs: Sequence[Run]
-    """Those that there are already."""
+    """The runs that exist already."""
     left: Sequence[float]
-    """The epochs that each of its runs has left; no run of those that are done."""
+    """The epochs that each of its runs has left, without runs that need no more training."""
     images: tuple[int, int]
     """How many images a run trains on, and how many it validates on."""
 
@@ -50,7 +50,7 @@ def lot_of(
     repeats: int = 1,
     folds: int | None = None,
 ) -> Lot:
-    """A trial's runs that a retrain would make, without what earlier commands have done of them."""
+    """A trial's runs in a retrain, without the epochs that earlier commands have trained."""
     there: list[Run] = []
     left: list[float] = []
     for fold in range(1, folds + 1) if folds else (None,):
@@ -77,11 +77,11 @@ def _left(run: Run, config: Config) -> float:
 def forecast_of(
     finalists: Sequence[Lot], winners: Sequence[Lot], top: int, speeds: Speeds, here: Machine, folder: Path
 ) -> Forecast:
-    """What a retrain costs.
+    """The forecast of a retrain.
 
-    finalists: on folds, all of which are trained before the first winner. winners: all that may be, in the search's
-    ranking; with finalists `top` of them will be. speeds: of the configurations of `finalists` and `winners`, by their
-    place in both. Raises CalibrationError where none was measured.
+    finalists: on folds; all are trained before the first winner. winners: all possible ones, in the search's ranking;
+    with finalists, `top` of them will be trained. speeds: of the configurations of `finalists` and `winners`, by their
+    place in both. Raises CalibrationError if none was measured.
     """
     lots = [*finalists, *winners]
     taken = _seconds(lots, speeds)
@@ -110,12 +110,12 @@ def forecast_of(
 
 @dataclass(frozen=True)
 class _Taken:
-    """What a lot takes."""
+    """The times of a lot."""
 
     epoch: float
     """Seconds of an epoch."""
     runs: Sequence[float]
-    """Seconds of each run that is left."""
+    """Seconds that each run has left."""
 
 
 def _seconds(lots: Sequence[Lot], speeds: Speeds) -> list[_Taken]:
@@ -129,7 +129,7 @@ def _seconds(lots: Sequence[Lot], speeds: Speeds) -> list[_Taken]:
 
 
 def _wall(taken: Sequence[_Taken], slots: int) -> float:
-    """Seconds until the last slot is free, where each run begins in the first that is."""
+    """Seconds until all slots are free, if each run begins on the first free one."""
     free = [0.0] * slots
     for seconds in (each for one in taken for each in one.runs):
         heapreplace(free, free[0] + seconds)
@@ -141,7 +141,7 @@ def _epochs(lots: Sequence[Lot]) -> float:
 
 
 def _held(lots: Sequence[Lot], most: int, slots: int, size: Callable[[Config, Cost], int]) -> int:
-    """Bytes that the largest runs of so many lots take together, as many runs as there are slots."""
+    """Bytes of the largest runs together, as many as there are slots, of the `most` largest lots."""
     largest = sorted(((size(lot.config, lot.cost), len(lot.left)) for lot in lots), reverse=True)[:most]
     return sum([each for each, runs in largest for _ in range(runs)][:slots])
 

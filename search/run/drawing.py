@@ -10,11 +10,11 @@ from search.samplers.hearing import WAVE
 from search.samplers.sampler import Draw, Sampler, history_json
 
 Source = Callable[[Driver], Iterator[Run | None]]
-"""Yields the runs to train, and None for not before one that is at work has ended."""
+"""Yields the runs to train, and None when the next one must wait until a running one ends."""
 
 
 def draw_trials(problem: Problem, order: Sequence[int]) -> Source:
-    """A source for the driver: first what was asked for and has not ended, then new draws of the trials in `order`."""
+    """A source for the driver: first runs that were asked for and have not ended, then new draws, in `order`."""
 
     def ask(trial: int, drawn: Draw) -> Asked:
         config = problem.complete(drawn.config)
@@ -35,10 +35,10 @@ def draw_trials(problem: Problem, order: Sequence[int]) -> Source:
 def source_of(
     sampler: Sampler, order: Sequence[int], ask: Callable[[int, Draw], Asked], *, in_waves: bool = False
 ) -> Source:
-    """A source for the driver: what has not ended yet, then what a sampler draws.
+    """A source for the driver: runs that have not ended yet, then a sampler's draws.
 
-    ask: the event of a trial's draw. in_waves: whether the first draw of each wave waits until no trial is at work, and
-    the others hear no more than it.
+    ask: the event of a trial's draw. in_waves: whether the first draw of each wave waits until no trial is running, and
+    the wave's other draws use the same history.
     """
 
     def source(driver: Driver) -> Iterator[Run | None]:
@@ -74,13 +74,13 @@ def _tell(sampler: Sampler, runs: Iterable[Run]) -> None:
 
 
 def _touched(driver: Driver, heard: int) -> list[Run]:
-    """The trials of which there is news since so many events."""
+    """The trials with events after the first `heard` ones."""
     news = {event.trial for event in driver.ledger.events[heard:] if isinstance(event, OfRun) and not event.repeat}
     return [driver.record.runs[trial, 0] for trial in sorted(news)]
 
 
 def _tell_wave(sampler: Sampler, events: Sequence[Event], first: int) -> None:
-    """Tell what a wave's first trial was drawn from, and which trials of the wave there are already."""
+    """Pass on the history that a wave's first trial was drawn from, and the wave's existing trials without results."""
     is_first = (isinstance(event, Asked) and (event.trial, event.repeat) == (first, 0) for event in events)
     begins = next((place for place, found in enumerate(is_first) if found), len(events))
     _tell(sampler, Record(events[:begins]).trials)

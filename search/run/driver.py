@@ -1,7 +1,7 @@
-"""The driver: turns what workers answer into events and decisions. It knows the ledger, and no engine.
+"""The driver: turns the answers of workers into events and decisions. It knows the ledger, and no engine.
 
-Order, whatever is killed when: a worker's checkpoint is on disk before the line that names it; the line is on disk
-before the engine hears the decision; a grant is on disk before its task is handed out; the older checkpoint goes last.
+The order of writes makes a kill at any time safe: a worker's checkpoint is on disk before the line that names it, the
+line before the engine receives the decision, a grant before its task is handed out; the older checkpoint goes last.
 """
 
 import time
@@ -21,23 +21,23 @@ from trainables.worker.speed import Speed
 from trainables.worker.task import Task
 
 RETRIES = 2
-SMALLEST_PART = 8  # of a batch that memory is too small for: a half, a quarter and an eighth are tried
+SMALLEST_PART = 8  # of a batch that does not fit into memory: a half, a quarter and an eighth are tried
 
 Listener = Callable[[Event], None]
-"""Is told of every new event, once its line is on disk."""
+"""Receives every new event, once its line is on disk."""
 
 
 class Book(Protocol):
-    """What the driver writes: a ledger."""
+    """What the driver writes to: a ledger."""
 
     events: list[Event]
 
     def append(self, event: Event) -> Event:
-        """Record an event, with its place and time."""
+        """Record an event, and return it with its place and time."""
 
 
 class Driver:
-    """One session of a search or of its retrains: hands out tasks, hears answers, writes the ledger."""
+    """One session of a search or of its retrains: hands out tasks, receives answers, writes the ledger."""
 
     def __init__(
         self,
@@ -55,10 +55,10 @@ class Driver:
         split_seed: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """source: yields the runs to train, in order, and None where it waits for those at work. retries: further
-        attempts for a run whose worker fails. deadline: by the clock, after which runs pause at a segment's end.
-        superseded: who has taken the search over, if anyone has. calibration: what the first workers time before they
-        train. metric: what trials are compared by. split_seed: deals images to folds.
+        """source: yields the runs to train, in order, and None while it waits for running ones. retries: further
+        attempts for a run whose worker fails. deadline: a time of the clock, after which runs pause at a segment's end.
+        superseded: a line that names the driver that took the search over, or None. calibration: what the first workers
+        time before they train. metric: by which trials are compared. split_seed: of the assignment of images to folds.
         """
         self.ledger, self.scheduler, self.shelf, self.retries = ledger, scheduler, shelf, retries
         self.record = Record()
@@ -73,9 +73,9 @@ class Driver:
         self._source_is_empty = False
         self.active: set[Key] = set()
         self.full: str | None = None
-        """What a full disk said."""
+        """The error of a full disk."""
         self.interrupted = False
-        """Whether the user has asked for the session's end."""
+        """Whether the user has asked to end the session."""
         self.deaf: list[str] = []
         """The errors of listeners that were removed."""
         self._handed_out: set[Key] = set()
@@ -92,12 +92,12 @@ class Driver:
 
     @property
     def superseded(self) -> str | None:
-        """Who has taken the search over from another machine, if anyone has."""
+        """A line that names the driver on another machine that has taken the search over; None if none has."""
         return self._superseded()
 
     @property
     def pausing(self) -> str | None:
-        """Why no run goes beyond its segment's end any more; None while all go on."""
+        """Why all runs end after their current segment; None while they continue."""
         if self.superseded:
             return "taken over"
         if self.full is not None:
@@ -113,21 +113,21 @@ class Driver:
 
     @property
     def waiting(self) -> bool:
-        """Whether there is nothing to hand out now but may be later, when a run at work ends."""
+        """Whether a running task may, when it ends, bring another task to hand out."""
         return self.pausing is None and bool(self._handed_out)
 
     def listen(self, listener: Listener) -> None:
-        """Tell one more listener of every event from now on."""
+        """Add a listener, which receives every event from now on."""
         self._listeners.append(listener)
 
     def append(self, event: Event) -> Event:
-        """Record an event in the ledger and in the folds, then tell the listeners."""
+        """Write an event to the ledger, apply it to record and scheduler, then pass it to the listeners."""
         event = self.ledger.append(event)
         self._fold(event)
         for listener in list(self._listeners):
             try:
                 listener(event)
-            except Exception as error:  # whoever listens cannot end a search
+            except Exception as error:  # a listener must not end a search
                 self._listeners.remove(listener)
                 self.deaf.append(f"{type(error).__name__}: {error}")
         return event
@@ -165,7 +165,7 @@ class Driver:
         self.append(Started(**_who(task), images=images))
 
     def measured(self, task: Task, answer: dict[str, Any]) -> bool:
-        """Take a worker's answer; whether the run goes on now. Measurement, decision and end are one line."""
+        """Take a worker's answer; returns whether the run continues. Measurement, decision and end are one line."""
         if answer["state"] == "calibrated":
             assert self._calibration is not None
             self._calibration.hear((task.trial, task.repeat), [each and Speed(**each) for each in answer["speeds"]])
@@ -201,7 +201,7 @@ class Driver:
         return False
 
     def failed(self, task: Task, reason: str) -> None:
-        """The worker died or raised, not for its configuration; the run is tried again while retries are left."""
+        """The worker died or raised, not because of its configuration; the run is retried while retries are left."""
         if self._calibration:
             self._calibration.hear((task.trial, task.repeat))
         run = self.record.runs[task.trial, task.repeat]
@@ -212,9 +212,9 @@ class Driver:
         self._end(task, run, State.INTERRUPTED if again else State.FAILED, self.shelf.note(task) or reason)
 
     def unfinished(self, runs: list[Run]) -> list[Run]:
-        """The runs that still have to be trained, interrupted ones first; what failed before gets another attempt.
+        """The runs that still have to be trained, interrupted ones first; without those handed out already.
 
-        Not where the scheduler has decided on others since, and not what it has let go on already.
+        Failed ones get another attempt, unless the search must be the same on any slots.
         """
         over = (*FINAL, State.PAUSED)
         left = [run for run in runs if run.state not in over and run.key not in self._handed_out]
@@ -227,7 +227,7 @@ class Driver:
             self.scheduler.hear(event)
 
     def _next_of_source(self) -> Run | None:
-        """The next run to train from its beginning; None where there is none, or none before a run at work ends."""
+        """The next run of the source; None if there is none, or none before a running one ends."""
         try:
             return next(self._source)
         except StopIteration:
@@ -235,7 +235,7 @@ class Driver:
             return None
 
     def _chosen(self) -> Run | None:
-        """The paused run that the scheduler lets go on now, if there is one."""
+        """The paused run that the scheduler continues now, if there is one."""
         trial = self.scheduler.choose()
         if trial is None:
             return None
@@ -247,7 +247,7 @@ class Driver:
         return task.attempt < run.attempt
 
     def _judge(self, event: Measured) -> tuple[Decision, State]:
-        """What follows from a measurement, and how its run then stands."""
+        """The decision after a measurement, and the run's new state."""
         decision = Decision.CONTINUE
         if event.value is not None:
             decision = self.scheduler.decide(event)
@@ -256,7 +256,7 @@ class Driver:
         if decision is Decision.PAUSE:
             return decision, State.PAUSED
         why = self.pausing
-        # By the worker's clock the time may not have been over: its next segment leaves a checkpoint to pause at.
+        # By the worker's clock the deadline may not have passed: its next segment writes a checkpoint to pause at.
         if why is None or (why == "out of time" and event.checkpoint is None):
             return Decision.CONTINUE, State.RUNNING
         return Decision.PAUSE, State.INTERRUPTED
@@ -281,7 +281,7 @@ class Driver:
         self._release(run)
 
     def _release(self, run: Run) -> None:
-        """A slot is free; what has ended needs its files no more."""
+        """Free the run's slot; a run that has ended no longer needs its files."""
         self.active.discard(run.key)
         self._handed_out.discard(run.key)
         if run.state in FINAL:
@@ -293,5 +293,5 @@ def _who(task: Task) -> dict[str, Any]:
 
 
 def _images_of(checkpoint: str) -> int:
-    """The images that a checkpoint's training has seen, which its name ends with."""
+    """The images that a checkpoint's training has seen, which are the end of its name."""
     return int(Path(checkpoint).stem.rpartition("-")[2])

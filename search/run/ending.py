@@ -1,4 +1,4 @@
-"""What another terminal does to a search: end it politely, or delete it."""
+"""What another terminal can do to a search: end it as Ctrl-C does, or delete it."""
 
 import os
 import shutil
@@ -19,14 +19,14 @@ class EndingError(HpsearchError):
     """A search that cannot be ended or deleted from here: one line."""
 
 
-#: Seconds that a search is given to close its record: a worker may be in the middle of a checkpoint.
+#: Seconds that a search has to close its record: a worker may be writing a checkpoint.
 PATIENCE = 60.0
 
 
 def stop(found: Loaded, *, sleep: Callable[[float], None] = time.sleep) -> str:
     """End a running search as a Ctrl-C in its terminal would; returns how it ended.
 
-    Raises EndingError for one that does not run, that runs elsewhere, or that has not ended after `PATIENCE` seconds.
+    Raises EndingError for a search that is not running, runs elsewhere, or has not ended after `PATIENCE` seconds.
     """
     search = found.search
     if not found.running:
@@ -50,7 +50,7 @@ def stop(found: Loaded, *, sleep: Callable[[float], None] = time.sleep) -> str:
 
 
 def _has_open(pid: int, path: Path) -> bool:
-    """Whether a process of this machine has a file open: its number may have become another's."""
+    """Whether a process of this machine has a file open: its id may now belong to another process."""
     try:
         return any(each.samefile(path) for each in Path(f"/proc/{pid}/fd").iterdir() if each.exists())
     except OSError:  # it has ended, or is another user's
@@ -58,7 +58,7 @@ def _has_open(pid: int, path: Path) -> bool:
 
 
 def _elsewhere(search: store.Search) -> str | None:
-    """Where a search with a storage runs, if it does: a driver there that writes its heartbeat."""
+    """Where a search with a storage runs, if its driver writes a heartbeat; else None."""
     place = note.location_of(search.folder)
     if place is None or not takeover.is_running(place, search.name):
         return None
@@ -68,7 +68,7 @@ def _elsewhere(search: store.Search) -> str | None:
 
 
 def check_deletable(results: Path, name: str) -> store.Search:
-    """The search to delete; raises EndingError for one that runs, here or elsewhere, and StoreError without it."""
+    """The search to delete; raises EndingError if it runs, here or elsewhere, and StoreError if there is none."""
     search = store.find(results, name)
     if search.ledger.exists() and ledger.is_open(search.ledger):
         raise EndingError(f"{name} is running: end it first with hpsearch stop {name}")
@@ -80,7 +80,7 @@ def check_deletable(results: Path, name: str) -> store.Search:
 def delete(search: store.Search) -> str | None:
     """Remove a search's folder; returns the storage in which a copy of it stays, if there is one.
 
-    `search.json` goes first, so that what a kill leaves behind is no search. Raises OSError.
+    `search.json` is removed first, so that what remains after a kill is no search. Raises OSError.
     """
     place = note.location_of(search.folder)
     (search.folder / "search.json").unlink()

@@ -1,7 +1,7 @@
-"""Finalists: the best of a search, each trained again on folds of the images, to tell apart who is to be retrained.
+"""Finalists: the best of a search, each trained again on folds of the images, to choose the winners among them.
 
-A search compares trials on one draw of few validation images, by the best epoch. Here each finalist is judged on every
-image, by networks that were not trained on it, and all finalists on the same folds.
+A search compares trials on one small set of validation images, by the best epoch. Here each finalist is evaluated on
+every image, by networks that were not trained on it, and all finalists use the same folds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,12 +25,12 @@ from trainables.predictions import PredictionsError, read_predictions
 
 @dataclass(frozen=True, kw_only=True)
 class Finals:
-    """How finalists are told apart."""
+    """How winners are chosen among finalists."""
 
     number: int
     """How many of the search's best are trained again."""
     folds: int
-    """Parts of the images, each of which is left out of a training once."""
+    """Parts of the images, each of which is left out of one training."""
     epochs: int | None = None
     """Epochs of each training; None for those of the trial in the search."""
 
@@ -41,7 +41,7 @@ class Finals:
 
 
 def check(finals: Finals, top: int, ranked: Sequence[Run]) -> None:
-    """Raise RequestError where so many cannot be told apart. ranked: the search's trials that were measured."""
+    """Raise RequestError if there cannot be so many finalists. ranked: the search's trials that were measured."""
     if finals.number < top:
         raise RequestError(
             f"--top {top} winners are chosen among --finalists, which must be as many or more; got {finals.number}"
@@ -71,7 +71,7 @@ def choose(
     """The finalists with the best mean over folds, and their weights as an ensemble.
 
     folder: the search's. judges: each finalist's runs by fold, in the search's ranking, which decides among equals. A
-    finalist with a run that is not done, as it diverged, is not chosen.
+    finalist with a run that is not done, for example because it diverged, is not chosen.
     """
     runs = {keys[0][0]: [record.runs[key] for key in keys] for keys in judges}
     trials = best_of(runs, top)
@@ -85,7 +85,7 @@ def choose(
 
 
 def best_of(runs: Mapping[int, Sequence[Run]], top: int) -> list[int]:
-    """The trials with the best mean over folds. runs: each finalist's by trial, in the search's ranking."""
+    """The trials with the best mean over folds. runs: each finalist's, by trial, in the search's ranking."""
     means = {trial: mean_of(of) for trial, of in runs.items()}
     judged = {trial: mean for trial, mean in means.items() if mean is not None}
     return sorted(judged, key=lambda trial: -judged[trial])[:top]
@@ -98,7 +98,7 @@ def mean_of(runs: Sequence[Run]) -> float | None:
 
 
 def _weights(folder: Path, runs: dict[int, list[Run]], metric: str) -> dict[str, float] | None:
-    """By trial, the weights for its predictions on the left-out images; None for one trial, or where they are lost."""
+    """Ensemble weights by trial, from predictions on the left-out images; None for one trial or lost predictions."""
     if len(runs) < 2:
         return None
     try:

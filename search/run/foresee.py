@@ -1,4 +1,4 @@
-"""What a search would cost, before it begins: its forecast, a comparison of schedulers, and what a budget buys."""
+"""The cost of a search before it begins: its forecast, a comparison of schedulers, and the samples for a budget."""
 
 from bisect import bisect_right
 from dataclasses import dataclass, replace
@@ -18,8 +18,8 @@ from search.samplers.make import with_hearing
 from search.schedulers import SCHEDULERS
 from search.spaces import Space
 
-MOST_AFFORDED = 1000  # samples that a budget buys at most
-PLAYED_TRIALS = 300  # for each number of samples that is tried, in as many searches as that makes
+MOST_AFFORDED = 1000  # samples for a budget, at most
+PLAYED_TRIALS = 300  # simulated trials for each number of samples that is tried, in as many searches as they fill
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Foreseen:
     """What a dry run finds out."""
 
     notes: tuple[str, ...]
-    """What a launch says of the images."""
+    """What a launch says about the images, in lines."""
 
     search: Forecast
-    """What the search would be."""
+    """The forecast of the search."""
     schedulers: dict[str, Expected]
-    """What it would cost with each scheduler and that one's defaults; with its own as it was asked for."""
+    """Its cost with each scheduler's defaults; for the request's own scheduler, with the request's options."""
 
 
 def dry_run(
@@ -43,7 +43,7 @@ def dry_run(
     is_share_asked: bool = False,
     listed: Space | None = None,
 ) -> Foreseen:
-    """What the search would be; nothing is left on disk but the dataset's cache. TPE's draws are its first ones.
+    """The forecast of a search; only the dataset's cache is left on disk. TPE draws as at a search's beginning.
 
     listed: the arms of a study, if it is one.
     """
@@ -66,9 +66,9 @@ def dry_run(
 
 
 def affordable(request: Request, budget: float, *, parallel: int | None, is_share_asked: bool = False) -> int:
-    """How many samples a search can have whose forecast is at most so many seconds.
+    """How many samples a search can have if its forecast is at most `budget` seconds.
 
-    Raises RequestError where one sample alone takes longer.
+    Raises RequestError if a single sample takes longer.
     """
     problem = new_problem(replace(with_hearing(request), samples=MOST_AFFORDED), is_share_asked=is_share_asked)
     here = machine.find(parallel, wanted(request))
@@ -93,7 +93,7 @@ def foresee(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecast
 
 
 def wanted(request: Request) -> dict[str, Any]:
-    """The threads of a slot and the precision as facts, where they do not follow from the machine."""
+    """The threads of a slot and the precision as facts, if the request sets them."""
     facts: dict[str, Any] = {}
     if request.threads is not None:
         facts["threads"] = request.threads

@@ -1,4 +1,4 @@
-"""What Ray's metrics tell of a search while it runs; Ray exports them on the driver's node, for Prometheus to collect.
+"""Ray metrics of a running search; Ray exports them on the driver's node, for Prometheus to collect.
 
 Memory and load of workers are among Ray's own metrics.
 """
@@ -15,9 +15,9 @@ from search.run.driver import Driver
 # isort: split
 from ray.util.metrics import Counter, Gauge
 
-SECONDS = 2  # between two reports; Ray forgets a gauge that is not set again within 20 s
+SECONDS = 2  # between two reports; Ray drops a gauge that is not set again within 20 s
 
-#: Each name, to which Ray adds "ray_", and what it is.
+#: Each name, before which Ray puts "ray_", and what it is.
 GAUGES = {
     "hpsearch_best_value": "Best validation value of any trial so far, a fraction of one.",
     "hpsearch_trials": "Trials in each state.",
@@ -29,20 +29,20 @@ COUNTERS = {
     "hpsearch_images": "Training images seen since this session of the search began, also in retraining.",
 }
 Value = tuple[str, dict[str, str], float]
-"""Of a series: its name, its tags beside the search's name, and what it stands at or, of a counter, what is added."""
+"""A series: its name, its tags beside the search's name, and its value or, for a counter, the amount to add."""
 
 
 class Values:
-    """What the metrics of a search stand at. An event costs a few operations, no walk through the record."""
+    """The values of a search's metrics. An event costs a few operations, not a pass over the record."""
 
     def __init__(self, record: Record, active: Set[Key]) -> None:
-        """record, active: the driver's, as they go on changing."""
+        """record, active: the driver's own objects, which keep changing."""
         self._record, self._active = record, active
         self._best_of = {run.key[0]: run.best.value or 0.0 for run in rank(record) if run.best}
         self._epochs, self._images = 0.0, 0
 
     def hear(self, event: Event) -> None:
-        """A listener of the driver: take an event, which is in its record already."""
+        """A listener of the driver: take an event, which is already in its record."""
         if not isinstance(event, Measured | Ended):
             return
         run = self._record.runs[event.trial, event.repeat]
@@ -61,7 +61,7 @@ class Values:
             self._best_of[trial] = max(event.value, self._best_of.get(trial, 0.0))
 
     def take(self) -> Iterator[Value]:
-        """All gauges, and what is to be added to the counters since the last call."""
+        """All gauges, and what the counters have gained since the last call."""
         states = Tally(self._state(run) for run in self._record.runs.values() if not run.key[1])
         for state in State:
             yield "hpsearch_trials", {"state": state}, states[state]
@@ -74,12 +74,12 @@ class Values:
         self._epochs, self._images = 0.0, 0
 
     def _state(self, run: Run) -> State:
-        """A killed session leaves runs that seem to be running."""
+        """A run's state; interrupted if a killed session left it as running."""
         return State.INTERRUPTED if run.state is State.RUNNING and run.key not in self._active else run.state
 
 
 class Gauges:
-    """Reports the metrics of a driver's search to Ray. What goes wrong here ends the reports and not the search."""
+    """Reports the metrics of a driver's search to Ray. An error here ends the reports, not the search."""
 
     def __init__(self, driver: Driver, clock: Callable[[], float] = time.monotonic) -> None:
         self._driver, self._clock = driver, clock
@@ -89,7 +89,7 @@ class Gauges:
         driver.listen(self._values.hear)
 
     def refresh(self) -> None:
-        """Report, if it is time to. To be called often."""
+        """Report if it is time to; call this often."""
         if self._next is None or self._clock() < self._next:
             return
         self._next = self._clock() + SECONDS

@@ -1,4 +1,4 @@
-"""A search's images: found on disk when it begins, and found again, unchanged, when it goes on."""
+"""A search's images: found on disk when it begins, and found again, unchanged, when it continues."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from trainables.data.split import subset
 
 
 def part_images(request: Request, part: Part, own: Own | None = None) -> Images:
-    """All images of a part of the dataset, in its order. own: the user's dataset, where it has been found already."""
+    """All images of a part of the dataset, in its order. own: the user's dataset, if it has been found already."""
     if own is not None:
         return load_own(own, part, data_dir=Path(request.data_dir), image_size=request.image_size)
     return load(
@@ -49,14 +49,14 @@ def found_again(search: Search) -> Own | None:
 
 
 def unchanged_images(search: Search, own: Own | None) -> Images:
-    """The images that the search trains on; raises DatasetError when they are not those it began with."""
+    """The images that the search trains on; raises DatasetError if they are not those that it began with."""
     return _unchanged(search, training_images(search.request, own), search.facts["data"]["fingerprint"])
 
 
 def unchanged_validation(search: Search, own: Own | None) -> Images | None:
     """The images of the dataset's own validation part, None for a search that began without one.
 
-    Raises DatasetError when they are not those it began with.
+    Raises DatasetError if they are not those that it began with.
     """
     expected = search.facts["data"].get("validation_fingerprint")
     return None if expected is None else _unchanged(search, part_images(search.request, "validation", own), expected)

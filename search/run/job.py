@@ -1,4 +1,4 @@
-"""A search as a Ray job: it runs on the cluster's head, whether or not the machine that sent it stays on."""
+"""A search as a Ray job: it runs on the cluster's head, even if the machine that sent it is switched off."""
 
 import http.client
 import json
@@ -38,7 +38,7 @@ _CHANGED = ("space", "name", "address", "submit", "storage", "results")
 def words(context: click.Context) -> list[str]:
     """The options of `launch` that were given on the command line, without those that `submit` sets itself.
 
-    Raises ClusterError for a folder that is not an absolute path, as it would be looked for on the head.
+    Raises ClusterError for a folder that is not an absolute path, as the head would look for it.
     """
     found = []
     for option in context.command.params:
@@ -56,8 +56,8 @@ def submit(url: str, words: list[str], request: Request, name: str, *, storage: 
     """Send a search to the cluster whose dashboard is at `url`, and return the job's id once it has begun.
 
     words: more options of `launch`. results: a folder on the head, below the home folder there unless it is absolute.
-    The user's own modules and lists of configurations in this folder travel with the search; its dataset does not.
-    Raises ClusterError when there is no dashboard, when it refuses, and when the search ends before it has begun.
+    The user's own modules and lists of configurations in the working folder are sent with the search; its dataset is
+    not. Raises ClusterError when there is no dashboard, when it refuses, and when the job ends before the search began.
     """
     location = _checked(request, storage)
     job_id = f"hpsearch-{name}"
@@ -111,7 +111,7 @@ def _checked(request: Request, storage: str | None) -> str:
 
 
 def _ask(url: str) -> bool:
-    """Whether the dashboard lets everybody in; raises ClusterError when nothing answers, and when it refuses."""
+    """Whether the dashboard needs no token; raises ClusterError when it does not answer, and when it refuses."""
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and parts.hostname and parts.port and parts.path in ("", "/")
@@ -142,7 +142,7 @@ def _ask(url: str) -> bool:
 
 
 def _get(parts: SplitResult, header: dict[str, str]) -> tuple[int, bytes]:
-    """Status and body of the dashboard's version. A redirect is not followed: it could take the token elsewhere."""
+    """Status and body of a request for the version. A redirect is not followed: it could send the token elsewhere."""
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
     try:
@@ -160,7 +160,7 @@ def _get(parts: SplitResult, header: dict[str, str]) -> tuple[int, bytes]:
 
 
 def _travelling(space: str) -> tuple[dict[str, Any], str]:
-    """The runtime environment with what a space needs of this folder, and the name that the space has there."""
+    """The runtime environment with the files of this folder that a space needs, and the name of the space there."""
     found, here = find_space(space), Path.cwd()
     files = own_modules.find([space, *(config.network.name for config in found.configs)], here)
     if found.configs:
@@ -170,7 +170,7 @@ def _travelling(space: str) -> tuple[dict[str, Any], str]:
 
 
 def _client(url: str) -> JobSubmissionClient:
-    for variable in ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"):  # Ray prefers these to the address it is given
+    for variable in ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"):  # Ray prefers these to its argument
         os.environ.pop(variable, None)
     for module in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
         logging.getLogger(module).setLevel(logging.ERROR)  # they report uploads
@@ -204,6 +204,6 @@ def _last_word(client: JobSubmissionClient, job_id: str, log: str) -> str:
 
 
 def _last_line(text: str) -> str:
-    """The last line of an error, which says what it is; Ray sends whole tracebacks."""
+    """The last line of an error, which names it; Ray sends whole tracebacks."""
     lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line)]
     return lines[-1][:300] if lines else "it gives no reason"

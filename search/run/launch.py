@@ -65,13 +65,13 @@ def launch(
 ) -> Outcome:
     """Begin a search and run it. Raises one of the named errors before anything is left on disk.
 
-    storage: where its record and checkpoints are kept as well, for another machine to go on with.
+    storage: a second place for its record and checkpoints, from which another machine can continue.
     is_share_asked: whether the user wants a share of train held out, which a dataset's own validation images forbid.
-    study: of a search that is a study, what is recorded of it; listed: its arms and their repeats, if it has arms.
+    study: what is recorded about a study, if it is one. listed: the study's arms and their repeats, if it has arms.
     """
     request, options = with_hearing(with_defaults(request)), options.settled({})
     problem = new_problem(request, is_share_asked=is_share_asked, listed=listed)
-    # Drawn before anything is on disk, so that a space that fails leaves no search behind.
+    # Drawn before anything is on disk, so that a space that raises an error leaves no search behind.
     plan = problem.plan()
     own = set() if listed else {request.space}
     names = own | {config.network.name for config in plan.configs}
@@ -103,7 +103,7 @@ def launch(
 def resume(search: Search, options: Options, *, samples: int | None, changed_code: bool = False) -> Outcome:
     """Continue a search from its ledger, perhaps with more samples.
 
-    changed_code: whether to go on although the user's own space or a network has been edited since the launch.
+    changed_code: whether to continue although the user's own space or a network has been edited since the launch.
     """
     request, options = search.request, options.settled(search.facts)
     listed = search.folder / LIST
@@ -134,7 +134,7 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
 
 
 def _growing(search: Search, record: Record, before: int, samples: int) -> tuple[str, ...]:
-    """What is to be said of a search that grows; raises RequestError where it cannot grow yet."""
+    """Notes about a search that grows; raises RequestError if it cannot grow yet."""
     if not scheduler_of(search.request, before).same_on_any_slots:
         return ()
     if not record.finished:
@@ -158,9 +158,9 @@ def _errand(
     trials: Sequence[Run] = (),
     notes: tuple[str, ...] = (),
 ) -> Errand:
-    """One session of a search; with a plan its forecast is made first.
+    """One session of a search; with a plan, its forecast is made first.
 
-    asked: how many trials it should have, of which the space may hold fewer. trials: those that it has.
+    asked: how many trials it should have; the space may have fewer. trials: those that it already has.
     """
     samples = problem.at_most(asked, trials)
 
@@ -210,7 +210,7 @@ def _errand(
 
 
 def _objectives(request: Request) -> tuple[str, ...]:
-    """What trials are compared by, where that is more than the metric."""
+    """A note on how trials are compared, if by more than the metric."""
     if not request.costs:
         return ()
     costs = in_words(request.costs)
@@ -220,12 +220,12 @@ def _objectives(request: Request) -> tuple[str, ...]:
 
 
 def _exhausted(samples: int, asked: int) -> tuple[str, ...]:
-    """That a search has fewer trials than were asked for, as its space holds no more."""
+    """A note if a search has fewer trials than were asked for, as its space has no more."""
     return (f"the space holds no more: {count_of(samples, 'trial')} instead of {asked}",) if samples < asked else ()
 
 
 def _held_back(plan: Plan) -> tuple[str, ...]:
-    """That some configurations have transforms for which their training is too short."""
+    """A note if some configurations have transforms for which their training is too short."""
     trainings = [config.training for config in plan.configs]
     longest = max((each.mixing_from for each in trainings if each.transforms != each.active_transforms), default=0)
     names = sorted({name for each in trainings for name in each.transforms if name not in each.active_transforms})
@@ -238,7 +238,7 @@ def _held_back(plan: Plan) -> tuple[str, ...]:
 
 
 def _facts(problem: Problem, here: Machine, met: Met) -> dict[str, Any]:
-    """What `search.json` says beside the request."""
+    """The content of `search.json` beside the request."""
     images = problem.images
     taken = problem.survey
     own: dict[str, Any] = {} if taken is None else {"taken": asdict(taken)}
@@ -274,7 +274,7 @@ def _facts(problem: Problem, here: Machine, met: Met) -> dict[str, Any]:
 
 
 def _began_with(problem: Problem) -> dict[str, Any]:
-    """The earlier search that the sampler began with, if there is one."""
+    """The earlier search that the sampler starts from, if there is one."""
     earlier = problem.request.warm_start
     if earlier is None:
         return {}
@@ -282,7 +282,7 @@ def _began_with(problem: Problem) -> dict[str, Any]:
 
 
 def _create(results: Path, name: str | None, request: Request, facts: dict[str, Any], *, is_shared: bool) -> Search:
-    """The new search; where no name was asked for, under the first one that is free."""
+    """The new search; if no name was asked for, with the first free default name."""
     if name is not None:
         return store.create(results, name, request, time.time(), facts)
     stem = default_name(request, is_shared=is_shared)
@@ -293,9 +293,9 @@ def _create(results: Path, name: str | None, request: Request, facts: dict[str, 
 
 
 def default_name(request: Request, *, is_shared: bool) -> str:
-    """A search's name where none is given: space, dataset and time.
+    """The default name of a search: space, dataset and time.
 
-    is_shared: whether other machines keep searches in the same place at the same moment; four random digits follow.
+    is_shared: whether other machines may create searches in the same place at the same moment; adds 4 random digits.
     """
     space = Path(request.space).stem if request.space.endswith(".jsonl") else request.space
     parts = [re.sub(r"[^A-Za-z0-9]+", "-", part).strip("-")[:36] for part in (space, Path(request.dataset).name)]

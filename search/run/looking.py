@@ -1,4 +1,4 @@
-"""Test images that people look at: recorded in the ledger as that before they are read, and no test pass."""
+"""Test images that people look at: recorded in the ledger as looks, not as test passes, before they are read."""
 
 from pathlib import Path
 
@@ -19,11 +19,11 @@ class LookError(HpsearchError):
 
 
 def look(search: Search, indices: np.ndarray, *, why: str, expected: str | None) -> Images:
-    """The test images at these indices, (N,) int64, in the dataset's order; needs no session, and no run at work.
+    """The test images at these indices, (N,) int64, in the dataset's order. No session may be running.
 
-    why: for the record. expected: the test images' fingerprint, where a test pass has recorded it. Raises, before
-    anything is recorded, DatasetError for images that are not those of the search, LookError where they are gone or the
-    record is not this folder's alone, and LedgerError while another process writes it.
+    why: for the record. expected: the test images' fingerprint, if a test pass has recorded it. Raises, before anything
+    is recorded, DatasetError for images that are not those of the search, LookError if they are gone or the record is
+    also in a storage, and LedgerError while another process writes the record.
     """
     if place := note.location_of(search.folder):
         raise LookError(f"that would have to be recorded in {place}, which sessions alone write to")

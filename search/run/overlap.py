@@ -1,4 +1,4 @@
-"""Test images that a search trains on as well, found at its launch by hashes of their pixels."""
+"""Test images that a search also trains on, found at its launch by hashes of their pixels."""
 
 from dataclasses import dataclass
 from math import prod
@@ -17,18 +17,18 @@ MOST_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Met:
-    """What is known of test images among those that a search trains or compares trials on."""
+    """What is known about test images among the images that a search trains on or compares trials on."""
 
     num_test: int | None = None
-    """How many test images were hashed; None where they were not."""
+    """How many test images were hashed; None if they were not."""
     duplicates: int | None = None
-    """How many of them are the same to the pixel as an image of the training part; None where it is not known."""
+    """How many of them have the same pixels as an image of the training part; None if that is not known."""
     notes: tuple[str, ...] = ()
-    """What a launch says of it, in lines."""
+    """What a launch says about it, in lines."""
 
 
 def compare_with_test(problem: Problem) -> Met:
-    """Compare the test images with those of the training part. No network sees them, and a launch does without."""
+    """Compare the test images with those of the training part. No network sees them; a launch works without this."""
     request, own = problem.request, problem.own
     if own and number_of(own, "test") * prod(problem.images.shape) > MOST_BYTES:
         return Met()

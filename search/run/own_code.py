@@ -1,4 +1,4 @@
-"""The code of a user's own space and networks, which a search needs as it was when it began."""
+"""The code of a user's own space and networks, which must not change after a search has begun."""
 
 import hashlib
 import site
@@ -17,23 +17,23 @@ _OURS = ("__main__", "architectures", "hpsearch_command", "search", "trainables"
 
 
 class CodeError(HpsearchError):
-    """A user's own code that is not what the search began with: one line."""
+    """A user's own code that has changed since the search began, or cannot be imported: one line."""
 
 
 def digests(names: Iterable[str]) -> dict[str, str]:
-    """The SHA-256 of the source of each module that a user's own spaces and networks consist of, by the module's name.
+    """The SHA-256 of the source of each module that belongs to a user's own spaces and networks, by module name.
 
-    names: of spaces and networks, of which those that are `package.module:function` are a user's own. To such a module
-    belong the modules of its package and, unless it is installed, those that it has imported from its own folder.
+    names: of spaces and networks; names of the form `package.module:function` are a user's own. Such a module brings
+    the modules of its package and, unless it is installed, those that it has imported from its own folder.
     Raises CodeError for a name that cannot be imported.
     """
     return {module: hashlib.sha256(file.read_bytes()).hexdigest() for module, file in sorted(_files(names).items())}
 
 
 def check(search: Search, names: Iterable[str], *, accept: bool) -> None:
-    """Raise CodeError when these spaces and networks are not what they were when the search began.
+    """Raise CodeError if these spaces and networks have changed since the search began.
 
-    accept: whether to go on with them as they are, which is then recorded. Nothing is known of a search of 0.1.0.
+    accept: whether to continue with them as they are, which is then recorded. Version 0.1.0 recorded no code to check.
     """
     recorded: dict[str, str] = search.facts.get("code", {})
     if not recorded:
@@ -76,13 +76,13 @@ def _files(names: Iterable[str]) -> dict[str, Path]:
 
 
 def _loaded() -> dict[str, Path]:
-    """The file of every module that this process has loaded from one, without ours."""
+    """The files of all modules that this process has loaded, without ours."""
     files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
     return {name: Path(file) for name, file in files.items() if file and name.partition(".")[0] not in _OURS}
 
 
 def _root_of(module: str, file: Path) -> Path | None:
-    """The folder of the path in which a module was found; None for one that is not where its name says."""
+    """The folder of `sys.path` in which a module was found; None for a module whose file does not fit its name."""
     parts = module.split(".")
     stem = file.parent if file.name == "__init__.py" else file.with_suffix("")
     return stem.parents[len(parts) - 1] if list(stem.parts[-len(parts) :]) == parts else None

@@ -1,4 +1,4 @@
-"""An earlier search's trials, with which a sampler that learns begins: those that this search could have drawn."""
+"""Trials of an earlier search that a sampler that learns starts from: those that this search could have drawn."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -18,31 +18,31 @@ from trainables import files
 from trainables.data.images import Images, fingerprint
 
 FILE = "prior.jsonl"
-"""The copy of them in a search's folder: the search does not change when the earlier one does."""
+"""Their copy in a search's folder: the search does not change when the earlier one does."""
 
 
 class PriorError(HpsearchError):
-    """An earlier search that this one cannot begin with: one line with what is usable and what not."""
+    """An earlier search that this one cannot start from: one line with what is usable and what is not."""
 
 
 @dataclass(frozen=True)
 class Prior:
-    """Trials that a search begins with; they are none of its own."""
+    """Trials that a search starts from; they are not its own trials."""
 
     observed: tuple[Observed, ...] = ()
-    """What the sampler is told of them."""
+    """What the sampler receives about them."""
     lines: tuple[str, ...] = ()
-    """What a launch says of them."""
+    """What a launch says about them."""
 
 
 NO_PRIOR = Prior()
 
 
 def prior_of(request: Request, function: Function | None, images: Images) -> Prior:
-    """The usable trials of the search that a request names.
+    """The usable trials of the earlier search that a request names.
 
-    Raises PriorError where none is: a search of other images or by another metric, or only of draws that the space
-    cannot give.
+    Raises PriorError if none is usable: the search has other images or another metric, or this one's space is a list or
+    cannot draw any of its trials.
     """
     if request.warm_start is None:
         return NO_PRIOR
@@ -75,13 +75,13 @@ def prior_of(request: Request, function: Function | None, images: Images) -> Pri
 
 
 def write_prior(folder: Path, prior: Prior) -> None:
-    """Keep them in a search's folder."""
+    """Write the copy in a search's folder."""
     lines = (json.dumps(asdict(each)) + "\n" for each in prior.observed)
     files.write(folder / FILE, "".join(lines).encode())
 
 
 def read_prior(folder: Path) -> Prior:
-    """Those that a search began with. Raises PriorError for a damaged file, and where it has none but should."""
+    """Read the copy in a search's folder. Raises PriorError if the file is damaged or missing."""
     path = folder / FILE
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -92,7 +92,7 @@ def read_prior(folder: Path) -> Prior:
 
 
 def _fits(each: Observed) -> bool:
-    """Whether a curve's points are pairs of numbers, and costs numbers; raises TypeError or ValueError if not."""
+    """Whether a curve's points are in range; raises TypeError or ValueError if they or costs are not numbers."""
     for cost in each.costs:
         finite(cost)
     return all(finite(epoch) >= 0 and 0 <= finite(value) <= 1 for epoch, value in each.curve)

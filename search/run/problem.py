@@ -1,4 +1,4 @@
-"""A problem: these images, this space, this request. Drawing, checking and costing are asked of it and done once."""
+"""A problem: images, space and request of a search. It draws, checks and costs configurations."""
 
 import json
 from collections.abc import Sequence
@@ -45,24 +45,24 @@ class RequestError(HpsearchError):
 
 @dataclass(frozen=True)
 class Problem:
-    """What a search has to solve; everything that it computes, it computes once."""
+    """What a search has to solve; each result is computed once and kept."""
 
     request: Request
-    """What was asked."""
+    """The request."""
     space: Space
     """What may be drawn."""
     images: Images
-    """Every image that may be trained on, and validated on too where the dataset has no validation part."""
+    """All images for training, and for validation too if the dataset has no validation part."""
     given: Images | None = None
     """The images of the dataset's own validation part, if it has one."""
     survey: Survey | None = None
-    """What a folder of images was taken for; None for a known dataset, and for a search that goes on."""
+    """How a folder of images was understood; None for a known dataset, and for a search that continues."""
     own: Own | None = None
-    """The user's own dataset; None for a known one, and for a search that goes on."""
+    """The user's own dataset; None for a known one, and for a search that continues."""
     first: Space | None = None
-    """A list of what is tried before anything is drawn, if there is one."""
+    """A list of configurations to try before anything is drawn, if there is one."""
     prior: Prior = NO_PRIOR
-    """The trials of an earlier search that the sampler begins with."""
+    """The trials of an earlier search that the sampler starts from."""
     _costs: dict[str, Cost] = field(default_factory=dict)
 
     @cached_property
@@ -83,17 +83,17 @@ class Problem:
 
     @property
     def num_train(self) -> int:
-        """How many images there are to train on."""
+        """The number of images to train on."""
         return len(self._split[0]) if self.given is None else len(self.images)
 
     @property
     def num_validation(self) -> int:
-        """How many images trials are compared on."""
+        """The number of images that trials are compared on."""
         return len(self._split[1]) if self.given is None else len(self.given)
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What looks wrong with a user's own images; nothing of a known dataset, and of a search that goes on."""
+        """What looks wrong with a user's own images; empty for a known dataset, and for a search that continues."""
         return warnings_of(self.images, self.digests) if self.survey else ()
 
     @cached_property
@@ -103,13 +103,13 @@ class Problem:
 
     @cached_property
     def guess(self) -> Guess:
-        """What guessing gives on the images that trials are compared on."""
+        """The scores of guessing on the images that trials are compared on."""
         labels = self.images.labels[self._split[1]] if self.given is None else self.given.labels
         return guess(labels.tolist())
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a launch says of the images, in lines."""
+        """What a launch says about the images, in lines."""
         guessing = self.guess.line(shown(self.request.metric, self.guess))
         if self.survey is None:
             return (guessing, *self.prior.lines)
@@ -118,11 +118,11 @@ class Problem:
 
     @cached_property
     def samples(self) -> int:
-        """How many trials there are at most: the request's, or as many as the space holds configurations."""
+        """The most trials there can be: the request's, or fewer if the space has fewer configurations."""
         return self.at_most(self.request.samples)
 
     def at_most(self, samples: int, asked: Sequence[Run] = ()) -> int:
-        """`samples`, or fewer if the space holds fewer configurations. asked: the trials that there are already."""
+        """`samples`, or fewer if the space has fewer configurations. asked: the existing trials."""
         if self.space.function is None:
             return min(samples, len(self.space.configs))
         if (choices := everything(self.space.function)) is None:
@@ -141,7 +141,7 @@ class Problem:
         return True
 
     def cost(self, config: Config) -> Cost:
-        """What a configuration costs; raises SizeError when its network cannot take such images, else RequestError."""
+        """A configuration's cost; raises SizeError if its network cannot take such images, RequestError if wrong."""
         key = json.dumps(config.to_json()["network"], sort_keys=True)
         if key not in self._costs:
             self._costs[key] = cost_of(config, self.images)
@@ -162,7 +162,7 @@ class Problem:
                     raise RequestError(f"{listed.name}, {place} is impossible for these images: {error}") from error
 
     def seed_of(self, trial: int) -> int:
-        """The seed of a trial's training; a study's arms share those of its repeats."""
+        """The seed of a trial's training; in a study, all arms of a repeat share one."""
         arms = self.space.arms
         return derive_seed(self.request.seed, trial // len(arms) if arms else trial)
 
@@ -171,16 +171,16 @@ class Problem:
         return config.with_defaults(epochs=self.request.epochs, augment=self.request.augment)
 
     def sampler(self) -> Sampler:
-        """Who draws; impossible networks, and what was drawn before, are drawn again."""
+        """A new sampler; impossible networks and repeated draws are drawn again."""
         request = self.request
         history = history_of(request, scheduler_of(request, request.samples).rungs, self.prior.observed)
         first = self.first.configs if self.first else ()
         return make_sampler(self.space, request.sampler, request.seed, self.check, history, first)
 
     def order(self, samples: int) -> Sequence[int]:
-        """Trial numbers as they begin: the longest first where all is known, a list of which nothing is stopped.
+        """Trial numbers in the order in which they begin: of a list without a scheduler, the longest trials first.
 
-        Then no long trial is left alone with one slot at the end (Graham 1969). Otherwise in the order of drawing.
+        Then no long trial runs alone on one slot at the end (Graham 1969). Otherwise in the order of drawing.
         """
         if not self.space.configs or self.request.scheduler != "none":
             return range(samples)
@@ -189,11 +189,11 @@ class Problem:
             config = self.complete(self.space.configs[trial])
             return self.cost(config).flops * (config.training.epochs or 0)
 
-        arms = len(self.space.arms) or samples  # of a study one repeat of all arms after the other
+        arms = len(self.space.arms) or samples  # in a study, one repeat of all arms after the other
         return sorted(range(samples), key=lambda trial: (trial // arms, -work(trial)))
 
     def plan(self) -> Plan:
-        """The search's first draws and what they cost; one that learns has no history yet, and draws as it begins."""
+        """The search's first draws and their costs; a sampler that learns draws as at the beginning of a search."""
         sampler = self.sampler()
         drawn = (sampler.draw(trial) for trial in range(min(self.request.samples, MOST_DRAWS)))
         draws: list[Draw] = [each for each in drawn if each is not None]
@@ -216,9 +216,9 @@ class Problem:
 
 
 def cost_of(config: Config, images: Images) -> Cost:
-    """What a configuration costs; raises SizeError when it cannot be trained with such images, else RequestError.
+    """A configuration's cost; raises SizeError if it cannot be trained on such images, RequestError if it is wrong.
 
-    Weights that its network begins with are downloaded now.
+    Pretrained weights of its network are downloaded now.
     """
     network = config.network
     try:
@@ -233,7 +233,7 @@ def cost_of(config: Config, images: Images) -> Cost:
 
 
 def first_of(request: Request, space: Space) -> Space | None:
-    """The list of what is tried first; raises RequestError where it does not fit the space or the number of trials."""
+    """The list of configurations to try first; raises RequestError if space or number of trials do not allow it."""
     if request.first is None:
         return None
     if space.function is None:
@@ -249,11 +249,11 @@ def first_of(request: Request, space: Space) -> Space | None:
 
 
 def new_problem(request: Request, *, is_share_asked: bool, listed: Space | None = None) -> Problem:
-    """A new search's problem; raises one of the named errors for what cannot be searched.
+    """A new search's problem; raises one of the named errors if it cannot be searched.
 
     listed: the arms of a study, if it is one; else the request's space is looked up.
     """
-    scheduler_of(request, request.samples)  # a wrong option is said before the images are read
+    scheduler_of(request, request.samples)  # a wrong option raises before the images are read
     space = listed or find_space(request.space)
     own = own_dataset(request)
     taken = survey_of(own) if own else None
@@ -274,7 +274,7 @@ def new_problem(request: Request, *, is_share_asked: bool, listed: Space | None 
         first_of(request, space),
         prior_of(request, space.function, images),
     )
-    _ = problem.num_train  # a split that cannot be is the first to be said
+    _ = problem.num_train  # an impossible split raises first
     if own:
         _, height, width = images.shape
         check_test(own, data_dir=Path(request.data_dir), image_size=request.image_size, size=(width, height))

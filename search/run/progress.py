@@ -1,4 +1,4 @@
-"""What a session says: a live view on a terminal, and in a log one line an epoch at most."""
+"""The output of a session: a live view in a terminal, or a log with at most one line per epoch of a run."""
 
 import time
 from collections.abc import Callable
@@ -16,19 +16,19 @@ from search.show.live import Best, Scene, measurement, mishap, picture
 
 
 class Progress:
-    """Shows a session; use as a context manager. `total` runs are to be trained, those already ended included."""
+    """Shows a session; use as a context manager. total: the runs to train, including those that have ended."""
 
     def __init__(
         self, what: str, runs: Callable[[Record], list[Run]], total: int | None, slots: int, *, quiet: bool = False
     ) -> None:
-        """quiet: whether nothing but errors is said."""
+        """quiet: whether only errors are shown."""
         self._what, self._runs, self._total, self._slots, self._quiet = what, runs, total, slots, quiet
         self._began = time.time()
         self._driver: Driver | None = None
         self._best = Best()
         self._expected: float | None = None
         self._console = Console(stderr=True, markup=False)
-        # What libraries log would tear a live view.
+        # Logs of libraries would break a live view.
         live = self._console.is_terminal and not quiet and not debugging.is_on()
         self._live = Live(console=self._console, auto_refresh=False, transient=True) if live else None
         self._shown = 0.0
@@ -40,7 +40,7 @@ class Progress:
             self._best.hear(event)
 
     def expect(self, epochs: float) -> None:
-        """So many epochs of all runs together were forecast."""
+        """Take the forecast number of epochs of all runs together."""
         self._expected = epochs
 
     def __enter__(self) -> "Progress":
@@ -58,11 +58,11 @@ class Progress:
             self.complain(line)
 
     def complain(self, line: str) -> None:
-        """Print a line that tells of an error."""
+        """Print a line about an error."""
         self._console.print(line, highlight=False, soft_wrap=True)
 
     def hear(self, event: Event) -> None:
-        """A new event: a line for whatever goes wrong with a trial, and in a log one for each measurement."""
+        """Show a new event: a line if something goes wrong with a trial, and in a log one for each measurement."""
         self._best.hear(event)
         if not self._driver or not isinstance(event, Measured | Ended):
             return

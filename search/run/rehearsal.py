@@ -1,6 +1,6 @@
-"""The rehearsal: plays a search many times with made-up accuracies, to know its epochs and its wall clock beforehand.
+"""The rehearsal: simulates a search many times with random accuracies, to estimate its epochs and its wall clock.
 
-ASHA's luck is part of the answer: which trials come first decides how many go on, and so 60 trials train 200 epochs or
+With ASHA both depend on chance: which trials come first decides how many continue, so 60 trials may train 200 epochs or
 600.
 """
 
@@ -24,20 +24,20 @@ from search.schedulers.scheduler import Scheduler, make_scheduler, scheduler_of
 from trainables.worker.task import Task
 
 GAMES = 100  # searches that are simulated for a forecast
-_SLOWER = 10  # times, about, with several objectives
+_SLOWER = 10  # about how many times slower a simulation is with several objectives
 
-# What the random accuracies are like, from the committed searches (see benchmarks/README.md): so many trials never
-# learn and stay at chance together; the others keep their rank from rung to rung but for this much noise.
+# The random accuracies imitate the committed searches (see benchmarks/README.md): a share of the trials never learns
+# and stays at chance; the others keep their rank from rung to rung except for some noise.
 _NEVER_LEARN = 0.2
 _NOISE = 0.25
-_LEARNING_IMPROVES = 1.0  # standard deviations from the first to the last draw: 40 trials train a fifth more epochs
+_LEARNING_IMPROVES = 1.0  # standard deviations from the first to the last draw; so 40 trials train a fifth more epochs
 
 
 def rehearse(plan: Plan, found: Times, slots: int, games: int = GAMES) -> list[tuple[float, float]]:
-    """Epochs and seconds of so many random searches of a plan. found: the times of its configurations.
+    """Epochs and seconds of `games` random searches of a plan. found: the times of its configurations.
 
-    A sampler that learns comes to prefer another family in each game: nobody knows which. With several objectives there
-    are fewer games: each takes longer, as trials are put in order again and again.
+    In each game, a sampler that learns prefers another random family, as the real one is unknown. With several
+    objectives there are fewer games: each takes longer, as trials are sorted again and again.
     """
     number = max(1, games // _SLOWER) if plan.also else games
     epochs = [config.training.epochs or plan.max_t for config in plan.configs]
@@ -53,7 +53,7 @@ def rehearse(plan: Plan, found: Times, slots: int, games: int = GAMES) -> list[t
 
 
 def preferred_by(plan: Plan, seed: int) -> list[int]:
-    """The configuration of each trial: in a game all guided draws are of one family, that of some configuration."""
+    """The configuration of each trial; in a game, all guided draws are of the family of one random configuration."""
     which = [trial % len(plan.configs) for trial in range(len(plan.order))]
     if plan.sampler not in LEARNING:
         return which
@@ -80,13 +80,12 @@ def play(
     costs: Sequence[Cost] = (),
     in_waves: bool = False,
 ) -> tuple[float, float]:
-    """One search with random accuracies: epochs trained in all, and seconds until the last slot is free.
+    """Simulate a search with random accuracies: total epochs, and seconds until the last slot is free.
 
-    found: times of each configuration. epochs: of each to its end. order: of the trials. scheduler: one that has heard
-    nothing yet. improves: by how many standard deviations the last draw is better. configurations: the number of each
-    trial's; by default trial n's is n, and numbers past the last one start over. costs: of each configuration, for
-    schedulers that count them. in_waves: whether slots wait for whole
-    waves.
+    found: times of each configuration. epochs: of each configuration, to its end. order: of the trials. scheduler: a
+    new one. improves: by how many standard deviations the last draw is better than the first. configurations: the
+    index of each trial's; by default trial n has configuration n modulo their number. costs: of each configuration, for
+    schedulers that compare by them. in_waves: whether slots wait for whole waves.
     """
     configurations = configurations or [trial % len(epochs) for trial in range(max(order, default=0) + 1)]
     rng = np.random.default_rng(seed)
@@ -107,7 +106,7 @@ def play(
         which = configurations[task.trial]
         last, before = epochs[which], _begins(task)
         start = found.starts[which]
-        # From mark to mark: what a trial has in between changes nothing.
+        # From mark to mark: values in between change nothing.
         for epoch in (*(mark for mark in task.marks if before < mark < last), last):
             trained += epoch - before
             seconds, start = start + (epoch - before) * found.epochs[which], 0.0
@@ -121,7 +120,7 @@ def play(
     return trained, clock.now
 
 
-_IMAGES = 1_000_000  # of a made-up epoch: checkpoints are named after whole numbers of them
+_IMAGES = 1_000_000  # of a simulated epoch: many, as checkpoints are named after whole numbers of images
 
 
 def _asked(trial: int, epochs: int, cost: Cost | None = None) -> Asked:
@@ -141,7 +140,7 @@ def _asked(trial: int, epochs: int, cost: Cost | None = None) -> Asked:
 
 
 def _begins(task: Task) -> float:
-    """The epochs that a task's checkpoint has seen, which its name ends with."""
+    """The epochs that a task's checkpoint has seen, from the images at the end of its name."""
     return int(task.resume_from.rpartition("-")[2].removesuffix(".pt")) / _IMAGES if task.resume_from else 0.0
 
 
@@ -158,7 +157,7 @@ def _answer(task: Task, epoch: float, is_last: bool, value: float, seconds: floa
 
 
 def heard(request: Request, samples: int) -> tuple[str, ...]:
-    """What a launch says of what its sampler will hear; nothing of one that does not learn."""
+    """What a launch says about the measurements that its sampler will use; empty if it does not learn."""
     if request.sampler not in LEARNING or request.hears is None:
         return ()
     scheduler = scheduler_of(request, samples)
@@ -175,7 +174,7 @@ def heard(request: Request, samples: int) -> tuple[str, ...]:
 
 
 def _first_heard(request: Request, scheduler: Scheduler, samples: int) -> dict[float, int]:
-    """From which draw on values of how many epochs are heard, on one slot."""
+    """For each rung, the first draw that uses its values, on one slot."""
     history = Deepest((*scheduler.rungs, request.epochs))
     found: dict[float, int] = {}
 

@@ -1,4 +1,4 @@
-"""Retrain: the winners from scratch on all their images, and one test pass each."""
+"""Retrain: trains the winners from scratch on all training images, with one test pass each."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ def retrain(
 ) -> tuple[Outcome, list[Run]]:
     """Train the best trials from scratch, then test each once. Returns the runs asked for.
 
-    What an earlier retrain of the same trials in the same way has done is not done again. Raises what `prepare` raises.
+    Runs that an earlier retrain has trained in the same way are not trained again. Raises what `prepare` raises.
     """
     options = options.settled(search.facts)
     planned = prepare(search, options, how, top=top, distinct=distinct, changed_code=changed_code)
@@ -33,7 +33,7 @@ def retrain(
     wanted: list[Key] = []
 
     def source(driver: Driver) -> Iterator[Run | None]:
-        # All are asked before the first is trained, so that a resumed retrain knows them.
+        # All runs are recorded as asked for before the first is trained, so that a resumed retrain knows them.
         winners = [winner.key[0] for winner in best]
         if finals:
             for each in best:

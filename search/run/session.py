@@ -1,4 +1,4 @@
-"""A session: one process at work on a search or on its retrains, from opening its ledger to the line that closes it."""
+"""A session: one process that runs a search or its retrains, from opening the ledger to the line that closes it."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ from trainables.files import Folder, is_full
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a session runs; no part of the search, and another session may run otherwise."""
+    """How a session runs; not a part of the search, so another session may have other options."""
 
     parallel: int | None = None
     """Trials at a time."""
@@ -45,13 +45,13 @@ class Options:
     trial_timeout: float | None = None
     """Seconds without progress after which a worker ends itself."""
     address: str | None = None
-    """HOST:PORT of a Ray cluster; None for a Ray of its own."""
+    """HOST:PORT of a Ray cluster; None for a local Ray."""
     engine: str | None = None
-    """What executes tasks: see `search.run.engines`; None for what executed those of the launch, or tune."""
+    """What executes tasks: see `search.run.engines`; None for the launch's engine, or tune."""
     follow: tuple[str, ...] = ()
-    """The sinks that are told of the search meanwhile: see `search.run.beside`."""
+    """The sinks to which the search is written meanwhile: see `search.run.beside`."""
     quiet: bool = False
-    """Whether nothing but errors is said."""
+    """Whether only errors are shown."""
 
     @property
     def deadline(self) -> float | None:
@@ -59,7 +59,7 @@ class Options:
         return time.time() + self.max_time if self.max_time else None
 
     def settled(self, facts: dict[str, Any]) -> "Options":
-        """With an engine. facts: of the search, which began with one; a cluster needs tune, whatever that was."""
+        """The options with an engine. facts: of the search, with its first engine; a cluster always gets tune."""
         begun = DEFAULT_ENGINE if self.address else facts.get("engine", DEFAULT_ENGINE)
         return replace(self, engine=self.engine or begun)
 
@@ -75,29 +75,29 @@ class Outcome:
     reason: str
     """Why: "finished", "interrupted", "out of time", "disk full" or "taken over"."""
     detail: str | None = None
-    """What the disk said, who took over, or why nothing was to be done."""
+    """The disk's error, which driver took over, or why there was nothing to do."""
     address: str | None = None
     """The Ray cluster that it ran on, if any."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Errand:
-    """What a session is to do: everything that differs between a search and a retrain."""
+    """The work of a session: everything that differs between a search and a retrain."""
 
     what: str
     """What one of its runs is called: "trial" or "retrain"."""
     title: str
     """What it does, in one line."""
     notes: tuple[str, ...] = ()
-    """What is to be said of the images, in lines."""
+    """What to say before the training, in lines."""
     runs: Callable[[Record], list[Run]]
     """Its runs, for the display."""
     total: int
     """How many there will be."""
     source: Callable[[Driver], Iterator[Run | None]]
-    """Yields the runs to train, in order, and None where it waits for those at work."""
+    """Yields the runs to train, in order, and None while it waits for running ones."""
     scheduler: Scheduler
-    """What to stop, pause or go on with."""
+    """Decides which runs stop, pause or continue."""
     train: Images
     """The images to train on."""
     validation: Images | None
@@ -107,11 +107,11 @@ class Errand:
     calibration: Callable[[Progress], Calibration | None] = lambda _: None
     """What the first workers time before they train."""
     after: Callable[[Driver, Progress], None] = lambda *_: None
-    """What follows when all is trained."""
+    """Called when everything is trained."""
 
 
 def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outcome:
-    """Open a session, train, and close it in whatever way it ends."""
+    """Open a session, train, and close it, however it ends."""
     with (
         Ledger(search.ledger) as ledger,
         Progress(errand.what, errand.runs, errand.total, here.slots, quiet=options.quiet) as progress,
@@ -140,7 +140,7 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
             )
         for line in errand.notes:
             progress.say(line)
-        # Ray takes seconds to import, and a wrong request does not wait for it.
+        # Imported after all checks, as Ray takes seconds to import.
         train = engine(options.engine or DEFAULT_ENGINE)
         opened = Opened(
             samples=errand.samples,
@@ -159,9 +159,9 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
 
 
 def finished_before(search: Search, record: Record) -> Outcome:
-    """The end of a search that is finished: nothing is trained, and what a kill after its end left is put in order.
+    """The outcome of a finished search: nothing is trained; files that a kill after its end left are cleaned up.
 
-    Raises LedgerError where another process works on the search.
+    Raises LedgerError if another process runs the search.
     """
     shelf = Shelf(search.folder)
     with Ledger(search.ledger):
@@ -180,9 +180,9 @@ def _work(
     train: Train,
     progress: Progress,
 ) -> str:
-    """Open the session, train, and record how it ended: the reason.
+    """Train, record why the session ended, and return that reason.
 
-    A full disk refuses that line too; the record then shows the session as killed.
+    On a full disk that line cannot be written either; the record then shows the session as killed.
     """
     reason = "failed"
     try:
@@ -190,12 +190,12 @@ def _work(
         train(driver, work, progress)
         if driver.finished:
             errand.after(driver, progress)
-            if errand.samples is not None:  # after a retrain the search itself may go on
+            if errand.samples is not None:  # after a retrain the search itself may continue
                 driver.shelf.release_paused(driver.record.trials)
         reason = "finished" if driver.finished else driver.pausing or "interrupted"
     except KeyboardInterrupt:
         reason = "interrupted"
-    except (DiskError, OSError) as error:  # an OSError is of a network or of predictions
+    except (DiskError, OSError) as error:  # an OSError comes from writing a network or predictions
         if isinstance(error, OSError) and not is_full(error):
             raise
         driver.full = driver.full or str(error)
@@ -209,9 +209,9 @@ def _work(
 
 
 def find_machine(options: Options, networks: Iterable[str], facts: dict[str, Any] | None = None) -> Machine:
-    """The machine at hand, or the cluster at an address, which this process is then connected to.
+    """This machine, or the cluster at an address, to which this process is then connected.
 
-    networks: names of spaces and networks, of which a user's own travel to the cluster. facts: of an earlier session.
+    networks: names of spaces and networks; a user's own are sent to the cluster. facts: of an earlier session.
     """
     if options.address is not None and options.engine == "inline":
         raise EngineError(f"--engine inline trains in this process, and --address {options.address} names a cluster")
@@ -227,7 +227,7 @@ def find_machine(options: Options, networks: Iterable[str], facts: dict[str, Any
 
 @contextmanager
 def _mirrored(search: Search, ledger: Ledger, progress: Progress) -> Iterator[Mirror | None]:
-    """Copy the record to the search's storage, if it has one; within this nobody else goes on with the search."""
+    """Copy the record to the search's storage, if it has one; within this no other process continues the search."""
     if note.location_of(search.folder) is None:
         yield None
         return
@@ -236,7 +236,7 @@ def _mirrored(search: Search, ledger: Ledger, progress: Progress) -> Iterator[Mi
 
 
 def _shared_checkpoints(search: Search) -> Folder | None:
-    """Where a search with a storage has its checkpoints, for all machines; None without one."""
+    """The folder of checkpoints in a search's storage, for all machines; None without a storage."""
     location = note.location_of(search.folder)
     return Folder(location).below(search.name).below("checkpoints") if location else None
 
@@ -245,11 +245,11 @@ def _shared_checkpoints(search: Search) -> Folder | None:
 def _interruptible(driver: Driver, search: Search) -> Iterator[None]:
     """A first Ctrl-C is a KeyboardInterrupt, which closes the record; a second one ends the process at once.
 
-    Where the exception gets lost, as in a destructor or a callback of a library, the driver still knows of it, and
-    no trial goes on beyond its segment's end.
+    If the exception gets lost, as in a destructor or a callback of a library, the driver still knows of the Ctrl-C, and
+    no trial continues after its current segment.
 
     SIGTERM, which a container or a batch system sends before it kills, acts as a Ctrl-C, and so does SIGHUP, which a
-    terminal sends that goes away; `nohup` has it ignored, and it stays so.
+    terminal sends when it is closed; under `nohup`, SIGHUP stays ignored.
     """
 
     def hear(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""The files of a search's runs: which checkpoint a run continues from, and which files may go, and when."""
+"""The files of a search's runs: from which checkpoint a run continues, which files may be removed, and when."""
 
 import re
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ from trainables.worker.task import Task
 
 
 class Shelf:
-    """The checkpoints of one search, and the trained networks on their way to their folders."""
+    """The checkpoints of one search, and trained networks until they are moved to their folders."""
 
     def __init__(self, folder: Path, *, checkpoints: Folder | None = None, mirror: Mirror | None = None) -> None:
         """folder: the search's. checkpoints: a place that all machines reach, by default one in the search's folder.
-        mirror: what copies the record to a storage, if anything does.
+        mirror: copies the record to a storage, if the search has one.
         """
-        self._folder = folder.absolute()  # workers stand elsewhere
+        self._folder = folder.absolute()  # workers have another working folder
         self.search = self._folder.name
         self._mirror = mirror
         self.is_shared = checkpoints is not None
@@ -33,7 +33,7 @@ class Shelf:
         name = run.checkpoint
         if not name or name in self._unusable:
             return None
-        with suppress(OSError):  # a storage that is away now may be back when the worker reads
+        with suppress(OSError):  # a storage that is unavailable now may be back when the worker reads
             return name if self.checkpoints.has(name) else None
         return name
 
@@ -42,14 +42,14 @@ class Shelf:
         self._unusable.add(name)
 
     def note(self, task: Task) -> str | None:
-        """What a worker wrote down before it ended itself."""
+        """The reason that a worker wrote before it ended itself; None if it wrote none."""
         try:
             return self.checkpoints.read(f"{task.prefix}.reason").decode()
         except OSError:
             return None
 
     def collect(self, task: Task, run: Run) -> None:
-        """Put a trained network, which a worker wrote under its attempt's name, in its place."""
+        """Move a trained network, which a worker wrote under its attempt's name, to its folder."""
         for name in self._names(f"{task.prefix}+"):
             files.write(retrain_folder(self._folder, run) / name.partition("+")[2], self.checkpoints.read(name))
 
@@ -59,7 +59,7 @@ class Shelf:
             self.remove(run.checkpoint)
         if run.attempt > 1 or run.key[1] or run.is_kept:
             trial, repeat = run.key
-            with suppress(OSError):  # a storage that is away keeps them until the next sweep
+            with suppress(OSError):  # an unavailable storage keeps them until the next sweep
                 for name in self._names(f"{trial}-{repeat}-"):
                     self.remove(name)
 
@@ -71,10 +71,10 @@ class Shelf:
             self._mirror.when_stored(lambda: self.checkpoints.remove(name))
 
     def sweep(self, record: Record) -> None:
-        """Remove what a killed session left: files that no unfinished run names, and half-written ones."""
+        """Remove what a killed session left: files that no unfinished run needs, and half-written ones."""
         needed = {run.checkpoint for run in record.runs.values() if run.state not in FINAL}
         for name in self.checkpoints.names():
-            if name not in needed and re.match(r"\d+-\d+-\d+[-+.]", name):  # nothing that somebody else has put there
+            if name not in needed and re.match(r"\d+-\d+-\d+[-+.]", name):  # only files of ours
                 self.remove(name)
         for path in self._folder.rglob("*.tmp"):
             files.remove(path)
@@ -93,14 +93,14 @@ class NoShelf(Shelf):
     """For a simulation, which writes no files."""
 
     def __init__(self) -> None:
-        """Nothing is kept."""
+        """Keep nothing."""
 
     def usable(self, run: Run) -> str | None:
-        """The name that the record knows."""
+        """The checkpoint's name in the record."""
         return run.checkpoint
 
     def note(self, task: Task) -> str | None:
-        """Nothing was written down."""
+        """None: simulated workers write nothing."""
         return None
 
     def release(self, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""The test pass: the only place where the test set is read."""
+"""The test pass: the only place where a network is measured on the test set."""
 
 import torch
 
@@ -18,9 +18,9 @@ from trainables.saved_network import NetworkError, load_network, test_pass
 def test_all(
     driver: Driver, search: Search, runs: list[Run], here: Machine, progress: Progress, *, flips: bool = False
 ) -> None:
-    """Test each trained network that has not been tested so, once; the test set is read here and nowhere else.
+    """Test once each trained network that has not been tested in this way.
 
-    That it is read is recorded before it is, so a pass that a kill interrupts counts as well as the one after it.
+    A pass is recorded before it begins, so a pass that a kill interrupts counts, and so does the one after it.
     """
     waiting = [run for run in runs if run.retrained and (run.test is None or bool(run.test.flips) != flips)]
     if not waiting:
@@ -34,7 +34,7 @@ def test_all(
         folder, (trial, repeat) = retrain_folder(search.folder, each), each.key
         try:
             network = load_network(folder, device, run_own_code=True)
-        except (NetworkError, FileNotFoundError) as error:  # damaged since it was written: to be trained again
+        except (NetworkError, FileNotFoundError) as error:  # damaged since it was written: it has to be trained again
             reason = one_line(error)
             driver.append(Ended(trial=trial, repeat=repeat, attempt=each.attempt, state=State.FAILED, reason=reason))
             continue

@@ -8,7 +8,7 @@ from trainables.config import Config, NetworkConfig
 
 
 def widened(config: Config, factor: float) -> Config:
-    """The configuration with its network's hyperparameter `width` multiplied; all else is as it was.
+    """The configuration with its network's hyperparameter `width` multiplied; nothing else changes.
 
     Raises RequestError for a network without such a hyperparameter.
     """

@@ -1,21 +1,21 @@
-"""Who draws configurations from a space: one file a sampler, whose names are known without importing Optuna."""
+"""Samplers, which draw configurations from a space. One file each; listing their names does not import Optuna."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What the command line says of a sampler."""
+    """What the command line shows about a sampler."""
 
     what: str
     """What it draws, in a few words."""
     learns: bool = False
-    """Whether its draws depend on how earlier trials did."""
+    """Whether its draws depend on the results of earlier trials."""
 
 
-#: The samplers of spaces that are functions. Each is the module of its name here, which has a function
+#: The samplers of spaces that are functions. Each is a module with its name in this package, with a function
 #: `sampler(function, seed, check, history)` that returns a `search.samplers.sampler.Sampler` (see
-#: `search.samplers.make`). The history is None for those that do not learn.
+#: `search.samplers.make`). The history is None for samplers that do not learn.
 SAMPLERS = {
     "random": Kind("each trial independently"),
     "tpe": Kind("near good trials, by Optuna's TPE", learns=True),
@@ -24,10 +24,10 @@ SAMPLERS = {
 }
 
 LEARNING = tuple(name for name, kind in SAMPLERS.items() if kind.learns)
-"""The samplers whose draws depend on how earlier trials did."""
+"""The samplers whose draws depend on the results of earlier trials."""
 
 HEARS = {
     "everything": "all that is measured by the time of a draw",
     "waves": "what was measured when all earlier trials had ended or paused; ten trials are drawn at a time",
 }
-"""What a sampler that learns may be told, the default first."""
+"""Which measurements a sampler that learns may use, the default first."""

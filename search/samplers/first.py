@@ -1,4 +1,4 @@
-"""Configurations that a user wants tried before anything is drawn."""
+"""Configurations that are tried before anything is drawn, because a user wants it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ class FirstThen:
     """Trial n is configuration n while there is one; the others are drawn."""
 
     first: Sequence[Draw]
-    """What is tried first."""
+    """The configurations to try first."""
     then: Sampler
-    """Who draws the others."""
+    """The sampler of the others."""
 
     def draw(self, trial: int) -> Draw | None:
         """The trial's configuration."""
         return self.first[trial] if trial < len(self.first) else self.then.draw(trial)
 
     def tell(self, run: Run) -> None:
-        """Whoever draws hears of all trials."""
+        """Pass a run to the sampler, which learns from all trials."""
         self.then.tell(run)
 
 
 def draw_of(function: Function, config: Config) -> Draw:
-    """A configuration as a draw of a space; without parameters, and so nothing to learn from, if the space has none."""
+    """A configuration as a draw; without parameters, so nothing is learned from it, if the space cannot draw it."""
     found = found_in(function, config)
     return Draw(config, {}, {}) if found is None else as_draw(found)

@@ -1,9 +1,9 @@
 """Bayesian optimisation with a Gaussian process (Snoek et al. 2012), for spaces with conditional parameters.
 
-Optuna's own GP sampler draws every parameter at random that some trial lacks, which in a space of several networks and
-optimizers is nearly all of them. Here a draw is flattened: a coordinate for each name behind the prefix, so that the
-learning rates of all optimizers share one, and one for each choice. What a draw does not have stands in the middle.
-Candidates are draws of the space itself, at random and near the best ones, so they are always whole.
+Optuna's own GP sampler draws at random every parameter that some trial lacks, which in a space of several networks and
+optimizers is nearly all of them. Here a draw is flattened: one coordinate for each name without its prefix, so that the
+learning rates of all optimizers share one, and one for each choice. A number that a draw lacks is put in the middle.
+Candidates are draws of the space itself, at random and near the best ones, so they are always complete.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,18 +31,18 @@ _RANDOM = 400  # candidates drawn at random
 _NEAR = 40  # candidates near each of the best trials
 _BEST = 5
 _CHANGED = 0.3  # share of the parameters that a candidate near a trial has changed
-_SUM = 0.05  # what the sum of all weighed objectives counts beside the worst of them
-_STEP = 0.15  # standard deviation of a changed number, in parts of its range
-#: Of the process, whose values are standardised: how far apart draws have to be to tell nothing of each other, and the
-#: variance of a measurement. So few trials say little more about them, and a few choices end in no bad optimum.
+_SUM = 0.05  # weight of the sum of all weighted objectives, added to the worst of them
+_STEP = 0.15  # standard deviation of a changed number, as a fraction of its range
+#: Choices for the process, whose values are standardised: its length scale, and the variance of a measurement. The few
+#: trials of a search do not determine them better, and a short list avoids bad local optima.
 _LENGTHS = (0.5, 1.0, 2.0, 4.0)
 _NOISES = (0.02, 0.1, 0.3)
 
 
 def sampler(function: Function, seed: int, check: Check, history: History) -> OptunaSampler:
-    """Every second draw where the expected improvement over the best is largest.
+    """A sampler that makes every second draw where the expected improvement over the best is largest.
 
-    Raises SpaceError for a space whose parameters change their choices.
+    Raises SpaceError for a space in which a parameter's choices vary between draws.
     """
     check_constant(function)
     make = every_second_at_random(lambda own: _Guided(function, check, own))
@@ -58,7 +58,7 @@ class _Guided(optuna.samplers.RandomSampler):
         self._chosen: Mapping[str, Any] = {}
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
-        """No parameter is drawn with another one; this begins a draw."""
+        """Empty, as no parameters are drawn jointly. Optuna calls this first, so the whole draw is chosen here."""
         told = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING))
         told = [each for each in told if each.number != trial.number]
         refused = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
@@ -66,7 +66,7 @@ class _Guided(optuna.samplers.RandomSampler):
         return {}
 
     def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: BaseDistribution) -> Any:
-        """The chosen draw's value."""
+        """The value in the chosen draw."""
         if param_name in self._chosen:
             return self._chosen[param_name]
         return super().sample_independent(study, trial, param_name, param_distribution)
@@ -94,13 +94,13 @@ class _Guided(optuna.samplers.RandomSampler):
         return True
 
     def _candidates(self, best: Sequence[FrozenTrial], taken: Sequence[Mapping[str, Any]]) -> list[Choice]:
-        """Draws at random and near the best trials, none of which there has been."""
+        """New draws, at random and near the best trials."""
         anywhere = [self._near({}) for _ in range(_RANDOM)]
         near = [self._near(each.params) for each in best for _ in range(_NEAR)]
         return [each for each in (*anywhere, *near) if each.params not in taken]
 
     def _near(self, params: Mapping[str, Any]) -> Choice:
-        """A draw with most of these parameters; what they lack is random."""
+        """A draw with most of these values; parameters without a value here are random."""
         random = self._random
 
         def pick(name: str, distribution: BaseDistribution) -> Any:
@@ -117,9 +117,9 @@ class _Guided(optuna.samplers.RandomSampler):
 
 
 def of_one_value(known: list[FrozenTrial], random: np.random.Generator) -> list[FrozenTrial]:
-    """The trials, with one value where they have several: how good they are where they are worst, by random weights.
+    """The trials, with several objectives reduced to one value: the worst of the randomly weighted objectives.
 
-    Each draw weighs the objectives anew, and so looks at another part of the front (Knowles 2006, ParEGO).
+    The weights are new for each draw, so each draw looks at another part of the front (Knowles 2006, ParEGO).
     """
     measured = [each for each in known if each.state is TrialState.COMPLETE]
     if not measured or len(measured[0].values) == 1:
@@ -136,7 +136,7 @@ def _with_value(trial: FrozenTrial, value: float) -> FrozenTrial:
 
 
 def _worth(trial: FrozenTrial) -> tuple[float, float]:
-    """What a trial is ranked by: its value, below those with one how far it came before it was stopped."""
+    """What a trial is ranked by: its value; trials without one rank below, by how far they came before the stop."""
     if trial.value is not None:
         return np.inf, trial.value
     last = max(trial.intermediate_values, default=None)
@@ -144,9 +144,9 @@ def _worth(trial: FrozenTrial) -> tuple[float, float]:
 
 
 def _values(known: Sequence[FrozenTrial]) -> np.ndarray:
-    """What the process is fitted to, for trials in the order of their worth: values, standardised.
+    """The standardised values that the process is fitted to.
 
-    A trial without one counts as the worst that has one.
+    A trial without a value gets the worst value of the others.
     """
     worst = min(each.value for each in known if each.value is not None)
     values = np.array([worst if each.value is None else each.value for each in known])
@@ -154,9 +154,9 @@ def _values(known: Sequence[FrozenTrial]) -> np.ndarray:
 
 
 def flatten(draws: Sequence[FrozenTrial | Choice]) -> np.ndarray:
-    """Draws as points, (draws, coordinates): places of numbers from 0 to 1, and a coordinate for each other choice.
+    """Draws as points, (draws, coordinates): a place from 0 to 1 for each number, a coordinate for each other choice.
 
-    Choices of three or more numbers stand in their order, as far from each other as from the next.
+    Three or more choices that are numbers have places too: equally spaced, in ascending order.
     """
     columns: dict[str, np.ndarray] = {}
     for row, each in enumerate(draws):
@@ -165,15 +165,15 @@ def flatten(draws: Sequence[FrozenTrial | Choice]) -> np.ndarray:
             if (place := place_of(distribution, value)) is not None:
                 columns.setdefault(own, np.full(len(draws), 0.5))[row] = place
                 continue
-            # Two choices are then as far apart as a number's two ends.
+            # So two choices are as far apart as the two ends of a number's range.
             columns.setdefault(f"{own}={value!r}", np.zeros(len(draws)))[row] = np.sqrt(0.5)
     return np.stack([columns[name] for name in sorted(columns)], axis=1)
 
 
 def improvement(known: np.ndarray, values: np.ndarray, under_way: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """The expected improvement of each candidate over the best of what is expected where trials have been.
+    """The expected improvement of each candidate over the best expected value among the known trials.
 
-    Trials under way are taken to become what is expected of them (Ginsbourger et al. 2010, the kriging believer).
+    Running trials are assumed to reach their expected values (Ginsbourger et al. 2010, the kriging believer).
     """
     fitted = (
         _fit(Matern(length, nu=2.5) + WhiteKernel(noise), known, values) for length in _LENGTHS for noise in _NOISES
@@ -184,7 +184,7 @@ def improvement(known: np.ndarray, values: np.ndarray, under_way: np.ndarray, ca
         believed = np.concatenate([values, process.predict(under_way)])
         process = _fit(process.kernel_, np.concatenate([known, under_way]), believed)
     mean, deviation = process.predict(candidates, return_std=True)
-    noise = process.kernel_.k2.noise_level  # of a measurement, and no reason to draw anything
+    noise = process.kernel_.k2.noise_level  # of a measurement; it is no reason to draw a candidate
     deviation = np.sqrt(np.maximum(deviation**2 - noise, 1e-12))
     better = (mean - best) / deviation
     return np.asarray(deviation * (better * norm.cdf(better) + norm.pdf(better)))

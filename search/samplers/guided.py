@@ -1,4 +1,4 @@
-"""What the samplers that learn from equally far trials have in common: every second draw stays random."""
+"""Common to the samplers that learn from trials at the same number of epochs: every second draw is random."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from search.samplers.optuna_sampler import Make
 def every_second_at_random(guided: Callable[[int], optuna.samplers.BaseSampler]) -> Make:
     """Draws the trials of even numbers at random, as the sampler `random` does, and the others as `guided` does.
 
-    guided: makes Optuna's sampler from a draw's seed. So a sampler that is misled costs a search half of its draws.
+    guided: makes Optuna's sampler from a draw's seed. So a misled sampler wastes only half of a search's draws.
     """
 
     def make(trial: int, own: int) -> optuna.samplers.BaseSampler:

@@ -1,7 +1,7 @@
-"""What a sampler that learns is told of the trials before.
+"""What a sampler that learns receives about earlier trials.
 
-Early accuracies mislead: told all of them, a sampler draws near what is merely fast at first. `Deepest` tells only
-accuracies that were measured equally far on, as BOHB does (Falkner et al. 2018).
+Early accuracies mislead: a sampler that uses all of them draws near configurations that are merely fast at first.
+`Deepest` passes on only accuracies at the same number of epochs, as BOHB does (Falkner et al. 2018).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,28 +21,28 @@ from search.history.record import Run
 from search.spaces.space import SpaceError
 
 LEAST = 8
-"""Trials that have to reach a rung before its accuracies are told."""
+"""Trials that have to reach a rung before its accuracies are used."""
 WAVE = 10
-"""Trials that are drawn from one and the same history where whole waves are heard."""
-_ROUNDING = 1e-9  # epochs: a rung is reached although floating point falls short of it
+"""Trials that are drawn from the same history with `--hears waves`."""
+_ROUNDING = 1e-9  # epochs: a rung counts as reached when rounding leaves the epoch this much below it
 
 
 class History(Protocol):
-    """What has been told, as Optuna's trials."""
+    """What a sampler learns from, as Optuna's trials."""
 
     def tell(self, run: Run) -> None:
-        """Take a run as it stands; it replaces what was told of it before."""
+        """Take a run in its current state, which replaces its earlier one."""
 
     @property
     def directions(self) -> Sequence[StudyDirection]:
-        """Which way each of a trial's values is better."""
+        """For each of a trial's values, whether larger or smaller is better."""
 
     def trials(self) -> list[FrozenTrial]:
-        """All of them, in the order of their numbers."""
+        """All trials, ordered by number."""
 
 
 class Ended:
-    """Tells all of a trial once it has ended, however far it was trained. Searches that recorded no other are told so.
+    """Passes on all values of a trial once it has ended, however far it was trained; for searches without `hears`.
 
     Raises SpaceError for a run that does not hold its parameters and their distributions.
     """
@@ -53,7 +53,7 @@ class Ended:
         self._told: dict[int, FrozenTrial] = {}
 
     def tell(self, run: Run) -> None:
-        """Take a run when it is new to this history, and when it has ended."""
+        """Take a run if it is new to this history or has ended."""
         trial = run.asked.trial
         if trial in self._told and run.state not in FINAL:
             return
@@ -63,76 +63,76 @@ class Ended:
             raise _unusable(trial, error) from error
 
     def trials(self) -> list[FrozenTrial]:
-        """All of them, in the order of their numbers."""
+        """All trials, ordered by number."""
         return [told for _, told in sorted(self._told.items())]
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What is told of a trial: this search's, or one of an earlier search that it begins with."""
+    """What a sampler receives about a trial, of this search or of an earlier one that it starts from."""
 
     params: Mapping[str, Any]
     """Its flat parameters."""
     distributions: Mapping[str, str]
-    """What each was drawn from, as Optuna's JSON."""
+    """The distribution that each was drawn from, as Optuna's JSON."""
     state: State
-    """How it stands."""
+    """Its state."""
     curve: Sequence[tuple[float, float]]
-    """What it is compared by, as (epoch, value), in order."""
+    """The values that it is compared by, as (epoch, value), in order."""
     costs: Sequence[float] = ()
-    """The logarithms of its costs, where those count too."""
+    """The logarithms of its costs, if those are objectives too."""
 
     def until(self, epoch: float) -> float | None:
-        """Its best value up to an epoch; None if it has not been trained so far and may still be."""
+        """Its best value up to an epoch; None if it has none, or is not done and was not trained that far."""
         if self.state is not State.DONE and (not self.curve or self.curve[-1][0] < epoch - _ROUNDING):
             return None
         return max((value for at, value in self.curve if at <= epoch + _ROUNDING), default=None)
 
 
 def observed(run: Run, also: Sequence[str] = ()) -> Observed:
-    """What is told of a run. also: costs that count beside its value."""
+    """What a sampler receives about a run. also: costs that are objectives beside its value."""
     curve = tuple((m.epoch, m.value) for m in run.measurements if m.value is not None)
     costs = tuple(log_cost(cost_of(run.asked, run.last, name)) for name in also)
     return Observed(run.asked.params, run.asked.distributions, run.state, curve, costs)
 
 
 class Deepest:
-    """Tells values at the deepest rung that `LEAST` trials have reached.
+    """Passes on values at the deepest rung that `LEAST` trials have reached.
 
-    A trial that was stopped before it is told as pruned with what it had; one that is paused or under way is told as
-    running. Trials without parameters, which a user asked for and the space cannot draw, are not told.
+    A trial that was stopped before that rung is passed on as pruned, with the values it had; one that is paused or
+    running, as running. Trials without parameters, which a user asked for and the space cannot draw, are left out.
     """
 
     def __init__(self, rungs: Sequence[float], prior: Sequence[Observed] = (), also: Sequence[str] = ()) -> None:
-        """rungs: epochs, ascending, the last one that of a trial's end. prior: trials of an earlier search.
+        """rungs: epochs, ascending; the last is the end of a trial. prior: trials of an earlier search.
 
-        also: costs that count beside the value.
+        also: costs that are objectives beside the value.
         """
         self._rungs, self._prior, self._also = rungs, prior, also
         self._told: dict[int, Observed] = {}
 
     def tell(self, run: Run) -> None:
-        """Take a run as it stands."""
+        """Take a run in its current state."""
         trial = run.asked.trial
         told = observed(run, self._also)
         if trial not in self._told:
-            _frozen(trial, told, None)  # what cannot be told later is refused now
+            _frozen(trial, told, None)  # raises now for a run that could not be passed on later
         self._told[trial] = told
 
     @property
     def directions(self) -> Sequence[StudyDirection]:
-        """Which way each of a trial's values is better: what it is compared by, and its costs."""
+        """For each of a trial's values, whether larger or smaller is better: its own value, then its costs."""
         return [StudyDirection.MAXIMIZE, *(StudyDirection.MINIMIZE for _ in self._also)]
 
     @property
     def rung(self) -> float | None:
-        """The epochs of the rung whose values are told; None as long as none are."""
+        """The epochs of the rung whose values are passed on; None while there is no such rung."""
         all_told = [each for each in (*self._prior, *self._told.values()) if each.state not in _WORTHLESS]
         reached = (rung for rung in reversed(self._rungs) if sum(o.until(rung) is not None for o in all_told) >= LEAST)
         return next(reached, None)
 
     def trials(self) -> list[FrozenTrial]:
-        """All of them: an earlier search's that will not go on, then this one's in the order of their numbers."""
+        """All trials: those of an earlier search that will not continue, then this search's, ordered by number."""
         rung = self.rung
         earlier = (_frozen(number, each, rung) for number, each in enumerate(self._prior))
         own = [_frozen(number, each, rung) for number, each in sorted(self._told.items()) if each.params]
@@ -143,7 +143,7 @@ _WORTHLESS = (State.DIVERGED, State.INFEASIBLE, State.FAILED)
 
 
 def _frozen(trial: int, told: Observed, rung: float | None) -> FrozenTrial:
-    """A trial as Optuna's. Pruned ones without values rank last, as a diverged or infeasible draw deserves."""
+    """A trial as Optuna's. A diverged or infeasible one is pruned and without values, and so ranks last."""
     value = None if rung is None or told.state in _WORTHLESS else told.until(rung)
     curve: dict[int, float] = {}
     if value is not None:
@@ -151,7 +151,7 @@ def _frozen(trial: int, told: Observed, rung: float | None) -> FrozenTrial:
     elif told.state is State.FAILED:
         state = TrialState.FAIL
     elif told.state is State.STOPPED:
-        # Where several values count, Optuna takes none of a pruned trial, and such trials rank last.
+        # With several objectives, Optuna uses no values of a pruned trial, and such trials rank last.
         state, curve = TrialState.PRUNED, {round(1000 * at): each for at, each in told.curve if not told.costs}
     else:
         state = TrialState.PRUNED if told.state in _WORTHLESS else TrialState.RUNNING

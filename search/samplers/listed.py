@@ -19,4 +19,4 @@ class ListSampler:
         return Draw(self.configs[trial], {}, {}) if trial < len(self.configs) else None
 
     def tell(self, run: Run) -> None:
-        """A list learns nothing."""
+        """Do nothing: a list does not learn."""

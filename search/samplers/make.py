@@ -1,4 +1,4 @@
-"""A sampler by its name, and what it is told."""
+"""Makes a sampler by its name, and the history that it learns from."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,11 +22,11 @@ def make_sampler(
     history: History | None = None,
     first: Sequence[Config] = (),
 ) -> Sampler:
-    """The sampler of that name for a space; a list is drawn in its order, whatever the name.
+    """The sampler with that name for a space; a list is drawn in its order, whatever the name.
 
     seed: the search's. check: raises SizeError for a configuration that the images cannot be trained with, which is
-    then drawn again. history: what one that learns is told; by default as in a search that has recorded no other.
-    first: what is tried before anything is drawn. Raises SpaceError for an unknown name.
+    then drawn again. history: what a sampler that learns uses; by default as in a search that has recorded no other.
+    first: configurations to try before anything is drawn. Raises SpaceError for an unknown name.
     """
     if space.function is None:
         return ListSampler(space.configs)
@@ -42,9 +42,9 @@ def make_sampler(
 
 
 def history_of(request: Request, rungs: Sequence[float], prior: Sequence[Observed] = ()) -> History:
-    """What the request's sampler is told. rungs: the scheduler's. prior: trials of an earlier search.
+    """The history for the request's sampler. rungs: the scheduler's. prior: trials of an earlier search.
 
-    Raises SpaceError for an unknown way to hear.
+    Raises SpaceError for an unknown value of `hears`.
     """
     if request.hears not in (None, *HEARS):
         raise SpaceError(f"a sampler cannot hear '{request.hears}'; known: {', '.join(HEARS)}")
@@ -52,7 +52,10 @@ def history_of(request: Request, rungs: Sequence[float], prior: Sequence[Observe
 
 
 def with_hearing(request: Request) -> Request:
-    """The request with what its sampler hears, as it is recorded; raises SpaceError where its sampler hears nothing."""
+    """The request with `hears` set if its sampler learns, as it is recorded.
+
+    Raises SpaceError for `hears` or `warm_start` if its sampler does not learn.
+    """
     if request.sampler in LEARNING:
         return replace(request, hears=request.hears or next(iter(HEARS)))
     for option, value in (("--hears", request.hears), ("--warm-start", request.warm_start)):

@@ -18,7 +18,7 @@ from search.spaces.space import Function, SpaceError, draw
 from trainables.config import Config
 
 MAX_REDRAWS = 1000
-PATIENCE = 100  # draws that are impossible or were drawn before, after which a small space is looked through
+PATIENCE = 100  # impossible or repeated draws after which a small space is enumerated
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -28,7 +28,7 @@ Make = Callable[[int, int], optuna.samplers.BaseSampler]
 
 
 class OptunaSampler:
-    """Makes one of Optuna's samplers anew for each draw, with a seed of the draw's own, and tells it the history."""
+    """Makes a new Optuna sampler for each draw, with the draw's own seed, and gives it the history."""
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class OptunaSampler:
     def draw(self, trial: int) -> Draw | None:
         """A configuration that the images can be trained with and no other trial has; others are drawn again.
 
-        They are drawn again from the same stream, until a small space is looked through for what is left. None when
-        nothing is left, or when `MAX_REDRAWS` draws of a large space were drawn before. Raises SpaceError when the
-        space fails, or gives as many impossible configurations.
+        They are drawn again from the same stream; after `PATIENCE` of them, a small space is searched for unused ones.
+        None when none is left, or when `MAX_REDRAWS` draws of a large space were drawn before. Raises SpaceError when
+        the space fails, or gives as many impossible configurations.
         """
         taken = {drawn for number, drawn in self._drawn.items() if number != trial}
         sampler = self._make(trial, derive_seed(self._seed, trial, purpose="draw"))
@@ -68,7 +68,7 @@ class OptunaSampler:
             study.tell(asked, state=TrialState.FAIL)
             if (
                 self._history is None
-            ):  # within a study a parameter's choices must not change, and random draws need none
+            ):  # within one study a parameter's choices must not change, and random draws need no common study
                 study = self._study(sampler)
             if len(impossible) + repeated == PATIENCE and (choices := everything(self._function)) is not None:
                 return self._choose(trial, choices, taken, impossible)
@@ -77,7 +77,7 @@ class OptunaSampler:
         raise SpaceError(f"{MAX_REDRAWS} draws in a row are impossible; the last one: {impossible[-1]}")
 
     def tell(self, run: Run) -> None:
-        """Keep a run for the next draws; how it stands now replaces how it stood.
+        """Keep a run for the next draws; its current state replaces the earlier one.
 
         Raises SpaceError for a run that does not hold its parameters and their distributions.
         """
@@ -86,7 +86,7 @@ class OptunaSampler:
             self._history.tell(run)
 
     def _study(self, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
-        """A study with all that was told."""
+        """A study with the whole history."""
         directions = (StudyDirection.MAXIMIZE,) if self._history is None else self._history.directions
         study = optuna.create_study(directions=directions, sampler=sampler)
         if self._history is not None:
@@ -102,7 +102,7 @@ class OptunaSampler:
         return None
 
     def _choose(self, trial: int, choices: tuple[Choice, ...], taken: Set[str], impossible: list[str]) -> Draw | None:
-        """One of what is left of a small space, the same for the same seed and trial; None when nothing is left."""
+        """An unused configuration of a small space, the same for the same seed and trial; None when none is left."""
         possible = [choice for choice in choices if self._why_not(choice.config) is None]
         if not possible:
             raise SpaceError(f"all {len(choices)} draws of the space are impossible; the last one: {impossible[-1]}")
@@ -117,11 +117,11 @@ class OptunaSampler:
 
 
 def as_draw(found: Choice, impossible: Sequence[str] = ()) -> Draw:
-    """A choice as the history keeps it. impossible: why draws before it were discarded."""
+    """A choice as the history keeps it. impossible: why the draws before it were discarded."""
     distributions = {name: distribution_to_json(each) for name, each in found.distributions.items()}
     return Draw(found.config, found.params, distributions, tuple(impossible))
 
 
 def key_of(params: Mapping[str, Any]) -> str:
-    """The same text for the same draw, be it new or from a ledger."""
+    """The same text for the same draw, whether new or from a ledger."""
     return json.dumps(params, sort_keys=True)

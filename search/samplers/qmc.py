@@ -1,7 +1,7 @@
-"""Quasi-random search: a scrambled Sobol sequence (Sobol 1967; Owen 1998), which leaves smaller gaps than chance.
+"""Quasi-random search: a scrambled Sobol sequence (Sobol 1967; Owen 1998), with smaller gaps than random draws.
 
-Optuna's own QMC sampler takes no conditional parameters. Here a point has a coordinate for each name behind the prefix,
-so that the learning rates of all optimizers share one, and trial n has point n: the draws need no history.
+Optuna's own QMC sampler takes no conditional parameters. Here a point has a coordinate for each name without its
+prefix, so that the learning rates of all optimizers share one, and trial n has point n: the draws need no history.
 """
 
 from typing import Any
@@ -19,11 +19,11 @@ from search.spaces.flat_names import without_prefix
 from search.spaces.parameters import parameters
 from search.spaces.space import Function
 
-_DRAWS = 500  # random draws of the space by which its parameters are known
+_DRAWS = 500  # random draws of the space from which its parameters are found
 
 
 def sampler(function: Function, seed: int, check: Check, _: History | None) -> OptunaSampler:
-    """The sequence of the search's seed over the parameters of the space."""
+    """A sampler of the search seed's sequence over the parameters of the space."""
     names = list(dict.fromkeys(without_prefix(each.name) for each in parameters(function, _DRAWS)))
 
     def make(trial: int, own: int) -> optuna.samplers.BaseSampler:
@@ -36,14 +36,14 @@ def sampler(function: Function, seed: int, check: Check, _: History | None) -> O
 
 
 class _Point(optuna.samplers.RandomSampler):
-    """Gives the values of a point for a trial's first draw; what is drawn again is random."""
+    """Gives the values of a point for a trial's first draw; later draws of the trial are random."""
 
     def __init__(self, point: dict[str, float], seed: int) -> None:
         super().__init__(seed=seed)
         self._point, self._draws = point, 0
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
-        """No parameter is drawn with another one; this begins a draw."""
+        """Empty, as no parameters are drawn jointly. Optuna calls this first, so draws are counted here."""
         self._draws += 1
         return {}
 

@@ -1,7 +1,7 @@
-"""What a sampler is, what it draws, and the seeds of draws and trainings.
+"""The interface of samplers, their draws, and the seeds of draws and trainings.
 
-Trial n's draw derives from (search seed, n), from the draws before it, which it does not repeat, and, for a sampler
-that learns, from the history in the ledger: a resumed search draws what it would have drawn.
+Trial n's draw depends on (search seed, n), on the draws before it, which it does not repeat, and, for a sampler that
+learns, on the history in the ledger. So a resumed search draws the same as an uninterrupted one.
 """
 
 import json
@@ -20,26 +20,26 @@ Check = Callable[[Config], None]
 
 @dataclass(frozen=True)
 class Draw:
-    """A drawn configuration, and what the history keeps of the drawing."""
+    """A drawn configuration, and what the history keeps about the draw."""
 
     config: Config
     """The configuration."""
     params: dict[str, Any]
     """Optuna's flat parameters; empty for a configuration of a list."""
     distributions: dict[str, str]
-    """What each parameter was drawn from, as Optuna's JSON."""
+    """The distribution that each parameter was drawn from, as Optuna's JSON."""
     impossible: tuple[str, ...] = ()
     """For each draw that was discarded before this one, why the images cannot be trained with it."""
 
 
 class Sampler(Protocol):
-    """Who draws. A sampler is used by one thread, and whatever it learns it can be told again from the ledger."""
+    """Draws configurations. One thread uses it; all that it learns can be given to it again from the ledger."""
 
     def draw(self, trial: int) -> Draw | None:
         """The configuration of trial number `trial`; None when the space is exhausted."""
 
     def tell(self, run: Run) -> None:
-        """Learn that a run was asked for, or how it stands. Runs come in any order, and may come again."""
+        """Take a new run, or a run's current state. Runs come in any order, and may come again."""
 
 
 def derive_seed(seed: int, trial: int, repeat: int = 0, purpose: Literal["train", "draw"] = "train") -> int:

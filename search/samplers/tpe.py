@@ -1,4 +1,4 @@
-"""The tree-structured Parzen estimator (Bergstra et al. 2011), which draws near what was good."""
+"""The tree-structured Parzen estimator (Bergstra et al. 2011), which draws near good trials."""
 
 import warnings
 
@@ -11,13 +11,13 @@ from search.samplers.sampler import Check
 from search.spaces.drawing import check_constant
 from search.spaces.space import Function
 
-_ENDED = 10  # trials that are told before it learns where all that has ended is told
+_ENDED = 10  # trials that have to end before it learns, with the history `Ended`
 
 
 def sampler(function: Function, seed: int, check: Check, history: History) -> OptunaSampler:
-    """Optuna's TPE, multivariate, with running trials taken for bad ones.
+    """Optuna's TPE, multivariate, with running trials treated as bad ones.
 
-    Raises SpaceError for a space whose parameters change their choices.
+    Raises SpaceError for a space in which a parameter's choices vary between draws.
     """
     check_constant(function)
     if isinstance(history, Ended):

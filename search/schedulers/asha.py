@@ -1,8 +1,8 @@
 """Asynchronous successive halving (ASHA; Li et al. 2020, "A system for massively parallel hyperparameter tuning").
 
 Like Tune's, it only stops: the first trial to reach a rung passes it, and a later one passes when its value is at least
-the (1 - 1 / reduction_factor) quantile of what the others had there. Unlike Tune's, a trial that is trained again
-replaces its own values, and the rungs are rebuilt from the ledger.
+the (1 - 1 / reduction_factor) quantile of the other trials' values at the rung. Unlike in Tune's, a trial that is
+trained again replaces its own values, and the rungs are rebuilt from the ledger.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from search.schedulers.scheduler import ROUNDING, ladder, scheduler
 
 @scheduler("asha")
 class Asha:
-    """Stops the trials below the others at each rung."""
+    """Stops the worst trials at each rung."""
 
     pauses = False
     same_on_any_slots = False
@@ -22,18 +22,18 @@ class Asha:
     def __init__(
         self, max_t: int, also: Sequence[str] = (), *, grace_period: float = 1.0, reduction_factor: float = 2.0
     ) -> None:
-        """max_t, grace_period: epochs (R and r in the paper). also: costs that count too. reduction_factor: η."""
+        """max_t, grace_period: epochs (R and r in the paper). also: further objectives. reduction_factor: η."""
         self._objectives = Objectives(also)
         self._share = 1 - 1 / reduction_factor
         self.rungs = tuple(ladder(grace_period, reduction_factor, max_t))
         self._points: list[dict[int, tuple[int, Point]]] = [{} for _ in self.rungs]
 
     def points(self, rung: int) -> dict[int, Point]:
-        """What each trial had at a rung, by its index."""
+        """Each trial's point at a rung. rung: its index."""
         return {trial: point for trial, (_, point) in self._points[rung].items()}
 
     def decide(self, measured: Measured) -> Decision:
-        """Stop a trial that is worth less at a rung than the others."""
+        """Stop a trial whose worth at a rung is below the quantile of the others'."""
         rung = self._rung_due(measured)
         if rung is None or not self._points[rung]:
             return Decision.CONTINUE
@@ -47,7 +47,7 @@ class Asha:
         """No trial is ever paused."""
 
     def hear(self, event: Event) -> None:
-        """Note a value at a rung, or forget those that a trial reaches again."""
+        """Keep a trial's value at a rung; drop those after the checkpoint that a trial starts from."""
         self._objectives.hear(event)
         match event:
             case Measured(repeat=0) if event.decision is not Decision.END:
@@ -64,6 +64,6 @@ class Asha:
         return self._objectives.point(measured, measured.value)
 
     def _rung_due(self, measured: Measured) -> int | None:
-        """The index of the rung that a trial has just reached, if it has."""
+        """The index of the rung that a trial has just reached; None if it has reached no new one."""
         reached = sum(level <= measured.epoch + ROUNDING for level in self.rungs)
         return reached - 1 if reached and measured.trial not in self._points[reached - 1] else None

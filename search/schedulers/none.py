@@ -15,14 +15,14 @@ class NoScheduler:
     same_on_any_slots = False
 
     def __init__(self, also: Sequence[str] = ()) -> None:
-        """also: whatever else counts; here nothing does."""
+        """also: further objectives; ignored."""
 
     def decide(self, measured: Measured) -> Decision:
-        """Go on."""
+        """Always continue."""
         return Decision.CONTINUE
 
     def choose(self) -> None:
         """No trial is ever paused."""
 
     def hear(self, event: Event) -> None:
-        """Nothing is kept."""
+        """Keep nothing."""

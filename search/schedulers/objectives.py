@@ -1,9 +1,9 @@
-"""What trials are compared by: one value, or with `--also` a value and costs of which none counts more than another.
+"""How trials are compared: by one value, or with `--also` by a value and costs that are equally important.
 
-Of several objectives, the trials that no other beats in all of them come first, the Pareto front; then those that only
-these beat, and so on (non-dominated sorting; Deb et al. 2002). Within a front the best by value comes first, and then
+With several objectives, the trials that no other trial dominates come first (the Pareto front), then those that only
+these dominate, and so on (non-dominated sorting; Deb et al. 2002). Within a front the best by value comes first, then
 the trial that adds the most volume to those before (greedy hypervolume subset selection; Guerreiro et al. 2016). So one
-of many similar trials is worth less than one that lies alone, and a tiny network that guesses is worth little.
+of many similar trials is worth less than an isolated one, and a tiny network that only guesses is worth little.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,22 +17,22 @@ from search.history.front import cost_of, log_cost
 Point = tuple[float, ...]
 """A trial's value, to be maximised, and the logarithms of its costs, to be minimised."""
 
-_BEYOND = 1.1  # where volumes end: the worst of each objective is 1, and what is worst in one still covers some
-_MOST = 32  # trials of a front that volumes put in order, which takes the longer the more there are
+_BEYOND = 1.1  # where volumes end: the worst loss is 1, and a trial that is worst in one objective still has a volume
+_MOST = 32  # trials of a front that are ordered by volume, as the time for it grows with their number
 
 
 class Objectives:
-    """Gives each trial its point."""
+    """Computes each trial's point."""
 
     def __init__(self, also: Sequence[str] = ()) -> None:
-        """also: costs, of `COSTS`, beside the value."""
+        """also: names of `COSTS`, as objectives beside the value."""
         self.several = bool(also)
         self.depends_on_the_clock = "seconds" in also
         self._also = also
         self._asked: dict[int, Asked] = {}
 
     def hear(self, event: Event) -> None:
-        """Note what was asked for, which says what a trial costs."""
+        """Keep what was asked for, from which a trial's costs are computed."""
         if self.several and isinstance(event, Asked) and not event.repeat:
             self._asked[event.trial] = event
 
@@ -43,14 +43,14 @@ class Objectives:
 
 
 def worths(points: Mapping[int, Point]) -> dict[int, float]:
-    """What each trial is worth beside the others: its value, or with several objectives minus its front's number."""
+    """The worth of each trial among these: its value, or with several objectives minus the number of its front."""
     if _is_one_objective(points):
         return {trial: value for trial, (value,) in points.items()}
     return {trial: -float(number) for number, front in enumerate(_fronts(points)) for trial in front}
 
 
 def in_order(points: Mapping[int, Point]) -> list[int]:
-    """Trials, the best first, the lowest number among equals."""
+    """The trials, best first; among equals the lowest number first."""
     if _is_one_objective(points):
         return sorted(points, key=lambda trial: (-points[trial][0], trial))
     return [trial for front in _fronts(points) for trial in _spread(front)]
@@ -61,7 +61,7 @@ def _is_one_objective(points: Mapping[int, Point]) -> bool:
 
 
 def _fronts(points: Mapping[int, Point]) -> Iterator[dict[int, Point]]:
-    """Those that nothing beats, then those that only these beat, and so on: losses from 0, the best of all, to 1."""
+    """The Pareto front, then the front of the remaining trials, and so on; points are losses from 0 (best) to 1."""
     import numpy as np  # imported late: the command line lists schedulers without it
 
     trials = sorted(points)
@@ -79,10 +79,10 @@ def _fronts(points: Mapping[int, Point]) -> Iterator[dict[int, Point]]:
 
 
 def _spread(front: Mapping[int, Point]) -> list[int]:
-    """The trials of a front: the best by value, then whichever adds the most volume to those before, `_MOST` in all.
+    """The trials of a front: the best by value, then each time the one that adds the most volume to those before.
 
-    What a trial adds only shrinks as others come before it, so that few of them are worked out again each time. Those
-    that are left follow by their values.
+    So `_MOST` are ordered; the others follow by their values. The volume that a trial adds only shrinks as more trials
+    come before it, so each time only a few volumes are computed again.
     """
     first = min(front, key=lambda trial: (front[trial], trial))
     order, chosen = [first], [front[first]]
@@ -102,7 +102,7 @@ def _spread(front: Mapping[int, Point]) -> list[int]:
 
 
 def volume(points: Sequence[Point]) -> float:
-    """The volume between losses and the corner where each is `_BEYOND`, by slices along the last of them."""
+    """The volume between points and the corner where each loss is `_BEYOND`, by slices along the last loss."""
     if not points:
         return 0.0
     deep = sorted(points, key=lambda point: point[-1])

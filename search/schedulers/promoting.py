@@ -1,6 +1,6 @@
-"""What the schedulers that promote have in common: every trial pauses at each rung, and the scheduler says who goes on.
+"""The base of schedulers that promote: every trial pauses at each rung, and the scheduler picks those that continue.
 
-A trial is at the level that it was last let go on to: level 0 to the first rung, the last one to its last epoch.
+A trial's level is the rung that it was last promoted to: level 0 leads to the first rung, the last to its last epoch.
 """
 
 from abc import ABC, abstractmethod
@@ -19,40 +19,40 @@ class Level:
     entered: int = 0
     """How many trials have ever been at this level or above."""
     busy: set[int] = field(default_factory=set)
-    """Trials on their way to the rung, whether or not a worker trains them just now."""
+    """Trials on their way to the rung, whether or not a worker is training them now."""
     points: dict[int, Point] = field(default_factory=dict)
-    """What the trials that have ever paused at the rung had there."""
+    """Points at the rung of all trials that have ever paused there."""
     waiting: set[int] = field(default_factory=set)
     """Trials paused at the rung."""
     ended: set[int] = field(default_factory=set)
-    """Trials that ended on their way to the rung: diverged, infeasible, failed, or done as they have fewer epochs."""
+    """Trials that ended before the rung: diverged, infeasible, failed, or done because they have fewer epochs."""
     _order: list[int] | None = None
 
     def pause(self, trial: int, point: Point) -> None:
-        """Take a trial that has come to the rung."""
+        """Add a trial that has reached the rung."""
         self.points[trial] = point
         self.waiting.add(trial)
         self._order = None
 
     @property
     def order(self) -> list[int]:
-        """The trials that have ever paused there, also those that have gone on: the best first."""
+        """The trials that have ever paused there, promoted ones included, best first."""
         if self._order is None:
             self._order = in_order(self.points)
         return self._order
 
     def best(self) -> int:
-        """The best of those that wait."""
+        """The best waiting trial."""
         return next(trial for trial in self.order if trial in self.waiting)
 
 
 class Promoting(ABC):
-    """Folds the events into levels; a scheduler says how a rung's values count and when the best there goes on."""
+    """Keeps the levels; a subclass says what a trial is worth at a rung and when the best one there is promoted."""
 
     pauses = True
 
     def __init__(self, rungs: tuple[float, ...], samples: int, also: Sequence[str] = ()) -> None:
-        """rungs: epochs. samples: trials, until an opened session says otherwise. also: costs that count too."""
+        """rungs: epochs. samples: trials, until an opened session says otherwise. also: further objectives."""
         self.objectives = Objectives(also)
         self.rungs = rungs
         self.samples = samples
@@ -63,11 +63,11 @@ class Promoting(ABC):
 
     @abstractmethod
     def worth(self, values: list[float]) -> float:
-        """What a trial counts at a rung, of its values up to there in their order."""
+        """A trial's worth at a rung. values: its own up to the rung, in order."""
 
     @abstractmethod
     def promotes(self, level: int) -> bool:
-        """Whether the best of those that wait at a level's rung goes on now; at least one does wait there."""
+        """Whether the best trial waiting at a level's rung is promoted now; at least one is waiting there."""
 
     def decide(self, measured: Measured) -> Decision:
         """Pause at the rung of the trial's level."""
@@ -76,10 +76,10 @@ class Promoting(ABC):
         return Decision.PAUSE if here else Decision.CONTINUE
 
     def choose(self) -> int | None:
-        """Who goes on, the deepest rung first.
+        """The trial to promote, from the deepest rung possible.
 
-        When nothing is left that could let anybody go on and no trial has been trained to its end, the best at the
-        deepest rung goes on.
+        When all trials have begun, none is on its way to a rung and none has been trained to its end, the best at the
+        deepest rung is promoted.
         """
         places = [level for level in reversed(range(len(self.rungs))) if self.levels[level].waiting]
         for level in places:
@@ -91,7 +91,7 @@ class Promoting(ABC):
         return None
 
     def hear(self, event: Event) -> None:
-        """Follow the trials from level to level."""
+        """Update the levels."""
         self.objectives.hear(event)
         match event:
             case Opened(samples=int(samples)):
@@ -103,7 +103,7 @@ class Promoting(ABC):
             case Granted(repeat=0, trial=trial):
                 self._promote(trial)
             case Started(repeat=0, trial=trial):
-                # What it measured after its checkpoint is measured again.
+                # Measurements after its checkpoint are made again.
                 self._measured[trial] = [each for each in self._measured[trial] if each.images <= event.images]
                 self._stand(trial, State.RUNNING)
             case Measured(repeat=0, trial=trial):
@@ -117,7 +117,7 @@ class Promoting(ABC):
         self._settle()
 
     def _stand(self, trial: int, state: State) -> None:
-        """Note how a trial stands at its level."""
+        """Set a trial's state at its level."""
         level = self._level_of[trial]
         here = self.levels[level]
         here.busy.discard(trial)
@@ -133,7 +133,7 @@ class Promoting(ABC):
             here.busy.add(trial)
 
     def _promote(self, trial: int) -> None:
-        """Let a waiting trial go on to the next level; it waits there at once where it has been trained so far."""
+        """Promote a waiting trial to the next level; if already trained that far, it waits there at once."""
         level = self._level_of[trial]
         here, above = self.levels[level], self.levels[level + 1]
         here.waiting.discard(trial)
@@ -144,12 +144,12 @@ class Promoting(ABC):
             self._stand(trial, State.PAUSED)
 
     def _settle(self) -> None:
-        """Promote whoever needs no training for it: two rungs may lie within one batch."""
+        """Promote trials that need no training for it: two rungs may lie within one batch."""
         while (trial := self.choose()) is not None and self._is_past(trial, self._level_of[trial] + 1):
             self._promote(trial)
 
     def _is_past(self, trial: int, level: int) -> bool:
-        """Whether a paused trial has been trained to the rung of a level already."""
+        """Whether a paused trial has already been trained to the rung of a level."""
         return level < len(self.rungs) and self._reached(self._measured[trial][-1].epoch, level)
 
     def _reached(self, epoch: float, level: int) -> bool:

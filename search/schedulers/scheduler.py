@@ -1,8 +1,8 @@
-"""What a scheduler is, and the registry of them.
+"""The interface of schedulers, and their registry.
 
-A scheduler answers in three ways (go on, pause, stop) and names the paused trial that goes on when a slot is free. It
-is a deterministic function of the ledger's events in their order: `hear` folds them, the other methods change nothing,
-so whatever it keeps can be rebuilt from the ledger.
+A scheduler has three answers (continue, pause, stop) and names the paused trial that continues when a slot is free. It
+is a deterministic function of the ledger's events in their order: `hear` applies them, and the other methods change
+nothing, so its whole state can be rebuilt from the ledger.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from search.history.events import Decision, Event, Measured
 from search.history.request import SCHEDULER_OPTIONS, Request
 from search.schedulers import SCHEDULERS
 
-ROUNDING = 1e-9  # epochs: a mark is reached although floating point falls short of it
+ROUNDING = 1e-9  # epochs: a mark counts as reached when rounding leaves the epoch this much below it
 
 
 class SchedulerError(HpsearchError):
@@ -24,9 +24,9 @@ class SchedulerError(HpsearchError):
 
 
 class Scheduler(Protocol):
-    """Compares trials by values, which are fractions of one and to be maximised, whatever they measure.
+    """Compares trials by values, which are fractions of one, to be maximised, whatever the metric.
 
-    Where several objectives are asked for (see `search.schedulers.objectives`), costs count as much.
+    With several objectives (see `search.schedulers.objectives`), costs count as much as the value.
     """
 
     @property
@@ -39,40 +39,40 @@ class Scheduler(Protocol):
 
     @property
     def same_on_any_slots(self) -> bool:
-        """Whether a search with it is promised to be the same on any number of slots, at any speed of them.
+        """Whether it guarantees the same search on any number of slots, whatever their speeds.
 
-        A slot then has one thread unless more are asked for, a trial that has failed is not tried again by a resume,
-        and the number of samples grows only once the search is finished.
+        If so, a slot has one thread unless more are asked for, a resume does not try failed trials again, and the
+        number of samples can grow only after the search has finished.
         """
 
     def decide(self, measured: Measured) -> Decision:
         """What a trial does after a measurement that has a value: `CONTINUE`, `PAUSE` or `STOP`; `CONTINUE` off rungs.
 
-        What the measurement says of the trial's state and of a decision does not count: that follows from this.
+        The measurement's own fields for state and decision are ignored: they are set from this result.
         """
 
     def choose(self) -> int | None:
-        """The paused trial that goes on now that a slot is free; None when a new one may begin instead.
+        """The paused trial that continues now that a slot is free; None when a new one may begin instead.
 
-        The slot waits where all have begun, and is asked again when another trial reports.
+        If all have begun, the slot waits, and this is called again when another trial reports.
         """
 
     def hear(self, event: Event) -> None:
-        """Take one more of the events that count; the value of a measurement is `event.value`."""
+        """Apply the next event that the record accepts; the value of a measurement is `event.value`."""
 
 
 Make = Callable[..., Scheduler]
-"""Makes a scheduler; it names what it needs of `GIVEN`, and options of its own with their defaults."""
+"""Makes a scheduler; its arguments are what it needs of `GIVEN`, and its own options with their defaults."""
 
 GIVEN = ("max_t", "samples", "also")
-"""What every scheduler may ask for: the epochs of the longest trial, how many trials the search has, and what costs
-count beside the value."""
+"""Arguments that a scheduler may have: the epochs of the longest trial, the number of trials of the search, and the
+costs that are objectives beside the value."""
 
 _MADE_BY: dict[str, Make] = {}
 
 
 def scheduler(name: str) -> Callable[[type], type]:
-    """Register a class as the scheduler of a name; raises ValueError on a duplicate.
+    """Register a class as the scheduler with this name; raises ValueError on a duplicate.
 
     The arguments of its constructor are what it needs of `GIVEN`, and its options, which are fields of the request.
     """
@@ -95,10 +95,10 @@ def options_of(name: str) -> Mapping[str, float]:
 def make_scheduler(
     name: str, *, max_t: int, samples: int, also: Sequence[str] = (), **options: float | None
 ) -> Scheduler:
-    """The scheduler of a name, for so many trials of at most `max_t` epochs. options: None where the default counts.
+    """The scheduler with this name, for `samples` trials of at most `max_t` epochs. options: None for the default.
 
     Raises SchedulerError for an unknown name, for an option that is not the scheduler's, for rungs above max_t, and for
-    several objectives where it knows one.
+    several objectives if it compares only one.
     """
     made, taken = _made_by(name), options_of(name)
     asked = {option: value for option, value in options.items() if value is not None}
@@ -117,19 +117,19 @@ def make_scheduler(
 
 
 def scheduler_of(request: Request, samples: int) -> Scheduler:
-    """The scheduler that was asked for, for so many trials; raises SchedulerError as `make_scheduler` does."""
+    """The request's scheduler, for `samples` trials; raises SchedulerError as `make_scheduler` does."""
     options = {option: getattr(request, option) for option in SCHEDULER_OPTIONS}
     return make_scheduler(request.scheduler, max_t=request.epochs, samples=samples, also=request.costs, **options)
 
 
 def with_defaults(request: Request) -> Request:
-    """The request with all options of its scheduler, as they are recorded: no later default changes the search."""
+    """The request with all options of its scheduler, as it is recorded: a later default does not change the search."""
     left_out = {each: own for each, own in options_of(request.scheduler).items() if getattr(request, each) is None}
     return replace(request, **left_out)  # type: ignore[arg-type]
 
 
 def ladder(grace_period: float, factor: float, max_t: int) -> Iterator[float]:
-    """The epochs grace_period, grace_period · factor and so on, below max_t; SchedulerError if the first is above."""
+    """The epochs grace_period, grace_period · factor and so on, below max_t; raises SchedulerError for none."""
     if grace_period > max_t:
         raise SchedulerError(
             f"--grace-period is at most the epochs of a trial (--epochs {max_t}); got {grace_period:g}"

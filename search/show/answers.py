@@ -9,7 +9,7 @@ from search.studies.study import MEASURES
 
 
 def print_answer(found: Answer) -> None:
-    """The question, a table with a row an arm, and what it says."""
+    """Print the question, a table with a row for each arm, and what the table says."""
     facts = found.facts
     source = f" ({facts['source']})" if facts["source"] else ""
     console.print(f"{facts['question']}{source}", soft_wrap=True)

@@ -19,7 +19,7 @@ from search.studies.study import MEASURES, Published
 
 
 def networks(shape: Shape, num_classes: int) -> Rows:
-    """A row for each family, at its published size; `misfit` says why one does not take such images, if any."""
+    """A row for each family, at its published size; `misfit` says why a family cannot take such images."""
     rows = []
     for name, family in FAMILIES.items():
         made = family()
@@ -49,7 +49,7 @@ def network(name: str, hyperparameters: dict[str, Any], shape: Shape, num_classe
 
 
 def hyperparameters(name: str) -> str:
-    """What `--set` changes of a family, with the published values."""
+    """The hyperparameters of a family that `--set` changes, with the published values."""
     own = FAMILIES[name].hyperparameters
     values = ", ".join(f"{key}={'unset' if value is None else _plain(value)}" for key, value in own.items())
     return f"{name} takes, with --set KEY=VALUE: {values}"
@@ -60,12 +60,12 @@ def _plain(value: Any) -> str:
 
 
 def spaces() -> Rows:
-    """A row a built-in space."""
+    """A row for each built-in space."""
     return [{"name": name, "what": (function.__doc__ or "").splitlines()[0]} for name, function in SPACES.items()]
 
 
 def studies() -> Rows:
-    """A row a built-in study."""
+    """A row for each built-in study."""
     return [
         {"study": each.name, "asks": each.question, "of": each.source, "arms": len(each.arms) or each.space}
         for each in STUDIES.values()
@@ -73,7 +73,7 @@ def studies() -> Rows:
 
 
 def study(name: str) -> Rows:
-    """A row an arm of a study, with what was published of it."""
+    """A row for each arm of a study, with its published figures."""
     found = find_study(name)
     figures = {arm: [each for each in found.published if each.arm == arm] for arm in found.arms}
     return [
@@ -98,16 +98,16 @@ def _figure(each: Published) -> str:
 
 
 def remarks(name: str) -> str:
-    """What a built-in space's documentation says after its first line; empty of other spaces."""
+    """What a built-in space's documentation says after its first line; empty for other spaces."""
     text = inspect.getdoc(SPACES[name]) if name in SPACES else None
     return " ".join((text or "").splitlines()[1:]).strip()
 
 
 def space(name: str, *, each: bool = False) -> Rows:
-    """A row a parameter of a space, or a configuration of a list.
+    """A row for each parameter of a space, or for each configuration of a list.
 
-    A parameter that several choices of another one bring, such as the width of every network, is one row, unless `each`
-    asks for every parameter by the name that it is drawn under.
+    A parameter that belongs to several choices of another one, such as the width of every network, is one row. With
+    `each`, every parameter is a row, with the name under which it is drawn.
     """
     found = find_space(name)
     if found.function is None:
@@ -128,7 +128,7 @@ def space(name: str, *, each: bool = False) -> Rows:
 
 
 def _together(found: list[Parameter]) -> list[Parameter]:
-    """Parameters without repetition: cnn1/width and cnn2/width, if drawn from the same, are <network>/width."""
+    """Parameters without repetition: cnn1/width and cnn2/width of the same distribution are <network>/width."""
     groups: dict[tuple[str, ...], list[Parameter]] = {}
     for each in found:
         groups.setdefault(_sharing(each), []).append(each)
@@ -137,7 +137,7 @@ def _together(found: list[Parameter]) -> list[Parameter]:
 
 
 def _sharing(parameter: Parameter) -> tuple[str, ...]:
-    """What parameters have in common that are one for people: another's choice is all that tells them apart."""
+    """A key that is equal for parameters that are shown as one: they differ only by another parameter's choice."""
     match parameter.conditions:
         case ((other, (choice,)),) if parameter.name.startswith(f"{choice}/"):
             return other, parameter.name.removeprefix(f"{choice}/"), str(parameter.distribution)
@@ -145,7 +145,7 @@ def _sharing(parameter: Parameter) -> tuple[str, ...]:
 
 
 def _shared(of: list[Parameter], choices: dict[str, tuple[Any, ...]]) -> Parameter:
-    """Several parameters as one, drawn with any of the choices that bring them."""
+    """Several parameters as one, drawn with any of the choices that they belong to."""
     ((other, (choice,)),) = of[0].conditions
     bringing = [each.conditions[0][1][0] for each in of]
     kept = tuple(each for each in choices[other] if each in bringing)

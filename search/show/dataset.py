@@ -18,7 +18,7 @@ CHANNELS = {1: ("grey",), 3: ("red", "green", "blue")}
 
 
 def show(found: Description) -> None:
-    """Print a description, in 80 columns where its names allow."""
+    """Print a description, in 80 columns if its names allow."""
     _say(headline(found))
     if found.survey:
         _say(taken(found.survey))
@@ -52,7 +52,7 @@ def headline(found: Description) -> str:
 
 
 def taken(survey: Survey) -> str:
-    """What the files of a user's own dataset were taken for, in one line."""
+    """How the files of a user's own dataset were interpreted, in one line."""
     left_out = "".join(f", {phrase} left out" for phrase in survey.left_out)
     return f"labels from {survey.labels}, test from {survey.test or f'{TEST_SHARE:.0%} of train'}{left_out}"
 
@@ -83,7 +83,7 @@ def classes(found: Description) -> Rows:
 
 
 def duplicates(found: Description) -> tuple[str, ...]:
-    """What is there more than once, in lines; "the same" is the same to the pixel."""
+    """Lines on images that occur more than once; "the same" means the same to the pixel."""
     lines = []
     for part, images in found.parts.items():
         if part != "train":
@@ -102,7 +102,7 @@ def duplicates(found: Description) -> tuple[str, ...]:
 
 
 def groups(found: Description) -> tuple[str, ...]:
-    """A line for each picture that is there more than once.
+    """A line for each picture that occurs more than once.
 
     Those in several parts come first, then those in several classes.
     """
@@ -171,7 +171,7 @@ def _folded(names: tuple[str, ...]) -> str:
 
 
 def _even(found: Description) -> str:
-    """How many images each class has, where that is one number in each part; else empty."""
+    """How many images each class has, if that is the same number within each part; else empty."""
     told = []
     for part, own in found.statistics.items():
         if len(set(own.counts.tolist())) > 1:

@@ -1,4 +1,4 @@
-"""A forecast for people: what a search would draw and cost, and what a retrain would."""
+"""A forecast for people: what a search would draw and cost, and what a retrain would cost."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,7 @@ def print_forecast(request: Request, found: Forecast, schedulers: Mapping[str, E
 
 
 def print_retraining(title: str, found: Forecast | None) -> None:
-    """Print what a retrain would train, and its epochs, time, memory, disk and warnings. found: None of nothing."""
+    """Print what a retrain would train, and its epochs, time, memory, disk and warnings. found: None for nothing."""
     if found is None:
         console.print(f"{title}: nothing is left to train")
         return
@@ -45,7 +45,7 @@ def _rows(found: Forecast) -> Rows:
 
 
 def _print_costs(found: Forecast, epochs_of: str, without: str) -> None:
-    """What all of it costs. epochs_of: what follows the epochs. without: what the time leaves out."""
+    """Print all costs. epochs_of: text after the epochs. without: what the time leaves out."""
     epochs, wall = found.epochs, found.seconds
     console.print(f"epochs      {between(epochs.low, epochs.middle, epochs.high)}{epochs_of}")
     console.print(f"time        about {time_between(wall.low, wall.middle, wall.high)}, without {without}")

@@ -26,13 +26,13 @@ class Best:
         self.values: list[float] = []
 
     def hear(self, event: Event) -> None:
-        """Take one more event."""
+        """Add one more event."""
         if isinstance(event, Measured) and not event.repeat and event.value is not None:
             self.values.append(max([event.value, *self.values[-1:]]))
 
     @property
     def sparkline(self) -> str:
-        """How the best value rose, from its first to its last: a bar for a number of measurements."""
+        """How the best value rose, from the first to the last one: a bar for every few measurements."""
         number = min(_MOST_BARS, len(self.values))
         last = len(self.values) - 1
         picked = [self.values[i * last // max(1, number - 1)] for i in range(number)]
@@ -42,30 +42,30 @@ class Best:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What there is to show of a session."""
+    """What is shown of a session."""
 
     what: str
     """What one of its runs is called: "trial" or "retrain"."""
     record: Record
-    """The record as it stands."""
+    """The present record."""
     runs: Sequence[Run]
     """The session's runs."""
     active: Sequence[Key]
-    """Those that are at work."""
+    """The runs that are being trained."""
     total: int | None
     """How many runs there will be."""
     slots: int
-    """How many are trained at a time."""
+    """How many runs are trained at a time."""
     rungs: Sequence[float]
-    """Where its scheduler compares trials, in epochs."""
+    """The rungs of its scheduler, in epochs."""
     pauses: bool
-    """Whether its scheduler pauses trials, of which most then stay so."""
+    """Whether its scheduler pauses trials; most of these stay paused."""
     expected: float | None
-    """The epochs of all trials that were forecast."""
+    """The forecast epochs of all trials together; None if unknown."""
     best: Best
-    """The best so far."""
+    """The best values so far."""
     elapsed: float
-    """Seconds since it began."""
+    """Seconds since the session began."""
 
 
 def picture(scene: Scene) -> Group:
@@ -101,7 +101,7 @@ def picture(scene: Scene) -> Group:
 
 
 def _ladder(scene: Scene) -> list[Table]:
-    """The rungs that trials have reached, a column each."""
+    """The rungs that trials have reached, one column for each."""
     rows = [row for row in rungs(scene.rungs, scene.record.trials) if row["reached"]]
     if not rows or scene.what != "trial":
         return []
@@ -131,10 +131,10 @@ def rungs(marks: Sequence[float], trials: Sequence[Run]) -> Rows:
 
 
 def time_left(scene: Scene) -> float | None:
-    """Seconds until all is trained, at the speed so far; None before that can be told.
+    """Seconds until all runs are trained, at the speed so far; None while that is unknown.
 
-    Where trials pause, most stay so: then the forecast's epochs count. Where none is stopped, each has its own epochs
-    to go. Otherwise from the mean of the trials that have ended.
+    If trials pause, most stay paused, so the forecast's epochs are used. If none is stopped, each trial trains all its
+    own epochs. Otherwise, the mean epochs of the trials that have ended are used.
     """
     runs, seconds = scene.runs, sum(run.seconds for run in scene.runs)
     trained = sum(run.epochs for run in runs)
@@ -159,7 +159,7 @@ def time_left(scene: Scene) -> float | None:
 
 
 def mishap(event: Measured | Ended, run: Run, what: str) -> str | None:
-    """A line on what went wrong with a run; None where nothing did."""
+    """A line on what went wrong with a run; None if nothing did."""
     if run.state in (State.FAILED, State.DIVERGED, State.INFEASIBLE):
         return f"{_name(run, what)}, {run.state}: {run.reason}"
     if isinstance(event, Ended):

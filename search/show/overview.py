@@ -1,4 +1,4 @@
-"""All searches of a results folder: a row each, as plain data for programs and in words for people."""
+"""All searches of a results folder: a row for each, as plain data for programs and in words for people."""
 
 from typing import Any
 

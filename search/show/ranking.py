@@ -24,9 +24,9 @@ def top(found: Loaded, number: int | None, *, distinct: bool = False, everything
 def rows(found: Loaded, runs: Sequence[Run], **marks: Run | None) -> Rows:
     """A row of `trials` for each run as plain data, with None where it has no value and `config` as an object.
 
-    marks: columns of true for one run, and false for the others.
+    marks: further columns, each true for one run and false for the others.
     """
-    from search.history.columns import TRIALS, Trial, row_of  # imported late: only programs want every column
+    from search.history.columns import TRIALS, Trial, row_of  # imported late: only programs need every column
 
     return [
         row_of(Trial(run, found.running), TRIALS)
@@ -79,7 +79,7 @@ def print_front(found: Loaded, best: Sequence[Run], costs: Sequence[str]) -> Non
 
 
 def _value(metric: str, value: Any, images: int) -> str:
-    """A metric's value for people, with the interval of accuracy: that of others depends on the sizes of classes."""
+    """A metric's value for people; only accuracy has an interval, as others depend on the sizes of classes too."""
     if value is None:
         return ""
     if metric != ACCURACY:

@@ -69,7 +69,7 @@ def status(found: Loaded) -> dict[str, Any]:
 
 
 def _size(folder: Path) -> int:
-    """Bytes of all files in a folder; one that vanishes meanwhile counts nothing."""
+    """Bytes of all files in a folder; a file that vanishes meanwhile counts as 0."""
     total = 0
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):
@@ -78,7 +78,7 @@ def _size(folder: Path) -> int:
 
 
 def _rungs(found: Loaded) -> Rows:
-    """The scheduler's rungs; none of a scheduler that is not known."""
+    """The scheduler's rungs; none if the scheduler is unknown."""
     try:
         marks = scheduler_of(found.search.request, found.samples).rungs
     except SchedulerError:
@@ -142,7 +142,7 @@ def print_status(data: dict[str, Any]) -> None:
 
 
 def _listed(trials: list[int]) -> str:
-    """Trials by number; their order is kept."""
+    """The numbers of trials as text, in the given order."""
     return f"trial{'s' * (len(trials) != 1)} {', '.join(map(str, trials)) or 'none'}"
 
 

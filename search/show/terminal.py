@@ -10,7 +10,7 @@ from rich.table import Table
 
 Rows = list[dict[str, Any]]
 
-# A row stays on one line: a pipe gets the full width, and a narrow terminal wraps the line as any long one.
+# A row stays on one line: a pipe gets the full width, and a narrow terminal wraps it like any long line.
 _LEAST_WIDTH = 140
 console = Console(highlight=False, markup=False)
 _width = console.width if console.is_terminal else _LEAST_WIDTH
@@ -33,7 +33,7 @@ _WHOLE = (
     "best epoch",
     "",
 )
-#: Columns that a narrow terminal does without, those that go first at the beginning.
+#: Columns that are left out on a narrow terminal, in this order.
 _SPARE = ("batch", "lr", "test loss", "time", "parameters", "best epoch", "state", "optimizer")
 
 #: Words of a column's name that are units, as people write them.
@@ -41,12 +41,12 @@ _UNITS = {"mflop": "MFLOP", "mib": "MiB", "kib": "KiB"}
 
 
 def standing(state: str, search: str) -> str:
-    """A trial's state for people, given its search's: what is paused when the search is finished will not go on."""
+    """A trial's state for people, given its search's state: a finished search does not continue paused trials."""
     return "not continued" if (state, search) == ("paused", "finished") else state
 
 
 def print_rows(rows: Rows, empty: str, title: str | None = None) -> None:
-    """Print a table whose columns are the rows' keys, numbers aligned to the right; `empty` where there is no row.
+    """Print a table whose columns are the rows' keys, numbers aligned to the right; `empty` if there is no row.
 
     On a terminal that is too narrow for it, some columns are left out, and named.
     """

@@ -22,7 +22,7 @@ POLL_SECONDS = 1.0
 def watch(results: Path, name: str | None) -> str:
     """Show what the session itself shows, until no process works on the search; returns the search's name.
 
-    Where standard output is no terminal, a line for each new measurement instead. Raises StoreError or LedgerError.
+    If standard output is no terminal, print a line for each new measurement instead. Raises StoreError or LedgerError.
     """
     console = Console(highlight=False, markup=False)
     search, best = store.find(results, name), Best()
@@ -30,12 +30,12 @@ def watch(results: Path, name: str | None) -> str:
     with Follower(search.ledger) as follower, live or nullcontext():
         begun = False
         while True:
-            running = search.ledger.exists() and ledger.is_open(search.ledger)  # asked first: no line is missed
+            running = search.ledger.exists() and ledger.is_open(search.ledger)  # before poll: no line is missed
             change = follower.poll()
             best = Best() if change.anew else best
             for event in change.events:
                 best.hear(event)
-            if not search.facts.get("forecast"):  # which a launch records when its workers have measured it
+            if not search.facts.get("forecast"):  # recorded by a launch once its workers have measured it
                 search = store.find(results, search.name)
             record = follower.record
             if live and record.sessions and running:
@@ -52,14 +52,14 @@ def watch(results: Path, name: str | None) -> str:
 
 
 def _scene(search: Search, record: Record, session: Session, best: Best) -> Scene:
-    """What the session at work shows: its trials, or the retrains that it was begun for."""
+    """What the running session shows: its trials, or the retrains that it was begun for."""
     searches = session.opened.samples is not None
     since = session.opened.seq
     runs = record.trials if searches else [run for run in record.runs.values() if run.key[1] and _is_of(run, since)]
     total = record.samples or search.request.samples
     try:
         scheduler = scheduler_of(search.request, total) if searches else None
-    except SchedulerError:  # of a newer version
+    except SchedulerError:  # a scheduler of a newer version
         scheduler = None
     forecast = search.facts.get("forecast") or {}
     return Scene(
@@ -78,7 +78,7 @@ def _scene(search: Search, record: Record, session: Session, best: Best) -> Scen
 
 
 def _is_of(run: Run, since: int) -> bool:
-    """Whether a retrain is of the session that began with this line."""
+    """Whether a retrain belongs to the session that began with this line of the ledger."""
     return run.state not in FINAL or run.asked.seq > since or any(each.seq > since for each in run.measurements[-1:])
 
 

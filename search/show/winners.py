@@ -12,7 +12,7 @@ from search.history.tables import rows_of
 from search.readable import count, duration, percent
 from search.show.terminal import Rows, console, print_rows
 
-#: The ends of the intervals of what a test gave, by metric.
+#: The columns with the ends of a test value's interval, by metric.
 _ENDS = {ACCURACY: ("test_low", "test_high"), BALANCED: ("test_balanced_low", "test_balanced_high")}
 
 
@@ -138,7 +138,7 @@ def _print_finalists(found: Loaded, rows: list[dict[str, Any]], images: int) -> 
 
 
 def _ensemble_line(ensemble: dict[str, Any]) -> str:
-    """Who is in an ensemble, and by what its weights were chosen."""
+    """The members of an ensemble, and how its weights were chosen."""
     members = ", ".join(f"{each['trial']}-{each['repeat']} × {each['weight']:.2f}" for each in ensemble["members"])
     if ensemble["weighed_on"] is None:
         return f"ensemble: {members}; equal weights, for want of predictions on left-out images (see --finalists)"

@@ -19,8 +19,8 @@ from optuna.distributions import (
 from search.spaces.space import Function, SpaceError, draw
 from trainables.config import Config
 
-MOST = 1000  # draws of a space that counts as small
-TRIES = 200  # draws of any other one, by which its distributions are known
+MOST = 1000  # draws that a small space has at most
+TRIES = 200  # random draws of any other space, to learn its distributions
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Choice:
     """One draw of a space."""
 
     config: Config
-    """What it gives."""
+    """The configuration that it gives."""
     params: dict[str, Any]
     """Its flat parameters."""
     distributions: dict[str, BaseDistribution]
@@ -36,7 +36,7 @@ class Choice:
 
 
 def choice(function: Function, sampler: optuna.samplers.BaseSampler) -> Choice:
-    """A draw that no earlier one has a part in. Raises SpaceError when the space fails."""
+    """A draw of a space, independent of earlier draws. Raises SpaceError when the space fails."""
     trial = optuna.create_study(sampler=sampler).ask()
     config = draw(function, trial)
     return Choice(config, trial.params, trial.distributions)
@@ -44,9 +44,9 @@ def choice(function: Function, sampler: optuna.samplers.BaseSampler) -> Choice:
 
 @lru_cache(maxsize=8)
 def everything(function: Function) -> tuple[Choice, ...] | None:
-    """Every draw that a small space can give, each once; None for a space of more than `MOST`, and for one that fails.
+    """Every draw of a small space, each once; None for a space of more than `MOST` draws, and for one that fails.
 
-    Nothing is random: each value is followed to its end before the next one is taken.
+    Nothing is random: all draws with a parameter's value come before those with its next value.
     """
     path = _Path()
     found: list[Choice] = []
@@ -62,10 +62,10 @@ def everything(function: Function) -> tuple[Choice, ...] | None:
 
 @lru_cache(maxsize=8)
 def check_constant(function: Function) -> None:
-    """Raise SpaceError for a space that draws a parameter from other choices, or of another kind, in another draw.
+    """Raise SpaceError for a space in which a parameter has different choices or kinds in different draws.
 
-    Optuna's samplers that learn cannot learn from such draws. Every draw of a small space is looked at, and `TRIES`
-    random ones of any other.
+    Optuna's samplers that learn cannot learn from such draws. Every draw of a small space is checked, and `TRIES`
+    random draws of any other.
     """
     seen: dict[str, BaseDistribution] = {}
     sampler = optuna.samplers.RandomSampler(seed=0)
@@ -84,14 +84,14 @@ def check_constant(function: Function) -> None:
 
 
 class _Path(optuna.samplers.BaseSampler):
-    """Gives a parameter's first value, then, draw by draw, the next value of the last parameter that has one."""
+    """Gives each parameter's first value; in each later draw, the last parameter that has a next value takes it."""
 
     def __init__(self) -> None:
         self._path: list[int] = []
         self._sizes: list[int] = []
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
-        """No parameter is drawn with another one."""
+        """No parameters are drawn together."""
         self._sizes = []
         return {}
 
@@ -109,8 +109,8 @@ class _Path(optuna.samplers.BaseSampler):
         return values[self._path[place]]
 
     def turn(self) -> bool:
-        """Go on to the next draw; whether there is one."""
-        del self._path[len(self._sizes) :]  # of a space that draws by more than its trial
+        """Advance to the next draw; returns whether there is one."""
+        del self._path[len(self._sizes) :]  # for a space whose draws depend on more than its trial
         while self._path and self._path[-1] + 1 >= self._sizes[len(self._path) - 1]:
             self._path.pop()
         if not self._path:

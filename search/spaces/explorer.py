@@ -1,4 +1,4 @@
-"""Draws from a space that cost little: the methods of an Optuna trial that a space uses, without a study."""
+"""Cheap draws from a space: the methods of an Optuna trial that a space uses, without a study."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,11 +12,11 @@ from search.spaces.space import Function, SpaceError, draw
 from trainables.config import Config
 
 Pick = Callable[[str, BaseDistribution], Any]
-"""Says which value a parameter has, given its name and what it is drawn from."""
+"""Gives a parameter's value, from its name and its distribution."""
 
 
 class Explorer:
-    """Stands for an Optuna trial: asks `pick` for each value, and notes what was suggested."""
+    """Takes the place of an Optuna trial: `pick` gives each value, and all suggestions are noted."""
 
     def __init__(self, pick: Pick) -> None:
         self._pick = pick
@@ -45,27 +45,27 @@ class Explorer:
 
 
 def explore(function: Function, pick: Pick) -> Choice:
-    """The draw whose values `pick` says. Raises SpaceError when the space or `pick` fails."""
+    """The draw with the values that `pick` gives. Raises SpaceError when the space or `pick` fails."""
     explorer = Explorer(pick)
     config = draw(function, explorer)  # type: ignore[arg-type]
     return Choice(config, explorer.params, explorer.distributions)
 
 
 def replayed(function: Function, params: Mapping[str, Any]) -> Choice | None:
-    """The draw that has exactly these parameters; None where the space cannot give it."""
+    """The draw that has exactly these parameters; None if the space cannot give it."""
     found = _replay(function, params)
     return found if found is not None and found.params.keys() == params.keys() else None
 
 
 def found_in(function: Function, config: Config) -> Choice | None:
-    """The draw of a space that gives a configuration; None where there is none, or none by these names."""
+    """The draw of a space that gives a configuration; None if there is none, or none with its flat names."""
     wanted = flat_names_of(config)
     found = _replay(function, wanted)
     return found if found is not None and flat_names_of(found.config) == wanted else None
 
 
 def _replay(function: Function, values: Mapping[str, Any]) -> Choice | None:
-    """The draw that takes its values from these; None where one is missing or out of range."""
+    """The draw that takes its values from `values`; None if one is missing or out of range."""
 
     def pick(name: str, distribution: BaseDistribution) -> Any:
         value = values[name]
@@ -80,7 +80,7 @@ def _replay(function: Function, values: Mapping[str, Any]) -> Choice | None:
 
 
 def value_at(distribution: BaseDistribution, place: float) -> Any:
-    """The value at a place in [0, 1) of a distribution, of which every part has the same share as in a random draw."""
+    """The value of a distribution at a place in [0, 1); places drawn uniformly give values as in a random draw."""
     match distribution:
         case CategoricalDistribution(choices=choices):
             return choices[int(place * len(choices))]
@@ -99,7 +99,7 @@ def value_at(distribution: BaseDistribution, place: float) -> Any:
 
 
 def place_of(distribution: BaseDistribution, value: Any) -> float | None:
-    """Where a number lies in its range, or among three or more choices of numbers: from 0 to 1, by its logarithm if so.
+    """Where a number lies in its range, or among three or more numeric choices: 0 to 1, logarithmic for a log scale.
 
     None for a choice that has no place among the others.
     """

@@ -22,7 +22,7 @@ def cnn_all(trial: optuna.Trial) -> Config:
 
 
 def _draw(trial: optuna.Trial, network: str) -> Config:
-    """A plain family's hyperparameters, an optimizer with its own, and how to train."""
+    """Draw a plain family's hyperparameters, an optimizer with its arguments, and how to train."""
     trial.suggest_categorical(f"{network}/width", (0.25, 0.5, 0.75, 1.0))
     trial.suggest_categorical(f"{network}/activation", ACTIVATIONS)
     trial.suggest_categorical(f"{network}/pool", ("published", "max", "average"))

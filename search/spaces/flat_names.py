@@ -11,7 +11,7 @@ def config_of(params: Mapping[str, Any]) -> Config:
     """The configuration that flat names describe.
 
     `network` and `optimizer` name them; `<network>/…` are hyperparameters, `<optimizer>/…` the learning rate and the
-    arguments; `weight_decay` is the optimizer's, with its name before it or without; the rest are what
+    arguments; `weight_decay` is the optimizer's, with or without its name as a prefix; the rest are what
     `TrainingConfig.of` reads. Raises ConfigError.
     """
     rest = dict(params)
@@ -35,9 +35,9 @@ def config_of(params: Mapping[str, Any]) -> Config:
 
 
 def flat_names_of(config: Config) -> dict[str, Any]:
-    """The flat names and values of a configuration, with what its family has by default: the way back of `config_of`.
+    """The flat names and values of a configuration, with its family's defaults: the inverse of `config_of`.
 
-    A weight decay has both of its names.
+    The weight decay is given under both of its names.
     """
     network, optimizer = config.network, config.optimizer
     defaults = FAMILIES[network.name].hyperparameters if network.name in FAMILIES else {}

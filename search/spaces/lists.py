@@ -1,4 +1,4 @@
-"""Finite lists of configurations: a file with a JSON object a line."""
+"""Finite lists of configurations: a file with one JSON object per line."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from trainables.config import Config
 
 
 def read_list(path: Path) -> Space:
-    """The configurations of a JSON-lines file, whose empty lines are skipped; raises SpaceError with the line."""
+    """The configurations of a JSON-lines file, without empty lines; raises SpaceError with the line."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
@@ -36,5 +36,5 @@ def write_list(space: Space) -> bytes:
 
 
 def _refuse(constant: str) -> None:
-    """Python's JSON reader takes NaN and Infinity, which are no JSON."""
+    """Refuse NaN and Infinity, which Python's JSON reader accepts although they are not JSON."""
     raise ValueError(f"JSON has no {constant}")

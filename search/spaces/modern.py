@@ -1,6 +1,6 @@
 """The spaces of networks and training that make good classifiers: `modern` and `modern_small`.
 
-Its ranges are what narrow networks on a few thousand images were found to want. Its choices are written out: a search
+Their ranges were found good for narrow networks on a few thousand images. Their choices are written out: a search
 that is resumed by a later version must draw what it would have drawn.
 """
 
@@ -13,7 +13,7 @@ from search.spaces.flat_names import config_of
 from search.spaces.space import space
 from trainables.config import Config, NetworkConfig
 
-#: Families with the widths that are drawn. A Wide ResNet's is a factor on 16 channels, and 10 is the published one.
+#: Families with the widths that are drawn. A Wide ResNet's width is a factor of 16 channels; the published one is 10.
 NETWORKS: dict[str, tuple[float, ...]] = {
     "resnet9": (0.125, 0.1875, 0.25),
     "plain9": (0.125, 0.1875, 0.25),
@@ -24,9 +24,9 @@ NETWORKS: dict[str, tuple[float, ...]] = {
 #: Hyperparameters that are not drawn.
 FIXED: dict[str, dict[str, int]] = {"wide_resnet": {"depth": 16}}
 OPTIMIZERS = ("muon", "sgd_nesterov", "adamw")
-#: Learning rates at 64 images a batch, drawn on a log scale.
+#: Learning rates for batches of 64 images, drawn on a log scale.
 LEARNING_RATES = {"muon": (0.02, 0.25), "sgd_nesterov": (0.03, 0.4), "adamw": (8e-4, 1e-2)}
-#: Weight decays, drawn on a log scale. Muon has none: it keeps the norms of what weight decay would shrink.
+#: Weight decays, drawn on a log scale. Muon has none: it keeps the norms of the weights that weight decay would shrink.
 WEIGHT_DECAYS = {"sgd_nesterov": (1e-4, 3e-3), "adamw": (0.005, 0.2)}
 #: Arguments that are not drawn.
 ARGUMENTS: dict[str, dict[str, float]] = {
@@ -34,8 +34,8 @@ ARGUMENTS: dict[str, dict[str, float]] = {
     "sgd_nesterov": {"momentum": 0.9},
     "adamw": {"beta1": 0.9, "beta2": 0.999},
 }
-_BATCH = 64  # images, at which the learning rates are drawn
-#: How all are trained: a cosine, judged by averaged weights, with weight decay on weights alone.
+_BATCH = 64  # images; learning rates are drawn for this batch size
+#: How all are trained: a cosine schedule, validation with averaged weights, and weight decay on weights alone.
 TRAINING = {"schedule": "cosine", "ema": 0.5, "decayed": "weights", "augment": "flip-crop", "mixing_from": 40}
 
 
@@ -82,7 +82,7 @@ def suggest_training(trial: optuna.Trial) -> None:
 def completed(config: Config) -> Config:
     """The configuration with what is not drawn, and with learning rates for its own batch."""
     network, drawn, batches = config.network, config.optimizer, config.training.batch_size / _BATCH
-    # SGD's rate grows with the batch (Goyal et al. 2017), that of the others with its root (Malladi et al. 2022).
+    # SGD's rate grows with the batch (Goyal et al. 2017), the others' with its square root (Malladi et al. 2022).
     factor = batches if drawn.name == "sgd_nesterov" else sqrt(batches)
     arguments = dict(ARGUMENTS[drawn.name])
     if "others_lr" in arguments:

@@ -1,6 +1,6 @@
-"""The spaces of residual networks, of those in the manner of the speed records and of torchvision's, a family each.
+"""The spaces of residual networks, of networks from speed records and of torchvision's, one family each.
 
-All but torchvision's are trained as `modern` trains.
+All but torchvision's are trained as in `modern`.
 Their choices are written out: a search that is resumed by a later version must draw what it would have drawn.
 """
 
@@ -11,7 +11,7 @@ from search.spaces.modern import completed, suggest_training
 from search.spaces.space import Function, space
 from trainables.config import Config
 
-#: Of a new head, and of the body behind a factor.
+#: Learning rates of a new head; those of the body are these times `body_lr`.
 LEARNING_RATES = {"sgd_nesterov": (1e-3, 0.3), "adamw": (1e-4, 1e-2)}
 
 

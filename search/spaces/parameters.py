@@ -1,4 +1,4 @@
-"""What a space holds, found by drawing from it."""
+"""The parameters of a space, found by drawing from it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ class Parameter:
     distribution: BaseDistribution
     """What it is drawn from."""
     conditions: tuple[tuple[str, tuple[Any, ...]], ...]
-    """Other parameters and the choices of them under which it is drawn; empty when it always is."""
+    """Other parameters, with those of their choices for which it is drawn; empty if it is always drawn."""
 
 
 def parameters(function: Function, draws: int = 2000) -> list[Parameter]:
@@ -42,7 +42,7 @@ def parameters(function: Function, draws: int = 2000) -> list[Parameter]:
 def _conditions(
     name: str, drawn: list[dict[str, Any]], distributions: dict[str, BaseDistribution]
 ) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    """The choices of other parameters with which a parameter occurs among the draws, where they are not all."""
+    """The choices of other parameters with which a parameter occurs in the draws, unless these are all choices."""
     present = [params for params in drawn if name in params]
     if len(present) == len(drawn):
         return ()

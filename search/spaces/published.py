@@ -1,6 +1,6 @@
 """The published search space (Lopez 2024): eight networks, four optimizers, batch size 8.
 
-It is written out, so that a network or an optimizer that is added later leaves it as it was published.
+It is written out, so that networks and optimizers that are added later do not change it.
 """
 
 import optuna

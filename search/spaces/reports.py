@@ -1,6 +1,6 @@
-"""The spaces of the networks of reports 2 to 5, each a family alone.
+"""The spaces of the networks of reports 2 to 5, one family each.
 
-They are trained as `cnn_all` trains; those of report 4 with the optimizers of its own comparison. Their choices are
+They are trained as in `cnn_all`; those of report 4 with the optimizers that it compared. Their choices are
 written out: a search that is resumed by a later version must draw what it would have drawn.
 """
 
@@ -13,7 +13,7 @@ from search.spaces.flat_names import config_of
 from search.spaces.space import Function, space
 from trainables.config import Config
 
-#: Those that report 4 compared, with learning rates on a log scale.
+#: The optimizers that report 4 compared, with learning rates on a log scale.
 GRID = LEARNING_RATES | {"nadam": (1e-4, 1e-2), "adamax": (1e-4, 1e-2), "adadelta": (1e-2, 1.0)}
 
 for _name in ("coursework", "coursework_bn", "anh", "last", "coarse", "model1", "model1_counted"):

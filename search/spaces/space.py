@@ -32,7 +32,7 @@ class Space:
     places: tuple[str, ...] = ()
     """Where each configuration of the list stands, for errors: "line 3", from 1."""
     arms: tuple[str, ...] = ()
-    """Of a study's list, the names of what it compares: its first configurations, of which all others are repeats."""
+    """The names of a study's arms: the first configurations of its list, of which all others are repeats."""
 
 
 SPACES: dict[str, Function] = {}
@@ -47,7 +47,7 @@ def space(function: Function) -> Function:
 
 
 def draw(function: Function, trial: optuna.Trial) -> Config:
-    """Call a space; raises SpaceError when it fails or returns something else than a Config."""
+    """Call a space; raises SpaceError when it fails or returns anything other than a Config."""
     try:
         config = function(trial)
     except Exception as error:

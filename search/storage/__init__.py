@@ -1,1 +1,1 @@
-"""The record's second home, from which another machine can go on."""
+"""The copy of a search's record in a storage, from which another machine can continue."""

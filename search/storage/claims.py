@@ -14,12 +14,12 @@ from search.storage.layout import Claim, Home, StorageError, reported
 from trainables import files
 
 SETTLE_SECONDS = 1.0
-"""How long a driver waits after it has written its claim before it reads it back.
+"""How long a driver waits between writing its claim and reading it back.
 
-pyarrow has no write that fails when the file exists. When two drivers write a claim of one number at the same moment,
+pyarrow has no write that fails when the file exists. When two drivers write claims of one number at the same moment,
 the later write replaces the earlier one. After the wait both read the claim that is left, and the driver that finds
 another's gives way. A write that takes longer than the wait replaces the claim of a driver that has already begun:
-that driver learns it at its next heartbeat, and none of its lines count.
+that driver notices it at its next heartbeat, and none of its lines count.
 """
 
 

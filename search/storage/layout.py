@@ -1,4 +1,4 @@
-"""Storage: a second home of searches, so that another machine can go on when one dies with its disk.
+"""Storage: a second place of searches, so that another machine can continue when one dies with its disk.
 
 STORAGE/NAME/search.json, space.jsonl, …        copies
 STORAGE/NAME/drivers/0002.json                  the claim of the second driver that wrote here
@@ -8,7 +8,7 @@ STORAGE/NAME/retrain/<trial>-<repeat>/…         weights, configuration, predic
 
 STORAGE is a shared folder or a URI of `trainables.files`. A claim names the event from which its driver's lines count;
 they count up to the event that a later claim names. So lines that a driver still writes after another has taken over
-change nothing. `search.storage.record` reads the record, `mirror` writes it, and `takeover` brings it to another
+change nothing. `search.storage.record` reads the record, `mirror` writes it, and `takeover` fetches it to another
 machine.
 """
 
@@ -27,21 +27,21 @@ from trainables.files import Folder
 LOSS_WINDOW = 5.0
 """Seconds of the record that are lost at most when a machine dies with its disk, as long as its storage answers.
 
-Every line is in the storage this many seconds after it was recorded, or sooner. Whoever goes on elsewhere trains again
-the epochs whose lines are not there.
+Every line is in the storage this many seconds after it was recorded, or sooner. A machine that continues the
+search repeats the epochs whose lines are missing there.
 """
 
 DESCRIPTION = ("search.json", "space.jsonl", "first.jsonl", "prior.jsonl")
-"""The files that say what was asked; the second is there when a list was, the others with --first and --warm-start."""
+"""The files of the request; the second exists if the space is a list, the others with --first and --warm-start."""
 
 RETRAINED = ("config.json", "model.safetensors", "predictions.parquet", CARD)
 """The files of a retrain."""
 
 CLAIM = re.compile(r"drivers/(\d{4,})\.json")
-"""The name of a claim: its number."""
+"""The name of a claim's file, with the claim's number."""
 
 SEGMENT = re.compile(r"record/(\d{4,}-[0-9a-f]{8})-(\d{6,})\.jsonl")
-"""The name of a segment: number and id of its driver's claim, and its own number."""
+"""The name of a segment's file, with number and id of its driver's claim, and the segment's number."""
 
 _DENIED = (
     "ACCESS_DENIED",
@@ -65,7 +65,7 @@ class Home:
     """The storage: an absolute path, or a URI."""
 
     name: str
-    """The search's."""
+    """The search's name."""
 
     @property
     def folder(self) -> Folder:
@@ -84,7 +84,7 @@ class Claim:
     """One more than that of the claim before; from 1."""
 
     id: str
-    """Random: it tells apart drivers that claim one number at the same moment."""
+    """Random: it distinguishes drivers that claim the same number at the same moment."""
 
     host: str
     """The driver's machine."""
@@ -157,7 +157,7 @@ def find(location: str, name: str | None) -> Home:
 
 
 def searches(location: str) -> list[str]:
-    """The names of the searches in a storage, the oldest first; folders without a search are passed over."""
+    """The names of the searches in a storage, the oldest first; folders without a search are skipped."""
     root = Folder(_absolute(location))
     created: dict[str, float] = {}
     for name in filter(NAME.fullmatch, root.folders()):

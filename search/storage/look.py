@@ -1,4 +1,4 @@
-"""A search to look at, from the results folder or from a storage."""
+"""A search to show, from the results folder or from a storage."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +12,12 @@ from search.history.load import Loaded, read_search
 def opened(results: Path, name: str | None, storage: str | None, *, weights: bool = False) -> Iterator[Loaded]:
     """A search from the results folder, or from a storage, to which another machine may be writing.
 
-    weights: whether those of retrained winners are brought from a storage too.
+    weights: whether the weights of retrained winners are fetched from a storage too.
     """
     if storage is None:
         yield read_search(results, name)
         return
-    from search.storage import takeover  # imported late: most searches are here
+    from search.storage import takeover  # imported late: most searches are local
 
     with takeover.open_copy(storage, name, weights=weights) as copy:
         found = read_search(copy, None)

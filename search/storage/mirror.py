@@ -1,4 +1,4 @@
-"""The mirror: copies a running search's record to its storage, in threads of its own; the search never waits for it."""
+"""The mirror: copies a running search's record to its storage, in its own threads; the search never waits for it."""
 
 import json
 import threading
@@ -21,13 +21,13 @@ class Mirror:
     """Writes segments and heartbeats while it is open as a context manager.
 
     superseded: None until another driver takes the search over, then one line that names it. From then on the mirror
-    writes nothing, and what this driver records does not count, so it must end.
+    writes nothing, and events of this driver do not count, so it must end.
     """
 
     def __init__(
         self, ledger: Ledger, folder: Path, say: Callable[[str], None], *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        """ledger: the folder's, open in this process. say: is told when the storage fails, and when it works again.
+        """ledger: the folder's, open in this process. say: receives a line when the storage fails or works again.
 
         Raises StorageError as `claim` does.
         """
@@ -37,9 +37,9 @@ class Mirror:
         self._claim = claim(self._home, folder, sleep=sleep)
         self._ledger, self._folder, self._say = ledger, folder, say
         self._path = folder / "ledger.jsonl"
-        self._seq = self._claim.first_seq  # of the next event to store; its line begins at `_offset` of the ledger
+        self._seq = self._claim.first_seq  # number of the next event to store; its line begins at `_offset`
         self._offset = sum(map(len, self._path.read_bytes().splitlines(keepends=True)[: self._seq]))
-        self._data = b""  # the segment to write; after a failure the same again, as the first write may still arrive
+        self._data = b""  # the segment to write; the same after a failure, as the first write may still arrive
         self._segments = self._beats = 0
         self._copied: dict[Path, int] = {}
         self._steps: deque[tuple[int, Callable[[], None]]] = deque()
@@ -47,7 +47,7 @@ class Mirror:
         self._failing: set[int] = set()
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        # Two threads, so that no heartbeat waits for weights; daemons, so that a hanging one does not keep the process.
+        # Two threads, so that no heartbeat waits for weights; daemons, so that the process ends even if one is blocked.
         self._beater = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
         self._copier = threading.Thread(target=self._keep_copying, name="mirror", daemon=True)
 
@@ -60,7 +60,7 @@ class Mirror:
         self.close()
 
     def close(self) -> None:
-        """Store what is left, and then that the driver has ended; takes `CLOSE_SECONDS` at most."""
+        """Store what is left, then note there that the driver has ended; takes `CLOSE_SECONDS` at most."""
         self._closing.set()
         self._copier.join(CLOSE_SECONDS)
         left = len(self._ledger.events) - self._seq
@@ -71,15 +71,15 @@ class Mirror:
             )
 
     def when_stored(self, step: Callable[[], None]) -> None:
-        """Have a step done once everything recorded until now is stored; never if another driver takes over before.
+        """Run a step once everything recorded so far is stored; never if another driver takes over before that.
 
         An example is to delete an older checkpoint, which must stay as long as the stored record names it. A thread of
-        the mirror does the step, and does it again when it raises OSError.
+        the mirror runs the step, and runs it again if it raises OSError.
         """
         self._steps.append((len(self._ledger.events), step))
 
     def copy(self) -> None:
-        """Store what is recorded and not yet stored; files come before the line that names them. Raises OSError."""
+        """Store what is recorded and not stored yet; files before the line that names them. Raises OSError."""
         if not self._stands():
             return
         self._copy_file(self._folder / "search.json")
@@ -152,11 +152,11 @@ class Mirror:
     def _pause(self, last: float, done: bool) -> float:
         """Seconds until the next attempt: half a loss window, as the writing may take the other half."""
         usual = layout.LOSS_WINDOW / 2
-        # After failures it is longer, but not so long that this driver is taken for dead when the storage is back.
+        # After failures it is longer, but not so long that this driver counts as dead when the storage is back.
         return usual if done else min(max(usual, 2 * last), 2 * layout.LOSS_WINDOW)
 
     def _attempt(self, step: Callable[[], None]) -> bool:
-        """Whether a step was done. After any error the search goes on, and the step is tried again."""
+        """Run a step; returns whether it worked. After any error the search continues, and the step is run again."""
         try:
             step()
         except Exception as error:
@@ -177,7 +177,7 @@ class Mirror:
 
 
 def _retrained(folder: Path, events: list[Event]) -> list[Path]:
-    """The files of runs whose weights, predictions or end these events announce."""
+    """The files of runs whose weights, predictions or end these events report."""
     told = [
         each for each in events if isinstance(each, Tested) or (isinstance(each, Measured) and each.state is State.DONE)
     ]

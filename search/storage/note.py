@@ -1,4 +1,4 @@
-"""What the folder of a search knows of its storage, in `storage.json` there."""
+"""What a search's folder records about its storage, in `storage.json` there."""
 
 import json
 from pathlib import Path
@@ -20,8 +20,8 @@ def location_of(folder: Path) -> str | None:
 def remember(folder: Path, location: str, **claims: int | None) -> None:
     """Note the folder's storage, and claims by their id.
 
-    claims: None for a claim made from this folder; for another driver's the number of lines that were stored when the
-    search was fetched.
+    claims: None for a claim made from this folder; for another driver's claim, the number of lines that were stored
+    when the search was fetched.
     """
     known = _recall(folder)["claims"] | claims
     files.write(folder / _FILE, json.dumps({"storage": location, "claims": known}, indent=1).encode())

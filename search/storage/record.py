@@ -1,4 +1,4 @@
-"""The record of a search as its storage holds it: the claims of its drivers, and the lines that count."""
+"""The record of a search in its storage: the claims of its drivers, and the ledger lines that count."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -27,11 +27,11 @@ def read(home: Home) -> Stored:
     try:
         return _read(home)
     except StorageError:
-        return _read(home)  # it may have grown between two looks
+        return _read(home)  # it may have grown while it was read
 
 
 def _read(home: Home) -> Stored:
-    # Segments before claims: a segment that is listed later could belong after a claim that is not listed yet.
+    # Segments before claims: otherwise a listed segment could follow a claim that was not listed yet.
     segments = _segments(home)
     claims = read_claims(home)
     return Stored(claims, _assemble(home, segments, claims))
@@ -47,7 +47,7 @@ def read_claims(home: Home) -> list[Claim]:
 
 
 def read_claim(home: Home, number: int) -> Claim:
-    """The claim of this number; raises FileNotFoundError without it, StorageError when it is damaged."""
+    """The claim of this number; raises FileNotFoundError if there is none, StorageError if it is damaged."""
     name = name_of_claim(number)
     try:
         claim = Claim(**read_json(home, name))
@@ -103,7 +103,7 @@ def _whole(segment: bytes, seq: int, what: str) -> list[bytes]:
 
 
 def read_json(home: Home, name: str) -> dict[str, Any]:
-    """The object in a file; raises FileNotFoundError without it, StorageError when it is damaged."""
+    """The object in a file; raises FileNotFoundError if there is none, StorageError if it is damaged."""
     data = home.folder.read(name)
     try:
         return dict(json.loads(data))

@@ -1,4 +1,4 @@
-"""Fetching: a search from its storage into a results folder, to look at it or to go on with it."""
+"""Fetches a search from its storage into a results folder, to show it or to continue it."""
 
 import json
 import re
@@ -19,9 +19,9 @@ from search.storage.record import Stored
 from trainables import files
 
 WINDOWS_UNTIL_DEAD = 3
-"""For this many loss windows a driver's heartbeat must stand still before the driver is taken for dead.
+"""A driver counts as dead when its heartbeat has not changed for this many loss windows.
 
-The clock is that of the machine that looks.
+The clock is that of the machine that checks.
 """
 
 _LOOKS_A_WINDOW = 5
@@ -29,7 +29,7 @@ _RETRAINED = re.compile(rf"retrain/\d+-\d+/({'|'.join(map(re.escape, layout.RETR
 
 
 def fetch(location: str, name: str | None, results: Path) -> Path:
-    """Bring a search into a results folder, or up to date there; returns its folder.
+    """Fetch a search into a results folder, or update it there; returns its folder.
 
     name: None for the newest search. A local ledger that differs is left as it is unless another driver has taken over
     since; then it is kept beside the fetched one, with a warning. Raises StorageError, and LedgerError when a process
@@ -42,10 +42,10 @@ def fetch(location: str, name: str | None, results: Path) -> Path:
 
 
 def take_over(location: str, name: str | None, results: Path, *, sleep: Callable[[float], None] = time.sleep) -> Path:
-    """As `fetch`, in order to go on with the search, which is allowed only when its driver has ended.
+    """As `fetch`, to continue the search, which is allowed only when its driver has ended.
 
     It has ended when it closed the search, when it ran in this folder and its process is gone, or when its heartbeat
-    has stood still for `WINDOWS_UNTIL_DEAD` loss windows. Else raises StorageError, which names host and process.
+    has not changed for `WINDOWS_UNTIL_DEAD` loss windows. Else raises StorageError, which names host and process.
     """
     home = layout.find(location, name)
     with reported(location):
@@ -67,7 +67,7 @@ def take_over(location: str, name: str | None, results: Path, *, sleep: Callable
 
 @contextmanager
 def open_copy(location: str, name: str | None, *, weights: bool = False) -> Iterator[Path]:
-    """A temporary results folder with a search as it is stored, perhaps with weights; the search may be running."""
+    """A temporary results folder with a copy of a stored search, which may be running; weights: copy them too."""
     with open_growing_copy(location, name, weights=weights) as (results, _):
         yield results
 
@@ -76,7 +76,7 @@ def open_copy(location: str, name: str | None, *, weights: bool = False) -> Iter
 def open_growing_copy(
     location: str, name: str | None, *, weights: bool = False
 ) -> Iterator[tuple[Path, Callable[[], None]]]:
-    """As `open_copy`, and what brings the copy up to date."""
+    """As `open_copy`, with a function that updates the copy."""
     home = layout.find(location, name)
     with TemporaryDirectory(prefix="hpsearch-") as results:
 
@@ -90,7 +90,7 @@ def open_growing_copy(
 
 
 def is_running(location: str, name: str, *, sleep: Callable[[float], None] = time.sleep) -> bool:
-    """Whether a driver's heartbeat moves. It takes a loss window to say no, unless the driver has closed the search."""
+    """Whether a driver's heartbeat changes. A no takes a loss window, unless the driver has closed the search."""
     home = layout.find(location, name)
     with reported(location):
         claims = record.read_claims(home)
@@ -98,7 +98,7 @@ def is_running(location: str, name: str, *, sleep: Callable[[float], None] = tim
 
 
 def _watch(home: Home, claim: Claim, windows: int, sleep: Callable[[float], None]) -> str:
-    """What a driver's heartbeat shows within so many loss windows: "closed", "alive" or "silent"."""
+    """What a driver's heartbeat shows within that many loss windows: "closed", "alive" or "silent"."""
     first = _beat(home, claim)
     for _ in range(_LOOKS_A_WINDOW * windows):
         if first and first["closed"]:
@@ -151,10 +151,10 @@ def _bring(home: Home, stored: Stored, results: Path, weights: bool = True) -> P
 
 
 def _update(folder: Path, stored: Stored) -> str:
-    """Make the local ledger the stored one, unless it is ahead of it; returns what became of it.
+    """Replace the local ledger by the stored one, unless it is ahead of it; returns the result.
 
-    "kept": it differs and no other driver has written since. "replaced": it differed. "same": it had the stored lines,
-    or the first of them.
+    "kept": it differs, and no other driver has written since. "replaced": it differed, and another driver has written.
+    "same": it had the stored lines, or the first of them.
     """
     path = folder / "ledger.jsonl"
     mine = path.read_bytes().splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""What a study found: its arms over their repeats, their differences, and how that compares with what was published."""
+"""What a study found: its arms over their repeats, their differences, and a comparison with published figures."""
 
 import math
 from collections import Counter
@@ -19,13 +19,13 @@ from trainables.data.superclasses import SUPERCLASSES, superclasses_of
 from trainables.metrics import wilson
 from trainables.predictions import PredictionsError, read_predictions
 
-#: Repeats from which a difference is tested; fewer have an interval alone.
+#: From this many repeats a difference is tested; with fewer it has only an interval.
 ENOUGH = 5
-#: Published figures from which their ranking is compared with ours.
+#: From this many published figures their ranking is compared with ours.
 RANKED = 8
 Row = dict[str, Any]
 _NO_DIFFERENCE: Row = dict.fromkeys(("difference", "difference_low", "difference_high", "pairs", "p"))
-_SAME = 1e-9  # values that differ by less are equal but for rounding
+_SAME = 1e-9  # values that differ by less count as equal; the difference is rounding
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,15 @@ class Answer:
     facts: Mapping[str, Any]
     """What was recorded of the study."""
     images: str
-    """What it was asked on, in words."""
+    """Its images and epochs, in words."""
     rows: list[Row]
     """One for each arm: means over repeats, deviation, interval, difference to the first arm, published figure."""
     lines: list[str]
-    """What that says, in sentences; the last ones say how far it may be trusted."""
+    """The results in sentences; the last ones say how far they can be trusted."""
 
 
 def answer(found: Loaded) -> Answer:
-    """The answer of a search that is a study; raises StudyError for one that is none, or has no finished run yet."""
+    """The answer of a search that is a study; raises StudyError if it is none, or has no finished run yet."""
     facts = found.search.facts.get("study")
     if facts is None:
         raise StudyError(
@@ -89,7 +89,7 @@ def _of_arms(found: Loaded, facts: Mapping[str, Any]) -> list[Row]:
 
 
 def _of_places(found: Loaded, facts: Mapping[str, Any]) -> list[Row]:
-    """The best trials of a search, in the place of arms, with the tests of the last retrain."""
+    """The best trials of a search instead of arms, with the test results of the last retrain."""
     rows = []
     retrained = last_retrain(found.record)[0]
     for place, run in zip(PLACES, rank(found.record), strict=False):
@@ -131,7 +131,7 @@ def _row(found: Loaded, facts: Mapping[str, Any], name: str, runs: Mapping[int, 
 
 
 def _values(runs: Mapping[int, Run], measure: str) -> dict[int, float]:
-    """By repeat, a run's value of a measure; runs without one are left out."""
+    """The runs' values of a measure, by repeat; runs without one are left out."""
     found = {repeat: _value(run, measure) for repeat, run in runs.items()}
     return {repeat: value for repeat, value in found.items() if value is not None}
 
@@ -150,7 +150,7 @@ def _value(run: Run, measure: str) -> float | None:
 
 
 def _coarse(found: Loaded, runs: Mapping[int, Run]) -> dict[int, float]:
-    """By repeat, how often a network of CIFAR-100's fine labels has the superclass right; empty for other labels."""
+    """The superclass accuracy of networks for CIFAR-100's fine labels, by repeat; empty for other labels."""
     classes = found.search.facts["data"]["classes"]
     supers = superclasses_of(classes)
     if supers is None:
@@ -175,7 +175,7 @@ def _mean(values: Mapping[int, float]) -> float | None:
 
 
 def _interval(values: Sequence[float]) -> tuple[float | None, float | None]:
-    """The 95 % interval of the mean over repeats, by Student's t; none of fewer than two."""
+    """The 95 % interval of the mean over repeats, by Student's t; None for fewer than two."""
     if len(values) < 2:
         return None, None
     half = float(stats.t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
@@ -200,7 +200,7 @@ def difference(first: Mapping[int, float], mine: Mapping[int, float]) -> Row:
 
 
 def corrected(rows: list[Row]) -> None:
-    """Holm's correction of the tests' p-values, for how many there are."""
+    """Apply Holm's correction for the number of tests to their p-values."""
     tests = sorted((row for row in rows if row["p"] is not None), key=lambda row: row["p"])
     largest = 0.0
     for place, row in enumerate(tests):
@@ -212,7 +212,7 @@ def corrected(rows: list[Row]) -> None:
 
 
 def against_published(facts: Mapping[str, Any], rows: list[Row]) -> list[str]:
-    """What the figures say to those that were published."""
+    """Sentences that compare the figures with the published ones."""
     if not facts["published"]:
         return ["Nothing was published to compare this with."] if facts["source"] else []
     measure = facts["measure"]
@@ -231,7 +231,7 @@ def against_published(facts: Mapping[str, Any], rows: list[Row]) -> list[str]:
 
 
 def directions(first: Row, others: list[Row], source: str) -> str:
-    """Whether differences to the first arm have the published direction, by intervals that hold for all together."""
+    """Whether differences to the first arm have the published direction, by simultaneous intervals (Bonferroni)."""
     same: list[str] = []
     opposite: list[str] = []
     open_: list[str] = []
@@ -253,7 +253,7 @@ def directions(first: Row, others: list[Row], source: str) -> str:
 
 
 def ranking(published: Sequence[float], ours: Sequence[float]) -> str | None:
-    """Spearman's correlation with its 95 % interval (Bonett and Wright 2000); None where all figures are the same."""
+    """Spearman's correlation with its 95 % interval (Bonett and Wright 2000); None if all figures are the same."""
     if np.ptp(published) < _SAME or np.ptp(ours) < _SAME:
         return None
     r = float(stats.spearmanr(published, ours).statistic)
@@ -264,7 +264,7 @@ def ranking(published: Sequence[float], ours: Sequence[float]) -> str | None:
 
 
 def _level(row: Row, measure: str) -> str:
-    """Whether a published figure is what one further run of ours could give, or a mean with its own deviation."""
+    """Whether a published figure lies where further runs are expected, with its own deviation if that is published."""
     spread, runs = row["std"], row["runs"]
     further = row["published_std"] if row["published_std"] is not None else spread
     half = float(stats.t.ppf(0.975, runs - 1)) * math.sqrt(spread**2 / runs + further**2)

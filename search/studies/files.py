@@ -9,14 +9,14 @@ from typing import Any
 from search.studies.study import Part, Published, Quick, Study, StudyError
 from trainables.config import Config, ConfigError
 
-#: What a file says of the study itself; `dataset` and `label` are its images.
+#: Fields of the study itself; `dataset` and `label` are those of its images.
 _PLAIN = ("epochs", "repeats", "validation", "augment", "measure", "remark")
 _KEYS = ("question", "source", "dataset", "label", *_PLAIN, "quick", "arms", "published")
 _TEXTS = ("question", "source", "dataset", "label", "remark")
 
 
 def read_study(path: Path) -> Study:
-    """The study of a TOML file, under the file's name; raises StudyError with what is wrong in it."""
+    """The study of a TOML file, named after the file; raises StudyError with what is wrong in it."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A study as what `launch` takes: for each part the words of its request, its list of arms, and what is recorded."""
+"""A study as input for `launch`: for each part the fields of its request, its list of arms, and its facts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,28 +12,28 @@ from trainables.data.known import DATASETS
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A study on one part: a search."""
+    """The search of a study on one of its parts."""
 
     words: Mapping[str, Any]
     """The fields of its request that the study sets."""
     listed: Space | None
-    """Its arms and their repeats; None of a study that searches a space."""
+    """Its arms and their repeats; None for a study that searches a space."""
     facts: Mapping[str, Any]
-    """What is recorded of it."""
+    """What is recorded about it."""
 
 
-#: Options of a launch that a study settles itself, and those that only one that searches a space has: of arms every run
-#: goes to its end, as means over those that were not stopped would be too good.
+#: Options of a launch that a study sets itself, and those that only a study of a space has: every run of an arm is
+#: trained to its end, as means over only the runs that were not stopped would be too good.
 _SETTLED = ("space", "first", "sampler", "hears", "warm_start", "budget", "submit")
 _OF_A_SPACE = ("samples", "scheduler", "grace_period", "reduction_factor", "keep")
-#: Options with which a study is another one than was published.
+#: Options that make a study differ from the published one.
 _CHANGING = ("epochs", "limit_train", "image_size", "validation", "augment", "samples", "scheduler")
 
 
 def presets(study: Study, given: Mapping[str, Any], *, repeats: int | None, quick: bool) -> list[Preset]:
-    """A study as the searches that it takes.
+    """The searches of a study, one for each part.
 
-    given: the options that a user gave, which take the place of the study's. Raises StudyError for those that a study
+    given: the options that a user gave, which replace the study's. Raises StudyError for those that a study
     cannot have.
     """
     _check(study, given, repeats)
@@ -65,9 +65,9 @@ def presets(study: Study, given: Mapping[str, Any], *, repeats: int | None, quic
 
 
 def _parts(study: Study, given: Mapping[str, Any]) -> list[tuple[Part, Part | None]]:
-    """The images to search on, each with the part of the study that they are; None for images of no part.
+    """The images to search on, each with the part of the study that they belong to; None if there is no such part.
 
-    A folder or file that is named like a known dataset is taken for it; the part's labels are then a column of it.
+    A folder or file that is named like a known dataset counts as it; the part's labels are then a column of its files.
     """
     if "dataset" not in given:
         return [(_by_name(part), part) for part in study.parts]

@@ -64,7 +64,7 @@ study(
 
 
 def _row(row: dict[str, str]) -> tuple[str, Config, float]:
-    """A trial of the published list: what it is called, its configuration, and its validation accuracy."""
+    """A trial of the published list: its name, its configuration, and its validation accuracy."""
     names = ("beta1", "beta2", "alpha", "momentum", "dampening", "initial_accumulator_value", "lr_decay")
     arguments = {name: float(row[name]) for name in names if row[name]}
     network, optimizer = row["network"], row["optimizer"]

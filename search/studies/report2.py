@@ -1,6 +1,6 @@
 """Report 2: batch norm, dropout and width, on 10 and on 100 classes (CIFAR-10 and CIFAR-100, Keras).
 
-It gives neither optimizer nor batch size; these are Adam with Keras's default rate and 128 images.
+It gives neither optimizer nor batch size; here these are Adam with Keras's default rate and 128 images.
 """
 
 from search.studies.study import Part, Published, Quick, arm, study

@@ -9,7 +9,7 @@ _SOURCE = "report 3"
 _COARSE = (Part(dataset="cifar100-coarse", label="coarse_label"),)
 _FINE = (Part(dataset="cifar100", label="fine_label"),)
 _WORDS = {"source": _SOURCE, "parts": _COARSE, "epochs": 50, "measure": "val_accuracy"}
-#: The best epoch on the validation images is kept, as there.
+#: The best epoch on the validation images is kept, as in the report.
 _PATIENCE = 10
 _VALIDATION = "val_accuracy"
 
@@ -83,7 +83,7 @@ study(
     remark="The report has no figure for four convolutions without dropout.",
 )
 
-#: The widths that its random search chose, and nine others drawn once, uniformly, from the choices that it had.
+#: The widths that the report's random search chose, and nine others, drawn once and uniformly from its choices.
 _WIDTHS = (
     (32, 32, 64, 64, 128), (16, 32, 128, 64, 64), (64, 16, 32, 128, 256), (32, 64, 64, 32, 64), (16, 16, 32, 32, 128),
     (64, 64, 128, 128, 256), (32, 16, 128, 32, 256), (16, 64, 64, 128, 128), (64, 32, 32, 64, 128),

@@ -91,7 +91,7 @@ study(
     remark=f"{_REMARK} Of L2 it states about 49 and 55 % and not which is which; here λ is .0001.",
 )
 
-#: Rotation by up to 90°, shear, zoom and channel shift of .2, both flips.
+#: Rotation by up to 90°, shear, zoom and channel shift of 0.2, both flips.
 _STRONG = {
     "augment": "flip-crop", "crop_padding": 0, "rotation": 90.0, "shear": 0.2, "zoom": 0.2,
     "channel_shift": 0.2, "vertical_flip": 0.5,

@@ -1,4 +1,4 @@
-"""A study: a question that is asked of a few configurations, each trained several times, as a preset of a launch."""
+"""A study: a comparison of a few configurations, each trained several times; a preset of a launch."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,13 @@ from search.spaces.space import Space
 from trainables.augmentation import PRESETS
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
 
-#: What a study may compare, and what it is called.
+#: The measures by which a study may compare, and what they are called.
 MEASURES = {
     "test_accuracy": "test accuracy",
     "val_accuracy": "validation accuracy",
     "gap": "training minus validation accuracy",
 }
-#: Of a study without arms, what stands in their place: the best trials of its search.
+#: What a study without arms has instead of them: the best trials of its search.
 PLACES = ("best", "second", "third")
 
 
@@ -29,12 +29,12 @@ class StudyError(HpsearchError):
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Images on which a study asks its question."""
+    """Images on which a study is run."""
 
     dataset: str
     """A known dataset's name, or a folder or file."""
     label: str | None = None
-    """The column of labels to take where `--dataset` names other files; None for the one that they have."""
+    """The column of labels to use if `--dataset` names other files; None for their only one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +42,15 @@ class Published:
     """A figure that was published for an arm."""
 
     arm: str
-    """The arm; of a study without arms, one of `PLACES`."""
+    """The arm, or one of `PLACES` for a study without arms."""
     value: float
     """The figure, a fraction of one."""
     std: float | None = None
-    """Its standard deviation over repeats, where it was published."""
+    """Its standard deviation over repeats, if published."""
     measure: str = "test_accuracy"
     """What it is a figure of: one of `MEASURES`."""
     dataset: str | None = None
-    """The part that it was measured on; None for a study of one."""
+    """The part that it was measured on; None for a study with one part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Quick:
     """What `--quick` makes of a study: the same question in minutes, on a part of the images."""
 
     limit_train: int | None = 2000
-    """Images of a stratified subset of the training images; None for all."""
+    """Size of the stratified subset of the training images that is used; None for all."""
     epochs: int = 8
     """Epochs."""
     network: Mapping[str, Any] = field(default_factory=dict)
@@ -69,34 +69,34 @@ class Quick:
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """A question, and how it is asked; raises StudyError for what cannot be."""
+    """A study's question and its settings; raises StudyError for impossible ones."""
 
     name: str
     """Its name on the command line."""
     question: str
     """What is asked, in a sentence."""
     source: str = ""
-    """Where it comes from."""
+    """Where the question comes from."""
     parts: tuple[Part, ...]
-    """The images that it is asked on; a search each."""
+    """The images that it is run on; one search each."""
     arms: Mapping[str, Config] = field(default_factory=dict)
     """What is compared, by name; every arm is compared with the first."""
     space: str | None = None
-    """Of a study without arms, the space that it searches."""
+    """The space that a study without arms searches."""
     samples: int = 60
     """Trials, of a study without arms."""
     epochs: int
-    """Epochs of an arm that has none of its own."""
+    """Epochs of an arm whose configuration sets none."""
     repeats: int = 3
-    """Trainings of each arm. Those of one number share their seed among the arms."""
+    """Trainings of each arm. The same repeat of all arms has the same seed."""
     validation: float = 0.2
     """Share of the training images that is held out."""
     augment: str = "none"
-    """The augmentation preset of an arm that has none of its own."""
+    """The augmentation preset of an arm whose configuration sets none."""
     scheduler: str = "none"
     """What ends trials early."""
     measure: str = "test_accuracy"
-    """What the arms are compared by: one of `MEASURES`."""
+    """The measure by which arms are compared: one of `MEASURES`."""
     published: tuple[Published, ...] = ()
     """What was published."""
     quick: Quick = Quick()
@@ -160,7 +160,7 @@ class Study:
                     )
 
     def listed(self, *, repeats: int, quick: bool) -> Space | None:
-        """The arms as a list, all of them once, then all of them again; None of a study that searches a space."""
+        """The arms as a list, all of them for each repeat in turn; None for a study that searches a space."""
         if not self.arms:
             return None
         configs = [self._quick(config) if quick else config for config in self.arms.values()]
@@ -183,10 +183,10 @@ class Study:
         return replace(config, network=NetworkConfig(name, {**config.network.hyperparameters, **changes}))
 
     def facts(self, part: Part | None, *, repeats: int, changed: Sequence[str]) -> dict[str, Any]:
-        """What `search.json` records of it: enough to answer it later.
+        """What `search.json` records about it: enough to answer it later.
 
-        part: the one that the search's images are; None for other images, of which nothing was published. changed: the
-        options with which it is not as it was published.
+        part: the one that the search's images belong to; None for other images, for which nothing was published.
+        changed: the options that make it differ from the published study.
         """
         known = [each for each in self.published if part and each.dataset in (None, part.dataset)]
         return {
@@ -231,7 +231,7 @@ def arm(
     training: Mapping[str, Any] | None = None,
     **hyperparameters: Any,
 ) -> Config:
-    """A configuration in a line: a network with its hyperparameters, an optimizer with its arguments, a training."""
+    """A configuration in one call: a network with its hyperparameters, an optimizer with its arguments, a training."""
     return Config(
         NetworkConfig(network, hyperparameters),
         OptimizerConfig(optimizer, lr, arguments=arguments or {}),

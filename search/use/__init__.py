@@ -1,1 +1,1 @@
-"""The retrained winners, put to use: predictions, exported networks, model cards."""
+"""Uses of the retrained winners: predictions, exported networks, model cards."""

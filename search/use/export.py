@@ -23,15 +23,15 @@ from trainables.saved_network import Network
 
 #: How far a probability may be from torch's own.
 TOLERANCE = 1e-4
-#: Images on which that is looked at.
+#: Images on which that is checked.
 EXAMPLES = 64
 INPUT = "images: uint8 (N, C, H, W), 0 to 255, any N; normalisation and softmax are inside"
 
 
 def export(found: Loaded, run: Run, form: str, *, own_code: bool) -> tuple[bytes, str]:
-    """A winner as a file of one of `FORMATS`, and in words what it was compared on.
+    """A winner as a file of one of `FORMATS`, and the result of its comparison with torch in words.
 
-    Raises UseError for one that cannot be exported or that differs from torch.
+    Raises UseError for a winner that cannot be exported or whose export differs from torch.
     """
     network = load(found, run, own_code=own_code)
     images, what = _examples(found, network)
@@ -45,7 +45,7 @@ def export(found: Loaded, run: Run, form: str, *, own_code: bool) -> tuple[bytes
         exported = FORMATS[form](network, about)
     except UseError:
         raise
-    except Exception as error:  # a network of the user's own may do what no exporter follows
+    except Exception as error:  # a user's own network may do what the exporter does not support
         raise UseError(f"{run.network} cannot be exported to {form}: {one_line(error, named=True)}") from error
     worst = difference(exported, network, images)
     told = "not compared with torch, as onnxruntime is not installed" if worst is None else ""
@@ -53,7 +53,7 @@ def export(found: Loaded, run: Run, form: str, *, own_code: bool) -> tuple[bytes
 
 
 def _examples(found: Loaded, network: Network) -> tuple[Tensor, str]:
-    """Images (N, C, H, W) to compare on, and what they are: training images, or noise where those are not here."""
+    """Images (N, C, H, W) to compare on, and what they are: training images, or noise if those are missing."""
     try:
         pixels = part_images(found.search.request, "train").pixels[:EXAMPLES]
     except (DatasetError, OSError):
@@ -81,7 +81,7 @@ class Exported:
     data: bytes
     """The file."""
     run: Callable[[Tensor], Tensor] | None
-    """The exported network, called as its users call it; None where what runs it is not installed."""
+    """The exported network, called as its users call it; None if its runtime is not installed."""
 
 
 def as_pt2(network: Network, about: dict[str, str]) -> Exported:
@@ -95,7 +95,7 @@ def as_pt2(network: Network, about: dict[str, str]) -> Exported:
 
 
 def as_onnx(network: Network, about: dict[str, str]) -> Exported:
-    """As an ONNX model, with `about` as its metadata; raises UseError where onnx is not installed."""
+    """As an ONNX model, with `about` as its metadata; raises UseError if onnx is not installed."""
     if missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]:
         raise UseError(
             f"ONNX needs packages that are not installed ({', '.join(missing)}): pip install 'hpsearch[onnx]'"
@@ -127,22 +127,22 @@ def _onnx_runner(data: bytes) -> Callable[[Tensor], Tensor] | None:
     return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
 
 
-#: The formats of one file: how each is made.
+#: The formats, each with the function that makes its file.
 FORMATS: dict[str, Callable[[Network, dict[str, str]], Exported]] = {"onnx": as_onnx, "pt2": as_pt2}
 
 
 def _classifier(network: Network) -> tuple[nn.Module, tuple[Tensor], Any]:
     """What is exported, an example of its input, and which of its sizes are free."""
     example = torch.zeros(2, *network.shape, dtype=torch.uint8)
-    # Weights as others lay them out: torch.export warns of channels-last ones.
+    # The usual memory layout of weights: torch.export warns about channels-last ones.
     network.model.to(memory_format=torch.contiguous_format)
     return Classifier(network.model).eval(), (example,), ({0: Dim("batch")},)
 
 
 def difference(exported: Exported, network: Network, images: Tensor) -> float | None:
-    """The largest difference of a probability to torch's for uint8 images (N, C, H, W); None where nothing can run it.
+    """The largest difference of a probability to torch's for uint8 images (N, C, H, W); None without its runtime.
 
-    All images at once and the first alone. Raises UseError for one above `TOLERANCE`.
+    It is run on all images at once and on the first alone. Raises UseError for a difference above `TOLERANCE`.
     """
     if exported.run is None:
         return None

@@ -1,4 +1,4 @@
-"""Images that a user asks about: files found, read, and made into what a network was trained on."""
+"""A user's images for predictions: their files are found, read, and converted to a network's input."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from trainables.data.decode import SUFFIXES, Look, decode_one
 from trainables.data.formats.listing import printable
 from trainables.data.images import DatasetError
 
-#: Images that are decoded and judged at a time.
+#: Images that are decoded and predicted at a time.
 BATCH = 256
 
 
@@ -28,7 +28,7 @@ class Batch:
 
 
 def files_of(places: Iterable[Path]) -> list[Path]:
-    """Files as they are named, and the images in folders and below them, in order of their paths.
+    """The named files as they are, and all images in and below the named folders, in order of their paths.
 
     Raises UseError for a place that does not exist, and for a folder without images.
     """

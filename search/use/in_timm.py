@@ -26,7 +26,7 @@ def hpsearch(
     """The module of a family from images (N, C, H, W) in [-1, 1] to logits, with the weights beside its config.json.
 
     It has the attributes `pretrained_cfg`, `default_cfg` and `num_classes` that timm's functions look for. Raises
-    UseError for a network that is no family, which only a function of its author's could build.
+    UseError for a network that is no family, which only its author's function can build.
     """
     hyperparameters = dict(network)
     name = hyperparameters.pop("name")

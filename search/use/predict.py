@@ -1,4 +1,4 @@
-"""What winners say of images: probabilities of every class."""
+"""Predictions of winners for images: the probability of every class."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ def judge(
     flips: bool,
     complain: Callable[[str], object],
 ) -> Predictions:
-    """The mean of networks' probabilities by weight, for images in order; `complain` hears of each that is unreadable.
+    """The weighted mean of networks' probabilities, for images in order; `complain` gets a line for unreadable ones.
 
     networks: on the device, each with its weight; all of one search. flips: whether a prediction is the mean of those
     for an image and for its mirror image. Computed in float32.
@@ -78,7 +78,7 @@ def judge(
 
 
 def write(predictions: Predictions, out: Path) -> None:
-    """Write a Parquet file with a row for each image; raises OSError where that is not possible.
+    """Write a Parquet file with a row for each image; raises OSError if that is not possible.
 
     Columns are `path`, `class`, `probability` and `probabilities`, of all classes in the order of the file's metadata
     `classes`.
@@ -101,5 +101,5 @@ def write(predictions: Predictions, out: Path) -> None:
 
 
 def device_here() -> str:
-    """Where networks are run on this machine."""
+    """The device on which networks are run on this machine."""
     return "cuda" if torch.cuda.is_available() else "cpu"

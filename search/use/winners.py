@@ -1,4 +1,4 @@
-"""Which retrained networks a search's winners are, and how they are loaded."""
+"""Which retrained networks are a search's winners, and how they are loaded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Member:
 
 
 def pick(found: Loaded, place: int) -> Run:
-    """The winner of a rank, from 1; raises UseError where there is none."""
+    """The winner of a rank, from 1; raises UseError if there is none."""
     known = newest(found.record)
     if not known:
         raise UseError(
@@ -58,7 +58,7 @@ def ensemble(found: Loaded) -> tuple[Member, ...]:
 
 
 def in_words(found: Loaded, members: Sequence[Member]) -> str:
-    """Whose predictions these are."""
+    """The networks that predict, in words."""
     name = found.search.name
     if len(members) == 1:
         (member,) = members
@@ -74,8 +74,8 @@ def in_words(found: Loaded, members: Sequence[Member]) -> str:
 def load(found: Loaded, run: Run, device: str = "cpu", *, own_code: bool = False) -> Network:
     """A winner's network; nothing is unpickled.
 
-    own_code: allow a network of the user's own, which is rebuilt by calling its function. Raises UseError where that is
-    needed and not allowed, and where files are gone; NetworkError for damaged ones.
+    own_code: allow a network of the user's own, which is rebuilt by calling its function. Raises UseError if that is
+    needed and not allowed, and if files are missing; NetworkError for damaged ones.
     """
     folder, name = retrain_folder(found.search.folder, run), run.config["network"]["name"]
     if not is_family(name) and not own_code:
@@ -87,7 +87,7 @@ def load(found: Loaded, run: Run, device: str = "cpu", *, own_code: bool = False
 
 
 def look_of(found: Loaded, network: Network) -> Look:
-    """What images must be made into for a network of this search."""
+    """The format to which images are converted for a network of this search."""
     channels, height, width = network.shape
     taken = found.search.facts["data"].get("taken") or {}
     return Look("L" if channels == 1 else "RGB", (width, height), taken.get("bits"))

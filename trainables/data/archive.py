@@ -1,4 +1,4 @@
-"""Zip and tar files as folders: listed and read where they lie, and never unpacked to disk."""
+"""Zip and tar files as folders: listed and read in place, and never unpacked to disk."""
 
 import zipfile
 from collections.abc import Collection, Iterator
@@ -13,13 +13,13 @@ from trainables.data.images import DatasetError
 from trainables.data.members import MOST_MEMBERS, members_of, most_unpacked, naming, too_large
 
 MOST_MEMBER = 1 << 28  # bytes of one encoded image, or of one file of labels
-#: What archives are called; what one is, its content says.
+#: Suffixes of archives; the content decides whether a file is one.
 ARCHIVE_SUFFIXES = (".zip", ".npz", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-START_BYTES = 32  # of a file whose name does not say that it is an image
+START_BYTES = 32  # kept of each file without an image's suffix
 
 
 def open_archive(file: Path) -> "Archive":
-    """The archive, listed once as long as its file does not change."""
+    """The archive, which is listed again only if its file changes."""
     found = file.stat()
     return _listed(file, found.st_size, found.st_mtime_ns)
 
@@ -33,14 +33,14 @@ def _listed(file: Path, size: int, changed: int) -> "Archive":
 class Archive:
     """A zip or tar file, listed when it is opened.
 
-    Raises DatasetError for one that is damaged or locked, that unpacks to far more than images do, and that holds
-    links, devices, names that lead out of it, or a name twice.
+    Raises DatasetError if it is damaged or locked, unpacks to far more than images do, or holds links, devices, names
+    that lead out of it, or a name twice.
     """
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self.state = file.stat()
-        #: The names of all files, in the archive's order, each with its start if it is not called an image.
+        #: The names of all files, in the archive's order, each with its first bytes if it has no image's suffix.
         self.files: dict[str, bytes] = {}
         self._inside: dict[str, dict[str, None]] = {"": {}}
         total, most = 0, most_unpacked(file)
@@ -60,7 +60,7 @@ class Archive:
         return Packed(self, "")
 
     def inside(self, folder: str) -> dict[str, None] | None:
-        """The names of what lies in a folder; None if there is no such folder."""
+        """The names in a folder; None if there is no such folder."""
         return self._inside.get(folder)
 
     def read(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
@@ -90,7 +90,7 @@ class Archive:
             yield stream
 
     def _enter(self, name: str, *, is_folder: bool) -> None:
-        """Note a name in its folder, and the folders that it lies in."""
+        """Add a name to its folder, and the folders that contain it."""
         taken = name in self.files or (name in self._inside and not is_folder)
         parent, _, last = name.rpartition("/")
         if taken or any(str(each) in self.files for each in PurePosixPath(name).parents):
@@ -104,12 +104,12 @@ class Archive:
 
 @dataclass(frozen=True)
 class Packed:
-    """A file or folder in an archive, with what a walk asks of a `pathlib.Path` and of an `os.DirEntry`."""
+    """A file or folder in an archive, with the methods of `pathlib.Path` and `os.DirEntry` that a walk uses."""
 
     archive: Archive
     """The archive."""
     inside: str
-    """Names of folders and of the file itself with / between them; the archive's own folder is ''."""
+    """Its path in the archive, with / between the names; '' for the archive's own folder."""
 
     @property
     def name(self) -> str:
@@ -118,12 +118,12 @@ class Packed:
 
     @property
     def suffix(self) -> str:
-        """What the name ends with, from its last point."""
+        """The end of the name, from its last dot."""
         return PurePosixPath(self.name).suffix
 
     @property
     def parent(self) -> "Packed":
-        """The folder that it lies in."""
+        """The folder that contains it."""
         return Packed(self.archive, self.inside.rpartition("/")[0])
 
     def __truediv__(self, name: str) -> "Packed":
@@ -149,15 +149,15 @@ class Packed:
         return self.is_dir() or self.is_file()
 
     def children(self) -> list["Packed"]:
-        """What lies in a folder."""
+        """The files and folders in a folder."""
         return [self / name for name in self.archive.inside(self.inside) or ()]
 
     def start(self) -> bytes:
-        """The first bytes of a file whose name does not say that it is an image."""
+        """The first bytes of a file that has no image's suffix."""
         return self.archive.files[self.inside]
 
     def read_bytes(self) -> bytes:
-        """All of a file."""
+        """The content of a file."""
         return next(self.archive.read([self.inside]))[1]
 
 

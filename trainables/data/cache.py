@@ -17,9 +17,9 @@ from trainables.data.images import DatasetError, Images
 
 
 def cached(folder: Path, stem: str, build: Callable[[], Images]) -> Images:
-    """The images that are stored under `stem` in `folder`; built and stored first where they are absent or damaged.
+    """The images that are stored under `stem` in `folder`; built and stored first if they are absent or damaged.
 
-    Safe for any number of processes: one builds, the others wait for it, and files appear under their names complete.
+    Safe for any number of processes: one builds, the others wait, and only complete files get their names.
     Warns when it replaces damaged files; raises DatasetError if the folder cannot be written.
     """
     with _writing(folder):
@@ -35,7 +35,7 @@ def cached(folder: Path, stem: str, build: Callable[[], Images]) -> Images:
         try:
             with _writing(folder):
                 _store(folder, stem, images)
-        except BaseException:  # a full disk, a Ctrl-C: an array without its manifest takes room that others need
+        except BaseException:  # a full disk, a Ctrl-C: an array without its manifest only takes up room
             for array in ("pixels", "labels"):
                 (folder / f"{stem}.{array}.npy").unlink(missing_ok=True)
             raise
@@ -62,7 +62,7 @@ def _open(folder: Path, stem: str) -> Images | None:
         pixels = _map(folder / f"{stem}.pixels.npy", described["pixels"])
         labels = _map(folder / f"{stem}.labels.npy", described["labels"])
         return Images(pixels, labels, tuple(described["classes"]), described["bits"])
-    except Exception as error:  # a damaged file makes its readers fail in any way
+    except Exception as error:  # reading a damaged file may raise any error
         reason = one_line(error)
         warnings.warn(f"the image cache {manifest} is damaged and is built anew ({reason})", stacklevel=4)
         with _writing(folder):
@@ -88,7 +88,7 @@ def _checksum(described: dict[str, Any]) -> int:
 
 
 def _store(folder: Path, stem: str, images: Images) -> None:
-    """Write under temporary names and rename, the manifest last: it vouches for the arrays."""
+    """Write under temporary names and rename, the manifest last: it makes the arrays valid."""
     manifest: dict[str, Any] = {"classes": list(images.classes), "bits": images.bits}
     for name, array in (("pixels", images.pixels), ("labels", images.labels)):
         array = np.ascontiguousarray(array)
@@ -101,7 +101,7 @@ def _store(folder: Path, stem: str, images: Images) -> None:
 
 @contextlib.contextmanager
 def _complete(path: Path) -> Iterator[BinaryIO]:
-    """A file that gets its name when the block has written it; nothing is left of one that could not be written."""
+    """A file that gets its name when the block has written it; deleted if it could not be written."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -120,6 +120,6 @@ def _locked(folder: Path) -> Iterator[None]:
         # Without locks two processes may both build the images; files are whole all the same, since they are renamed.
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX)
-            for leftover in folder.glob("*.tmp"):  # only the lock's holder writes, so nobody writes these
+            for leftover in folder.glob("*.tmp"):  # only the lock's holder writes, so none of these is in use
                 leftover.unlink()
         yield

@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes, for what is said of files that are not read."""
+"""The kind of a file, by its first bytes, for messages about files that are not read."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ _KINDS = (
 
 
 def beginning(file: Path, size: int = 512) -> bytes:
-    """The first bytes of a file; none of one that cannot be read."""
+    """The first bytes of a file; empty if it cannot be read."""
     try:
         with file.open("rb") as opened:
             return opened.read(size)
@@ -32,7 +32,7 @@ def beginning(file: Path, size: int = 512) -> bytes:
 
 
 def kind_of(start: bytes) -> str | None:
-    """What a file that begins so is; None for what is not known."""
+    """The kind of a file that begins with these bytes; None if unknown."""
     if not start:
         return "empty"
     if not start.strip(b"\0"):

@@ -19,13 +19,13 @@ from trainables.data.pixels import GREY, as_8_bits, is_deep, resize, upright, up
 
 Progress = Callable[[int, int], None]
 Data = Path | bytes | np.ndarray | None
-# An image's place among those asked for, where it lies, for messages, and its file, its encoded bytes or its pixels,
-# uint8 (H, W) or (H, W, 3); None where a row of a Parquet file has none. Archives yield images in their own order.
+# An image's place among those requested, its location for messages, and its file, its encoded bytes or its pixels,
+# uint8 (H, W) or (H, W, 3); None if a row of a Parquet file has none. Archives yield images in their own order.
 Encoded = tuple[int, str, Data]
 
 # No other format is decoded, whatever a file's name says, because Pillow hands some formats to external programs.
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
-#: What files of these formats are called.
+#: Suffixes of files in these formats.
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
 )
@@ -36,18 +36,18 @@ MOST_PIXELS = 50_000_000
 
 @dataclass(frozen=True)
 class Look:
-    """What all parts of a dataset have in common, as its train images are."""
+    """What all parts of a dataset have in common, taken from its train images."""
 
     mode: str
     """L if all images are grey, else RGB."""
     size: tuple[int, int]
     """(width, height) of an image."""
     bits: int | None = None
-    """How many of the 16 bits of deep grey images are used, from 8; None where there are no such images."""
+    """How many bits the 16-bit grey images use, at least 8; None if there are no such images."""
 
 
 def look(images: Iterable[Encoded], total: int, root: Path) -> Look:
-    """Look at train images: at their headers, and at the pixels of those with 16 bits a pixel.
+    """Inspect train images: their headers, and the pixels of those with 16 bits per pixel.
 
     Raises DatasetError when no header can be read.
     """
@@ -102,9 +102,9 @@ def decode(
 
 
 def decode_one(file: Path, seen: Look) -> np.ndarray:
-    """An image as a network sees it that was trained on such images: uint8 (C, H, W), resized to their size.
+    """An image for a network that was trained on such images: uint8 (C, H, W), resized to their size.
 
-    Raises DatasetError, with the reason alone, for a file that cannot be read as an image.
+    Raises DatasetError, with only the reason, for a file that cannot be read as an image.
     """
     try:
         with _opened(file) as stored:
@@ -121,7 +121,7 @@ def _array(image: Image.Image, seen: Look, size: tuple[int, int]) -> np.ndarray:
 
 
 def check_headers(images: Iterable[Encoded], total: int, root: Path, size: tuple[int, int] | None) -> None:
-    """Read the headers of images and no pixel; `size` is that of train, None where images are resized.
+    """Read only the headers of images; `size` is that of train, None if images are resized.
 
     Raises DatasetError for images whose headers cannot be read, or that differ in size.
     """
@@ -155,7 +155,7 @@ def _check_sizes(sizes: set[tuple[int, int]], root: Path) -> None:
 
 
 def _check_memory(needed: int, images: str, root: Path) -> None:
-    """Raise DatasetError for more bytes than there are here, for which the system might kill the process later."""
+    """Raise DatasetError for more bytes than this machine has; the system might kill the process later."""
     memory, _ = limits.memory()
     if needed > memory:
         raise DatasetError(
@@ -176,7 +176,7 @@ class _Faults:
         """Note what goes wrong in the block instead of raising it."""
         try:
             yield
-        except Exception as error:  # each of Pillow's decoders has its own ways to fail on damaged data
+        except Exception as error:  # Pillow's decoders raise many kinds of errors for damaged data
             if data is None:
                 self.absent.append(where)
             else:

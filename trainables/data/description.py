@@ -1,4 +1,4 @@
-"""What a dataset holds, part by part: for those who look at it before they train."""
+"""The contents of a dataset, part by part, to look at before training."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from trainables.data.statistics import Statistics, statistics
 from trainables.data.superclasses import SUPERCLASSES, superclasses_of
 
 Begin = Callable[[str], Progress]
-"""Told of each step in words; what it returns is called as `progress(done, total)`."""
+"""Called with a text at each step; its result is called as `progress(done, total)`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,30 +28,30 @@ class Description:
     """What a dataset holds."""
 
     name: str
-    """Its name, or the folder or file that it lies in."""
+    """Its name, or its folder or file."""
     parts: Mapping[Part, Images]
-    """The images of each part that there is."""
+    """The images of each part that exists."""
     statistics: Mapping[Part, Statistics]
     """Counts and colours of each part."""
     groups: tuple[Group, ...]
-    """The images that are there more than once, the same to the pixel."""
+    """The images that occur more than once, the same to the pixel."""
     near: tuple[Pair, ...] | None
-    """The pairs that are nearly the same; None where they were not looked for, or too many images look alike."""
+    """The pairs that are nearly the same; None if they were not searched for, or too many images look alike."""
     places: Mapping[tuple[Part, int], str]
-    """Of a user's own dataset, where each image of these groups and pairs lies, by part and number."""
+    """For a user's own dataset, where each image of these groups and pairs is, by part and number."""
     sizes: Mapping[tuple[int, int], int]
     """How many images have each (width, height), before they were resized."""
     survey: Survey | None
-    """What the files of a user's own dataset were taken for; None for a known dataset."""
+    """How the files of a user's own dataset were interpreted; None for a known dataset."""
 
     @property
     def train(self) -> Images:
-        """The training part, whose classes and shape are those of the others."""
+        """The training part; the others have the same classes and shape."""
         return self.parts["train"]
 
     @property
     def superclasses(self) -> dict[str, tuple[str, ...]] | None:
-        """The classes of each superclass, where the classes have any."""
+        """The classes of each superclass, if there are superclasses."""
         return SUPERCLASSES if superclasses_of(self.train.classes) else None
 
     def label(self, part: Part, number: int) -> str:
@@ -60,7 +60,7 @@ class Description:
         return images.classes[int(images.labels[number])]
 
     def within(self, part: Part) -> list[Group]:
-        """Of each group its images in a part, where there are two or more."""
+        """The images of each group in a part, for groups with two or more there."""
         own = (tuple(copy for copy in group if copy.part == part) for group in self.groups)
         return [copies for copies in own if len(copies) > 1]
 
@@ -70,7 +70,7 @@ class Description:
         return sum(copy.part == part for group in shared for copy in group)
 
     def nearly_in_train(self, part: Part) -> int:
-        """How many images of a part are nearly the same as one of train, and not to the pixel as another."""
+        """How many images of a part are nearly the same as one of train, but the same to the pixel as none."""
         near = {second for first, second in self.near or () if (first.part, second.part) == ("train", part)}
         return len(near - {copy for group in self.groups if group[0].part == "train" for copy in group})
 
@@ -83,9 +83,9 @@ class Description:
 def describe(
     dataset: str, columns: Columns, *, data_dir: Path, image_size: int | None, near: bool, begin: Begin
 ) -> Description:
-    """Read all parts of a dataset, as `trainables.data.load.load` takes it, and describe them.
+    """Read all parts of a dataset, which is named as for `trainables.data.load.load`, and describe them.
 
-    near: whether to look for pictures that are nearly the same, which takes longer than the rest. Raises DatasetError
+    near: whether to search for images that are nearly the same, which takes longer than the rest. Raises DatasetError
     for an unknown name, and for a dataset with a fault.
     """
     own = find_own(dataset, columns)
@@ -126,7 +126,7 @@ def _places(own: Own, copies: Sequence[Copy]) -> dict[tuple[Part, int], str]:
 
 
 def _sizes(own: Own | None, parts: Mapping[Part, Images], image_size: int | None) -> Counter[tuple[int, int]]:
-    """Sizes in the files; of images that were not resized there is but one."""
+    """How many images have each size in the files; without resizing there is only one size."""
     if own and image_size:
         return sum((sizes(own, part) for part in parts), Counter())
     _, height, width = parts["train"].shape

@@ -10,13 +10,13 @@ BLOCK_BYTES = 1 << 18
 MOST_BYTES = 1 << 30  # the largest of the known datasets has 170 MB
 TIMEOUT_SECONDS = 30  # for the next byte
 WINDOW_SECONDS = 30
-LEAST_BYTES = 30 << 10  # in a window; a slower server is given up
+LEAST_BYTES = 30 << 10  # in a window; a slower download is stopped
 
 
 def fetch(url: str, path: Path, md5: str) -> None:
     """Download a file unless it is there already; it gets its name only when its checksum is `md5`.
 
-    Raises OSError when the network, the server or the disk fails, and when the checksum is another one.
+    Raises OSError if the network, the server or the disk fails, or if the checksum differs.
     """
     if path.is_file() and _md5(path) == md5:
         return

@@ -29,13 +29,13 @@ def digests(pixels: np.ndarray) -> list[bytes]:
 
 
 def num_known(asked: Iterable[bytes], known: Iterable[bytes]) -> int:
-    """How many of the images asked for are the same to the pixel as one of the known images, by their digests."""
+    """How many of the `asked` images are the same to the pixel as one of the known images, by their digests."""
     there = set(known)
     return sum(digest in there for digest in asked)
 
 
 def find_groups(parts: Mapping[Part, Sequence[bytes]]) -> tuple[Group, ...]:
-    """The groups of equal images, in the order of their first ones; `parts` has the digests of each part's images."""
+    """The groups of equal images, in the order of their first images; `parts` has the digests of each part's images."""
     found: dict[bytes, list[Copy]] = {}
     for part, own in parts.items():
         for number, digest in enumerate(own):

@@ -1,4 +1,4 @@
-"""A user's own dataset before a picture is decoded: its files, and what they were taken for."""
+"""A user's own dataset before any image is decoded: its files, and how they are interpreted."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,23 +14,23 @@ from trainables.data.read import TEST_SHARE
 
 @dataclass(frozen=True)
 class Survey:
-    """What a dataset's files were taken for."""
+    """How a dataset's files are interpreted."""
 
     labels: str
     """Where the labels come from."""
     num_classes: int
     """How many classes train has."""
     validation: str | None
-    """Where the validation images lie; None where a share of train is held out."""
+    """Where the validation images are; None if a share of train is held out."""
     test: str | None
-    """Where the test images lie; None where a share of train is held out."""
+    """Where the test images are; None if a share of train is held out."""
     left_out: tuple[str, ...]
-    """What is not used, in phrases."""
+    """A phrase for each kind of content that is not used."""
     bits: int | None = None
-    """How many of the 16 bits of grey train uses, which are scaled to 8; None where no image has 16."""
+    """How many bits the 16-bit grey images of train use, which are scaled to 8; None if no image has 16."""
 
     def line(self, share: float) -> str:
-        """All of it in one line; `share` of train is held out where there are no validation images."""
+        """All of it in one line; `share` of train is held out if there are no validation images."""
         used = (
             f"labels from {self.labels} ({self.num_classes} classes)",
             f"validation from {self.validation or f'{share:.0%} of train'}",
@@ -42,11 +42,11 @@ class Survey:
 
 
 def find(dataset: str, columns: Columns) -> Own:
-    """A user's own dataset; raises DatasetError if there is no such folder or file, or it is of no format."""
+    """A user's own dataset; raises DatasetError if there is no such folder or file, or its format is unknown."""
     try:
         root = Path(dataset).expanduser().resolve()
         found = root.is_dir() or root.is_file()
-    except (OSError, RuntimeError, ValueError):  # too long, a user who does not exist, a NUL
+    except (OSError, RuntimeError, ValueError):  # a path that is too long or has an unknown user or a NUL
         found = False
     if not found:
         raise DatasetError(
@@ -65,18 +65,18 @@ def find(dataset: str, columns: Columns) -> Own:
 
 
 def unreadable(root: Path, error: OSError) -> DatasetError:
-    """What is said of a folder with something in it that cannot be read."""
+    """The error for a folder with an entry that cannot be read."""
     return DatasetError(f"{root} and everything below it must be readable: {error}")
 
 
 def survey(dataset: str, columns: Columns) -> Survey | None:
-    """What a user's own dataset is taken for; None for a known dataset, which leaves nothing to guess."""
+    """How a user's own dataset is interpreted; None for a known dataset, which needs no interpretation."""
     own = find_own(dataset, columns)
     return survey_of(own) if own else None
 
 
 def find_own(dataset: str, columns: Columns) -> Own | None:
-    """A user's own dataset, None for a known one; raises DatasetError for columns of a dataset that has none."""
+    """A user's own dataset, None for a known one; raises DatasetError for columns of a known one."""
     if dataset not in DATASETS:
         return find(dataset, columns)
     if columns != AS_NAMED:
@@ -85,9 +85,9 @@ def find_own(dataset: str, columns: Columns) -> Own | None:
 
 
 def survey_of(own: Own) -> Survey:
-    """What a dataset is taken for.
+    """How a dataset is interpreted.
 
-    Reads the labels of all parts and no picture. Raises DatasetError for labels that cannot be trained on or tested.
+    Reads the labels of all parts and no image. Raises DatasetError for labels that cannot be trained on or tested.
     """
     classes = own.numbers
     parts: tuple[Part, ...] = ("validation", "test")

@@ -25,7 +25,7 @@ class Images:
     classes: tuple[str, ...]
     """The classes' names by number."""
     bits: int | None = None
-    """Of images that had 16 bits of grey, how many were used for black to white; None for all others."""
+    """How many bits images with 16 bits of grey used from black to white; None for all other images."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -41,7 +41,7 @@ class Images:
         return Images(self.pixels[indices], self.labels[indices], self.classes, self.bits)
 
     def and_also(self, others: "Images") -> "Images":
-        """A copy of these images and others of the same classes and shape, in that order."""
+        """A copy of these images followed by others of the same classes and shape."""
         pixels = np.concatenate((self.pixels, others.pixels))
         return Images(pixels, np.concatenate((self.labels, others.labels)), self.classes)
 

@@ -1,4 +1,4 @@
-"""The datasets that are known by name: those of torchvision, downloaded where needed, and scikit-learn's digits."""
+"""The datasets that are known by name: those of torchvision, downloaded if needed, and scikit-learn's digits."""
 
 import gzip
 from pathlib import Path
@@ -27,7 +27,7 @@ FASHION = Path("FashionMNIST", "raw")  # where torchvision puts it
 
 
 def read_known(name: str, part: str, data_dir: Path, image_size: int | None) -> Images:
-    """One part of the dataset of that name, resized where `image_size` is given; raises DatasetError."""
+    """One part of the dataset of that name, resized if `image_size` is given; raises DatasetError."""
     images = _read_digits(part) if name == "digits" else _read_downloaded(name, part, data_dir)
     side = image_size or (DIGITS_SIDE if name == "digits" else None)
     if side is None:
@@ -41,7 +41,7 @@ def _resize(pixels: np.ndarray, side: int) -> np.ndarray:
 
 
 def _read_digits(part: str) -> Images:
-    """Read the 1,797 handwritten digits that come with scikit-learn: 8×8, grey, their 0..16 scaled to 0..255."""
+    """Read the 1,797 handwritten digits that come with scikit-learn: 8×8, grey, with values 0..16 scaled to 0..255."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -53,13 +53,13 @@ def _read_digits(part: str) -> Images:
 
 
 def _read_downloaded(name: str, part: str, data_dir: Path) -> Images:
-    """Download where needed, and read files whose checksums are those that torchvision knows."""
+    """Download files if needed, and read those with the checksums that torchvision knows."""
     import torchvision
 
     kind = getattr(torchvision.datasets, TORCHVISION[name])
     try:
         images = (_read_fashion if name == "fashion-mnist" else _read_cifar)(kind, part, data_dir)
-    except Exception as error:  # networks, servers, archives and disks fail in as many ways as there are modules
+    except Exception as error:  # networks, servers, archives and disks raise many kinds of errors
         raise DatasetError(_by_hand(name, kind, data_dir.resolve(), error)) from error
     if name != "cifar100-coarse":
         return images
@@ -71,7 +71,7 @@ def _read_cifar(kind: Any, part: str, data_dir: Path) -> Images:
     """Read CIFAR's files; torchvision unpacks nothing outside the folder, and loads no file whose checksum is wrong."""
     try:
         source = kind(data_dir, train=part == "train")
-    except RuntimeError:  # not all there
+    except RuntimeError:  # files are missing
         fetch(kind.url, data_dir / kind.filename, kind.tgz_md5)
         source = kind(data_dir, train=part == "train", download=True)
     return Images(source.data.transpose(0, 3, 1, 2), np.asarray(source.targets, np.int64), tuple(source.classes))

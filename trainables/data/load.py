@@ -1,4 +1,4 @@
-"""Every dataset a search can be run on, by name or by path, as two arrays that are decoded once a machine."""
+"""Every dataset a search can be run on, by name or by path, as two arrays that are decoded once per machine."""
 
 import contextlib
 import hashlib
@@ -16,7 +16,7 @@ from trainables.data.images import DatasetError, Images
 from trainables.data.known import DATASETS, read_known
 from trainables.data.own import Own
 
-# Part of every cache key: a change in how images are decoded or stored adds one, and all caches are built anew.
+# Part of every cache key: a change in how images are decoded or stored adds one, and all caches are built again.
 CACHE_VERSION = 4
 
 
@@ -29,9 +29,9 @@ def load(
     columns: Columns = AS_NAMED,
     progress: Progress | None = None,
 ) -> Images:
-    """Load one part of a dataset, from the cache in `data_dir`/cache where it has been decoded before.
+    """Load one part of a dataset, from the cache in `data_dir`/cache if it has been decoded before.
 
-    `dataset` is one of DATASETS, downloaded into `data_dir` where needed, or the path of a folder or file in one of the
+    `dataset` is one of DATASETS, downloaded into `data_dir` if needed, or the path of a folder or file in one of the
     formats of `trainables.data.formats`; only these may have a validation part. `image_size` resizes to image_size ×
     image_size pixels; `columns` are those of labels and images; `progress(done, total)` is called now and then while
     images are decoded. The arrays are mapped read-only. Raises DatasetError for an unknown name, a dataset with a
@@ -50,7 +50,7 @@ def load(
 def load_own(
     own: Own, part: Part, *, data_dir: Path, image_size: int | None = None, progress: Progress | None = None
 ) -> Images:
-    """The same for a user's own dataset that has been found already."""
+    """Load one part of a user's own dataset that has been found already."""
     _check_size(image_size)
     return cached(
         data_dir / "cache",
@@ -60,7 +60,7 @@ def load_own(
 
 
 def check_test(own: Own, *, data_dir: Path, image_size: int | None, size: tuple[int, int]) -> None:
-    """Read the headers of a user's test images, once a machine, and none of their pixels; `size` is that of train.
+    """Read only the headers of a user's test images, once per machine; `size` is that of train.
 
     Raises DatasetError for images that a test pass, long after this, could not use.
     """
@@ -85,7 +85,7 @@ def _sources(own: Own, part: Part) -> list[Any]:
 
 
 def _stem(name: str, part: str, image_size: int | None, sources: Any) -> str:
-    """The file name of a cache entry: a readable beginning, and a digest of all that decides its content."""
+    """The file name of a cache entry: a readable beginning, and a digest of everything that decides its content."""
     key = json.dumps([CACHE_VERSION, name, part, image_size, sources])
     digest = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', name)[:40]}-{part}-{image_size or 'full'}-{digest}"

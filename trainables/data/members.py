@@ -1,4 +1,4 @@
-"""The files in zip and tar files, one after the other, and what is said of an archive that is not read."""
+"""The files in zip and tar files, one after the other, and the errors for archives that are not read."""
 
 import bz2
 import gzip
@@ -18,7 +18,7 @@ from architectures.errors import one_line
 from trainables.data.contents import beginning, kind_of
 from trainables.data.images import DatasetError
 
-# Encoded images hardly get smaller in an archive. One that unpacks to more than both of these holds something else.
+# Encoded images hardly get smaller in an archive. One that unpacks to more than both limits holds something else.
 MOST_UNPACKED = 1 << 30  # bytes
 MOST_RATIO = 100  # times the file's size
 MOST_MEMBERS = 10_000_000
@@ -41,7 +41,7 @@ def most_unpacked(file: Path) -> int:
 
 
 def is_archive(file: Path) -> bool:
-    """Whether a file is a zip or tar file, told by its content; a damaged one is one too."""
+    """Whether a file is a zip or tar file, perhaps a damaged one, by its content."""
     start = beginning(file, tarfile.BLOCKSIZE)
     if start.startswith(_ZIP):
         return True
@@ -52,7 +52,7 @@ def is_archive(file: Path) -> bool:
         tarfile.TarInfo.frombuf(start, "utf-8", "surrogateescape")
     except tarfile.TarError:
         return False
-    except (EOFError, zlib.error, lzma.LZMAError, OSError):  # of what is packed
+    except (EOFError, zlib.error, lzma.LZMAError, OSError):  # the compressed data are damaged
         return True
     return True
 
@@ -62,17 +62,17 @@ class Member:
     """A file or folder as an archive lists it."""
 
     name: str
-    """As it stands there."""
+    """Its name as listed."""
     is_folder: bool
     """Whether it is a folder."""
     size: int
     """Bytes when unpacked."""
     read: Callable[[int], bytes]
-    """At most so many of its first bytes; while it is the one that was listed last."""
+    """Reads at most so many first bytes; only works while this is the last listed member."""
 
 
 def members_of(file: Path, *, whole: bool = False) -> Iterator[tuple[str, Member]]:
-    """The members under plain names. whole: to the archive's very end, so that a cut one is noticed."""
+    """The members under plain names. whole: read to the archive's very end, so that a truncated one is noticed."""
     members = _zip_members if beginning(file, 4).startswith(_ZIP) else _tar_members
     for member in members(file, whole):
         if (name := _plain(member.name, file)) != ".":
@@ -98,7 +98,7 @@ def _zip_members(file: Path, whole: bool) -> Iterator[Member]:
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    """A name as it was meant: some programs write UTF-8 without saying so, and \\ between folders."""
+    """The intended name: some programs write UTF-8 without saying so, and \\ between folders."""
     name = info.filename.replace("\\", "/")
     if not info.flag_bits & 0x800 and not name.isascii():
         try:
@@ -124,7 +124,7 @@ def _tar_members(file: Path, whole: bool) -> Iterator[Member]:
 
 
 def _check_end(file: Path, tar: tarfile.TarFile) -> None:
-    """Raise DatasetError unless a block of zeros ends the archive, and nothing follows them."""
+    """Raise DatasetError unless a block of zeros ends the archive, and nothing follows it."""
     stream: Any = tar.fileobj
     if stream.tell() <= tar.offset:
         raise _damaged(file, "it ends before its end")
@@ -137,7 +137,7 @@ def _check_end(file: Path, tar: tarfile.TarFile) -> None:
 
 @contextmanager
 def _tar(file: Path) -> Iterator[tarfile.TarFile]:
-    """An opened tar file; a packed one as a stream, in which one can only go forward."""
+    """An opened tar file; a compressed one as a stream that can only be read forward."""
     unpack = _unpacker(beginning(file, tarfile.BLOCKSIZE))
     names: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
     if unpack is None:
@@ -151,12 +151,12 @@ def _tar(file: Path) -> Iterator[tarfile.TarFile]:
 
 
 def _unpacker(start: bytes) -> Callable[..., Any] | None:
-    """What unpacks a file that begins so; None for one that is not packed."""
+    """The decompressor for a file that begins with these bytes; None if it is not compressed."""
     return next((unpack for magic, unpack in _UNPACKERS if start.startswith(magic)), None)
 
 
 class _Limited:
-    """What a packed tar file unpacks to, up to a limit."""
+    """The content of a compressed tar file, up to a limit."""
 
     def __init__(self, stream: IO[bytes], file: Path) -> None:
         self._stream, self._file, self._left = stream, file, most_unpacked(file)
@@ -179,14 +179,14 @@ def _plain(name: str, file: Path) -> str:
 
 @contextmanager
 def naming(file: Path) -> Iterator[None]:
-    """Errors of archives as one line."""
+    """Turns errors of archives into a DatasetError of one line."""
     try:
         yield
     except gzip.BadGzipFile as error:  # whose text holds two checksums
         raise _damaged(file, "its checksum is another one") from error
     except _DAMAGES as error:
         raise _damaged(file, one_line(error)) from error
-    except (NotImplementedError, RuntimeError) as error:  # a way of packing that Python does not know
+    except (NotImplementedError, RuntimeError) as error:  # a compression that Python does not know
         raise DatasetError(
             f"{file} is packed in a way that is not read ({one_line(error)}): unpack it first"
         ) from error
@@ -203,7 +203,7 @@ def _no_file(file: Path, name: str) -> DatasetError:
 
 
 def too_large(file: Path) -> DatasetError:
-    """What is said of an archive that unpacks to more than images do."""
+    """The error for an archive that unpacks to more than images do."""
     return DatasetError(
         f"{file} unpacks to more than {MOST_RATIO} times its size, or holds more than {MOST_MEMBERS:,} files: "
         "archives of encoded images do not"

@@ -1,4 +1,4 @@
-"""Pictures that are nearly the same, as those that were saved anew: found by how much their pixels differ."""
+"""Images that are nearly the same, such as ones saved again: found by how much their pixels differ."""
 
 from collections.abc import Mapping
 
@@ -8,21 +8,21 @@ from trainables.data.duplicates import Copy
 from trainables.data.formats.format import Part
 from trainables.data.images import Images
 
-#: Root mean square of the differences of two images' pixels, of 255, up to which they are nearly the same. On CIFAR-100
-#: all pairs up to here were looked at and show one picture; at twice as much, clothes of Fashion-MNIST are others.
+#: Largest root mean square difference of two images' pixels, of 255, at which they are nearly the same. On CIFAR-100
+#: all pairs up to here were looked at and show one picture; at twice as much, Fashion-MNIST has different clothes.
 MOST_DIFFERENCE = 8.0
 _SIDE = 4  # blocks along each side of a thumbnail
-_MOST_PAIRS = 20_000_000  # of similar thumbnails, whose images are compared: some 40 seconds
+_MOST_PAIRS = 20_000_000  # of similar thumbnails, whose images are compared: about 40 seconds
 _BLOCK_BYTES = 1 << 24
 
 Pair = tuple[Copy, Copy]
 
 
 def find_near(parts: Mapping[Part, Images]) -> tuple[Pair, ...] | None:
-    """The pairs of images that are nearly and not quite the same, within and between parts, the most alike first.
+    """The pairs of images that are nearly but not quite the same, within and between parts, the most alike first.
 
-    None where so many images look alike that comparing them would take long. A difference of block means is never more
-    than that of the pixels, so a search among thumbnails in a k-d tree (Bentley 1975) misses no pair.
+    None if so many images look alike that comparing them would take long. A difference of block means is at most that
+    of the pixels, so a search among thumbnails in a k-d tree (Bentley 1975) misses no pair.
     """
     from scipy.spatial import KDTree
 
@@ -42,7 +42,7 @@ def find_near(parts: Mapping[Part, Images]) -> tuple[Pair, ...] | None:
 
 
 def _thumbnails(pixels: np.ndarray) -> np.ndarray:
-    """Grey means of blocks, float32 (N, blocks), in which a distance is a root mean square over the image."""
+    """Grey means of blocks, float32 (N, blocks), scaled so that a distance is a root mean square over the image."""
     count, channels, height, width = pixels.shape
     rows, columns = (np.linspace(0, side, min(_SIDE, side), endpoint=False).astype(int) for side in (height, width))
     areas = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
@@ -56,7 +56,7 @@ def _thumbnails(pixels: np.ndarray) -> np.ndarray:
 
 
 def _differences(arrays: list[np.ndarray], pairs: np.ndarray) -> np.ndarray:
-    """The root mean square of the differences of each pair's pixels; numbers count through all arrays."""
+    """The root mean square of the differences of each pair's pixels; numbers run through all arrays."""
     first, second = (_taken(arrays, pairs[:, side]).astype(np.float32) for side in (0, 1))
     first -= second
     found: np.ndarray = np.sqrt(np.square(first, out=first).mean(axis=(1, 2, 3), dtype=np.float64))

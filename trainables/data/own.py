@@ -14,12 +14,12 @@ from trainables.data.images import DatasetError
 
 @dataclass(frozen=True)
 class Own:
-    """A dataset in a folder or file of the user's; raises DatasetError where labels cannot be trained on or tested."""
+    """A user's dataset in a folder or file; raises DatasetError if labels cannot be trained on or tested."""
 
     root: Path
     """The folder or file."""
     format: Format
-    """The format that it was found to be of."""
+    """Its format, which was recognised."""
     files: Files
     """The files of its parts."""
     columns: Columns
@@ -28,7 +28,7 @@ class Own:
 
     @cached_property
     def train(self) -> Table:
-        """All images of train, with those that are held out where there is no test part."""
+        """All images of train, with those that are held out if there is no test part."""
         return self.format.open(self.files.train, self.columns)
 
     @cached_property
@@ -42,7 +42,7 @@ class Own:
         return self.train.names or tuple(str(label) for label in self.numbers)
 
     def labelled(self, part: Part) -> tuple[Table, np.ndarray]:
-        """A part that has files, and its labels as int64 (N,), numbered by name as train's are."""
+        """A part that has files, and its labels as int64 (N,), numbered by name like train's."""
         if part not in self._parts:
             self._parts[part] = self._open(part)
         return self._parts[part]
@@ -52,7 +52,7 @@ class Own:
             return self.train, np.array([self.numbers[label] for label in self.train.labels], dtype=np.int64)
         if not self.files.of(part):
             raise DatasetError(f"{self.root} holds no {part} images")
-        # The column that train's labels came from, so that no other one is taken for it.
+        # Train's label column, so that no other column is taken for it.
         train = self.train
         asked = self.format.open(self.files.of(part), Columns(train.label_column, self.columns.image))
         _check_labelled(asked, self.root)
@@ -78,7 +78,7 @@ class Own:
         return asked, np.array([numbers[names[label]] for label in asked.labels], dtype=np.int64)
 
     def sources(self, part: Part) -> list[Any]:
-        """All that decides the content of a part, as JSON; raises OSError for files that cannot be looked at."""
+        """Everything that decides the content of a part, as JSON; raises OSError for files that cannot be accessed."""
         # Classes, size and colour of the other parts come from train.
         needed = self.files.train if part == "train" else self.files.train + self.files.of(part)
         asked = [] if self.columns == AS_NAMED else [self.columns.label, self.columns.image]
@@ -91,7 +91,7 @@ def _state(file: Place) -> tuple[str, int, int]:
 
 
 def _number_classes(train: Table, root: Path) -> dict[Any, int]:
-    """Class number of each label; raises DatasetError if a label is missing, out of range, or the only one."""
+    """Class number of each label; raises DatasetError if a label is missing or out of range, or there is only one."""
     _check_labelled(train, root)
     found = set(train.labels)
     if len(found) < 2:

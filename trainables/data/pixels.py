@@ -7,7 +7,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
 GREY = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
-# Colours that were multiplied with their opacity, which are divided by it first.
+# Modes whose colours are multiplied by their opacity, and the modes with this undone.
 _STRAIGHT = {"La": "LA", "RGBa": "RGBA"}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -28,7 +28,7 @@ def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """(width, height) of an opened image as a viewer shows it, from its header."""
-    # Pillow turns a TIFF itself, and states its size as it will be.
+    # Pillow turns a TIFF itself, and gives its size after that.
     turned = image.format != "TIFF" and _orientation(image) in _ON_ITS_SIDE
     return (image.height, image.width) if turned else image.size
 
@@ -42,14 +42,14 @@ def upright(image: Image.Image) -> Image.Image:
 
 def is_deep(image: Image.Image) -> bool:
     """Whether an opened image has 16 bits of grey a pixel."""
-    # Pillow keeps the 16 bits of a PGM in 32, stretched to all of the 16.
+    # Pillow keeps the 16 bits of a PGM in 32, scaled to the full range of 16.
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
 
 
 def as_8_bits(image: Image.Image, mode: str, bits: int | None = None) -> Image.Image:
-    """The image in mode L or RGB, with what is transparent laid on white; raises ValueError for 32-bit pixels.
+    """The image in mode L or RGB, with transparency laid on white; raises ValueError for 32-bit pixels.
 
-    bits: of 16-bit grey pixels, how many are used: a camera may fill 12, whose upper 8 are then kept. All by default.
+    bits: how many bits 16-bit grey pixels use: of a camera's 12, for example, the upper 8 are kept. By default all.
     """
     if is_deep(image):  # Pillow would clip 16 bits at 255 instead of scaling them
         image = Image.fromarray(np.minimum(np.asarray(image) >> ((bits or 16) - 8), 255).astype(np.uint8))
@@ -77,7 +77,7 @@ def _orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 for an image that is upright or says nothing that can be read."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a viewer shows an image with damaged EXIF data as well
+            warnings.simplefilter("ignore")  # a viewer also shows an image with damaged EXIF data
             return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # each kind of damage has its own error
         return 1

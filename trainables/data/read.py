@@ -12,8 +12,8 @@ from trainables.data.images import Images
 from trainables.data.own import Own
 from trainables.data.split import split
 
-# The test share of a dataset that has no test part of its own. A constant, and not the search's seed, so that no
-# search ever trains on what another one is tested on.
+# The test share of a dataset that has no test part. The seed is constant, and not the search's, so that no search ever
+# trains on images that another one is tested on.
 TEST_SHARE = 0.2
 TEST_SEED = 20
 
@@ -38,20 +38,20 @@ class Rows:
 
 
 def read(own: Own, part: Part, image_size: int | None, progress: Progress | None) -> Images:
-    """Decode one part of a dataset. Of the other parts no image is decoded; for train, no other is opened.
+    """Decode one part of a dataset, and no image of the other parts; for train, no other part is opened.
 
-    Images are resized to (image_size, image_size) where that is given. The part is grey (C = 1) if all train images
+    Images are resized to (image_size, image_size) if that is given. The part is grey (C = 1) if all train images
     are, else RGB. Raises DatasetError for a dataset with a fault.
     """
     train, asked = _rows(own, "train"), _rows(own, part)
-    # Colour and size of all parts come from the headers of the train images, without a look at the others' pixels.
+    # Colour and size of all parts come from the headers of the train images, without reading the others' pixels.
     seen = look(train.images(), len(train), own.root)
     pixels = decode(asked.images(), len(asked), own.root, seen, image_size, progress)
     return Images(pixels, asked.labels, own.classes, seen.bits)
 
 
 def check_test(own: Own, size: tuple[int, int] | None) -> None:
-    """Read the headers of the test images and no pixel; `size` is that of train, None where images are resized.
+    """Read only the headers of the test images; `size` is that of train, None if images are resized.
 
     Raises DatasetError for images that a test pass could not use.
     """
@@ -65,7 +65,7 @@ def number_of(own: Own, part: Part) -> int:
 
 
 def places(own: Own, part: Part, numbers: np.ndarray) -> dict[int, str]:
-    """Where some images of a part lie, by their numbers in it: a file, or a row of one."""
+    """Where some images of a part are, by their numbers in it: a file, or a row of one."""
     wanted = np.unique(numbers)
     rows = _rows(own, part)
     return {int(wanted[place]): where for place, where, _ in rows.table.images(rows.rows[wanted])}

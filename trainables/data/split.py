@@ -8,8 +8,8 @@ from trainables.data.images import DatasetError
 def subset(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
     """The sorted indices of `size` images, drawn so that each class keeps its share (largest remainder).
 
-    A class's count is its exact share rounded down or up, and never zero: where many classes are so small that this
-    takes more than `size`, the others give some up. Raises DatasetError if `size` is less than the number of classes
+    A class's count is its exact share rounded down or up, and never zero: if many classes are so small that
+    this takes more than `size`, the others get fewer. Raises DatasetError if `size` is less than the number of classes
     or more than the number of images.
     """
     members = _members(labels)
@@ -53,10 +53,10 @@ def split(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.n
 
 
 def fold(labels: np.ndarray, number: int, of: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted (train indices, indices left out) of a fold, numbered from 1; every image is left out of one of them.
+    """Sorted (train indices, indices left out) of a fold, numbered from 1; every image is left out in one of them.
 
-    Each class is dealt to the folds as evenly as it goes. Raises DatasetError if a class that occurs has fewer images
-    than there are folds.
+    Each class is spread over the folds as evenly as possible. Raises DatasetError if a class that occurs has fewer
+    images than there are folds.
     """
     members = _members(labels)
     smallest = min(map(len, members))

@@ -1,4 +1,4 @@
-"""What a part of a dataset looks like as a whole: images of each class, colours, and an average image of each class."""
+"""Statistics of a part of a dataset: images of each class, colours, and an average image of each class."""
 
 from dataclasses import dataclass
 
@@ -7,27 +7,27 @@ import numpy as np
 from trainables.data.decode import Progress
 from trainables.data.images import Images
 
-_BLOCK_BYTES = 1 << 25  # of pixels that are worked on at once, as floating point in four times as many
+_BLOCK_BYTES = 1 << 25  # of pixels that are processed at once, as floating point in four times as many
 
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What a part's images have in common."""
+    """Statistics of a part's images."""
 
     counts: np.ndarray
     """int64 (classes,), images of each class."""
     mean: np.ndarray
-    """float64 (C,), of each channel over all pixels, as a fraction of one."""
+    """float64 (C,), the mean of each channel over all pixels, as a fraction of one."""
     deviation: np.ndarray
     """float64 (C,), the standard deviation of each channel over all pixels."""
     class_means: np.ndarray
-    """float64 (classes, C), of each channel over the pixels of a class; NaN without an image."""
+    """float64 (classes, C), the mean of each channel over the pixels of a class; NaN if the class has no image."""
     averages: np.ndarray
-    """uint8 (classes, C, H, W), the average image of each class; black without an image."""
+    """uint8 (classes, C, H, W), the average image of each class; black if the class has no image."""
 
 
 def statistics(images: Images, progress: Progress | None = None) -> Statistics:
-    """Compute them in one pass, class by class; `progress(done, total)` is called after each block of images."""
+    """The statistics, in one pass, class by class; `progress(done, total)` is called after each block of images."""
     num_classes, shape = len(images.classes), images.shape
     counts = np.bincount(images.labels, minlength=num_classes).astype(np.int64)
     averages = np.zeros((num_classes, *shape), np.uint8)

@@ -1,11 +1,11 @@
-"""What looks wrong with decoded images although they can be trained on."""
+"""Warnings about decoded images that can be trained on but look wrong."""
 
 from collections.abc import Sequence
 
 from trainables.data.images import Images
 
 FLAT_SHARE = 0.5
-TWIN_SHARE = 0.01  # a few twins are in every large dataset that was gathered by a search
+TWIN_SHARE = 0.01  # every large dataset that was gathered by a search has a few twins
 
 
 def warnings_of(images: Images, digests: Sequence[bytes]) -> tuple[str, ...]:

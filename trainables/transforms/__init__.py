@@ -1,9 +1,9 @@
 """Transforms that a configuration may add to its augmentation preset, one file each.
 
 The steps of the presets are drawn and computed together (see `trainables.augment`). A transform here comes after them,
-a batch at a time, and draws from a stream of its own, which derives from the epoch's seed and the transform's name:
-adding one changes no curve of a configuration without it. Its strength is a field of its name in a configuration's
-`training`, absent when it is off. Nothing here needs torch until a transform is applied.
+one batch at a time, with its own random stream, which derives from the epoch's seed and the transform's name: adding
+one changes no curve of a configuration without it. Its strength is the field with its name in a configuration's
+`training`, absent if it is off. Nothing here needs torch until a transform is applied.
 """
 
 from trainables.transforms.channel_shift import CHANNEL_SHIFT

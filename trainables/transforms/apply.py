@@ -16,8 +16,8 @@ Change = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 def transforms(strengths: Mapping[str, float], seed: int, num_classes: int) -> Change:
     """A function that changes inputs float32 (N, C, H, W) and labels int64 (N,) of one batch after the other.
 
-    seed: of the epoch, or of a part of it; each transform's stream derives from it and the transform's name. The labels
-    that come back are int64 (N,) still, or shares of each class, float32 (N, num_classes).
+    seed: of the epoch, or of a part of it; each transform's stream derives from it and the transform's name. The
+    returned labels are still int64 (N,), or shares of each class, float32 (N, num_classes).
     """
     chosen = [
         (TRANSFORMS[name], strengths[name], np.random.default_rng([seed, zlib.crc32(name.encode())]))
@@ -35,7 +35,7 @@ def transforms(strengths: Mapping[str, float], seed: int, num_classes: int) -> C
 
 
 def check_fits(strengths: Mapping[str, float], shape: tuple[int, ...]) -> None:
-    """Raise SizeError for a transform that images of this shape (C, H, W) are too small for."""
+    """Raise SizeError if images of this shape (C, H, W) are too small for a transform."""
     for name, strength in strengths.items():
         if misfit := TRANSFORMS[name].misfit(strength, shape):
             raise SizeError(misfit)

@@ -1,4 +1,4 @@
-"""Channel shift, as Keras has it but with a shift of its own for each channel: the tint of an image changes."""
+"""Channel shift, as in Keras but with a separate shift for each channel: the tint of an image changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def shift_channels(batch: Batch, most: float, stream: np.random.Generator) -> Batch:
-    """Add to each channel of each image up to `most` of the brightest, either way; what is beyond is cut off."""
+    """Shift each channel of each image by up to `most` of the full range, either way; the result is clipped."""
     import torch  # imported late: configurations are read without it
 
     n, channels, _, _ = batch.inputs.shape

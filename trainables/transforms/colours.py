@@ -1,4 +1,4 @@
-"""Changes of colour for images of their own each, a batch at a time: those of TrivialAugment.
+"""The colour changes of TrivialAugment, each for a batch of images.
 
 Each takes float32 (N, C, H, W) in [0, 1] and, as (N, 1, 1, 1), the share of the operation's range for each image, from
 -1 to 1; it returns images of the same shape.
@@ -17,7 +17,7 @@ _MOST_BITS = 6  # of eight, that are cleared
 
 
 def _blend(images: Tensor, other: Tensor, shares: Tensor) -> Tensor:
-    """The images away from `other` for a positive share, towards it for a negative one."""
+    """The images, moved away from `other` for a positive share, towards it for a negative one."""
     return torch.lerp(other, images, 1 + _MOST_FACTOR * shares).clamp_(0, 1)
 
 
@@ -54,12 +54,12 @@ def posterize(images: Tensor, shares: Tensor) -> Tensor:
 
 
 def solarize(images: Tensor, shares: Tensor) -> Tensor:
-    """Turn values over that reach a threshold, which falls from 1 to 0."""
+    """Invert the values from a threshold on, which falls from 1 to 0."""
     return torch.where(images >= 1 - shares.abs(), 1 - images, images)
 
 
 def autocontrast(images: Tensor, shares: Tensor) -> Tensor:
-    """Stretch each channel to the whole range; one of a single value stays."""
+    """Stretch each channel to the whole range; one with a single value stays."""
     low, high = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
     is_flat = high == low
     return torch.where(is_flat, images, (images - low) / torch.where(is_flat, 1.0, high - low))

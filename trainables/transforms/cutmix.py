@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def cut_mix(batch: Batch, probability: float, stream: np.random.Generator) -> Batch:
-    """Paste a rectangle of the image before it into each chosen image; labels are mixed by area.
+    """Paste a rectangle of the previous image into each chosen image; labels are mixed by area.
 
-    Batches are shuffled, so that is any image. The rectangle's share of the image is uniform (the paper's α is 1) and
-    its centre any pixel, so that it may lie partly outside. Each image has its own draw.
+    Batches are shuffled, so the previous image is random. The rectangle's share of the image is uniform (the paper's α
+    is 1) and its centre any pixel, so that it may lie partly outside. Each image has its own draw.
     """
     import numpy as np  # imported late, with torch: configurations are read without them
     import torch

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def mix_up(batch: Batch, alpha: float, stream: np.random.Generator) -> Batch:
-    """Mix each image and its label with those of the image before it; batches are shuffled, so that is any image.
+    """Mix each image and its label with those of the previous image, which is random as batches are shuffled.
 
-    An image's own share is drawn from Beta(alpha, alpha), for each image anew.
+    An image's own share is drawn from Beta(alpha, alpha), separately for each image.
     """
     import torch  # imported late: configurations are read without it
 

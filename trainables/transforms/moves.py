@@ -1,4 +1,4 @@
-"""Vertical flip, shear and zoom: an image seen otherwise, each image by its own draw."""
+"""Vertical flip, shear and zoom, drawn for each image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def flip_vertically(batch: Batch, probability: float, stream: np.random.Generato
 
 
 def shear(batch: Batch, most: float, stream: np.random.Generator) -> Batch:
-    """Shift each row by up to `most` columns for each row that it is away from the middle, either way."""
+    """Shift each row by up to `most` columns per row of distance from the middle, either way."""
     import numpy as np
 
     maps = np.tile(np.eye(2, 3), (len(batch.inputs), 1, 1))

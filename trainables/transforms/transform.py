@@ -1,4 +1,4 @@
-"""What a transform of a training batch is."""
+"""The definition of a transform of a training batch."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Transform:
     most: float
     """The largest strength."""
     apply: Callable[[Batch, float, np.random.Generator], Batch]
-    """The batch changed, each image by its own draw. It neither changes the given tensors nor waits for the device."""
+    """The changed batch, with a draw for each image. It neither changes the given tensors nor waits for the device."""
     misfit: Callable[[float, tuple[int, ...]], str | None] = any_size
     """Why images of a shape (C, H, W) cannot be transformed at a strength, as one line; None when they can."""
     mixes: bool = False

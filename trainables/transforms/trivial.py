@@ -1,7 +1,7 @@
 """TrivialAugment (Müller and Hutter 2021): one operation for each image, at a strength drawn at random.
 
 The operations and their widest ranges are those of the paper's wide space. An image's operation, strength and sign are
-drawn on the host, so each operation is computed for its own images together and the device is never waited for.
+drawn on the host, so each operation is computed for all of its images together and nothing waits for the device.
 """
 
 from __future__ import annotations

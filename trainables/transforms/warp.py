@@ -12,7 +12,7 @@ BLACK = -1.0  # of inputs, which lie in [-1, 1]
 
 
 def warp(inputs: Tensor, maps: np.ndarray) -> Tensor:
-    """The images (N, C, H, W) with each pixel taken from where its map sends it; the nearest one, black outside.
+    """The images (N, C, H, W) with each pixel taken from where its map sends it: the nearest pixel, black outside.
 
     maps (N, 2, 3): rows (a, b, c) and (d, e, f), which send the pixel x columns and y rows from the image's centre to
     a·x + b·y + c columns and d·x + e·y + f rows from it.

@@ -1,4 +1,4 @@
-"""The warm worker: one Ray actor a slot, which keeps its process, torch and the images from trial to trial.
+"""The warm worker: one Ray actor per slot, which keeps its process, torch and the images from trial to trial.
 
 This is the only module of `trainables` that imports Ray.
 """
@@ -25,7 +25,7 @@ from trainables.worker.task import Task
 
 @dataclass(frozen=True)
 class Far:
-    """A folder of another machine, behind an actor there."""
+    """A folder on another machine, reached through an actor there."""
 
     keeper: ActorHandle
     """An actor of class `Folder`."""
@@ -52,12 +52,12 @@ class Place:
     folder: Folder
     """The folder."""
     node: str | None = None
-    """The node that has it, if others do not reach it."""
+    """The node that has it, if other nodes do not reach it."""
     keeper: ActorHandle | None = None
     """The actor through which other nodes reach it."""
 
     def from_here(self) -> Files:
-        """The way to it from this process."""
+        """The access to it from this process."""
         if self.keeper is None or ray.get_runtime_context().get_node_id() == self.node:
             return self.folder
         return Far(self.keeper)
@@ -81,8 +81,8 @@ class Worker(tune.Trainable):
     ) -> None:
         """Prepare the process once, then take the first run. Images come from Ray's object store, shared by all.
 
-        show: tells people what this process trains now. versions: the driver's, which must be these. folder: where a
-        user's own networks are found, after everything else. slot: more arguments of `Slot`.
+        show: displays what this process trains now. versions: the driver's, which must equal this process's. folder:
+        where a user's own networks are looked up, after everything else. slot: more arguments of `Slot`.
         """
         if folder is not None:
             sys.path.append(folder)

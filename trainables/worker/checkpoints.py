@@ -33,7 +33,7 @@ def save(folder: Files, name: str, state: dict[str, Any]) -> int:
     """Write a training's state; it is durable when this returns. Returns its size in bytes; raises OSError."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    buffer.write(zlib.crc32(buffer.getbuffer()).to_bytes(CRC_BYTES, "big"))  # torch checks none of its own
+    buffer.write(zlib.crc32(buffer.getbuffer()).to_bytes(CRC_BYTES, "big"))  # torch does not check its own
     folder.write(name, buffer.getbuffer())
     return buffer.getbuffer().nbytes
 
@@ -41,8 +41,8 @@ def save(folder: Files, name: str, state: dict[str, Any]) -> int:
 def load(folder: Files, name: str) -> dict[str, Any]:
     """The state that `save` wrote, on the CPU.
 
-    Raises CheckpointError, whatever is wrong with the file, and OSError when its place cannot be reached. Any other
-    error is not the file's fault: memory that ran out, or a fault of this program.
+    Raises CheckpointError for any fault of the file, and OSError if its place cannot be reached. Any other error has
+    another cause: memory that ran out, or a fault of this program.
     """
     try:
         data = memoryview(folder.read(name))

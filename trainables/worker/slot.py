@@ -1,7 +1,7 @@
 """One slot's work: it keeps the images, trains one run after another, and answers after every segment.
 
-It knows no Ray, so the inline engine, tests and notebooks use it as the warm worker in `actor` does. What follows from
-an answer is decided in the driver.
+It does not use Ray, so the inline engine, tests and notebooks use it as the warm worker in `actor` does. The driver
+decides what follows from an answer.
 """
 
 import os
@@ -30,16 +30,16 @@ from trainables.worker.checkpoints import CheckpointError, Files
 from trainables.worker.task import Task
 from trainables.worker.watchdog import Watchdog
 
-CHECKPOINT_SHARE = 0.02  # of training time, at most, goes into checkpoints
-_IMAGES_SHARE = 0.25  # of a slot's GPU memory, at most, for the training images, and again for the others
+CHECKPOINT_SHARE = 0.02  # of training time, at most, for checkpoints
+_IMAGES_SHARE = 0.25  # of a slot's GPU memory, at most, for the training images, and again for validation
 _DISK_BYTES_PER_SECOND = 100e6  # a cautious first guess; the first checkpoint measures it
 _PARTS = ("model", "optimizer")  # of a checkpoint, each a dictionary
 _NOTE_SECONDS = 10  # at most, for writing down why a worker ends itself
 
 Answer = dict[str, Any]
-"""The measurement's fields, `state`, `checkpoint`, `began`, `host` and `pid`; plain values, as they travel.
+"""The measurement's fields, `state`, `checkpoint`, `began`, `host` and `pid`; plain values to send to the driver.
 
-Without a measurement `state` says why: "calibrated" (then `speeds` are there), "out of memory", "unreadable" when a
+Without a measurement `state` says why: "calibrated" (then there are `speeds`), "out of memory", "unreadable" if a
 checkpoint is, or "interrupted" when a network could not be written.
 """
 
@@ -69,14 +69,14 @@ class Slot:
         self._watchdog = Watchdog(timeout, self._progress, self._give_up) if timeout else None
 
     def begin(self, task: Task) -> None:
-        """Take a task; its first step makes the network."""
+        """Take a task; its first step builds the network."""
         self._task = task
         self._training: Training | None = None
         self._since_checkpoint = 0.0
         self._calibrate = task.calibrate
 
     def step(self) -> Answer:
-        """Train a segment, or measure what there is to calibrate first; the answer for the driver."""
+        """Train a segment, or first calibrate the task's configurations; returns the answer for the driver."""
         with self._watched():
             return self._step()
 
@@ -102,7 +102,7 @@ class Slot:
         except (RuntimeError, MemoryError) as error:
             if (cause := memory_error(error)) is None:
                 raise
-            # The failed step's tensors hang on its frames; without them the next trial has the memory back.
+            # The failed step's frames hold its tensors; without them the next trial can use the memory.
             self._training = None
             return self._answer(began, state="out of memory", reason=str(cause).partition("\n")[0])
         if not measurement.finite:
@@ -110,7 +110,7 @@ class Slot:
         return self._keep(began, self._training, measurement)
 
     def _keep(self, began: float, training: Training, measurement: Measurement) -> Answer:
-        """Write what training leaves, or a checkpoint if one is due, and answer."""
+        """Write the result of the training, or a checkpoint if one is due, and answer."""
         saved = time.perf_counter()
         kept: Answer = {"state": "done" if training.finished else "running"}
         try:
@@ -162,7 +162,7 @@ class Slot:
         return {**fields, "checkpoint": written, "began": began, "host": os.uname().nodename, "pid": os.getpid()}
 
     def _checkpoint_is_due(self, training: Training, seconds: float) -> bool:
-        """Whether the run may pause here, or a checkpoint costs at most its share of the training since the last."""
+        """Whether the run may pause here or a checkpoint costs at most its share of the training since the last one."""
         self._since_checkpoint += seconds
         if self._task.pauses and training.at_mark:
             return True
@@ -208,7 +208,7 @@ class Slot:
 def _fence_memory(sharers: int) -> float:
     """Keep this process within its part of the GPU's memory, and return that part in bytes.
 
-    Ray's fraction of a GPU is a matter of scheduling alone. A CUDA context lies outside of what torch counts.
+    Ray uses a fraction of a GPU only for scheduling. torch does not count the memory of a CUDA context.
     """
     total = torch.cuda.get_device_properties(0).total_memory
     part = max(0.0, total / sharers - limits.GPU_CONTEXT_BYTES)

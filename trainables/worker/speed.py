@@ -10,14 +10,14 @@ from trainables.resident import Resident
 from trainables.training import Training
 
 SECONDS = 2.0  # of calibration in each slot
-STEPS = 2  # timed at first; those before them, which allocate and choose kernels, are timed apart
+STEPS = 2  # timed at first; those before them, which allocate and choose kernels, are timed separately
 LARGEST_BATCH = 64  # images; time is nearly proportional beyond, and the widest networks take a second for 256
 MORE_SECONDS = 0.1  # for more steps of a configuration whose steps are short
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What the training of a configuration takes on this machine."""
+    """How long the training of a configuration takes on this machine."""
 
     batch: int
     """Images in a step."""
@@ -40,7 +40,7 @@ def measure(configs: Sequence[Config], images: Resident, *, precision: str, budg
     budget: seconds after which no measurement begins; configurations that are left have None.
     """
     if configs:
-        # The first training of a process pays for imports and allocations that happen once.
+        # The first training of a process includes imports and allocations that happen once.
         _measure(configs[0], images.first(2), precision)
     ends = time.perf_counter() + budget
     return [_measure(config, images, precision) if time.perf_counter() < ends else None for config in configs]
@@ -58,12 +58,12 @@ def _speed(config: Config, images: Resident, precision: str) -> Speed:
     some = images.first(STEPS * batch)
     cold = -(-len(some) // batch)
     began = time.perf_counter()
-    # So many epochs that a cosine does not end; only the time matters.
+    # Enough epochs that a cosine does not end; only the time matters.
     training = Training(config.with_training(epochs=1000, batch_size=batch), some, None, seed=0, precision=precision)
     training.run_segment()
     warm = time.perf_counter()
     step = _seconds_a_step(training, batch)
-    # A whole block is augmented together, and an epoch has operators of its own. A short step takes a fraction of
+    # A whole block is augmented together, and an epoch calls some operators once. A short step takes a fraction of
     # their time, so it is timed again in an epoch with as many steps as a block has.
     more = min(images_for(batch), len(images), int(MORE_SECONDS / step) * batch)
     if more >= 2 * len(some):

@@ -1,4 +1,4 @@
-"""What a worker is asked to do; known to the driver, to the worker and to nothing of Ray."""
+"""What a worker is asked to do; used by the driver and the worker, and independent of Ray."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One run for a worker: plain values, as it travels through Tune."""
+    """One run for a worker, as plain values, because it is sent through Tune."""
 
     trial: int
     """The trial's number."""
     repeat: int
-    """0 in a search; 1 and on in a retrain."""
+    """0 in a search; from 1 in a retrain or for a finalist's fold."""
     attempt: int
     """The number of this attempt at the run, from 1."""
     config: Mapping[str, Any]
@@ -33,7 +33,7 @@ class Task:
     calibrate: tuple[Mapping[str, Any], ...] = ()
     """Configurations whose speed is measured first."""
     judged_by: str = "val_accuracy"
-    """The field of a measurement that early stopping goes by."""
+    """The field of a measurement that early stopping uses."""
     marks: tuple[float, ...] = ()
     """Epochs at which a segment ends, besides the end of every epoch."""
     pauses: bool = False

@@ -13,8 +13,8 @@ class Watchdog:
     """A thread that ends a process which makes no progress while it is watched."""
 
     def __init__(self, seconds: float, progress: Callable[[], Any], end: Callable[[str], None]) -> None:
-        """progress: returns a value that changes with every step forward. When it has been the same for so many
-        seconds, `end` is called once with the reason. The thread that makes the watchdog is the one it reports on.
+        """progress: returns a value that changes with every step forward. When it has been the same for `seconds`,
+        `end` is called once with the reason. The watchdog reports on the thread that makes it.
         """
         self._seconds, self._progress, self._end = seconds, progress, end
         self._watched = False
@@ -43,7 +43,7 @@ class Watchdog:
                 return
 
     def _place(self) -> str:
-        """Where the watched thread is, for people; empty when it has ended."""
+        """Where the watched thread is, in words; empty if it has ended."""
         frame = sys._current_frames().get(self._thread)
         if frame is None:
             return ""

@@ -1,1 +1,1 @@
-"""What this machine and a cluster offer, what is missing, and what to do about it."""
+"""Checks of this machine and of a cluster: what they offer, what is missing, and what to do about it."""

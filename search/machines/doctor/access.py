@@ -1,4 +1,4 @@
-"""Every Ray that runs here and whom it lets in, and every machine of a cluster."""
+"""Checks of every Ray that runs here, who can connect to it, and every machine of a cluster."""
 
 from search.machines import ray_processes
 from search.machines.row import Row, count, size_of

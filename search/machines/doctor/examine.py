@@ -1,6 +1,6 @@
-"""Look at everything that a search needs.
+"""Checks everything that a search needs.
 
-Nothing is changed and nothing is started. Ray is not imported unless a cluster is to be asked.
+Nothing is changed and nothing is started. Ray is imported only to ask a cluster.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from search.machines.row import Row
 
 
 def examine(results: Path, data_dir: Path, *, address: str | None = None, storage: str | None = None) -> list[Row]:
-    """Look at this machine, and at a cluster and a storage where they are given.
+    """Check this machine, and a cluster and a storage if they are given.
 
     Raises ClusterError for an address of the wrong form.
     """

@@ -1,4 +1,4 @@
-"""The folder of datasets, and storages."""
+"""Checks of the folder of datasets, and of storages."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from trainables.data.known import DATASETS
 
 
 def datasets(data_dir: Path) -> Row:
-    """Which of the known datasets are decoded already."""
+    """Which of the known datasets have already been decoded."""
     cached = [name for name in DATASETS if any((data_dir / "cache").glob(f"{name}-train-*.json"))]
     return Row("datasets", f"decoded: {', '.join(cached)}" if cached else "none decoded yet; the first launch does it")
 

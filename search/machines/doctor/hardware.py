@@ -1,4 +1,4 @@
-"""Cores, shared memory, GPUs, and the variables that rule threads."""
+"""Checks of cores, shared memory, GPUs, and the variables that control threads."""
 
 import os
 import shutil
@@ -10,14 +10,14 @@ from search.machines import host, mps
 from search.machines.row import Row, count, size_of
 from trainables import limits
 
-OBJECT_STORE_SHARE = 0.3  # of the memory, which Ray gives its object store
+OBJECT_STORE_SHARE = 0.3  # of the memory, that Ray uses for its object store
 GPU_SECONDS = 10  # for the driver's answer
 BINDINGS = ("OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def cores() -> Row:
-    """The cores that this process may use, and how much of their time a container's limit leaves."""
+    """The cores that this process may use, and how much of their time a container's limit allows."""
     usable, quota = limits.usable_cores(), limits.cpu_quota()
     found = f"{usable} of {os.cpu_count()}" + ("" if quota is None else f", with the time of {quota:g}")
     if quota is not None and quota < usable:
@@ -26,11 +26,11 @@ def cores() -> Row:
 
 
 def shared_memory() -> Row:
-    """Room for Ray's object store, from which workers get the images; without room it is on a disk, which is slow."""
+    """Room for Ray's object store, from which workers read the images; without room it is on disk, which is slow."""
     total, free = host.shared_memory()
     wanted = int(limits.memory()[1] * OBJECT_STORE_SHARE)
     found = f"{size_of(free)} free of {size_of(total)} in /dev/shm"
-    if free < min(wanted, 10e9):  # Ray takes less than its share rather than a disk once it has ten
+    if free < min(wanted, 10e9):  # with 10 GB, Ray makes its store smaller instead of using a disk
         return Row(
             "shared memory", found, "warning", f"Ray's object store wants {size_of(wanted)}: docker run --shm-size"
         )
@@ -81,7 +81,7 @@ def _sharing() -> Row:
 
 
 def _precision_of_cores() -> Row:
-    """What a measurement finds faster, as a launch does."""
+    """The precision that a measurement finds faster, chosen as in a launch."""
     try:
         from trainables.precision import cpu_gain, precision_with
     except (ImportError, OSError) as error:

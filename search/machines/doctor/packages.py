@@ -1,4 +1,4 @@
-"""Python and the packages that are installed."""
+"""Checks of Python and of the installed packages."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
@@ -10,7 +10,7 @@ from search.machines.row import Row
 
 
 def packages() -> list[Row]:
-    """Whether Python and the packages are of the versions that this project needs."""
+    """Whether Python and the packages have the versions that this project needs."""
     needed = [Requirement(line) for line in requires("hpsearch") or []]
     needed = [each for each in needed if each.marker is None or each.marker.evaluate()]
     rows = [_version("Python", platform.python_version(), SpecifierSet(metadata("hpsearch")["Requires-Python"]))]

@@ -15,7 +15,7 @@ function drawing(figure, looks) {
   return { traces, layout: layoutOf(look, traces) };
 }
 
-const isSmooth = (figure) => figure.marks[0].value && figure.marks[0].kind === "line"; // axes with places of values
+const isSmooth = (figure) => figure.marks[0].value && figure.marks[0].kind === "line"; // parallel coordinates
 
 const isForSelecting = (figure) => figure.table.values.trial && (isSmooth(figure) || figure.marks.some((mark) => mark.kind === "points"));
 
@@ -106,7 +106,7 @@ function hover(figure, row) {
   return columns.slice(0, 7).map((column) => escapeText(column.label) + ": " + escapeText(show(values[column.name][row], column.kind))).join("<br>");
 }
 
-// Plotly reads a little HTML in texts; what users have written is none.
+// Plotly interprets some HTML in texts, so texts of users are escaped.
 const escapeText = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 function layoutOf(look, traces) {
@@ -166,7 +166,7 @@ function secondTicks(low, high) {
   return { tickmode: "array", tickvals, ticktext: tickvals.map(text) };
 }
 
-// Parallel coordinates: what the ends, or the choices, of each axis are.
+// Parallel coordinates: show the values at the ends, or at the choices, of each axis.
 function parallelAxes(figure, layout) {
   const { axis, place, value } = figure.table.values;
   const seen = new Map();

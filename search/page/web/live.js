@@ -1,5 +1,5 @@
 "use strict";
-// A live page: the server says that the search has gone on, and the page takes over what has changed.
+// A live page: the server says that the search has changed, and the page updates the blocks that differ.
 
 function followSearch(address, events) {
   const told = document.getElementById("live");
@@ -24,7 +24,7 @@ function followSearch(address, events) {
   source.addEventListener("error", () => { told.textContent = "no news from the server; trying again"; });
 }
 
-// What the server rendered of each block, to see which have changed.
+// The HTML that the server rendered for each block, to see which have changed.
 const rendered = new Map();
 
 function take(update) {
@@ -48,7 +48,7 @@ function take(update) {
   }
 }
 
-// A figure that is drawn stays, with its zoom and its choices; only its words are new.
+// A drawn figure is kept, with its zoom and its choices; only its texts are replaced.
 function keep(block, fresh) {
   block.querySelector(".sentence").textContent = fresh.querySelector(".sentence").textContent;
   const plot = plotOf(block);

@@ -1,7 +1,7 @@
 "use strict";
 // The page: figures with their choices, tables and downloads, and one selection of trials for all of them.
 
-const PAPER = { width: 930, height: 1240 }; // pixels on an upright sheet, which browsers lay out a third smaller, below a heading
+const PAPER = { width: 930, height: 1240 }; // pixels on a portrait page, which browsers lay out a third smaller, below a heading
 const state = { drawn: {}, looks: {}, selected: null, sorted: {} };
 
 function showTrouble(error) {
@@ -10,7 +10,7 @@ function showTrouble(error) {
   place.hidden = false;
 }
 
-// Plotly lies in the page compressed; the browser unpacks it.
+// The page holds Plotly compressed; the browser unpacks it.
 async function unpackPlotly(nonce) {
   const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), (letter) => letter.charCodeAt(0));
   const script = document.createElement("script");
@@ -52,7 +52,7 @@ function setUp(block) {
   block.querySelector(".tools").replaceChildren(csvButton(key), imageButton(block, "svg"), imageButton(block, "png"));
   const details = block.querySelector("details.data");
   details.addEventListener("toggle", () => details.open && drawRows(key));
-  // A figure is drawn when it comes near the screen: a long page opens at once.
+  // A figure is drawn when it comes near the screen, so that a long page opens at once.
   new IntersectionObserver((seen, observer) => {
     if (seen.some((each) => each.isIntersecting)) { observer.disconnect(); block.dataset.near = "yes"; draw(key); }
   }, { rootMargin: "600px" }).observe(block);
@@ -87,7 +87,7 @@ function draw(key) {
   const { traces, layout } = drawing(state.drawn[key], { ...state.looks[key], selected: state.selected });
   if (document.documentElement.classList.contains("print")) Object.assign(layout, { autosize: false, width: PAPER.width, height: Math.min(layout.height, PAPER.height) });
   plot.style.height = layout.height + "px";
-  layout.uirevision = "choice " + state.looks[key].choice; // zoom and selections stay until another one is made
+  layout.uirevision = "choice " + state.looks[key].choice; // zoom and selections stay until another choice is made
   const config = { responsive: true, displaylogo: false, scrollZoom: false, doubleClickDelay: 400, 
     modeBarButtons: [["zoom2d", "pan2d", ...(isForSelecting(state.drawn[key]) ? ["select2d"] : []), "resetScale2d"]] };
   Plotly.react(plot, traces, layout, config);

@@ -1,7 +1,7 @@
-"""What executes tasks. An engine asks the driver for tasks and brings it the answers; the driver knows none of them.
+"""Engines execute tasks. An engine asks the driver for tasks and returns the answers; the driver knows no engine.
 
-`tune` runs warm Ray actors on cores, GPUs and clusters; `inline` runs in this process, without Ray; `simulated` plays
-recorded or made-up curves against a clock.
+`tune` runs warm Ray actors on cores, GPUs and clusters; `inline` runs in this process, without Ray; `simulated`
+simulates a search with recorded or random curves and its own clock.
 """
 
 ENGINES = ("tune", "inline")

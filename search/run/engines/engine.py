@@ -1,4 +1,4 @@
-"""What an engine is, and how one is found by its name."""
+"""The interface of engines, and how an engine is found by its name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ class EngineError(HpsearchError):
 
 
 class Watcher(Protocol):
-    """Who is told how it goes."""
+    """Shows the progress of a session."""
 
     def say(self, line: str) -> None:
-        """Take a line for people."""
+        """Show a line."""
 
     def refresh(self) -> None:
-        """Look again: something may have changed."""
+        """Update the display: something may have changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What every task of a session is trained with."""
+    """What all tasks of a session have in common."""
 
     train: Images
     """The images to train on."""
@@ -46,14 +46,14 @@ Train = Callable[[Driver, Work, Watcher], None]
 
 
 def engine(name: str) -> Train:
-    """The engine of a name; it is imported now, as Ray takes seconds. Raises EngineError for an unknown name.
+    """The engine with this name, imported only now, as Ray takes seconds. Raises EngineError for an unknown name.
 
-    Raises StartError where Ray cannot even be imported.
+    Raises StartError if Ray cannot even be imported.
     """
     if name not in ENGINES:
         raise EngineError(f"unknown engine '{name}'; known: {', '.join(ENGINES)}")
     try:
         train: Train = import_module(f"search.run.engines.{name}").train
-    except RuntimeError as error:  # Ray wants a home folder when it is imported
+    except RuntimeError as error:  # Ray needs a home folder when it is imported
         raise StartError(f"Ray does not start here ({ray_needs.in_the_way() or one_line(error)})") from error
     return train

@@ -15,7 +15,7 @@ from trainables.worker.task import Task
 def train(driver: Driver, work: Work, watcher: Watcher) -> None:
     """Train everything that the driver hands out, one task after the other.
 
-    No watchdog runs: a debugger may stand still.
+    There is no watchdog, as a debugger may stop the process for long.
     """
     here = work.here
     keep_freed_memory()
@@ -33,7 +33,7 @@ def train(driver: Driver, work: Work, watcher: Watcher) -> None:
 
 
 def _run(driver: Driver, slot: Slot, task: Task, watcher: Watcher) -> None:
-    """Train one task until the driver says that it goes no further, or until its code fails."""
+    """Train one task until the driver ends it or its code fails."""
     slot.begin(task)
     goes_on = True
     while goes_on:

@@ -1,7 +1,7 @@
-"""The simulated engine: plays answers that cost no training, in the order in which slots would give them.
+"""The simulated engine: gives answers without training, in the order in which slots would give them.
 
-It drives the real driver, scheduler and ledger on a clock of its own, so hours of searching take milliseconds. The
-forecast plays the search on it with made-up accuracies; recorded curves can be played as well.
+It runs the real driver, scheduler and ledger with its own clock, so hours of a search take milliseconds. The forecast
+simulates the search with random accuracies; recorded curves can be used as well.
 """
 
 import heapq
@@ -30,12 +30,12 @@ Step = tuple[float, dict[str, Any]]
 """Seconds that a segment takes, and the answer at its end."""
 
 Play = Callable[[Task], Iterator[Step]]
-"""Makes the steps of a task, from where its checkpoint stands."""
+"""Makes the steps of a task, beginning at its checkpoint."""
 
 
 def simulate(driver: Driver, play: Play, *, slots: int, clock: Clock) -> None:
-    """Play everything that the driver hands out on so many slots; `clock` stands at the end when this returns."""
-    busy: list[tuple[float, int, Task, dict[str, Any], Iterator[Step]]] = []  # by the end of their segments
+    """Simulate everything that the driver hands out on so many slots; afterwards `clock` shows the end."""
+    busy: list[tuple[float, int, Task, dict[str, Any], Iterator[Step]]] = []  # a heap, by the end of segments
     begun = 0
 
     def fill() -> None:

@@ -1,7 +1,7 @@
-"""Whether a session's workers start at all: one whose workers do not ends within a minute, and says why.
+"""Checks that a session's workers start: if none does, the session ends within a minute and says why.
 
-A worker may take minutes to start where a machine is slow, as it imports torch. So waiting alone is no failure: it is
-one when the processes of this session's Ray stand still meanwhile, which those that import do not.
+On a slow machine a worker may take minutes to start, as it imports torch. So a long wait alone is no failure: it is one
+if the processes of this session's Ray are idle meanwhile, which importing processes are not.
 """
 
 from collections import deque
@@ -9,17 +9,17 @@ from collections.abc import Callable
 
 from search.machines.machine import StartError
 
-FAILURES = 3  # to start, after which no worker is expected any more
-STILL = 40  # looks, one a second, after which
-BUSY_SHARE = 0.5  # of them must have seen a process at work; where nothing happens it is about a tenth
-MOST = 600  # looks after which a worker that is at work is not expected to start either
+FAILURES = 3  # to start, after which no worker is expected to start any more
+STILL = 40  # looks, one per second, that are kept
+BUSY_SHARE = 0.5  # of them must have seen a busy process; when nothing happens, about a tenth do
+MOST = 600  # looks after which no worker is expected to start, even if processes are busy
 
 
 class Starting:
     """Watches over a session until its first worker has started."""
 
     def __init__(self, is_busy: Callable[[], bool], last_error: Callable[[], str | None]) -> None:
-        """is_busy: whether one of Ray's processes is at work now. last_error: what they have written last, if any."""
+        """is_busy: whether one of Ray's processes is busy now. last_error: the last error that they wrote, if any."""
         self._is_busy, self._last_error = is_busy, last_error
         self._has_worker = False
         self._failures = 0
@@ -31,13 +31,13 @@ class Starting:
         self._has_worker = True
 
     def failed(self, reason: str) -> None:
-        """A worker has failed, for this reason; raises StartError when so many have and none has ever started."""
+        """A worker has failed, for this reason; raises StartError after `FAILURES` of them if none has ever started."""
         self._failures += not self._has_worker
         if self._failures >= FAILURES:
             raise StartError(f"no worker starts here ({reason}); hpsearch doctor says what there is")
 
     def look(self) -> None:
-        """To be called once a second; raises StartError when no worker is expected to start any more."""
+        """Call this once per second; raises StartError when no worker is expected to start any more."""
         if self._has_worker:
             return
         self._num_looks += 1

@@ -1,4 +1,4 @@
-"""Warm workers on Ray: one of this session's own, which starts and ends here, or a cluster."""
+"""Warm workers on Ray: a local Ray that starts and ends with the session, or a cluster."""
 
 import time
 from contextlib import suppress
@@ -22,9 +22,9 @@ def train(driver: Driver, work: Work, watcher: Watcher) -> None:
     here, began = work.here, time.time()
     workers = f"{here.slots} worker{'s' * (here.slots > 1)}"
     watcher.say(f"starting Ray and {workers} …" if here.address is None else f"starting {workers} on {here.address} …")
-    # Ray's start is mostly waiting for its processes, and Tune takes a second to import.
+    # Ray's start mostly waits for its processes; meanwhile Tune is imported, which takes a second.
     Thread(target=_import_early, daemon=True).start()
-    # Before Ray starts, whose workers have its environment. A cluster's machines start their own.
+    # Before Ray starts, as its workers inherit the environment. A cluster's machines start their own service.
     with mps.sharing(slots_per_gpu(here) if here.address is None else 0) as shared:
         address = local_ray.start(here)
         took = duration(time.time() - began)
@@ -40,5 +40,5 @@ def train(driver: Driver, work: Work, watcher: Watcher) -> None:
 
 
 def _import_early() -> None:
-    with suppress(Exception):  # which the import that follows raises again
+    with suppress(Exception):  # `train`'s own import raises it again
         import_module(WORKERS)

@@ -1,6 +1,6 @@
-"""Ray Tune, kept small: it places warm workers, hands them tasks and brings their answers to the driver.
+"""What we use of Ray Tune: it places warm workers, gives them tasks and brings their answers to the driver.
 
-Tune's own snapshots, loggers, checkpoints and restore are off: the ledger is the truth.
+Tune's own snapshots, loggers, checkpoints and restore are off: the ledger is the authoritative record.
 """
 
 import logging
@@ -39,11 +39,11 @@ def run_workers(
 ) -> None:
     """Train on the Ray that this process is connected to.
 
-    worker: the class of the workers. warm: whether a worker goes from trial to trial; else each trial has a process of
-    its own. Raises what the driver raised, such as an unwritable ledger, and StartError when no worker starts.
+    worker: the class of the workers. warm: whether a worker trains several trials; else each trial has its own process.
+    Raises what the driver raised, such as an unwritable ledger, and StartError when no worker starts.
     """
     here = work.here
-    # As many trials staged as there are slots: Tune keeps an actor warm only for a trial that is staged already.
+    # As many staged trials as slots: Tune keeps an actor warm only for a trial that is already staged.
     sharers = slots_per_gpu(here)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(here.slots)
     trainable = tune.with_resources(
@@ -89,7 +89,7 @@ def run_workers(
 
 
 def _place(shelf: Shelf, here: Machine) -> Place:
-    """Where workers write checkpoints: straight to a place that all share, else through an actor on this node."""
+    """Where workers write checkpoints: directly to a place that all share, else through an actor on this node."""
     folder = shelf.checkpoints
     if here.address is None or shelf.is_shared:
         return Place(folder)
@@ -104,7 +104,7 @@ def _task(trial: Trial) -> Task:
 
 
 class _Local:
-    """Tune pickles and copies what it is given; the driver with its open ledger stays where it is."""
+    """Is neither pickled nor copied: Tune does that with its arguments, but the driver has an open ledger."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -114,7 +114,7 @@ class _Local:
 
 
 class _Feed(_Local, Searcher):
-    """Tune's searcher: asks the driver. limit: tasks at a time where Ray has room for more, or None."""
+    """Tune's searcher: asks the driver. limit: most tasks at a time if Ray has room for more, or None."""
 
     def __init__(self, driver: Driver, judge: "_Judge", limit: int | None) -> None:
         super().__init__()
@@ -126,23 +126,23 @@ class _Feed(_Local, Searcher):
         task = self._judge.guard(self._driver.next_task)
         if task is not None:
             return {"task": vars(task)}
-        # Tune never asks again once it has heard the end, and a run at work may fail and be due again.
+        # After FINISHED Tune never asks again, but a running run may fail and have to be trained again.
         return None if self._driver.waiting and self._judge.fatal is None else Searcher.FINISHED
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
-        """The driver has heard it from the scheduler."""
+        """Do nothing: the driver has the result from the scheduler."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger holds it."""
+        """Do nothing: the ledger has the state."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger holds it."""
+        """Do nothing: the ledger has the state."""
 
 
 class _Judge(_Local, FIFOScheduler):
     """Tune's scheduler: every answer goes to the driver, and the decision goes back to Tune.
 
-    Tune would turn an exception here into a failure of the trial at hand, so the first one is kept and ends the
+    Tune would turn an exception here into a failure of the current trial, so the first one is kept and ends the
     session.
     """
 
@@ -155,7 +155,7 @@ class _Judge(_Local, FIFOScheduler):
         self.fatal: Exception | None = None
 
     def guard(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """Call the driver unless it has failed already; None then."""
+        """Call the driver; None if this fails, or an earlier call has."""
         if self.fatal is not None:
             return None
         try:
@@ -165,7 +165,7 @@ class _Judge(_Local, FIFOScheduler):
             return None
 
     def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
-        # A worker whose trial pauses may have to wait until others report before there is a trial for it.
+        # A worker whose trial pauses may have to wait for reports of other trials before it gets a new one.
         if not self._keeps_warm:
             ray_private.keep_actors_warm(tune_controller, trial, self._here.slots)
             self._keeps_warm = True
@@ -175,7 +175,7 @@ class _Judge(_Local, FIFOScheduler):
         return self.CONTINUE if goes_on else self.STOP
 
     def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: dict) -> None:
-        ray_private.forget_metrics(trial)  # they were half of what a trial left in the driver
+        ray_private.forget_metrics(trial)  # they were half of the memory that a trial left in the driver
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
         reason = _reason(trial)
@@ -183,21 +183,21 @@ class _Judge(_Local, FIFOScheduler):
         self.guard(self._starting.failed, reason)
 
     def started(self, trial: Trial) -> None:
-        """A worker has begun with a trial."""
+        """A worker has begun a trial."""
         self._starting.started()
         self.guard(self._driver.started, _task(trial))
 
     def look(self) -> None:
-        """Once a second, look whether workers start. On a cluster they may have to wait for others' work."""
+        """Once per second, check that workers start. Not on a cluster, where they may have to wait for other jobs."""
         if self._here.address is None and time.monotonic() > self._looked + 1:
             self._looked = time.monotonic()
             self.guard(self._starting.look)
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
-        """The next trial to get a worker that is free.
+        """The next trial that gets a free worker.
 
-        Not one whose own worker is starting: Tune would end that and begin another, again and again where trials are
-        shorter than a start, and a machine that joins, or a slot whose worker died, would never be used.
+        Not one whose own worker is starting: Tune would end that worker and start another. If trials are shorter than a
+        start, this would repeat, and a machine that joins, or a slot whose worker died, would never be used.
         """
         if self._driver.pausing or self.fatal is not None:
             return None
@@ -210,7 +210,7 @@ class _Judge(_Local, FIFOScheduler):
 
 
 class _End(_Local, Stopper):
-    """Ends the session early: at once on a failure of the driver, after the last pause when it pauses."""
+    """Ends the session early: at once if the driver fails, after the last run has paused if the driver pauses."""
 
     def __init__(self, driver: Driver, judge: _Judge) -> None:
         self._driver, self._judge = driver, judge
@@ -223,7 +223,7 @@ class _End(_Local, Stopper):
 
 
 class _Starts(_Local, tune.Callback):
-    """Tells the driver when a worker begins a run, and the display and Ray's metrics when to look."""
+    """Tells the driver when a worker begins a run, and the display and Ray's metrics when to update."""
 
     def __init__(self, judge: _Judge, watcher: Watcher, gauges: Gauges) -> None:
         self._judge, self._watcher, self._gauges = judge, watcher, gauges
@@ -237,7 +237,7 @@ class _Starts(_Local, tune.Callback):
         self._gauges.refresh()
 
 
-#: What Tune adds to every result and the ledger does not record.
+#: Fields that Tune adds to every result and the ledger does not record.
 _TUNES = frozenset(
     {
         "trial_id",
@@ -263,7 +263,7 @@ def _answer(result: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in result.items() if k not in _TUNES and "/" not in k}
 
 
-#: What Ray says of a worker that is no more, and what that means.
+#: What Ray says about a dead worker, and what that means.
 _DEATHS = {
     "node running low on memory": "its machine ran out of memory",
     "its node has died": "its machine died or was cut off",
@@ -275,7 +275,7 @@ _DEATHS = {
 
 
 def _reason(trial: Trial) -> str:
-    """One line on why a worker failed: Tune's error file from the last line on that names an error."""
+    """Why a worker failed, in one line: Tune's error file, starting at the last line that names an error."""
     file = Path(trial.local_path or "") / (trial.run_metadata.error_filename or "")
     text = file.read_text() if file.is_file() else ""
     logging.getLogger(__name__).debug(text)

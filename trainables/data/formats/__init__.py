@@ -25,10 +25,10 @@ from trainables.data.formats.webdataset import WEBDATASET
 from trainables.data.images import DatasetError
 from trainables.data.members import is_archive
 
-#: In the order in which a folder is tried: a folder `data` with Parquet files could be taken for a class folder.
+#: In the order in which they are tried: a folder `data` with Parquet files could be taken for a class folder.
 FORMATS: tuple[Format, ...] = (PARQUET, NPZ, WEBDATASET, METADATA, FOLDERS)
 
-# A folder in a folder in a folder is what unpacking an archive leaves; more is something else.
+# Unpacking an archive leaves up to this many nested folders; more have another cause.
 MOST_WRAPPINGS = 3
 
 
@@ -53,7 +53,7 @@ def find_files(root: Path) -> tuple[Format, Files]:
 
 
 def _unwrapped(root: Path) -> tuple[Place, LeftOut]:
-    """The folder with the dataset, where `root` has but one folder or archive in it, and what lies beside that."""
+    """The folder with the dataset, also if `root` has only one folder or archive in it, and what is beside that."""
     beside = LeftOut()
     inside: Place = open_archive(root).root if root.is_file() and is_archive(root) else root
     for _ in range(MOST_WRAPPINGS):
@@ -76,7 +76,7 @@ def _unwrapped(root: Path) -> tuple[Place, LeftOut]:
 
 
 def _is_wrapped(folder: Place) -> bool:
-    """Whether a folder holds a dataset and is no class."""
+    """Whether a folder holds a dataset and is not a class."""
     names = [entry.name for entry in entries(folder)]
     if any(name.lower() in METADATA_NAMES for name in names):
         return True

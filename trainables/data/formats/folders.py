@@ -59,7 +59,7 @@ def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
 
 
 def _image_files(root: Place, left_out: LeftOut) -> tuple[Place, ...]:
-    """The image files in class folders, class by class; what else lies there is counted."""
+    """The image files in class folders, class by class; other files and folders there are counted."""
     files: list[Place] = []
     empty, dead = [], []
     classes = folders(root)

@@ -1,4 +1,4 @@
-"""What a dataset format is: it recognises a folder or a file, lists its files, and opens them as labels and images."""
+"""A dataset format: it recognises a folder or a file, lists its files, and opens them as labels and images."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from trainables.data.decode import Encoded
 
 Part = Literal["train", "validation", "test"]
 
-#: What folders of a part are called, in small letters.
+#: Names of a part's folders, in lower case.
 PART_NAMES: dict[Part, tuple[str, ...]] = {
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation"),
@@ -26,21 +26,21 @@ class Files:
     train: tuple[Place, ...]
     """Files with training images."""
     test: tuple[Place, ...]
-    """Files with test images; where there are none, a share of the training images is held out."""
+    """Files with test images; if there are none, a share of the training images is held out."""
     validation: tuple[Place, ...] = ()
-    """Files with images to compare trials on; where there are none, a share of the training images is held out."""
+    """Files with images to compare trials on; if there are none, a share of the training images is held out."""
     test_from: str = ""
-    """Where the test images lie, for people."""
+    """Where the test images are, in words."""
     validation_from: str = ""
-    """Where the validation images lie, for people."""
+    """Where the validation images are, in words."""
     left_out: tuple[str, ...] = ()
-    """What the folder holds beside these, in phrases."""
+    """A phrase for each kind of content that the folder holds besides these."""
 
     @classmethod
     def in_folders(
         cls, files: Mapping[Part, tuple[Place, ...]], places: Mapping[Part, str], left_out: tuple[str, ...]
     ) -> "Files":
-        """The files of each part that there is, by its name; places: where each part lies, for people."""
+        """The files of each part that exists, by its name; places: where each part is, in words."""
         return cls(
             files["train"],
             files.get("test", ()),
@@ -74,16 +74,16 @@ class Table:
     """Images with their labels as the files hold them."""
 
     labels: list[Any]
-    """An int or str an image, None where it has none."""
+    """An int or str for each image, None if it has no label."""
     names: tuple[str, ...]
-    """The names of the labels 0, 1, … where the files hold them, else empty."""
+    """The names of the labels 0, 1, … if the files hold them, else empty."""
     images: Callable[[np.ndarray], Iterator[Encoded]]
-    """The images of the given rows, which are sorted, each with its place among them, in any order; each is read when
-    the iteration reaches it."""
+    """The images of the given sorted rows, in any order, each with its place among these rows; each is read when the
+    iteration reaches it."""
     labels_from: str
-    """Where the labels come from, for people."""
+    """Where the labels come from, in words."""
     label_column: str | None = None
-    """The column that was taken for the labels; None where there are no columns."""
+    """The column that was taken for the labels; None if there are no columns."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ class Format:
     """A way to store images."""
 
     holds: str
-    """What a folder of this format must hold, for the message of a folder that is of no format."""
+    """What a folder of this format must hold, for the message about a folder of unknown format."""
     find: Callable[[Place], Files | None]
-    """Lists the files of a folder, on disk or in an archive, without opening those that are called images; None for
-    another format, DatasetError for a faulty dataset."""
+    """Lists the files of a folder, on disk or in an archive, without opening those with an image's suffix; None
+    for another format, DatasetError for a faulty dataset."""
     open: Callable[[tuple[Place, ...], Columns], Table]
-    """Opens files; raises DatasetError for files that are not whole, and for columns that hold something else."""
+    """Opens files; raises DatasetError for incomplete files, and for columns that hold something else."""

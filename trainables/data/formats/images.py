@@ -1,4 +1,4 @@
-"""Encoded images that lie in files, on disk or in archives."""
+"""Encoded images in files, on disk or in archives."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,7 @@ from trainables.data.formats.listing import printable
 
 
 def images_of(files: Sequence[Place]) -> Callable[[np.ndarray], Iterator[Encoded]]:
-    """What reads the images of some of the files, a row each; each archive is gone through once."""
+    """A function that reads the images of some of the files, a row each; it goes through each archive once."""
 
     def images(rows: np.ndarray) -> Iterator[Encoded]:
         packed: dict[Archive, dict[str, int]] = defaultdict(dict)

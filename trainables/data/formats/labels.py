@@ -8,13 +8,13 @@ from typing import Any
 from trainables.data.archive import Place
 from trainables.data.images import DatasetError
 
-#: Names of the column of labels, the first that is there decides.
+#: Names of the column of labels; the first that exists is used.
 LABEL_COLUMNS = ("label", "labels", "fine_label")
-#: Names that decide where there is one alone.
+#: Names that are used if only one of them exists.
 OTHER_LABEL_COLUMNS = frozenset({"class", "classes", "target", "targets", "category", "label_id", "class_id", "y"})
-#: An integer or a name that tells images apart, and is never trained on unless it is asked for.
+#: Columns that identify an image by an integer or a name; they are labels only if the user asks for them.
 NO_LABEL = re.compile(r"(^|_)(id|idx|index|__index_level_0__|file|filename|path|url|uri|md5|hash)$", re.IGNORECASE)
-MOST_LABEL = 1_000  # letters of a class's name
+MOST_LABEL = 1_000  # characters of a class's name
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 def called_label(columns: Mapping[str, str], file: Place) -> str | None:
     """The column whose name says that it holds the labels; None if there is none.
 
-    columns: each name, and the column as people are shown it. Raises DatasetError for several that could be meant.
+    columns: each name, and the column as it is shown to users. Raises DatasetError if several could be meant.
     """
     named = {name.lower(): name for name in reversed(list(columns))}
     for name in LABEL_COLUMNS:
@@ -38,7 +38,7 @@ def called_label(columns: Mapping[str, str], file: Place) -> str | None:
 
 
 def find_label(columns: Sequence[str], asked: str | None, file: Place) -> str:
-    """The column or field of labels where no type says more: the user's choice, or one that is called so."""
+    """The column or field of labels, without the help of types: the user's choice, or one that is named so."""
     shown = ", ".join(columns)
     if asked is not None:
         if asked not in columns:
@@ -54,9 +54,9 @@ def find_label(columns: Sequence[str], asked: str | None, file: Place) -> str:
 
 
 def from_text(values: Sequence[Any], column: str, file: Place) -> list[Any]:
-    """Labels as whole numbers if all are such, else as names; None for one that is empty.
+    """Labels as whole numbers if all are whole numbers, else as names; None for an empty one.
 
-    values: text, or what JSON holds. Raises DatasetError for numbers that are not whole, for lists and the like, and
+    values: text, or values from JSON. Raises DatasetError for numbers that are not whole, for lists and the like, and
     for a name that is too long.
     """
     texts = [None if value is None else _text(value, column, file) for value in values]

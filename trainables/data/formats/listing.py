@@ -1,4 +1,4 @@
-"""What lies in a folder of images: what is passed over, what is an image, and what is left out."""
+"""The contents of a folder of images: what is ignored, what is an image, and what is left out."""
 
 import os
 import re
@@ -12,9 +12,9 @@ from trainables.data.decode import SUFFIXES
 from trainables.data.formats.format import PART_NAMES, Part
 from trainables.data.images import DatasetError
 
-#: What systems and archives leave beside images; hidden files and folders are passed over as well.
+#: Names that systems and archives leave beside images; hidden files and folders are ignored as well.
 PASSED_OVER = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"})
-# How files of the formats that are decoded begin. BMP's two letters also begin a text, so its zeros are compared too.
+# How files of the decoded formats begin. A text may also begin with BMP's two letters, so its zeros are compared too.
 _BEGINNINGS = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|BM.{4}\0\0\0\0|RIFF.{4}WEBP|GIF8[79]a|II\*\0|MM\0\*|P[1-6]\s+[#0-9]", re.DOTALL
 )
@@ -23,16 +23,16 @@ MOST_NAMED = 3
 
 @dataclass
 class LeftOut:
-    """What a dataset's folders hold beside the images that are used, counted."""
+    """Counts of what a dataset's folders hold besides the images that are used."""
 
     others: Counter[str] = field(default_factory=Counter)
-    """Files that are no images, by suffix."""
+    """Files that are not images, by suffix."""
     loose: int = 0
     """Images outside class folders."""
     folders: int = 0
     """Folders inside class folders."""
     partless: list[str] = field(default_factory=list)
-    """Names of folders beside `train` that are no part."""
+    """Names of folders beside `train` that are not a part."""
     archives: list[str] = field(default_factory=list)
     """Names of archives beside folders."""
     unnamed: int = 0
@@ -58,7 +58,7 @@ class LeftOut:
 
 
 def first_of(names: Sequence[str]) -> str:
-    """The first few names, as people read a list."""
+    """The first few names, as a list in a sentence."""
     return ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
 
 
@@ -75,7 +75,7 @@ def _are(number: int) -> str:
 
 
 def entries(folder: Place) -> list[os.DirEntry[str] | Packed]:
-    """What lies in a folder, by name, without hidden files and what systems leave; [] for a folder that is absent."""
+    """The contents of a folder, by name, without hidden files and what systems leave; [] if the folder is absent."""
     if not folder.is_dir():
         return []
     found: list[os.DirEntry[str] | Packed]
@@ -103,20 +103,20 @@ def is_called_archive(name: str) -> bool:
 
 
 def part_of_archive(name: str) -> Part | None:
-    """The part whose class folders an archive of this name holds; None for other names, and for one of arrays."""
+    """The part whose class folders an archive of this name holds; None for other names, and for archives of arrays."""
     suffix = max((each for each in ARCHIVE_SUFFIXES if name.lower().endswith(each)), key=len, default=".npz")
     return None if suffix == ".npz" else part_of(name[: -len(suffix)])
 
 
 def folders(folder: Place) -> list[Place]:
-    """The folders in a folder, by name, without those that are passed over."""
+    """The folders in a folder, by name, without those that are ignored."""
     return [folder / each.name for each in entries(folder) if each.is_dir()]
 
 
 def parts_of(root: Place) -> tuple[dict[Part, Place], list[Place]]:
     """The folders of a dataset's parts, and the other folders; raises DatasetError for two folders of one part.
 
-    An archive that is called as a part is its folder, where there is none.
+    An archive that is named after a part counts as its folder if there is none.
     """
     found: dict[Part, list[Place]] = defaultdict(list)
     others = []
@@ -152,7 +152,7 @@ def part_of(name: str) -> Part | None:
 
 
 def is_image(file: Place) -> bool:
-    """Whether a file is called an image, or begins as one."""
+    """Whether a file has an image's suffix, or begins like an image."""
     if is_called_image(file.name):
         return True
     if isinstance(file, Packed):

@@ -1,7 +1,7 @@
 """Images beside `metadata.csv` or `metadata.jsonl`, with a column `file_name` and one of labels.
 
-The file lies in the dataset's folder and may name images of `train/…`, `val/…` and `test/…`, or one lies in the folder
-of each part: the layouts of an imagefolder of the Hugging Face Hub.
+The file is in the dataset's folder and may name images of `train/…`, `val/…` and `test/…`, or each part's folder has
+one: the layouts of an imagefolder on the Hugging Face Hub.
 """
 
 import csv
@@ -27,9 +27,9 @@ Row = dict[str, Any]
 
 
 def find(root: Place) -> Files | None:
-    """The images that metadata name, after the metadata; raises DatasetError for one that is absent or named twice.
+    """The metadata, then the images that they name; raises DatasetError for one that is absent or named twice.
 
-    None where images lie in class folders, and no column of the metadata is called a label.
+    None if images are in class folders and no column of the metadata is named as a label.
     """
     left_out = LeftOut()
     if (file := _metadata(root)) is not None:
@@ -86,7 +86,7 @@ def _is_in_class_folders(part: tuple[str, Place, Sequence[Place]]) -> bool:
 
 
 def _by_part(images: Sequence[Place], root: Place, file: Place) -> dict[Part, tuple[str, Place, list[Place]]]:
-    """The images by the part whose folder they lie in: all of train where none lies in a folder of a part."""
+    """The images by the part whose folder they are in: all of train if none is in a folder of a part."""
     beginning = len(str(root)) + 1
     folder_of = {image: str(image)[beginning:].rpartition("/")[0].partition("/")[0] for image in images}
     said = {image: part_of(folder) for image, folder in folder_of.items()}
@@ -105,7 +105,7 @@ def _by_part(images: Sequence[Place], root: Place, file: Place) -> dict[Part, tu
 
 
 def _named(file: Place, left_out: LeftOut) -> list[Place]:
-    """The images that metadata name; those beside them that they do not name are counted."""
+    """The images that metadata name; other images beside them are counted."""
     images = [_place(file, row) for row in _rows(file)]
     if len(set(images)) < len(images):
         first = next(image for number, image in enumerate(images) if image in images[:number])
@@ -125,7 +125,7 @@ def _named(file: Place, left_out: LeftOut) -> list[Place]:
 
 
 def _place(file: Place, row: Row) -> Place:
-    """Where the image of a row lies; raises DatasetError for a name that leads out of the metadata's folder."""
+    """Where the image of a row is; raises DatasetError for a name that leads out of the metadata's folder."""
     name = row.get(FILE_NAME)
     path = PurePosixPath(str(name).replace("\\", "/"))
     if not isinstance(name, str) or not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name:
@@ -139,7 +139,7 @@ def _place(file: Place, row: Row) -> Place:
 
 
 def _rows(file: Place) -> list[Row]:
-    """The rows of metadata; raises DatasetError for what is no table."""
+    """The rows of metadata; raises DatasetError if it is not a table."""
     try:
         text = file.read_bytes().decode("utf-8-sig")
         if file.suffix.lower() == ".csv":

@@ -1,4 +1,4 @@
-"""Arrays in an .npz file as MedMNIST keeps them: `train_images`, `train_labels`, and `val_…` and `test_…` alike.
+"""Arrays in an .npz file as MedMNIST keeps them: `train_images`, `train_labels`, and so on for `val_…`, `test_…`.
 
 Images are uint8 (N, H, W) or (N, H, W, 3), labels (N,) or (N, 1) (Yang et al., "MedMNIST v2", 2023).
 """
@@ -22,7 +22,7 @@ _ARRAY = ".npy"
 
 
 def find(root: Place) -> Files | None:
-    """The arrays of a file; raises DatasetError for images without labels, and for arrays of other names alone."""
+    """The arrays of a file; raises DatasetError for images without labels, or if all arrays have other names."""
     if not isinstance(root, Packed) or not any(each.name.endswith(_ARRAY) for each in root.children()):
         return None
     found = {each.name.removesuffix(_ARRAY) for each in root.children()}
@@ -74,7 +74,7 @@ def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
 
 
 def _labels(file: Packed) -> list[Any]:
-    """Labels as whole numbers or names; raises DatasetError for several an image, and for other types."""
+    """Labels as whole numbers or names; raises DatasetError for several per image, and for other types."""
     try:
         labels = np.load(io.BytesIO(file.read_bytes()), allow_pickle=False)
     except (ValueError, EOFError, OSError, MemoryError) as error:
@@ -97,7 +97,7 @@ def _labels(file: Packed) -> list[Any]:
 
 @contextmanager
 def _array(file: Packed) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
-    """A stream of an array's pixels, and its shape; raises DatasetError for what are no images of 8 bits."""
+    """A stream of an array's pixels, and its shape; raises DatasetError unless they are images of 8 bits."""
     with file.archive.open(file.inside) as stream:
         try:
             version = np.lib.format.read_magic(stream)
@@ -117,7 +117,7 @@ def _array(file: Packed) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
 
 
 def _read(stream: IO[bytes], size: int, file: Packed) -> bytes:
-    """The next bytes of a stream; raises DatasetError where it ends before them."""
+    """The next bytes of a stream; raises DatasetError if it ends before them."""
     data = stream.read(size)
     if len(data) != size:
         raise DatasetError(f"{file} must hold as many pixels as its shape says; it ends before them")

@@ -1,7 +1,7 @@
 """Parquet files `train*.parquet`, `validation*.parquet` and `test*.parquet` with encoded images and labels.
 
-They lie in the folder or in its subfolder `data`, or as `train/*.parquet`, as in datasets of the Hugging Face Hub. One
-file alone is train.
+They lie in the folder or in its subfolder `data`, or as `train/*.parquet`, as in datasets of the Hugging Face Hub. A
+single file is train.
 """
 
 import re
@@ -29,7 +29,7 @@ from trainables.data.images import DatasetError
 from trainables.data.members import MOST_RATIO, most_unpacked
 
 SUFFIXES = (".parquet",)
-# A Parquet file of a few kilobytes may hold one value, or none, a billion times, so what is read at once is limited.
+# A Parquet file of a few kilobytes may hold one value, or none, a billion times, so the rows read at once are limited.
 MOST_ROWS = 10_000_000
 ROWS_AT_ONCE = 16
 _PARTS: dict[Part, re.Pattern[str]] = {
@@ -87,7 +87,7 @@ def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
 
 
 def _labels(files: Sequence[Path], column: str, kind: Any, names: tuple[str, ...]) -> list[Any]:
-    """The labels of all rows, cast to the type that they have in the first file and numbered as its class names are."""
+    """The labels of all rows, cast to their type in the first file and numbered like its class names."""
     labels: list[Any] = []
     for file in files:
         with parquet_file(file, read_dictionary=[column]) as parquet:
@@ -102,7 +102,7 @@ def _labels(files: Sequence[Path], column: str, kind: Any, names: tuple[str, ...
 
 
 def _whole(labels: Any, column: str, file: Path) -> list[Any]:
-    """Labels in floating point as whole numbers; raises DatasetError for one that is none."""
+    """Labels in floating point as whole numbers; raises DatasetError if one is not whole."""
     import pyarrow as pa
 
     try:
@@ -126,7 +126,7 @@ def _renumbered(labels: list[Any], own: tuple[str, ...], names: tuple[str, ...],
 
 
 def _check_lengths(labels: Any, file: Path) -> None:
-    """Raise DatasetError for a label that is too long for a name; each different label is looked at once."""
+    """Raise DatasetError for a label that is too long for a name; each distinct label is checked once."""
     import pyarrow.compute as pc
     from pyarrow import types
 

@@ -1,4 +1,4 @@
-"""What the columns of a Parquet file are for, read from its schema."""
+"""The image and label columns of a Parquet file, found from its schema."""
 
 import contextlib
 import json
@@ -57,9 +57,9 @@ def find_image_column(schema: Any, file: Path, asked: str | None) -> tuple[str, 
 
 
 def find_label_column(schema: Any, image_column: str, file: Path, asked: str | None) -> str:
-    """Name of the column of labels: the user's choice, a column that is called so, or the only integer or string one.
+    """Name of the column of labels: the user's choice, a column that is named so, or the only integer or string one.
 
-    Raises DatasetError when there is none or more than one, and for a type that is no label.
+    Raises DatasetError if there is none or more than one, or if its type cannot be a label.
     """
     columns = [field for field in schema if field.name != image_column]
     shown = {field.name: f"{field.name} ({field.type})" for field in columns}
@@ -98,7 +98,7 @@ def _label_like(kind: Any) -> bool:
 
 
 def is_floating(kind: Any) -> bool:
-    """Whether a column's type is one of floating point, whose labels have to be whole numbers."""
+    """Whether a column's type is floating point; its labels then have to be whole numbers."""
     from pyarrow import types
 
     return bool(types.is_floating(kind))

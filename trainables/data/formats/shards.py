@@ -1,4 +1,4 @@
-"""Files that hold many images each, one or more a part: by their names, or in folders of the parts."""
+"""Files that hold many images each, one or more per part: by their names, or in folders of the parts."""
 
 import re
 from collections import defaultdict
@@ -18,7 +18,7 @@ def shards_in(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 
 def by_name(found: Sequence[Path], names: Mapping[Part, re.Pattern[str]], what: str) -> Files | None:
-    """Files of one folder, whose names say of which part they are; None where none is of train."""
+    """Files of one folder, whose names say which part they belong to; None if none belongs to train."""
     parts = {part: [file for file in found if names[part].search(file.name.lower())] for part in PART_NAMES}
     if not parts["train"]:
         return None
@@ -29,7 +29,7 @@ def by_name(found: Sequence[Path], names: Mapping[Part, re.Pattern[str]], what: 
 
 
 def by_folder(root: Path, suffixes: tuple[str, ...], what: str) -> Files | None:
-    """Files in folders train, validation and test; None where there are none in train."""
+    """Files in folders train, validation and test; None if there are none in train."""
     folders, _ = parts_of(root)
     parts = {part: shards_in(root / folder.name, suffixes) for part, folder in folders.items()}
     if not parts.get("train"):
@@ -59,7 +59,7 @@ def files_of(parts: Mapping[Part, Sequence[Path]], places: Mapping[Part, str], l
 
 
 def check_shards(files: Sequence[Path]) -> None:
-    """Raise DatasetError when shards that say how many there are, -00000-of-00003, are not all there."""
+    """Raise DatasetError if shards whose names say how many there are, -00000-of-00003, are incomplete."""
     found: dict[tuple[Path, str, int, str], set[int]] = defaultdict(set)
     for file in files:
         if match := _SHARD.fullmatch(file.name):

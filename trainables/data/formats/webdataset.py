@@ -1,6 +1,6 @@
-"""Tar files as WebDataset keeps them: `key.jpg` beside `key.cls`, or beside `key.json` with a field for the label.
+"""Tar files in WebDataset's format: `key.jpg` beside `key.cls`, or beside `key.json` with a field for the label.
 
-One file, or a folder of shards: of train, or of the parts that their names or their folders say.
+One file, or a folder of shards: all of train, or of the parts given by the shards' names or folders.
 """
 
 import json
@@ -47,12 +47,12 @@ def find(root: Place) -> Files | None:
 
 
 def _are_shards(first: Place) -> bool:
-    """Whether a tar file and those beside it hold samples, and not what lies beside class folders."""
+    """Whether a tar file and those beside it hold samples, and are not just beside class folders."""
     return isinstance(first, Path) and not folders(first.parent) and _is_of_samples(open_archive(first).root)
 
 
 def _is_of_samples(root: Packed) -> bool:
-    """Whether labels lie beside images in one folder, which is neither one of classes nor one of parts."""
+    """Whether labels are beside images in one folder, which is neither one of classes nor one of parts."""
     samples = _samples(root.archive)
     labelled = [
         fields
@@ -66,7 +66,7 @@ def _is_of_samples(root: Packed) -> bool:
 
 
 def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
-    """The samples that have an image, in the order of the files; a sample without a label has None."""
+    """The samples that have an image, in the order of the files; the label is None if a sample has none."""
     images: list[Place] = []
     values: list[Any] = []
     field: str | None = None
@@ -97,10 +97,10 @@ def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
 
 
 def _samples(archive: Archive) -> dict[str, dict[str, str]]:
-    """The files of each sample by what follows its key, in small letters.
+    """The files of each sample, by the part of the name after its key, in lower case.
 
-    A key ends at the first point of a name. It ends at the last one, as in 22.05.jpg and 22.05.cls, where each image
-    has its label so.
+    A key ends at the first dot of a name; or at the last one, as in 22.05.jpg and 22.05.cls, if each image then has its
+    label.
     """
     by_last = _grouped(archive, str.rpartition)
     with_image = [fields for fields in by_last.values() if any(map(_is_image, fields))]
