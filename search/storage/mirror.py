@@ -74,7 +74,7 @@ class Mirror:
         """Run a step once everything recorded so far is stored; never if another driver takes over before that.
 
         An example is to delete an older checkpoint, which must stay as long as the stored record names it. A thread of
-        the mirror runs the step, and runs it again if it raises OSError.
+        the mirror runs the step, and runs it again if it raises.
         """
         self._steps.append((len(self._ledger.events), step))
 
