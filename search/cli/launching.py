@@ -172,7 +172,7 @@ def launch(
     hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
     hpsearch launch --scheduler halving --keep 0.5                the same decisions on any number of slots
     hpsearch launch --scheduler halving --budget 2h               as many samples as fit into two hours
-    hpsearch launch --also parameters --scheduler halving         two objectives: see top --pareto parameters
+    hpsearch launch --also parameters --sampler tpe               two objectives: see top --pareto parameters
     hpsearch launch --dataset ~/pictures --metric balanced_accuracy   for classes of very different sizes
     hpsearch launch --sampler gp --scheduler halving --samples 40     guided draws: as good a winner with fewer epochs
     hpsearch launch --sampler gp --first mine.jsonl               your own configurations first

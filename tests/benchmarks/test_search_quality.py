@@ -23,7 +23,8 @@ def pool(folder: Path, number: int = 24) -> str:
         end = 0.9 - 0.2 * abs(math.log10(rate) + 2) + 0.05 * (optimizer == "adam")
         curve = [[epoch, end * (1 - 0.5**epoch), epoch] for epoch in EPOCHS]
         config = {f"{optimizer}/lr": rate, "batch_size": rng.choice((32, 64, 128))}
-        lines.append({"network": "cnn5", "optimizer": optimizer, "config": config, "curves": [curve]})
+        what = {"network": "cnn5", "optimizer": optimizer, "parameters": rng.randint(1000, 10**6)}
+        lines.append({**what, "config": config, "curves": [curve]})
     path = folder / "pool.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return str(path)
@@ -59,6 +60,19 @@ def test_every_scheduler_is_played_with_every_sampler_and_number_of_samples(tmp_
         assert row["reached"] is None or row["anytime"][round(row["reached"])] >= base["anytime"][-1] - 1e-4
     halving = [row for row in rows if row["scheduler"] != "asha" and row["samples"] == 16]
     assert len({row["epochs"] for row in halving}) == 1, "its epochs do not depend on what is drawn"
+
+
+@pytest.mark.slow
+def test_with_a_cost_every_search_is_played_with_one_and_with_two_objectives(tmp_path: Path) -> None:
+    ways = ("--scheduler", "none", "--samples", "24", "--slots", "2", "--replays", "2")
+    done = play("--pool", pool(tmp_path), *ways, "--also", "parameters", "--json")
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    assert [row["also"] for row in rows] == [[], ["parameters"]]
+    # All was drawn and trained to the end, so its front is the pool's.
+    assert [row["front"] for row in rows] == pytest.approx([1, 1])
+    done = play("--pool", pool(tmp_path), *ways, "--also", "flops")
+    assert done.returncode == 1 and "does not say the flops of its configurations" in done.stderr
 
 
 def test_a_pool_that_does_not_say_what_its_configurations_are_is_drawn_from_at_random_only(tmp_path: Path) -> None:
