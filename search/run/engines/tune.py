@@ -53,7 +53,8 @@ def train(driver: Driver, work: Work, watcher: Watcher) -> None:
         if shared is not None:
             watcher.say(shared)
         try:
-            run_workers(driver, work, watcher)
+            if driver.pausing is None:  # Ray's start may lose the exception of a Ctrl-C, and no worker is needed then
+                run_workers(driver, work, watcher)
         finally:
             local_ray.stop()
 
