@@ -52,7 +52,7 @@ def test_every_scheduler_is_played_with_every_sampler_and_number_of_samples(tmp_
     ]
     base = rows[0]
     assert (base["epochs_of_base"], base["difference"]) == (1, 0)
-    assert base["reached"] <= math.ceil(base["epochs"])
+    assert base["reached"] < len(base["anytime"])
     for row in rows:
         assert 0 <= row["regret"] <= row["short"]
         assert row["epochs_of_base"] == pytest.approx(row["epochs"] / base["epochs"])
