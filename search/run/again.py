@@ -161,7 +161,9 @@ def prepare(
     record, finals = Record(parse(read(search.ledger))), how.finals
     ranked = rank(record, distinct=distinct)
     best = _named(search, record, how.trials) if how.trials else ranked[: finals.number if finals else top]
-    if not any(winner.state in (State.DONE, State.STOPPED) for winner in best):
+    # A trial that was named, or that a finished search left paused, need not have been trained to an end.
+    settled = how.trials or record.finished or any(winner.state in (State.DONE, State.STOPPED) for winner in best)
+    if not (settled and best):
         raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
     if finals:
         finalists.check(finals, top, ranked)

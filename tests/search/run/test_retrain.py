@@ -76,6 +76,16 @@ def test_trials_that_are_named_are_trained_again_whatever_their_place(tmp_path):
         retrain(found, Options(engine="inline"), replace(how, trials=(0, 7)), top=2, distinct=False)
 
 
+def test_a_trial_that_a_finished_search_left_paused_is_retrained_by_its_number(tmp_path):
+    lines = [WINNER | {"optimizer": {"name": "sgd", "lr": lr}} for lr in (0.1, 1e-9, 1e-8)]
+    request = replace(searches.listed(tmp_path, lines, epochs=2, limit_train=60), scheduler="halving", grace_period=1.0)
+    launch(request, Options(engine="inline"), results=tmp_path, name="three")
+    found = store.find(tmp_path, "three")
+    (paused,) = [run.key[0] for run in Record(parse(ledger.read(found.ledger))).trials if run.state == "paused"]
+    outcome, (run,) = retrain(found, Options(engine="inline"), Again(epochs=1, trials=(paused,)), top=1, distinct=False)
+    assert (outcome.reason, run.key) == ("finished", (paused, 1))
+
+
 @pytest.mark.parametrize(("also", "number"), [(None, 1), ("flops", 2)])
 def test_the_knee_is_that_by_the_search_s_own_costs_else_by_parameters(also, number):
     search = SimpleNamespace(name="three", request=Request(space="cnn_all", samples=4, data_dir="", also=also))
