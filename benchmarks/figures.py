@@ -106,7 +106,7 @@ def figures(folder: Path) -> dict[str, str]:
     found = sessions(list(parse(ledger.read(loaded.search.ledger))))
     steps = [step for each in found for step in each.steps]
     gaps = 1000 * np.array([gap for each in found for gap in each.gaps])
-    trained = sum(ended(step) - began(step) for step in steps)
+    trained = sum(step.seconds or 0.0 for step in steps)
     written = [step.checkpoint_seconds for step in steps if step.checkpoint_seconds is not None]
     held = sum(each.slots * (each.full - each.first) for each in found)
     tail, stepping = sum(each.last - each.full for each in found), sum(each.last - each.first for each in found)

@@ -18,8 +18,8 @@ from search.spaces import config_of
 from search.spaces.explorer import place_of
 from trainables.config import Config
 
-FEW = 8  # different values of a number that count as choices
 COSTS = ("parameters", "flops")
+FEW = 8  # different values of a number that count as choices
 WIDE = 30  # times the least value that make a range one of a log scale
 
 

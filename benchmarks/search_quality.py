@@ -27,7 +27,7 @@ from pool_recording import record
 from pools import COSTS, Curve, Point, Pool, read_pool
 
 from search.history.events import Asked, Event, Measured, State
-from search.history.front import front
+from search.history.front import front, log_cost
 from search.history.ledger import MemoryLedger
 from search.history.record import Run, rank
 from search.run.drawing import source_of
@@ -164,7 +164,8 @@ def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
     source = source_of(drawing, range(way.samples), ask, in_waves=way.hears == "waves")
     driver = Driver(MemoryLedger(clock=clock), source, made, NoShelf(), clock=clock)
     simulate(driver, steps, slots=slots, clock=clock)
-    winner = drawing.drawn[rank(driver.record)[0].key[0]]
+    ranked = rank(driver.record)
+    winner = drawing.drawn[ranked[0].key[0]]
     drawn = [drawing.drawn[run.key[0]] for run in driver.record.trials]
     quality = pool.qualities[winner]
     return Played(
@@ -172,7 +173,7 @@ def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
         max(pool.qualities[drawn]) - quality,
         max(pool.qualities) - quality,
         clock.now,
-        _covered(pool, driver.record.trials, drawing.drawn, way.weighed) if way.weighed else None,
+        _covered(pool, ranked, drawing.drawn, way.weighed) if way.weighed else None,
         _anytime(driver.ledger.events),
     )
 
@@ -184,11 +185,10 @@ def _covered(pool: Pool, runs: Sequence[Run], drawn: Sequence[int], costs: Seque
     of the pool, to 1.
     """
     axes = [-pool.qualities]
-    axes += [np.log([each.costs[cost] for each in pool.configurations]) for cost in costs]
+    axes += [np.array([log_cost(each.costs[cost]) for each in pool.configurations]) for cost in costs]
     scaled = [(axis - axis.min()) / (np.ptp(axis) or 1.0) for axis in axes]
     points = list(zip(*scaled, strict=True))
-    chosen = front([run for run in runs if run.at_best("value") is not None], costs)
-    return volume([points[drawn[run.key[0]]] for run in chosen]) / volume(points)
+    return volume([points[drawn[run.key[0]]] for run in front(runs, costs)]) / volume(points)
 
 
 def _anytime(events: Sequence[Event]) -> np.ndarray:
