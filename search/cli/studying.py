@@ -56,6 +56,8 @@ def launch_study(
     share = "validation" in given
     code: Any = 0
     for number, (named, request, preset) in enumerate(searches, 1):
+        if preset.note and not session.quiet:
+            click.echo(preset.note)
         if dry_run:
             show_forecast(request, results, session.parallel, listed=preset.listed, is_share_asked=share)
             continue

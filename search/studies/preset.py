@@ -20,6 +20,9 @@ class Preset:
     """Its arms and their repeats; None for a study that searches a space."""
     facts: Mapping[str, Any]
     """What is recorded about it."""
+    note: str | None
+    """A line for the user if these images are none of the study's, so that nothing can be compared with what was
+    published."""
 
 
 #: Options of a launch that a study sets itself, and those that only a study of a space has: every run of an arm is
@@ -59,6 +62,7 @@ def presets(study: Study, given: Mapping[str, Any], *, repeats: int | None, quic
             words={**words, "label": part.label, **given, "dataset": part.dataset},
             listed=listed,
             facts=study.facts(known, repeats=repeats, changed=changed),
+            note=None if known or not study.published else _note(study, part),
         )
         for part, known in _parts(study, given)
     ]
@@ -82,6 +86,12 @@ def _parts(study: Study, given: Mapping[str, Any]) -> list[tuple[Part, Part | No
             if part.dataset.removesuffix("-coarse") == Path(named).stem and label in (None, part.label)
         ]
     return found or [(Part(dataset=named, label=label), None)]
+
+
+def _note(study: Study, part: Part) -> str:
+    names = " or ".join(dict.fromkeys(each.dataset.removesuffix("-coarse") for each in study.parts))
+    hint = "" if part.dataset in DATASETS else f" (a folder or file named {names} is)"
+    return f"note: the published figures are of {names}, and {part.dataset} is not compared with them{hint}"
 
 
 def _by_name(part: Part) -> Part:

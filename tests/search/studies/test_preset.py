@@ -36,6 +36,13 @@ def test_of_other_images_nothing_is_published():
     (own,) = of("batch-norm", {"dataset": "/images/flowers"})
     assert own.words["dataset"] == "/images/flowers"
     assert own.facts["published"] == []
+    assert own.note == (
+        "note: the published figures are of cifar10 or cifar100, and /images/flowers is not compared with them "
+        "(a folder or file named cifar10 or cifar100 is)"
+    )
+    (known,) = of("padding", {"dataset": "digits"})
+    assert known.note == "note: the published figures are of cifar100, and digits is not compared with them"
+    assert {each.note for each in of("batch-norm")} == {None}
 
 
 def test_what_a_user_gives_takes_the_place_of_what_the_study_says():
