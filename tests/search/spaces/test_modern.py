@@ -11,7 +11,7 @@ from search.spaces.space import SPACES, draw
 from trainables.config import Config
 
 RANGES = {
-    "muon/lr": (0.02, 0.25, True),
+    "muon/lr": (0.006, 0.06, True),
     "sgd_nesterov/lr": (0.03, 0.4, True),
     "sgd_nesterov/weight_decay": (1e-4, 3e-3, True),
     "adamw/lr": (8e-4, 1e-2, True),
