@@ -12,6 +12,8 @@ from search.history.tables import rows_of
 from search.readable import count, duration, percent
 from search.show.terminal import Rows, console, print_rows
 
+#: A winner overfits if its training accuracy is above the first, and its test accuracy lower by more than the second.
+_BY_HEART, _GAP = 0.98, 0.05
 #: The columns with the ends of a test value's interval, by metric.
 _ENDS = {ACCURACY: ("test_low", "test_high"), BALANCED: ("test_balanced_low", "test_balanced_high")}
 
@@ -102,6 +104,14 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
     for row in report["repeats"]:
         spread = f"{words(metric)} {row['mean']:.1%} ± {row['std']:.1%}"
         console.print(f"trial {row['trial']}: {spread} over {row['count']} seeds")
+    for row in report["winners"]:
+        last = found.record.runs[row["trial"], row["repeat"]].last
+        trained = last.train_accuracy if last else None
+        if trained is not None and trained > _BY_HEART and row["test_accuracy"] < trained - _GAP:
+            console.print(
+                f"{row['trial']}-{row['repeat']} recognises {trained:.1%} of the images it was trained on: "
+                "it overfits, and more augmentation may help, such as retrain --set cutmix=0.5"
+            )
     mistaken = (row for row in report["classes"] if row["mistaken_for"])
     for row in sorted(mistaken, key=lambda row: row["accuracy"])[:3]:
         of_run = f"({row['trial']}-{row['repeat']}), most often mistaken for {row['mistaken_for']}"

@@ -16,20 +16,35 @@ OLD = Path(__file__).parents[2] / "data" / "0.1.0"
 CLASSES = ("good", "bad", "unseen")
 
 
-@pytest.fixture
-def retrained(tmp_path: Path) -> Loaded:
+def a_retrain(tmp_path: Path, *, train_accuracy: float | None = None) -> Loaded:
     """A search with one retrain that mistook every bad image, no good one, and was tested on no unseen one."""
     shutil.copytree(OLD / "finished", tmp_path / "one")
     labels = np.array([0, 0, 0, 1])
     with Ledger(tmp_path / "one" / "ledger.jsonl") as book:
         asked = next(event for event in book.events if isinstance(event, events.Asked))
         book.append(replace(asked, repeat=1))
+        if train_accuracy is not None:
+            measured = next(event for event in book.events if isinstance(event, events.Measured))
+            book.append(replace(measured, trial=asked.trial, repeat=1, train_accuracy=train_accuracy))
         book.append(events.Testing(trial=asked.trial, repeat=1))
         book.append(events.Tested(trial=asked.trial, repeat=1, correct=3, images=4))
     folder = tmp_path / "one" / "retrain" / f"{asked.trial}-1"
     folder.mkdir(parents=True)
     write_predictions(folder, labels, np.tile(np.array([[0.8, 0.1, 0.1]], np.float32), (4, 1)), CLASSES)
     return search.load("one", results=str(tmp_path))
+
+
+@pytest.fixture
+def retrained(tmp_path: Path) -> Loaded:
+    return a_retrain(tmp_path)
+
+
+@pytest.mark.parametrize(("train_accuracy", "is_told"), [(None, False), (0.9, False), (0.99, True)])
+def test_a_winner_that_learned_its_images_by_heart_is_told(tmp_path, capsys, train_accuracy, is_told):
+    found = a_retrain(tmp_path, train_accuracy=train_accuracy)
+    print_retrains(found, [run.key for run in found.record.retrains])
+    told = "recognises 99.0% of the images it was trained on: it overfits, and more augmentation may help"
+    assert (told in " ".join(capsys.readouterr().out.split())) == is_told
 
 
 def test_a_class_that_is_never_mistaken_is_not_among_the_hardest(retrained, capsys):
