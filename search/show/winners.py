@@ -3,7 +3,7 @@
 from typing import Any
 
 from search.history import scores
-from search.history.events import Chosen
+from search.history.events import Chosen, Measured
 from search.history.load import Loaded
 from search.history.metric import ACCURACY, BALANCED, METRICS, Guess, shown, words
 from search.history.record import Key, Run
@@ -105,13 +105,8 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
         spread = f"{words(metric)} {row['mean']:.1%} ± {row['std']:.1%}"
         console.print(f"trial {row['trial']}: {spread} over {row['count']} seeds")
     for row in report["winners"]:
-        last = found.record.runs[row["trial"], row["repeat"]].last
-        trained = last.train_accuracy if last else None
-        if trained is not None and trained > _BY_HEART and row["test_accuracy"] < trained - _GAP:
-            console.print(
-                f"{row['trial']}-{row['repeat']} recognises {trained:.1%} of the images it was trained on: "
-                "it overfits, and more augmentation may help, such as retrain --set cutmix=0.5"
-            )
+        if line := _overfit_line(row, found.record.runs[row["trial"], row["repeat"]].last):
+            console.print(line)
     mistaken = (row for row in report["classes"] if row["mistaken_for"])
     for row in sorted(mistaken, key=lambda row: row["accuracy"])[:3]:
         of_run = f"({row['trial']}-{row['repeat']}), most often mistaken for {row['mistaken_for']}"
@@ -145,6 +140,17 @@ def _print_finalists(found: Loaded, rows: list[dict[str, Any]], images: int) -> 
         f"{found.search.name}: finalists on {images:,} images, each left out of the training in one of {folds} folds"
     )
     print_rows(table, "", title)
+
+
+def _overfit_line(row: dict[str, Any], last: Measured | None) -> str | None:
+    """What is said of a winner that overfits; None for the others. last: the measurement of its network."""
+    trained = last.train_accuracy if last else None
+    if trained is None or trained <= _BY_HEART or row["test_accuracy"] >= trained - _GAP:
+        return None
+    return (
+        f"{row['trial']}-{row['repeat']} recognises {trained:.1%} of the images it was trained on: "
+        "it overfits, and more augmentation may help, such as retrain --set cutmix=0.5"
+    )
 
 
 def _ensemble_line(ensemble: dict[str, Any]) -> str:
