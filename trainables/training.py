@@ -226,13 +226,14 @@ class Training:
             if within <= at < (*ends, len(order))[part]
         ]
         change = transforms(settings.batch_transforms, self._seed(part), self.train.num_classes)
+        refined_from = (1 - settings.refine) * len(self.train) * (settings.epochs or 1)
         self._totals.zero_()
         for block in blocks_of(ahead):
             inputs, labels = self._inputs(torch.cat(block), generator)
             sizes = [len(batch) for batch in block]
             for batch, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
                 self._set_learning_rate()
-                self._compute(*change(batch, of))
+                self._compute(*change(batch, of, off=self.images >= refined_from))
                 self.optimizer.step()
                 self.images += len(of)
                 if self._average is not None:

@@ -57,6 +57,8 @@ class TrainingConfig:
     """Copies of each image that are augmented once and used beside it; 0 to augment each image again in every epoch."""
     mixing_from: int = 0
     """The number of epochs from which a training uses mixup and cutmix; a shorter training does not."""
+    refine: float = 0.0
+    """The share of the training, below 1, that is trained at its end without transforms."""
     transforms: Mapping[str, float] = field(default_factory=dict)
     """The strengths of further transforms by name (`TRANSFORMS`), without those that are off."""
 
@@ -86,6 +88,7 @@ class TrainingConfig:
             check_number("rotation", self.rotation, least=0.0, most=180.0)
         check_count("offline", self.offline, 0, MOST)
         check_count("mixing_from", self.mixing_from, 0, MOST)
+        check_number("refine", self.refine, least=0.0, below=1.0)
         for name, strength in self.transforms.items():
             _check_strength(name, strength)
         object.__setattr__(self, "transforms", {name: value for name, value in self.transforms.items() if value})

@@ -57,6 +57,7 @@ trainings = st.builds(
     jitter=st.none() | numbers,
     rotation=st.none() | st.floats(0, 180),
     mixing_from=st.integers(0, 99),
+    refine=st.floats(0, 0.99),
 )
 
 # The part of a configuration that is changed, what it becomes (None: left out), and what is said.
@@ -101,6 +102,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("training", {"schedule": "steps"}, r"unknown schedule 'steps'; known: constant, cosine, linear, one_cycle, step"),
     ("training", {"schedule": None}, r"unknown schedule 'None'; known: constant, cosine"),
     ("training", {"warmup": 1.0}, r"warmup must be below 1, got 1.0"),
+    ("training", {"refine": 1.0}, r"refine must be below 1, got 1.0"),
+    ("training", {"refine": -0.1}, r"refine must be at least 0, got -0.1"),
     ("training", {"ema": 1.0}, r"ema must be below 1, got 1.0"),
     ("training", {"ema": 0.0}, r"ema must be above 0, got 0.0"),
     ("training", {"patience": 0}, r"patience must be a whole number .* 1.*, got 0"),

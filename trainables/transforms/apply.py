@@ -1,7 +1,8 @@
 """The transforms of a configuration, ready to be applied batch after batch."""
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 from torch import Tensor
@@ -10,14 +11,19 @@ from architectures.layers import SizeError
 from trainables.transforms import TRANSFORMS
 from trainables.transforms.transform import Batch
 
-Change = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+class Change(Protocol):
+    """Changes inputs float32 (N, C, H, W) and labels int64 (N,) of one batch after the other."""
+
+    def __call__(self, inputs: Tensor, labels: Tensor, *, off: bool = False) -> tuple[Tensor, Tensor]:
+        """The changed inputs and labels. off: whether this batch is left as it is; labels keep the others' form."""
 
 
 def transforms(strengths: Mapping[str, float], seed: int, num_classes: int) -> Change:
-    """A function that changes inputs float32 (N, C, H, W) and labels int64 (N,) of one batch after the other.
+    """The transforms of these strengths, each with its own random stream.
 
-    seed: of the epoch, or of a part of it; each transform's stream derives from it and the transform's name. The
-    returned labels are still int64 (N,), or shares of each class, float32 (N, num_classes).
+    seed: of the epoch, or of a part of it; each transform's stream derives from it and the transform's name. If a
+    transform mixes images, the returned labels are shares of each class, float32 (N, num_classes), else int64 (N,).
     """
     chosen = [
         (TRANSFORMS[name], strengths[name], np.random.default_rng([seed, zlib.crc32(name.encode())]))
@@ -25,8 +31,12 @@ def transforms(strengths: Mapping[str, float], seed: int, num_classes: int) -> C
         if name in strengths
     ]
 
-    def change(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    mixes = any(transform.mixes for transform, _, _ in chosen)
+
+    def change(inputs: Tensor, labels: Tensor, *, off: bool = False) -> tuple[Tensor, Tensor]:
         batch = Batch(inputs, labels, num_classes)
+        if off:  # a captured step takes labels of one form
+            return inputs, batch.shares() if mixes else labels
         for transform, strength, stream in chosen:
             batch = transform.apply(batch, strength, stream)
         return batch.inputs, batch.labels

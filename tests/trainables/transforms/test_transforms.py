@@ -138,6 +138,36 @@ def test_mixing_waits_for_trainings_that_are_long_enough(digits: Images) -> None
     assert curve(digits, long) == curve(digits, configured(cutmix=0.5, cutout=4))
 
 
+def test_a_trainings_end_may_be_without_transforms(digits: Images) -> None:
+    strong = {"cutmix": 0.5, "trivial_augment": 1.0}
+    always, never, refined = (
+        curve(digits, configured(**training)) for training in (strong, {}, {**strong, "refine": 0.5})
+    )
+    assert refined[0] == always[0]
+    assert refined[1] not in (always[1], never[1])
+    assert refined[1][0] < always[1][0]
+    assert curve(digits, configured(**strong, refine=0.99)) != curve(digits, configured())
+    assert curve(digits, configured(refine=0.5)) == never
+
+
+def test_a_trainings_end_begins_within_an_epoch(digits: Images) -> None:
+    """0.6 of 480 images are left after 192 images: 6 of the first epoch's 8 batches."""
+    refined, always = (curve(digits, configured(cutout=8, refine=refine)) for refine in (0.6, 0.0))
+    assert refined[0][0] < always[0][0]
+
+
+@pytest.mark.parametrize(("strengths", "form"), [({"cutmix": 0.5}, (4, 3)), ({"cutout": 2}, (4,)), ({}, (4,))])
+def test_labels_have_one_form_with_and_without_transforms(strengths: dict[str, float], form: tuple[int, ...]) -> None:
+    """A captured step takes only one."""
+    inputs, labels = torch.rand(4, 3, 8, 8), torch.arange(4) % 3
+    changing = transforms(strengths, 0, 3)
+    assert changing(inputs, labels)[1].shape == form
+    left, same = changing(inputs, labels, off=True)
+    assert left is inputs
+    assert same.shape == form
+    assert (same if same.dim() == 1 else same.argmax(1)).tolist() == labels.tolist()
+
+
 @pytest.mark.parametrize(("change", "value"), [("crop_padding", 1), ("jitter", 0.4), ("rotation", 60.0)])
 def test_a_presets_numbers_may_be_changed(digits: Images, change: str, value: float) -> None:
     changed = configured(**{change: value})
