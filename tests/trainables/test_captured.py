@@ -39,6 +39,16 @@ def test_captured_steps_are_the_same_steps_also_after_a_checkpoint(
     assert same_weights(captured, eager) and same_weights(continued, eager)
 
 
+def test_captured_steps_are_the_same_where_images_are_mixed_until_the_training_is_refined(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda_graph, "capture", warmed_up)
+    config = configured().with_training(cutmix=0.5, refine=0.4)
+    eager, captured = make(config), make(config, captured=True)
+    assert [untimed(each) for each in run(captured)] == [untimed(each) for each in run(eager)]
+    assert same_weights(captured, eager)
+
+
 @pytest.mark.parametrize("family", [*PUBLISHED, "resnet9"])
 def test_weights_that_are_converted_together_train_as_under_autocast_to_the_bit(
     digits: Images, family: str, monkeypatch: pytest.MonkeyPatch
