@@ -20,9 +20,7 @@ from search.forecast.calibration import Calibration, Speeds
 from search.forecast.forecast import Plan
 from search.history import store
 from search.history.events import State, parse
-from search.history.front import in_words
 from search.history.ledger import read
-from search.history.metric import words
 from search.history.record import Record, Run
 from search.history.store import NameTakenError, Request, Search
 from search.machines.machine import Machine, StartError
@@ -32,6 +30,7 @@ from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.foresee import foresee, wanted
 from search.run.images import found_again, unchanged_images, unchanged_validation
+from search.run.notes import exhausted, held_back, judged_early, objectives
 from search.run.overlap import Met, compare_with_test
 from search.run.prior import NO_PRIOR, read_prior, write_prior
 from search.run.problem import Problem, RequestError, new_problem
@@ -39,7 +38,6 @@ from search.run.progress import Progress, headlines
 from search.run.rehearsal import heard
 from search.run.session import Errand, Options, Outcome, find_machine, finished_before, run
 from search.run.testing import test_all
-from search.samplers import LEARNING
 from search.samplers.make import with_hearing
 from search.schedulers.scheduler import scheduler_of, with_defaults
 from search.spaces import Space, find_space
@@ -192,9 +190,10 @@ def _errand(
         f"{problem.num_validation:,} for validation",
         notes=(
             *problem.notes,
-            *_objectives(request),
-            *_exhausted(samples, asked),
-            *(_held_back(plan) if plan else ()),
+            *objectives(request),
+            *exhausted(samples, asked),
+            *(held_back(plan) if plan else ()),
+            *(judged_early(plan, request) if plan else ()),
             *notes,
         ),
         runs=lambda record: record.trials,
@@ -206,34 +205,6 @@ def _errand(
         samples=samples,
         calibration=calibration,
         after=after,
-    )
-
-
-def _objectives(request: Request) -> tuple[str, ...]:
-    """A note on how trials are compared, if by more than the metric."""
-    if not request.costs:
-        return ()
-    costs = in_words(request.costs)
-    if not scheduler_of(request, request.samples).rungs and request.sampler not in LEARNING:
-        return (f"note: nothing here goes by {costs}: no trial is stopped, and {request.sampler} does not learn",)
-    return (f"compared by {words(request.metric)}, the more the better, and {costs}, the less the better",)
-
-
-def _exhausted(samples: int, asked: int) -> tuple[str, ...]:
-    """A note if a search has fewer trials than were asked for, as its space has no more."""
-    return (f"the space holds no more: {count_of(samples, 'trial')} instead of {asked}",) if samples < asked else ()
-
-
-def _held_back(plan: Plan) -> tuple[str, ...]:
-    """A note if some configurations have transforms for which their training is too short."""
-    trainings = [config.training for config in plan.configs]
-    longest = max((each.mixing_from for each in trainings if each.transforms != each.active_transforms), default=0)
-    names = sorted({name for each in trainings for name in each.transforms if name not in each.active_transforms})
-    if not names:
-        return ()
-    return (
-        f"note: {' and '.join(names)} may be drawn, but trainings of fewer than {longest} epochs go without "
-        "(mixing_from); a longer retrain has it",
     )
 
 
