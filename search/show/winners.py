@@ -3,7 +3,7 @@
 from typing import Any
 
 from search.history import scores
-from search.history.events import Chosen, Measured
+from search.history.events import Chosen
 from search.history.load import Loaded
 from search.history.metric import ACCURACY, BALANCED, METRICS, Guess, shown, words
 from search.history.record import Key, Run
@@ -11,9 +11,12 @@ from search.history.store import retrain_folder
 from search.history.tables import rows_of
 from search.readable import count, duration, percent
 from search.show.terminal import Rows, console, print_rows
+from trainables.config import TrainingConfig
 
 #: A winner overfits if its training accuracy is above the first, and its test accuracy lower by more than the second.
 _BY_HEART, _GAP = 0.98, 0.05
+# What a long retrain on few images gained most from (results/README.md).
+_STRONGER = (("cutmix", "0.5"), ("trivial_augment", "1"))
 #: The columns with the ends of a test value's interval, by metric.
 _ENDS = {ACCURACY: ("test_low", "test_high"), BALANCED: ("test_balanced_low", "test_balanced_high")}
 
@@ -105,7 +108,7 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
         spread = f"{words(metric)} {row['mean']:.1%} ± {row['std']:.1%}"
         console.print(f"trial {row['trial']}: {spread} over {row['count']} seeds")
     for row in report["winners"]:
-        if line := _overfit_line(row, found.record.runs[row["trial"], row["repeat"]].last):
+        if line := _overfit_line(row, found.record.runs[row["trial"], row["repeat"]]):
             console.print(line)
     mistaken = (row for row in report["classes"] if row["mistaken_for"])
     for row in sorted(mistaken, key=lambda row: row["accuracy"])[:3]:
@@ -142,14 +145,18 @@ def _print_finalists(found: Loaded, rows: list[dict[str, Any]], images: int) -> 
     print_rows(table, "", title)
 
 
-def _overfit_line(row: dict[str, Any], last: Measured | None) -> str | None:
-    """What is said of a winner that overfits; None for the others. last: the measurement of its network."""
-    trained = last.train_accuracy if last else None
+def _overfit_line(row: dict[str, Any], run: Run) -> str | None:
+    """What is said of a winner that overfits; None for the others, and where the last images were not augmented."""
+    trained = run.last.train_accuracy if run.last else None
     if trained is None or trained <= _BY_HEART or row["test_accuracy"] >= trained - _GAP:
         return None
+    training = TrainingConfig.of(run.config["training"])
+    if training.refine:
+        return None
+    more = [f"--set {name}={strength}" for name, strength in _STRONGER if name not in training.active_transforms]
+    advice = f", and more augmentation may help, such as retrain {' '.join(more)} --set refine=0.1" if more else ""
     return (
-        f"{row['trial']}-{row['repeat']} recognises {trained:.1%} of the images it was trained on: "
-        "it overfits, and more augmentation may help, such as retrain --set cutmix=0.5"
+        f"{row['trial']}-{row['repeat']} recognises {trained:.1%} of the images it was trained on: it overfits{advice}"
     )
 
 

@@ -16,13 +16,18 @@ OLD = Path(__file__).parents[2] / "data" / "0.1.0"
 CLASSES = ("good", "bad", "unseen")
 
 
-def a_retrain(tmp_path: Path, *, train_accuracy: float | None = None) -> Loaded:
-    """A search with one retrain that mistook every bad image, no good one, and was tested on no unseen one."""
+def a_retrain(tmp_path: Path, *, train_accuracy: float | None = None, **training: float) -> Loaded:
+    """A search with one retrain that mistook every bad image, no good one, and was tested on no unseen one.
+
+    training: fields of the retrain's training that are not the trial's.
+    """
     shutil.copytree(OLD / "finished", tmp_path / "one")
     labels = np.array([0, 0, 0, 1])
     with Ledger(tmp_path / "one" / "ledger.jsonl") as book:
         asked = next(event for event in book.events if isinstance(event, events.Asked))
-        book.append(replace(asked, repeat=1))
+        config = dict(asked.config)
+        config["training"] = {**config["training"], **training}
+        book.append(replace(asked, repeat=1, config=config))
         if train_accuracy is not None:
             measured = next(event for event in book.events if isinstance(event, events.Measured))
             book.append(replace(measured, trial=asked.trial, repeat=1, train_accuracy=train_accuracy))
@@ -39,12 +44,25 @@ def retrained(tmp_path: Path) -> Loaded:
     return a_retrain(tmp_path)
 
 
-@pytest.mark.parametrize(("train_accuracy", "is_told"), [(None, False), (0.9, False), (0.99, True)])
-def test_a_winner_that_learned_its_images_by_heart_is_told(tmp_path, capsys, train_accuracy, is_told):
-    found = a_retrain(tmp_path, train_accuracy=train_accuracy)
+@pytest.mark.parametrize(
+    ("train_accuracy", "training", "told"),
+    [
+        (None, {}, None),
+        (0.9, {}, None),
+        (0.99, {}, "such as retrain --set cutmix=0.5 --set trivial_augment=1 --set refine=0.1"),
+        (0.99, {"cutmix": 0.5}, "such as retrain --set trivial_augment=1 --set refine=0.1"),
+        (0.99, {"cutmix": 0.5, "trivial_augment": 1}, ""),
+        (0.99, {"cutmix": 0.5, "refine": 0.1}, None),
+    ],
+)
+def test_a_winner_that_learned_its_images_by_heart_is_told(tmp_path, capsys, train_accuracy, training, told):
+    found = a_retrain(tmp_path, train_accuracy=train_accuracy, **training)
     print_retrains(found, [run.key for run in found.record.retrains])
-    told = "recognises 99.0% of the images it was trained on: it overfits, and more augmentation may help"
-    assert (told in " ".join(capsys.readouterr().out.split())) == is_told
+    said = " ".join(capsys.readouterr().out.split())
+    overfits = "recognises 99.0% of the images it was trained on: it overfits"
+    assert (overfits in said) == (told is not None)
+    if told is not None:
+        assert (f"{overfits}, and more augmentation may help, {told}" if told else f"{overfits} hardest") in said
 
 
 def test_a_class_that_is_never_mistaken_is_not_among_the_hardest(retrained, capsys):
