@@ -58,7 +58,7 @@ class TrainingConfig:
     mixing_from: int = 0
     """The number of epochs from which a training uses mixup and cutmix; a shorter training does not."""
     refine: float = 0.0
-    """The share of the training, below 1, that is trained at its end without transforms."""
+    """The share of the training, below 1, that is trained at its end without transforms; offline copies keep theirs."""
     transforms: Mapping[str, float] = field(default_factory=dict)
     """The strengths of further transforms by name (`TRANSFORMS`), without those that are off."""
 

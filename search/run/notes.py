@@ -7,11 +7,12 @@ from search.forecast.forecast import Plan
 from search.history.front import in_words
 from search.history.metric import words
 from search.history.store import Request
-from search.readable import count as count_of
+from search.readable import count
 from search.samplers import LEARNING
 from search.schedulers.scheduler import scheduler_of
 
-# A first rung before this share of the usual warm-up finds worse winners on recorded curves (benchmarks/README.md).
+# On recorded curves (`digits-modern` in benchmarks/README.md) a rung at 0.2 of the usual warm-up cost accuracy, and one
+# at 0.4 none.
 _EARLY = 1 / 3
 
 
@@ -27,7 +28,7 @@ def objectives(request: Request) -> tuple[str, ...]:
 
 def exhausted(samples: int, asked: int) -> tuple[str, ...]:
     """A note if a search has fewer trials than were asked for, as its space has no more."""
-    return (f"the space holds no more: {count_of(samples, 'trial')} instead of {asked}",) if samples < asked else ()
+    return (f"the space holds no more: {count(samples, 'trial')} instead of {asked}",) if samples < asked else ()
 
 
 def held_back(plan: Plan) -> tuple[str, ...]:
@@ -52,6 +53,6 @@ def judged_early(plan: Plan, request: Request) -> tuple[str, ...]:
         return ()
     later = 2 ** math.ceil(math.log2(usual / 2))
     return (
-        f"note: learning rates rise for about {count_of(round(usual, 1), 'epoch')} (warmup), and the first rung is at "
+        f"note: learning rates rise for about {count(round(usual, 1), 'epoch')} (warmup), and the first rung is at "
         f"{rungs[0]:g}; --grace-period {later:g} compares trials later",
     )

@@ -45,8 +45,13 @@ def test_captured_steps_are_the_same_where_images_are_mixed_until_the_training_i
     monkeypatch.setattr(cuda_graph, "capture", warmed_up)
     config = configured().with_training(cutmix=0.5, refine=0.4)
     eager, captured = make(config), make(config, captured=True)
-    assert [untimed(each) for each in run(captured)] == [untimed(each) for each in run(eager)]
-    assert same_weights(captured, eager)
+    assert untimed(captured.run_segment()) == untimed(eager.run_segment())
+    continued = make(config, captured=True)
+    continued.restore(captured.state())
+    rest = run(eager)
+    assert run(captured) == rest
+    assert run(continued) == rest
+    assert same_weights(captured, eager) and same_weights(continued, eager)
 
 
 @pytest.mark.parametrize("family", [*PUBLISHED, "resnet9"])

@@ -35,8 +35,8 @@ def transforms(strengths: Mapping[str, float], seed: int, num_classes: int) -> C
 
     def change(inputs: Tensor, labels: Tensor, *, off: bool = False) -> tuple[Tensor, Tensor]:
         batch = Batch(inputs, labels, num_classes)
-        if off:  # a captured step takes labels of one form
-            return inputs, batch.shares() if mixes else labels
+        if off:
+            return inputs, batch.shares() if mixes else labels  # a captured step takes labels of one form
         for transform, strength, stream in chosen:
             batch = transform.apply(batch, strength, stream)
         return batch.inputs, batch.labels

@@ -156,6 +156,13 @@ def test_a_trainings_end_begins_within_an_epoch(digits: Images) -> None:
     assert refined[0][0] < always[0][0]
 
 
+def test_offline_copies_keep_their_transforms_to_the_end(digits: Images) -> None:
+    copied = {"offline": 3, "shear": 0.5}
+    assert curve(digits, configured(**copied, refine=0.9)) == curve(digits, configured(**copied))
+    mixed = {**copied, "cutmix": 0.5}
+    assert curve(digits, configured(**mixed, refine=0.9)) != curve(digits, configured(**mixed))
+
+
 @pytest.mark.parametrize(("strengths", "form"), [({"cutmix": 0.5}, (4, 3)), ({"cutout": 2}, (4,)), ({}, (4,))])
 def test_labels_have_one_form_with_and_without_transforms(strengths: dict[str, float], form: tuple[int, ...]) -> None:
     """A captured step takes only one."""
