@@ -3,7 +3,8 @@
 A step of a small network at batch size 8 is hundreds of kernels that run for a few microseconds each, less than Python
 takes to launch one. The graph holds forward, loss, backward and metrics. The optimizer stays outside: it is few kernels
 when fused, takes its learning rate and counts its steps on the host, and so has the same state with and without a
-graph. torch's Adagrad could not be captured at all.
+graph. torch's Adagrad could not be captured at all. Muon's many kernels have a graph of their own
+(`trainables/matrices.py`).
 """
 
 from collections.abc import Callable
@@ -39,18 +40,26 @@ class Captured:
         """
         self.size = len(labels)
         self._inputs, self._labels = inputs.clone(), labels.clone()
-        try:
-            self._replay = capture(lambda: compute(self._inputs, self._labels))
-        except RuntimeError as error:
-            if (cause := memory_error(error)) is None:
-                raise
-            raise CaptureMemoryError(str(cause)) from error
+        self._replay = replayed(lambda: compute(self._inputs, self._labels))
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> None:
         """Compute for this batch."""
         self._inputs.copy_(inputs)
         self._labels.copy_(labels)
         self._replay()
+
+
+def replayed(work: Callable[[], None]) -> Callable[[], None]:
+    """`work` as a graph. It runs several times and must not wait for the device.
+
+    Raises CaptureMemoryError when there is too little memory for a graph.
+    """
+    try:
+        return capture(work)
+    except RuntimeError as error:
+        if (cause := memory_error(error)) is None:
+            raise
+        raise CaptureMemoryError(str(cause)) from error
 
 
 def capture(work: Callable[[], None]) -> Callable[[], None]:

@@ -1,10 +1,11 @@
 """An optimizer of matrices for a network: kernels count as matrices, the rest has another optimizer.
 
 Torch's Muon takes only matrices. A kernel (O, I, h, w) counts as the matrix (O, I·h·w) that multiplies patches.
-Nothing here waits for the device, and like every optimizer it stays outside a captured step.
+Nothing here waits for the device. A step of Muon is some twenty kernels for each matrix, so on a GPU these are captured
+as a graph of their own (`MatrixOptimizer.capture`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from architectures.layers import SizeError
+from trainables.cuda_graph import CaptureMemoryError, replayed
 
 
 def kernels_of(optimizer: str, parameters: Sequence[Parameter]) -> list[Parameter]:
@@ -43,6 +45,9 @@ def _flat(values: Tensor, kernel: Tensor) -> Tensor:
     return values.flatten(1)
 
 
+_RATE_OF_ONE = {"lr": 1.0, "weight_decay": 0.0}
+
+
 class MatrixOptimizer:
     """Two optimizers as one: for a network's kernels as matrices, and for its other parameters."""
 
@@ -60,11 +65,9 @@ class MatrixOptimizer:
         """
         self._kernels, self._matrices = list(kernels), list(matrices)
         self._of_matrices, self._others = of_matrices, others
+        self._weights = [matrix.detach() for matrix in matrices]
         self._norms = torch._foreach_norm(self._weights) if keep_norms else None
-
-    @property
-    def _weights(self) -> list[Tensor]:
-        return [matrix.detach() for matrix in self._matrices]
+        self._replay: Callable[[], None] | None = None
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -74,13 +77,66 @@ class MatrixOptimizer:
     @torch.no_grad()
     def step(self) -> None:
         """Change every parameter by its gradient."""
-        for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
-            matrix.grad = None if kernel.grad is None else _flat(kernel.grad, kernel)
-        self._of_matrices.step()
+        if self._replay is not None:
+            self._replay()
+            self._add_changes()
+        else:
+            self._give_gradients()
+            self._of_matrices.step()
         self._others.step()
         if self._norms is not None:
             ratios = torch._foreach_div(self._norms, torch._foreach_norm(self._weights))
             torch._foreach_mul_(self._weights, ratios)
+
+    def capture(self) -> None:
+        """Launch the matrices' steps as a CUDA graph from now on. Every kernel has a gradient, which keeps its memory.
+
+        A graph repeats its numbers, but learning rates change. So it makes the change by a rate of one, to which `step`
+        gives the rate. Raises CaptureMemoryError when there is too little memory for a graph.
+        """
+        states = [self._of_matrices.state[matrix] for matrix in self._matrices]
+        before = [{name: value.clone() for name, value in state.items()} for state in states]
+        changes = [torch.zeros_like(weights) for weights in self._weights]
+
+        @torch.no_grad()
+        def change() -> None:
+            groups = self._of_matrices.param_groups
+            settings = [{name: group[name] for name in _RATE_OF_ONE} for group in groups]
+            self._give_gradients()
+            torch._foreach_zero_(changes)
+            for group in groups:
+                group |= _RATE_OF_ONE
+            self._of_matrices.step()
+            for group, setting in zip(groups, settings, strict=True):
+                group |= setting
+
+        self._point_at(changes)
+        try:
+            self._replay = replayed(change)
+        except CaptureMemoryError:
+            self._point_at(self._weights)
+            raise
+        finally:
+            for state, was in zip(states, before, strict=True):  # the first calls have changed it
+                for name, value in state.items():
+                    value.copy_(was[name]) if name in was else value.zero_()
+
+    def _give_gradients(self) -> None:
+        for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
+            matrix.grad = None if kernel.grad is None else _flat(kernel.grad, kernel)
+
+    def _point_at(self, values: Sequence[Tensor]) -> None:
+        """Let `of_matrices` optimize these: the weights, or what is to be added to them."""
+        for matrix, value in zip(self._matrices, values, strict=True):
+            matrix.data = value
+
+    def _add_changes(self) -> None:
+        """Add what the graph made, by today's learning rates."""
+        weights = dict(zip(self._matrices, self._weights, strict=True))
+        for group in self._of_matrices.param_groups:
+            of_group = [weights[matrix] for matrix in group["params"]]
+            torch._foreach_mul_(of_group, 1 - group["lr"] * group["weight_decay"])
+            torch._foreach_add_(of_group, [matrix.detach() for matrix in group["params"]], alpha=group["lr"])
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients to None, or to zero in place."""
@@ -97,6 +153,8 @@ class MatrixOptimizer:
         return {"matrices": self._of_matrices.state_dict(), "others": self._others.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
+        """Continue from what `state_dict` returned, without a graph, as it would change the former state."""
+        self._replay = None
+        self._point_at(self._weights)
         self._of_matrices.load_state_dict(state["matrices"])
         self._others.load_state_dict(state["others"])

@@ -33,6 +33,7 @@ from trainables.batches import batches_of, blocks_of, mark_at, starts_of
 from trainables.config import Config
 from trainables.cuda_graph import Captured, CaptureMemoryError
 from trainables.half_weights import HalfWeights
+from trainables.matrices import MatrixOptimizer
 from trainables.metrics import balanced_accuracy
 from trainables.offline import augment_offline
 from trainables.resident import Resident
@@ -283,8 +284,10 @@ class Training:
         change = transforms(self.config.training.batch_transforms, 0, self.train.num_classes)
         try:
             self._captured = Captured(self._backward, *change(normalise(pixels), labels))
+            if isinstance(self.optimizer, MatrixOptimizer):
+                self.optimizer.capture()
         except CaptureMemoryError:
-            self._capturing, self._halves = False, None  # the step itself may fit
+            self._capturing, self._captured, self._halves = False, None, None  # the step itself may fit
         for buffer, value in zip(self.model.buffers(), before, strict=True):  # batch norm has changed them
             buffer.copy_(value)
 

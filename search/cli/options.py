@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -160,15 +161,18 @@ def storage(command: Any) -> Any:
     )(command)
 
 
+_POINT = re.compile(r"[+-]?(\d+\.|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)  # what JSON does not take
+
+
 def setting(text: str) -> tuple[str, Any]:
-    """A name and its value, which is JSON or a plain word, from KEY=VALUE."""
+    """A name and its value from KEY=VALUE: JSON, a number as people write it (.5 and 5.), or a plain word."""
     key, mark, value = text.partition("=")
     if not mark:
         raise OptionError(f"--set takes KEY=VALUE, such as width=0.5; got '{text}'")
     try:
         return key, json.loads(value)
     except (ValueError, RecursionError):  # not JSON, or nested too deeply
-        return key, value
+        return key, float(value) if _POINT.fullmatch(value) else value
 
 
 def as_json(command: Any) -> Any:

@@ -1,12 +1,15 @@
 """Muon on a network is torch's Muon on its kernels as matrices, and torch's AdamW on the rest."""
 
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from architectures.layers import SizeError
+from tests.trainables.trainings import warmed_up
+from trainables import cuda_graph
 from trainables.config import OptimizerConfig
 from trainables.matrices import MatrixOptimizer
 from trainables.torch_optimizers import make_optimizer
@@ -115,3 +118,70 @@ def test_a_network_whose_only_matrix_makes_the_logits_is_refused() -> None:
     message = r"optimizer 'muon' trains matrices, and this network has none besides that of its logits; take another"
     with pytest.raises(SizeError, match=message):
         made(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)))
+
+
+@pytest.mark.parametrize("keep_norms", [0, 1])
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("before", [0, 2])
+def test_captured_steps_are_the_same_at_every_learning_rate(
+    model: nn.Module, channels_last: bool, before: int, keep_norms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda_graph, "capture", warmed_up)
+    if channels_last:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    twin = deepcopy(model)
+    eager, captured = (made(each, keep_norms=keep_norms) for each in (twin, model))
+    for step in range(before + 4):
+        for of, optimizer in ((twin, eager), (model, captured)):
+            gradients_of(of, step)
+            if optimizer is captured and step == before:
+                optimizer.capture()
+            for group in optimizer.param_groups:
+                group["lr"] = 0.01 * (1 + step)
+            optimizer.step()
+    for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
+    states = [flattened(optimizer.state_dict()) for optimizer in (captured, eager)]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+    captured.load_state_dict(deepcopy(eager.state_dict()))
+    for of, optimizer in ((twin, eager), (model, captured)):
+        gradients_of(of, 9)
+        optimizer.step()
+    for mine, other in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-7)
+
+
+def gradients_of(model: nn.Module, step: int) -> None:
+    """Give every parameter a gradient that depends on the step alone, in the memory that it has."""
+    generator = torch.Generator().manual_seed(step)
+    for parameter in model.parameters():
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        parameter.grad.copy_(torch.randn(parameter.shape, generator=generator))
+
+
+def flattened(state: Any, path: str = "") -> dict[str, Tensor]:
+    """The numbers of an optimizer's state by their places in it."""
+    if isinstance(state, Tensor):
+        return {path: state}
+    if isinstance(state, int | float):
+        return {path: torch.tensor(state)}
+    parts = state.items() if isinstance(state, dict) else enumerate(state) if isinstance(state, list | tuple) else ()
+    return {name: value for key, part in parts for name, value in flattened(part, f"{path}/{key}").items()}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_captured_steps_are_the_eager_ones(model: nn.Module) -> None:
+    model.to("cuda")
+    twin = deepcopy(model)
+    eager, captured = made(twin), made(model)
+    for step in range(5):
+        for of, optimizer in ((twin, eager), (model, captured)):
+            gradients_of(of, step)
+            if optimizer is captured and step == 0:
+                optimizer.capture()
+            optimizer.step()
+    for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
