@@ -1,8 +1,8 @@
 """An optimizer of matrices for a network: kernels count as matrices, the rest has another optimizer.
 
 Torch's Muon takes only matrices. A kernel (O, I, h, w) counts as the matrix (O, I·h·w) that multiplies patches.
-Nothing here waits for the device. A step of Muon is some twenty kernels for each matrix, so on a GPU these are captured
-as a graph of their own (`MatrixOptimizer.capture`).
+Nothing here waits for the device. Muon launches some twenty operations for each matrix, which a GPU gets as a graph of
+their own (`MatrixOptimizer.capture`).
 """
 
 from collections.abc import Callable, Sequence

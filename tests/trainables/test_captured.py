@@ -95,6 +95,24 @@ def test_a_step_that_is_too_large_to_capture_runs_uncaptured(make: Make, monkeyp
     assert run(make(config, captured=True)) == run(make(config))
 
 
+def test_a_training_whose_optimizer_is_too_large_to_capture_runs_uncaptured(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def too_large_at_second(work: Callable[[], None]) -> Callable[[], None]:
+        calls.append(work)
+        if len(calls) == 2:
+            work()
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return warmed_up(work)
+
+    monkeypatch.setattr(cuda_graph, "capture", too_large_at_second)
+    config = everything("muon")
+    assert run(make(config, captured=True)) == run(make(config))
+    assert len(calls) == 2
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("family", PUBLISHED)
 @pytest.mark.parametrize("name", OPTIMIZERS)
