@@ -7,7 +7,8 @@ graph. torch's Adagrad could not be captured at all. Muon's many operations have
 own (`trainables/matrices.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -39,8 +40,9 @@ class Captured:
         Raises CaptureMemoryError when there is too little memory for a graph.
         """
         self.size = len(labels)
-        self._inputs, self._labels = inputs.clone(), labels.clone()
-        self._replay = replayed(lambda: compute(self._inputs, self._labels))
+        with memory_errors():
+            self._inputs, self._labels = inputs.clone(), labels.clone()
+            self._replay = capture(lambda: compute(self._inputs, self._labels))
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> None:
         """Compute for this batch."""
@@ -49,13 +51,11 @@ class Captured:
         self._replay()
 
 
-def replayed(work: Callable[[], None]) -> Callable[[], None]:
-    """`work` as a graph. It runs several times and must not wait for the device.
-
-    Raises CaptureMemoryError when there is too little memory for a graph.
-    """
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Make a want of memory within this a CaptureMemoryError."""
     try:
-        return capture(work)
+        yield
     except RuntimeError as error:
         if (cause := memory_error(error)) is None:
             raise

@@ -5,7 +5,7 @@ Nothing here waits for the device. Muon launches some twenty operations for each
 their own (`MatrixOptimizer.capture`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from architectures.layers import SizeError
-from trainables.cuda_graph import CaptureMemoryError, replayed
+from trainables import cuda_graph
 
 
 def kernels_of(optimizer: str, parameters: Sequence[Parameter]) -> list[Parameter]:
@@ -48,6 +48,12 @@ def _flat(values: Tensor, kernel: Tensor) -> Tensor:
 _RATE_OF_ONE = {"lr": 1.0, "weight_decay": 0.0}
 
 
+def _point(matrices: Iterable[Parameter], values: Iterable[Tensor]) -> None:
+    """Let each of the matrices be the parameter of these values: of weights, or of what is to be added to them."""
+    for matrix, value in zip(matrices, values, strict=True):
+        matrix.data = value
+
+
 class MatrixOptimizer:
     """Two optimizers as one: for a network's kernels as matrices, and for its other parameters."""
 
@@ -68,6 +74,7 @@ class MatrixOptimizer:
         self._weights = [matrix.detach() for matrix in matrices]
         self._norms = torch._foreach_norm(self._weights) if keep_norms else None
         self._replay: Callable[[], None] | None = None
+        self._captured: dict[Parameter, Tensor] = {}  # matrices that point at their changes, and their weights
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -89,54 +96,58 @@ class MatrixOptimizer:
             torch._foreach_mul_(self._weights, ratios)
 
     def capture(self) -> None:
-        """Launch the matrices' steps as a CUDA graph from now on. Every kernel has a gradient, which keeps its memory.
+        """Launch the matrices' steps as a CUDA graph from now on. The kernels' gradients keep their memory.
 
         A graph repeats its numbers, but learning rates change. So it makes the change by a rate of one, to which `step`
-        gives the rate. Raises CaptureMemoryError when there is too little memory for a graph.
+        gives the rate; this rounds differently. Raises CaptureMemoryError when there is too little memory for a graph.
         """
-        states = [self._of_matrices.state[matrix] for matrix in self._matrices]
-        before = [{name: value.clone() for name, value in state.items()} for state in states]
-        changes = [torch.zeros_like(weights) for weights in self._weights]
-
-        @torch.no_grad()
-        def change() -> None:
-            groups = self._of_matrices.param_groups
-            settings = [{name: group[name] for name in _RATE_OF_ONE} for group in groups]
-            self._give_gradients()
-            torch._foreach_zero_(changes)
-            for group in groups:
-                group |= _RATE_OF_ONE
-            self._of_matrices.step()
-            for group, setting in zip(groups, settings, strict=True):
-                group |= setting
-
-        self._point_at(changes)
+        pairs = zip(self._kernels, self._matrices, self._weights, strict=True)
+        captured = {matrix: weights for kernel, matrix, weights in pairs if kernel.grad is not None}
+        states = [self._of_matrices.state[matrix] for matrix in captured]
+        with cuda_graph.memory_errors():
+            before = [{name: value.clone() for name, value in state.items()} for state in states]
+            changes = [torch.zeros_like(weights) for weights in captured.values()]
+        _point(captured, changes)
         try:
-            self._replay = replayed(change)
-        except CaptureMemoryError:
-            self._point_at(self._weights)
+            with cuda_graph.memory_errors():
+                self._replay = cuda_graph.capture(lambda: self._change(changes))
+        except BaseException:
+            _point(captured, captured.values())
             raise
         finally:
             for state, was in zip(states, before, strict=True):  # the first calls have changed it
                 for name, value in state.items():
                     value.copy_(was[name]) if name in was else value.zero_()
+        self._captured = captured
+
+    @torch.no_grad()
+    def _change(self, changes: list[Tensor]) -> None:
+        """Set the changes, at which the matrices point, to those by a rate of one without weight decay."""
+        groups = self._of_matrices.param_groups
+        settings = [{name: group[name] for name in _RATE_OF_ONE} for group in groups]
+        self._give_gradients()
+        torch._foreach_zero_(changes)
+        try:
+            for group in groups:
+                group |= _RATE_OF_ONE
+            self._of_matrices.step()
+        finally:
+            for group, setting in zip(groups, settings, strict=True):
+                group |= setting
 
     def _give_gradients(self) -> None:
         for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
             matrix.grad = None if kernel.grad is None else _flat(kernel.grad, kernel)
 
-    def _point_at(self, values: Sequence[Tensor]) -> None:
-        """Let `of_matrices` optimize these: the weights, or what is to be added to them."""
-        for matrix, value in zip(self._matrices, values, strict=True):
-            matrix.data = value
-
     def _add_changes(self) -> None:
         """Add what the graph made, by today's learning rates."""
-        weights = dict(zip(self._matrices, self._weights, strict=True))
         for group in self._of_matrices.param_groups:
-            of_group = [weights[matrix] for matrix in group["params"]]
-            torch._foreach_mul_(of_group, 1 - group["lr"] * group["weight_decay"])
-            torch._foreach_add_(of_group, [matrix.detach() for matrix in group["params"]], alpha=group["lr"])
+            matrices = [matrix for matrix in group["params"] if matrix in self._captured]
+            if not matrices:
+                continue
+            weights = [self._captured[matrix] for matrix in matrices]
+            torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+            torch._foreach_add_(weights, [matrix.detach() for matrix in matrices], alpha=group["lr"])
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients to None, or to zero in place."""
@@ -154,7 +165,7 @@ class MatrixOptimizer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned, without a graph, as it would change the former state."""
-        self._replay = None
-        self._point_at(self._weights)
+        _point(self._captured, self._captured.values())
+        self._replay, self._captured = None, {}
         self._of_matrices.load_state_dict(state["matrices"])
         self._others.load_state_dict(state["others"])

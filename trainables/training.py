@@ -202,7 +202,7 @@ class Training:
             self._average.restore(state["average"])
         if self._best is not None:
             self._best.restore(state["best"])
-        self.images = state["images"]
+        self.images, self._captured = state["images"], None  # an optimizer of matrices has left its graph
 
     def _train_segment(self) -> tuple[float, float]:
         settings = self.config.training
@@ -278,7 +278,10 @@ class Training:
             self._backward(inputs, labels)
 
     def _capture(self) -> None:
-        """Make the step of a batch one launch, if there is memory for that; the training does not change."""
+        """Make the step of a batch one launch, if there is memory for that.
+
+        The training stays the same, except that Muon's changes are rounded differently.
+        """
         pixels, labels = next(self.train.split(self.config.training.batch_size))
         before = [buffer.clone() for buffer in self.model.buffers()]
         change = transforms(self.config.training.batch_transforms, 0, self.train.num_classes)

@@ -161,7 +161,7 @@ def storage(command: Any) -> Any:
     )(command)
 
 
-_POINT = re.compile(r"[+-]?(\d+\.|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)  # what JSON does not take
+_POINT = re.compile(r"-?(\d+\.|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)  # what JSON does not take
 
 
 def setting(text: str) -> tuple[str, Any]:

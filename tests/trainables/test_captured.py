@@ -1,6 +1,8 @@
 """Steps as CUDA graphs: on the CPU with a stand-in for the graph, on a GPU with real ones."""
 
 from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from trainables.training import Training
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_captured_steps_are_the_same_steps_also_after_a_checkpoint(
+def test_captured_steps_are_the_eager_ones_also_after_a_checkpoint(
     make: Make, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cuda_graph, "capture", warmed_up)
@@ -95,22 +97,62 @@ def test_a_step_that_is_too_large_to_capture_runs_uncaptured(make: Make, monkeyp
     assert run(make(config, captured=True)) == run(make(config))
 
 
+@pytest.mark.parametrize("at", [1, 5])
 def test_a_training_whose_optimizer_is_too_large_to_capture_runs_uncaptured(
-    make: Make, monkeypatch: pytest.MonkeyPatch
+    make: Make, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = []
+    orthogonalise, calls, captures = torch.optim._muon._zeropower_via_newtonschulz, [], []
 
-    def too_large_at_second(work: Callable[[], None]) -> Callable[[], None]:
-        calls.append(work)
-        if len(calls) == 2:
-            work()
+    def too_large(*arguments: Any) -> torch.Tensor:
+        calls.append(arguments)
+        if len(calls) == at:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return warmed_up(work)
+        return orthogonalise(*arguments)
 
-    monkeypatch.setattr(cuda_graph, "capture", too_large_at_second)
+    def second_is_too_large(work: Callable[[], None]) -> Callable[[], None]:
+        captures.append(work)
+        with monkeypatch.context() as patch:
+            if len(captures) == 2:
+                patch.setattr(torch.optim._muon, "_zeropower_via_newtonschulz", too_large)
+            return warmed_up(work)
+
+    monkeypatch.setattr(cuda_graph, "capture", second_is_too_large)
     config = everything("muon")
-    assert run(make(config, captured=True)) == run(make(config))
-    assert len(calls) == 2
+    captured, eager = make(config, captured=True), make(config)
+    assert run(captured) == run(eager)
+    assert (len(captures), len(calls)) == (2, at)
+    assert same_weights(captured, eager)
+    assert [group["weight_decay"] for group in captured.optimizer.param_groups] == [
+        group["weight_decay"] for group in eager.optimizer.param_groups
+    ]
+
+
+@pytest.mark.parametrize("name", ["adam", "muon"])
+def test_a_captured_training_can_be_restored_and_is_captured_again(
+    make: Make, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda_graph, "capture", warmed_up)
+    training = make(everything(name), captured=True)
+    training.run_segment()
+    state = deepcopy(training.state())
+    rest = run(training)
+    training.restore(state)
+    assert run(training) == rest
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_gradients_keep_their_memory_in_a_captured_training(
+    digits: Images, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda_graph, "capture", warmed_up)
+    images = Resident.of(digits.take(np.arange(90)), "cpu")  # 32, 32 and 26
+    training = Training(everything("muon"), images, None, seed=0, precision=precision, captured=True)
+    found = []
+    for _ in range(2):
+        training.run_segment()
+        gradients = [weights.grad for weights in training.model.parameters()]
+        found.append([gradient.data_ptr() for gradient in gradients if gradient is not None])
+    assert found[0] == found[1] and len(found[0]) == len(gradients)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

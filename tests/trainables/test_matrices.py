@@ -1,5 +1,6 @@
 """Muon on a network is torch's Muon on its kernels as matrices, and torch's AdamW on the rest."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -151,6 +152,39 @@ def test_captured_steps_are_the_same_at_every_learning_rate(
         optimizer.step()
     for mine, other in zip(model.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-7)
+
+
+def test_kernels_without_a_gradient_stay_as_they_are(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_graph, "capture", warmed_up)
+    optimizer = made(model, keep_norms=0)
+    gradients_of(model, 0)
+    unused = model.get_parameter(KERNELS[0])
+    unused.grad, before = None, unused.detach().clone()
+    optimizer.capture()
+    optimizer.step()
+    assert torch.equal(unused, before)
+    assert len(optimizer.state_dict()["matrices"]["state"]) == len(KERNELS) - 1
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), ValueError("another")])
+def test_after_a_failed_capture_steps_are_eager(
+    model: nn.Module, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(work: Callable[[], None]) -> Callable[[], None]:
+        work()
+        raise error
+
+    twin = deepcopy(model)
+    eager, captured = made(twin), made(model)
+    monkeypatch.setattr(cuda_graph, "capture", fails)
+    for step in range(3):
+        for of, optimizer in ((twin, eager), (model, captured)):
+            gradients_of(of, step)
+            if optimizer is captured and step == 1:
+                with pytest.raises((cuda_graph.CaptureMemoryError, ValueError)):
+                    optimizer.capture()
+            optimizer.step()
+    assert all(map(torch.equal, model.parameters(), twin.parameters()))
 
 
 def gradients_of(model: nn.Module, step: int) -> None:

@@ -14,6 +14,7 @@ from search.cli.options import setting
         (".5", 0.5),
         ("-.5e-3", -0.0005),
         ("5.", 5.0),
+        ("+.5", "+.5"),
         ("1e-3", 0.001),
         ("3", 3),
         ("true", True),
