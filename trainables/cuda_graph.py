@@ -3,8 +3,8 @@
 A step of a small network at batch size 8 is hundreds of kernels that run for a few microseconds each, less than Python
 takes to launch one. The graph holds forward, loss, backward and metrics. The optimizer stays outside: it is few kernels
 when fused, takes its learning rate and counts its steps on the host, and so has the same state with and without a
-graph. torch's Adagrad could not be captured at all. Muon's many operations have a graph of their
-own (`trainables/matrices.py`).
+graph. torch's Adagrad could not be captured at all. Muon's many operations have a graph of their own
+(`trainables/matrices.py`).
 """
 
 from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ class Captured:
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Make a want of memory within this a CaptureMemoryError."""
+    """Raise CaptureMemoryError instead of the allocator's error when memory runs out within this."""
     try:
         yield
     except RuntimeError as error:

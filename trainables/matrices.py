@@ -5,7 +5,7 @@ Nothing here waits for the device. Muon launches some twenty operations for each
 their own (`MatrixOptimizer.capture`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -48,12 +48,6 @@ def _flat(values: Tensor, kernel: Tensor) -> Tensor:
 _RATE_OF_ONE = {"lr": 1.0, "weight_decay": 0.0}
 
 
-def _point(matrices: Iterable[Parameter], values: Iterable[Tensor]) -> None:
-    """Let each of the matrices be the parameter of these values: of weights, or of what is to be added to them."""
-    for matrix, value in zip(matrices, values, strict=True):
-        matrix.data = value
-
-
 class MatrixOptimizer:
     """Two optimizers as one: for a network's kernels as matrices, and for its other parameters."""
 
@@ -73,8 +67,7 @@ class MatrixOptimizer:
         self._of_matrices, self._others = of_matrices, others
         self._weights = [matrix.detach() for matrix in matrices]
         self._norms = torch._foreach_norm(self._weights) if keep_norms else None
-        self._replay: Callable[[], None] | None = None
-        self._captured: dict[Parameter, Tensor] = {}  # matrices that point at their changes, and their weights
+        self._captured_step: Callable[[], None] | None = None
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -84,9 +77,8 @@ class MatrixOptimizer:
     @torch.no_grad()
     def step(self) -> None:
         """Change every parameter by its gradient."""
-        if self._replay is not None:
-            self._replay()
-            self._add_changes()
+        if self._captured_step is not None:
+            self._captured_step()
         else:
             self._give_gradients()
             self._of_matrices.step()
@@ -102,23 +94,40 @@ class MatrixOptimizer:
         gives the rate; this rounds differently. Raises CaptureMemoryError when there is too little memory for a graph.
         """
         pairs = zip(self._kernels, self._matrices, self._weights, strict=True)
-        captured = {matrix: weights for kernel, matrix, weights in pairs if kernel.grad is not None}
-        states = [self._of_matrices.state[matrix] for matrix in captured]
+        weights = {matrix: values for kernel, matrix, values in pairs if kernel.grad is not None}
+        states = [self._of_matrices.state[matrix] for matrix in weights]
         with cuda_graph.memory_errors():
             before = [{name: value.clone() for name, value in state.items()} for state in states]
-            changes = [torch.zeros_like(weights) for weights in captured.values()]
-        _point(captured, changes)
+            changes = {matrix: torch.zeros_like(values) for matrix, values in weights.items()}
+        for matrix, change in changes.items():  # what the optimizer changes from now on
+            matrix.data = change
         try:
             with cuda_graph.memory_errors():
-                self._replay = cuda_graph.capture(lambda: self._change(changes))
+                replay = cuda_graph.capture(lambda: self._change(list(changes.values())))
         except BaseException:
-            _point(captured, captured.values())
+            self._point_at_weights()
             raise
         finally:
             for state, was in zip(states, before, strict=True):  # the first calls have changed it
                 for name, value in state.items():
                     value.copy_(was[name]) if name in was else value.zero_()
-        self._captured = captured
+        groups = []
+        for group in self._of_matrices.param_groups:
+            if own := [matrix for matrix in group["params"] if matrix in weights]:
+                groups.append((group, [weights[matrix] for matrix in own], [changes[matrix] for matrix in own]))
+
+        def step() -> None:
+            replay()
+            for group, of_weights, of_changes in groups:
+                if group["weight_decay"]:
+                    torch._foreach_mul_(of_weights, 1 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(of_weights, of_changes, alpha=group["lr"])
+
+        self._captured_step = step
+
+    def _point_at_weights(self) -> None:
+        for matrix, values in zip(self._matrices, self._weights, strict=True):
+            matrix.data = values
 
     @torch.no_grad()
     def _change(self, changes: list[Tensor]) -> None:
@@ -139,16 +148,6 @@ class MatrixOptimizer:
         for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
             matrix.grad = None if kernel.grad is None else _flat(kernel.grad, kernel)
 
-    def _add_changes(self) -> None:
-        """Add what the graph made, by today's learning rates."""
-        for group in self._of_matrices.param_groups:
-            matrices = [matrix for matrix in group["params"] if matrix in self._captured]
-            if not matrices:
-                continue
-            weights = [self._captured[matrix] for matrix in matrices]
-            torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
-            torch._foreach_add_(weights, [matrix.detach() for matrix in matrices], alpha=group["lr"])
-
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients to None, or to zero in place."""
         self._others.zero_grad(set_to_none)
@@ -165,7 +164,7 @@ class MatrixOptimizer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned, without a graph, as it would change the former state."""
-        _point(self._captured, self._captured.values())
-        self._replay, self._captured = None, {}
+        self._captured_step = None
+        self._point_at_weights()
         self._of_matrices.load_state_dict(state["matrices"])
         self._others.load_state_dict(state["others"])

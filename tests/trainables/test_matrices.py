@@ -140,8 +140,7 @@ def test_captured_steps_are_the_same_at_every_learning_rate(
             for group in optimizer.param_groups:
                 group["lr"] = 0.01 * (1 + step)
             optimizer.step()
-    for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close([*model.parameters()], [*twin.parameters()], rtol=1e-6, atol=1e-7)
     states = [flattened(optimizer.state_dict()) for optimizer in (captured, eager)]
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
@@ -150,8 +149,7 @@ def test_captured_steps_are_the_same_at_every_learning_rate(
     for of, optimizer in ((twin, eager), (model, captured)):
         gradients_of(of, 9)
         optimizer.step()
-    for mine, other in zip(model.parameters(), twin.parameters(), strict=True):
-        torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close([*model.parameters()], [*twin.parameters()], rtol=1e-6, atol=1e-7)
 
 
 def test_kernels_without_a_gradient_stay_as_they_are(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,5 +215,4 @@ def test_on_a_gpu_captured_steps_are_the_eager_ones(model: nn.Module) -> None:
             if optimizer is captured and step == 0:
                 optimizer.capture()
             optimizer.step()
-    for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close([*model.parameters()], [*twin.parameters()], rtol=1e-5, atol=1e-6)
