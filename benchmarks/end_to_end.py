@@ -278,7 +278,9 @@ def baseline(script: str, configs: Path, data: Path, precision: str, settings: d
 
 
 def flags(asked: dict[str, Any]) -> list[str]:
-    return [word for name, value in asked.items() for word in (f"--{name}", str(value))]
+    """Options as words; one with several values is given as often."""
+    several = ((name, value if isinstance(value, tuple) else (value,)) for name, value in asked.items())
+    return [word for name, values in several for value in values for word in (f"--{name}", str(value))]
 
 
 def timed(command: Sequence[str | Path], out: Path) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pools import Curve, Point, Pool
+from pools import NUMBER, Curve, Point, Pool
 
 from search.history.events import Asked, Event, Measured, State
 from search.history.front import front, log_cost
@@ -16,6 +16,7 @@ from search.run.drawing import source_of
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
+from search.samplers import EXPERIENCED
 from search.samplers.hearing import Deepest
 from search.samplers.make import make_sampler
 from search.samplers.sampler import Draw, Sampler, history_json
@@ -66,6 +67,8 @@ class Way:
     """Costs that the search compares trials by as well."""
     weighed: tuple[str, ...] = ()
     """Costs that its front is judged by."""
+    experience: str | None = None
+    """What a sampler with experience begins with; None for all."""
 
 
 class Nearest:
@@ -90,6 +93,25 @@ class Nearest:
         self._sampler.tell(run)
 
 
+class Listed:
+    """Draws a pool's configurations by a sampler to which they are the whole space."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+        self.drawn: list[int] = []
+
+    def draw(self, trial: int) -> Draw | None:
+        """The configuration of trial number `trial`."""
+        found = self._sampler.draw(trial)
+        if found is not None:
+            self.drawn.append(found.params[NUMBER])
+        return found
+
+    def tell(self, run: Run) -> None:
+        """The sampler learns from its own draws."""
+        self._sampler.tell(run)
+
+
 class Shuffled:
     """Draws a pool's configurations in an order that is given."""
 
@@ -110,11 +132,13 @@ def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
     order = [int(number) for number in rng.permutation(len(pool))]
     which = {number: int(rng.integers(len(pool.configurations[number].curves))) for number in order}
     clock, made = Clock(), make_scheduler(way.scheduler, max_t=max_t, samples=way.samples, also=way.also, **way.options)
-    drawing: Nearest | Shuffled = Shuffled(order[: way.samples])
-    if way.sampler != "random":
-        history = Deepest((*made.rungs, max_t), also=way.also)
-        space = Space("pool", pool.space)
-        drawing = Nearest(pool, make_sampler(space, way.sampler, replay, lambda _: None, history))
+    drawing: Nearest | Listed | Shuffled = Shuffled(order[: way.samples])
+    history = Deepest((*made.rungs, max_t), also=way.also)
+    if way.sampler in EXPERIENCED:
+        space, known = Space("pool", pool.listed), way.experience
+        drawing = Listed(make_sampler(space, way.sampler, replay, lambda _: None, history, experience=known))
+    elif way.sampler != "random":
+        drawing = Nearest(pool, make_sampler(Space("pool", pool.space), way.sampler, replay, lambda _: None, history))
 
     def curve_of(trial: int) -> Curve:
         number = drawing.drawn[trial]

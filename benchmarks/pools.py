@@ -19,6 +19,7 @@ from search.spaces.explorer import place_of
 from trainables.config import Config
 
 COSTS = ("parameters", "flops")
+NUMBER = "configuration"  # the parameter of a pool that is drawn as a list
 FEW = 8  # different values of a number that count as choices
 WIDE = 30  # times the least value that make a range one of a log scale
 
@@ -49,6 +50,8 @@ class Configuration:
     """Its trainings, one for each seed."""
     costs: Mapping[str, int]
     """Its `parameters`, and `flops` of a forward pass of an image, as far as the pool says them."""
+    config: Config | None = None
+    """Itself, if the pool says all of it."""
 
     @property
     def quality(self) -> float:
@@ -98,6 +101,17 @@ class Pool:
                 trial.suggest_categorical(name, choices)
             case FloatDistribution(low=low, high=high, log=log):
                 trial.suggest_float(name, low, high, log=log)
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the pool says all of its configurations, so that they can be drawn as a list."""
+        return all(each.config is not None for each in self.configurations)
+
+    def listed(self, trial: optuna.Trial) -> Config:
+        """The configurations as a space of one parameter, their number."""
+        config = self.configurations[trial.suggest_categorical(NUMBER, range(len(self)))].config
+        assert config is not None
+        return config
 
     def drawn(self, number: int) -> tuple[dict[str, Any], dict[str, str]]:
         """A configuration's parameters and their distributions, as a search records them."""
@@ -166,12 +180,15 @@ def _read_table(path: Path) -> list[Configuration]:
     of_trial: dict[Hashable, list[Curve]] = defaultdict(list)
     params: dict[Hashable, dict[str, Any]] = {}
     costs: dict[Hashable, dict[str, int]] = {}
+    configs: dict[Hashable, Config | None] = {}
     for (trial, _), run in runs.sort_values("epoch").groupby(["trial", "repeat"]):
         values = zip(run["epoch"], run["val_accuracy"], run["seconds"].cumsum(), strict=True)
         of_trial[trial].append([Point(*each) for each in values])
-        params[trial] = _flat(json.loads(run["config"].iloc[0])) if "config" in run else {}
+        config = json.loads(run["config"].iloc[0]) if "config" in run else None
+        params[trial] = _flat(config) if config else {}
+        configs[trial] = Config.from_json(config) if config else None
         costs[trial] = {name: int(run[name].iloc[0]) for name in COSTS if name in run}
-    return [Configuration(params[trial], curves, costs[trial]) for trial, curves in of_trial.items()]
+    return [Configuration(params[trial], curves, costs[trial], configs[trial]) for trial, curves in of_trial.items()]
 
 
 def _flat(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from pool_playing import Played, Way, play
 from pool_recording import record
 from pools import COSTS, Pool, read_pool
 
-from search.samplers import HEARS, LEARNING, SAMPLERS
+from search.samplers import EXPERIENCED, HEARS, LEARNING, SAMPLERS
 from search.schedulers import SCHEDULERS
 
 BASE = "asha"  # the scheduler that, with random draws, the others are compared with
@@ -59,6 +59,8 @@ def rows(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
             sys.exit(f"{path} has {len(pool)} configurations, fewer than --samples {max(asked.samples)}")
         if not pool.is_space and asked.sampler != ["random"]:
             sys.exit(f"{path} does not say what its configurations are, so only --sampler random can draw from it")
+        if not pool.is_listed and set(asked.sampler) & set(EXPERIENCED):
+            sys.exit(f"{path} does not say all of its configurations, which {EXPERIENCED[0]} chooses from")
         for slots in asked.slots:
 
             def searches(way: Way, pool: Pool = pool, slots: int = slots) -> list[Played]:
@@ -78,8 +80,9 @@ def ways(asked: argparse.Namespace) -> Iterator[Way]:
     choices = product(asked.scheduler, asked.sampler, asked.samples, [(), costs] if costs else [()])
     for (label, name, options), sampler, samples, also in choices:
         hears = HEARS if asked.hears == "both" else [asked.hears]
+        known = ",".join(asked.experience) if sampler in EXPERIENCED else None
         for heard in hears if sampler in LEARNING else [None]:
-            yield Way(label, name, options, sampler, heard, samples, also, costs)
+            yield Way(label, name, options, sampler, heard, samples, also, costs, known)
 
 
 def _row(pool: str, way: Way, slots: int, found: Sequence[Played], base: Sequence[Played]) -> dict[str, Any]:
@@ -179,6 +182,8 @@ def compare(asked: argparse.Namespace) -> None:
     asked.slots = asked.slots or [1, 16]
     asked.samples = asked.samples or [60]
     asked.sampler = asked.sampler or ["random"]
+    if set(asked.sampler) & set(EXPERIENCED) and not asked.experience:
+        sys.exit(f"name the --experience of {EXPERIENCED[0]}: all datasets but the pool's own")
     asked.scheduler = asked.scheduler or [_scheduler(name) for name in SCHEDULERS]
     found = list(rows(asked))
     if asked.json:
@@ -186,6 +191,27 @@ def compare(asked: argparse.Namespace) -> None:
         return
     print(header(), end="\n\n")
     print(table([shown(row) for row in found]))
+
+
+def remember(asked: argparse.Namespace) -> None:
+    """Write what the configurations of a pool came to, as `search.experience.studies` reads it."""
+    pool = read_pool(asked.pool, asked.max_t)
+    lines: list[dict[str, Any]] = [{"dataset": asked.dataset, "what": asked.what}]
+    for each in pool.configurations:
+        if each.config is None:
+            sys.exit(f"{asked.pool} does not say all of its configurations")
+        lines.append({"accuracy": round(each.quality, 4), "config": rounded(each.config.to_json())})
+    asked.out.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def rounded(value: Any) -> Any:
+    """A JSON value with numbers of four significant digits, which are enough to learn from."""
+    match value:
+        case dict():
+            return {key: rounded(each) for key, each in value.items()}
+        case float():
+            return float(f"{value:.4g}")
+    return value
 
 
 def main() -> None:
@@ -207,6 +233,13 @@ def main() -> None:
     verb.add_argument("--seed", type=int, default=0)
     verb.add_argument("--parallel", type=int)
     verb.add_argument("--engine", default="tune")
+    verb = verbs.add_parser("remember", help="write a pool as a study for the sampler transfer")
+    verb.set_defaults(call=remember)
+    verb.add_argument("--pool", type=Path, required=True)
+    verb.add_argument("--dataset", required=True, help="the name by which --experience knows it")
+    verb.add_argument("--what", required=True, help="what was trained, in a few words")
+    verb.add_argument("--max-t", type=int, default=16, help="epochs of the longest trial")
+    verb.add_argument("--out", type=Path, required=True, help="the .jsonl file to write, in search/experience/data")
     verb = verbs.add_parser("play", help="play searches on recorded pools")
     verb.set_defaults(call=compare)
     verb.add_argument("--pool", type=Path, action="append", required=True, help="may be given several times")
@@ -220,6 +253,9 @@ def main() -> None:
         "--sampler", choices=list(SAMPLERS), action="append", help="may be given several times; random by default"
     )
     verb.add_argument("--hears", choices=[*HEARS, "both"], default=next(iter(HEARS)), help="of samplers that learn")
+    verb.add_argument(
+        "--experience", action="append", help="a dataset whose study `transfer` begins with; may be given several times"
+    )
     verb.add_argument("--slots", type=int, action="append", help="may be given several times; 1 and 16 by default")
     verb.add_argument("--max-t", type=int, default=16, help="epochs of the longest trial")
     verb.add_argument("--replays", type=int, default=400, help="draws of a pool")

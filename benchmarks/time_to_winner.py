@@ -1,8 +1,9 @@
 """Measures when a search has a trial as good as the best that a plain Ray Tune script ends with, in the same run.
 
 The script is Ray Tune with Tune's `ASHAScheduler`, as its documentation writes it. hpsearch searches the same sixty
-configurations in the same order with `--scheduler halving`, and, in a row of its own, draws of `--sampler gp` from the
-same space. Whole commands count, start included, on the same images and the same validation images.
+configurations in the same order with `--scheduler halving`, and, in rows of their own, draws of `--sampler gp` from the
+same space, and half as many of `--sampler transfer`, which has no experience of CIFAR-10 then. Whole commands count,
+start included, on the same images and the same validation images.
 `small`: `cnn_all` at an eighth of the width on 16×16 images. `cnn_all`: the space as it is, on 32×32.
 `python benchmarks/time_to_winner.py small` prints a Markdown table, and its progress to standard error.
 """
@@ -23,7 +24,7 @@ from trainables.config import Config
 
 MODES = {"small": "overhead", "cnn_all": "compute"}  # and whose image sizes they have in end_to_end.py
 SPACES = {"small": "narrow:small", "cnn_all": "cnn_all"}
-GUIDED = "hpsearch, halving, gp"
+EXPERIENCE = ("cifar100-coarse", "fashion-mnist", "digits")  # not of the images that are searched on
 
 
 def main() -> None:
@@ -46,8 +47,12 @@ def main() -> None:
         ways: dict[str, Callable[[Path], Run]] = {
             "Tune script, ASHA": tune_script(options.tune_best, configs, data, asha=options.max_t),
             "hpsearch, halving": lambda out: hpsearch(options, configs, out, **searched(options)),
-            GUIDED: lambda out: hpsearch(options, SPACES[options.space], out, **searched(options), sampler="gp"),
+            "hpsearch, halving, gp": guided(options, sampler="gp"),
+            "hpsearch, halving, transfer, half as many": guided(
+                options, sampler="transfer", experience=EXPERIENCE, samples=options.samples // 2
+            ),
         }
+        ways = {way: go for way, go in ways.items() if way in (options.way or ways)}
         runs: dict[str, list[Run]] = {way: [] for way in ways}
         for repeat in range(options.repeats):  # by turns: what else happens on the machine meets all of them
             for number, (way, go) in enumerate(ways.items()):
@@ -65,9 +70,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=60, help="configurations")
     parser.add_argument("--max-t", type=int, default=16, help="epochs of a trial that is not stopped")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--way", action="append", help="only these rows; may be given several times; the script first")
     parser.add_argument("--sweep", action="store_true", help="find the best settings of the script first")
     parser.add_argument("--tune-best", type=numbers, default=(1, 1, 1), help="CPUs a trial,workers,threads")
     return parser.parse_args()
+
+
+def guided(options: argparse.Namespace, **more: object) -> Callable[[Path], Run]:
+    """A search that draws from the space itself."""
+    return lambda out: hpsearch(options, SPACES[options.space], out, **{**searched(options), **more})
 
 
 def draws(options: argparse.Namespace) -> tuple[Config, ...]:

@@ -122,7 +122,8 @@ def test_a_launch_loads_what_it_is_checked_with_before_ray_starts() -> None:
 ROOMS = {
     "history": set(),
     "spaces": set(),
-    "samplers": {"spaces", "history"},
+    "experience": {"spaces"},
+    "samplers": {"spaces", "history", "experience"},
     "schedulers": {"history"},
     "storage": {"history"},
     "machines": set(),

@@ -18,7 +18,7 @@ from search.history.front import COSTS
 from search.history.metric import ACCURACY, METRICS
 from search.history.request import PRECISIONS
 from search.readable import count, duration
-from search.samplers import HEARS, LEARNING, SAMPLERS
+from search.samplers import EXPERIENCED, HEARS, LEARNING, SAMPLERS
 from search.schedulers import SCHEDULERS
 from trainables.augmentation import PRESETS
 
@@ -29,7 +29,8 @@ SPACE_HELP = "A built-in space (hpsearch spaces), a .jsonl file of configuration
 #: The options by topic.
 SECTIONS = {
     "What is searched": (
-        "space", "study", "repeats", "quick", "samples", "budget", "epochs", "first", "warm-start", "sampler", "hears",
+        "space", "study", "repeats", "quick", "samples", "budget", "epochs", "first", "warm-start", "sampler",
+        "experience", "hears",
         "metric", "also", "seed", "augment",
     ),
     "What is stopped early": ("scheduler", "grace-period", "reduction-factor", "keep"),
@@ -104,6 +105,15 @@ SECTIONS = {
     help=f"What {' and '.join(LEARNING)} learn from. {'; '.join(f'{name}: {what}' for name, what in HEARS.items())}.  "
     f"[default: {next(iter(HEARS))}]",
 )
+@click.option(
+    "--experience",
+    multiple=True,
+    metavar="DATASET",
+    callback=lambda _, __, names: ",".join(dict.fromkeys(names)) or None,
+    help=f"Whose recorded trainings {' and '.join(EXPERIENCED)} begins with; may be given several times.  "
+    "[default: cifar10, cifar100-coarse, fashion-mnist and digits]",
+    shell_complete=options.from_names(options.experiences),
+)
 @click.option("--first", metavar="FILE", help="A .jsonl file of configurations to train first; later trials are drawn.")
 @click.option(
     "--warm-start",
@@ -175,6 +185,7 @@ def launch(
     hpsearch launch --also parameters --sampler tpe               two objectives: see top --pareto parameters
     hpsearch launch --dataset ~/pictures --metric balanced_accuracy   for classes of very different sizes
     hpsearch launch --sampler gp --scheduler halving --samples 40     guided draws: as good a winner with fewer epochs
+    hpsearch launch --sampler transfer --scheduler halving --samples 30   begins with what was good on other images
     hpsearch launch --sampler gp --first mine.jsonl               your own configurations first
     hpsearch launch --sampler tpe --warm-start my-search          also learns from that search
     hpsearch launch --study batch-norm --quick                    a published experiment, in minutes

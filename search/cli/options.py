@@ -133,6 +133,13 @@ def space_names() -> Iterable[str]:
     return SPACES
 
 
+def experiences() -> Iterable[str]:
+    """The datasets whose trainings hpsearch brings along."""
+    from search.experience.studies import datasets
+
+    return datasets()
+
+
 def spaces_and_studies() -> Iterable[str]:
     """The built-in spaces and studies."""
     return [*space_names(), *study_names()]

@@ -175,7 +175,7 @@ class Problem:
         request = self.request
         history = history_of(request, scheduler_of(request, request.samples).rungs, self.prior.observed)
         first = self.first.configs if self.first else ()
-        return make_sampler(self.space, request.sampler, request.seed, self.check, history, first)
+        return make_sampler(self.space, request.sampler, request.seed, self.check, history, first, request.experience)
 
     def order(self, samples: int) -> Sequence[int]:
         """Trial numbers in the order in which they begin: of a list without a scheduler, the longest trials first.

@@ -18,7 +18,7 @@ from search.history.request import Request
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
-from search.samplers import HEARS, LEARNING
+from search.samplers import EXPERIENCED, HEARS, LEARNING
 from search.samplers.hearing import LEAST, WAVE, Deepest
 from search.schedulers.scheduler import Scheduler, make_scheduler, scheduler_of
 from trainables.worker.task import Task
@@ -55,7 +55,7 @@ def rehearse(plan: Plan, found: Times, slots: int, games: int = GAMES) -> list[t
 def preferred_by(plan: Plan, seed: int) -> list[int]:
     """The configuration of each trial; in a game, all guided draws are of the family of one random configuration."""
     which = [trial % len(plan.configs) for trial in range(len(plan.order))]
-    if plan.sampler not in LEARNING:
+    if plan.sampler not in LEARNING or plan.sampler in EXPERIENCED:  # whose first draws are like its later ones
         return which
     rng = np.random.default_rng(seed)
     names = [config.network.name for config in plan.configs]

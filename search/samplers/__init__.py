@@ -11,6 +11,8 @@ class Kind:
     """What it draws, in a few words."""
     learns: bool = False
     """Whether its draws depend on the results of earlier trials."""
+    is_experienced: bool = False
+    """Whether it begins with what searches of other images found."""
 
 
 #: The samplers of spaces that are functions. Each is a module with its name in this package, with a function
@@ -20,11 +22,17 @@ SAMPLERS = {
     "random": Kind("each trial independently"),
     "tpe": Kind("near good trials, by Optuna's TPE", learns=True),
     "gp": Kind("where a Gaussian process expects most improvement", learns=True),
+    "transfer": Kind(
+        "where searches of other images, and then this one, expect most", learns=True, is_experienced=True
+    ),
     "qmc": Kind("evenly, by a Sobol sequence"),
 }
 
 LEARNING = tuple(name for name, kind in SAMPLERS.items() if kind.learns)
 """The samplers whose draws depend on the results of earlier trials."""
+
+EXPERIENCED = tuple(name for name, kind in SAMPLERS.items() if kind.is_experienced)
+"""The samplers that begin with what searches of other images found."""
 
 HEARS = {
     "everything": "all that is measured by the time of a draw",

@@ -1,4 +1,4 @@
-"""Common to the samplers that learn from trials at the same number of epochs: every second draw is random."""
+"""Common to the samplers that learn from trials at the same number of epochs: some draws are random."""
 
 from collections.abc import Callable
 
@@ -12,8 +12,9 @@ def every_second_at_random(guided: Callable[[int], optuna.samplers.BaseSampler])
 
     guided: makes Optuna's sampler from a draw's seed. So a misled sampler wastes only half of a search's draws.
     """
+    return lambda trial, own: guided(own) if trial % 2 else optuna.samplers.RandomSampler(seed=own)
 
-    def make(trial: int, own: int) -> optuna.samplers.BaseSampler:
-        return guided(own) if trial % 2 else optuna.samplers.RandomSampler(seed=own)
 
-    return make
+def the_last_at_random(guided: Callable[[int], optuna.samplers.BaseSampler], of: int) -> Make:
+    """Draws the last of each `of` trials at random, and the others as `guided` does."""
+    return lambda trial, own: guided(own) if (trial + 1) % of else optuna.samplers.RandomSampler(seed=own)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from importlib import import_module
 
 from search.history.request import Request
-from search.samplers import HEARS, LEARNING, SAMPLERS
+from search.samplers import EXPERIENCED, HEARS, LEARNING, SAMPLERS
 from search.samplers.first import FirstThen, draw_of
 from search.samplers.hearing import Deepest, Ended, History, Observed
 from search.samplers.listed import ListSampler
@@ -21,12 +21,14 @@ def make_sampler(
     check: Check,
     history: History | None = None,
     first: Sequence[Config] = (),
+    experience: str | None = None,
 ) -> Sampler:
     """The sampler with that name for a space; a list is drawn in its order, whatever the name.
 
     seed: the search's. check: raises SizeError for a configuration that the images cannot be trained with, which is
     then drawn again. history: what a sampler that learns uses; by default as in a search that has recorded no other.
-    first: configurations to try before anything is drawn. Raises SpaceError for an unknown name.
+    first: configurations to try before anything is drawn. experience: the datasets that one of `EXPERIENCED` begins
+    with. Raises SpaceError for an unknown name.
     """
     if space.function is None:
         return ListSampler(space.configs)
@@ -37,7 +39,9 @@ def make_sampler(
     elif history is None:
         history = Ended()
     function = space.function
-    made: Sampler = import_module(f"search.samplers.{name}").sampler(function, seed, check, history)
+    make = import_module(f"search.samplers.{name}").sampler
+    more = {"experience": experience} if name in EXPERIENCED else {}
+    made: Sampler = make(function, seed, check, history, **more)
     return FirstThen([draw_of(function, config) for config in first], made) if first else made
 
 
@@ -52,10 +56,17 @@ def history_of(request: Request, rungs: Sequence[float], prior: Sequence[Observe
 
 
 def with_hearing(request: Request) -> Request:
-    """The request with `hears` set if its sampler learns, as it is recorded.
+    """The request with `hears` and `experience` set if its sampler uses them, as it is recorded.
 
-    Raises SpaceError for `hears` or `warm_start` if its sampler does not learn.
+    Raises SpaceError for an option that its sampler does not use.
     """
+    if request.sampler in EXPERIENCED:
+        from search.experience.studies import datasets, studies_of
+
+        studies_of(request.experience)  # raises for an unknown one
+        request = replace(request, experience=request.experience or ",".join(datasets()))
+    elif request.experience is not None:
+        raise SpaceError(f"--experience belongs to {', '.join(EXPERIENCED)}; --sampler {request.sampler} has none")
     if request.sampler in LEARNING:
         return replace(request, hears=request.hears or next(iter(HEARS)))
     for option, value in (("--hears", request.hears), ("--warm-start", request.warm_start)):

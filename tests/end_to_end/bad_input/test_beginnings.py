@@ -43,6 +43,13 @@ def test_only_a_sampler_that_learns_hears_and_begins_with_a_search(launch: Refus
     says(launch("--warm-start", mine.name, "--sampler", "qmc"), "--warm-start belongs to tpe, gp", "qmc learns nothing")
 
 
+def test_only_known_experience_of_what_the_space_draws_is_begun_with(launch: Refused) -> None:
+    transfer = ("--sampler", "transfer")
+    says(launch("--experience", "digits"), "--experience belongs to transfer", "random has none")
+    says(launch(*transfer, "--experience", "digitz"), "no experience of 'digitz'", "known: cifar10, ", "digits")
+    says(launch(*transfer, "--space", "mlp"), "no experience of this space", "take gp")
+
+
 def test_a_search_to_begin_with_has_to_be_there(launch: Refused, mine: Search) -> None:
     says(launch(*LEARN, "--warm-start", "gone"), "no search 'gone'", mine.name)
 

@@ -7,16 +7,19 @@ import numpy as np
 import pytest
 
 from search.history.events import State
-from search.samplers import LEARNING
-from search.samplers.gp import flatten, improvement, of_one_value
+from search.samplers.choosing import of_one_value
+from search.samplers.gp import flatten
 from search.samplers.hearing import LEAST, Deepest
 from search.samplers.make import make_sampler
+from search.samplers.process import Points, improvement
 from search.samplers.sampler import history_json
 from search.spaces import Space, config_of, find_space
 from search.spaces.explorer import explore, found_in, place_of, replayed, value_at
 from search.spaces.space import SPACES
 from tests.search import events
 from tests.search.events import measured
+
+HALF_GUIDED = ("tpe", "gp")  # every second draw is random; transfer has tests of its own
 
 
 def anything(config):
@@ -31,7 +34,7 @@ def ended(trial, drawn, value):
     return events.run(trial, [measured(10, value, trial=trial)], State.DONE, **history_json(drawn))
 
 
-@pytest.mark.parametrize("name", LEARNING)
+@pytest.mark.parametrize("name", HALF_GUIDED)
 def test_every_second_draw_is_that_of_random(name):
     drawing, random = guided(name), guided("random")
     for n in range(2 * LEAST):
@@ -43,7 +46,7 @@ def test_every_second_draw_is_that_of_random(name):
             assert drawn != random.draw(n)
 
 
-@pytest.mark.parametrize("name", LEARNING)
+@pytest.mark.parametrize("name", HALF_GUIDED)
 def test_where_size_counts_as_well_guided_draws_are_small_and_good_and_the_same_again(name):
     """The value grows with the batch and with the width; only the width costs."""
     histories = [Deepest((1.0,), also=("parameters",)) for _ in range(2)]
@@ -82,7 +85,7 @@ def test_several_values_become_one_by_weights_of_the_draw_s_own():
     assert of_one_value(told, np.random.default_rng(0)) is told
 
 
-@pytest.mark.parametrize("name", LEARNING)
+@pytest.mark.parametrize("name", HALF_GUIDED)
 def test_guided_draws_come_near_what_was_good_and_are_the_same_again(name):
     def good(drawn):
         return 0.5 * (drawn.config.training.batch_size == 32) + 0.5 * (drawn.config.optimizer.name == "adam")
@@ -133,10 +136,14 @@ def test_the_process_expects_most_between_good_points_and_nothing_where_a_trial_
     values = -np.abs(known[:, 0] - 0.5)
     values = (values - values.mean()) / values.std()
     places = np.array([[0.05], [0.5], [0.95]])
-    nobody = np.empty((0, 1))
-    alone = improvement(known, values, nobody, places)
+    alone = improvement(points(known), values, points(np.empty((0, 1))), points(places))
     assert alone.argmax() == 1
-    assert improvement(known, values, np.array([[0.5]]), places)[1] < alone[1]
+    assert improvement(points(known), values, points(np.array([[0.5]])), points(places))[1] < alone[1]
+
+
+def points(places):
+    """Points of which nothing is expected."""
+    return Points(places, np.zeros(len(places)))
 
 
 def test_qmc_draws_point_n_for_trial_n_evenly():

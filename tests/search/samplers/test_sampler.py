@@ -133,7 +133,7 @@ def test_every_sampler_draws_and_is_told(name):
 
 
 def test_an_unknown_sampler_is_refused_with_the_known_ones():
-    with pytest.raises(SpaceError, match="unknown sampler 'best'; known: random, tpe, gp, qmc"):
+    with pytest.raises(SpaceError, match="unknown sampler 'best'; known: random, tpe, gp, transfer, qmc"):
         sampler("best")
 
 

@@ -1,0 +1,62 @@
+"""Configurations as rows of numbers, for models that learn from them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from search.spaces.flat_names import without_prefix
+
+_WIDE = 30  # times the least value from which on a number is taken by its logarithm
+
+
+class Columns:
+    """A column for each numeric flat name, and one of 0 and 1 for each other value that occurs.
+
+    Names are taken without their prefixes, so that the learning rates of all optimizers share a column.
+    """
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """rows: the flat names and values of configurations, from which names and ranges are taken."""
+        named = [_values(row) for row in rows]
+        self._names = sorted({name for row in named for name in row})
+        table = self._table(named)
+        self._low = np.nanmin(table, axis=0)
+        self._is_wide = (self._low > 0) & (np.nanmax(table, axis=0) > _WIDE * self._low)
+        scaled = self._scaled(table)
+        self._middle = np.nanmedian(scaled, axis=0)
+        self._ends = np.nanmin(scaled, axis=0), np.nanmax(scaled, axis=0)
+
+    def of(self, rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """(rows, columns); numbers of a wide range as logarithms, a number that a row lacks as the median of others."""
+        found = self._scaled(self._table([_values(row) for row in rows]))
+        return np.where(np.isnan(found), self._middle, found)
+
+    def places(self, rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """(rows, columns) from 0 to 1: where each number lies between the least and the largest one."""
+        low, high = self._ends
+        found = (self._scaled(self._table([_values(row) for row in rows])) - low) / np.where(high > low, high - low, 1)
+        # Two choices differ in two columns; so they are as far apart as the two ends of a number's range.
+        return np.where(np.isnan(found), 0.5, found) * np.where(["=" in name for name in self._names], np.sqrt(0.5), 1)
+
+    def _scaled(self, table: np.ndarray) -> np.ndarray:
+        lowest = np.where(self._is_wide, self._low, 1.0)
+        return np.where(self._is_wide, np.log(np.maximum(table, lowest)), table)
+
+    def _table(self, named: Sequence[Mapping[str, float]]) -> np.ndarray:
+        places = {name: place for place, name in enumerate(self._names)}
+        table = np.tile([0.0 if "=" in name else np.nan for name in self._names], (len(named), 1))
+        for row, values in zip(table, named, strict=True):
+            for name, value in values.items():
+                if name in places:
+                    row[places[name]] = value
+        return table
+
+
+def _values(row: Mapping[str, Any]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, value in row.items():
+        own = without_prefix(name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        found |= {own: float(value)} if is_number else {f"{own}={value}": 1.0}
+    return found

@@ -1,0 +1,50 @@
+"""What a configuration is expected to be worth on new images, from its ranks on others.
+
+Accuracies on different images cannot be compared, but ranks can (Salinas et al. 2020). A forest of randomized trees
+(Geurts et al. 2006) learns which share of a study's configurations each one was better than.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.ensemble import ExtraTreesRegressor
+
+from search.experience.columns import Columns
+from search.experience.studies import Study
+
+LEAST = 8  # configurations of a study that are enough to rank them
+_TREES = 100
+
+
+class Expectation:
+    """Predicts ranks, as multiples of their standard deviation among the studies' configurations."""
+
+    def __init__(self, studies: Sequence[Study], drawn: Collection[tuple[str, str]]) -> None:
+        """drawn: the pairs of network and optimizer that the space draws; other configurations are not used.
+
+        Raises LookupError if no study has `LEAST` configurations of them.
+        """
+        rows: list[Mapping[str, Any]] = []
+        ranks: list[float] = []
+        for study in studies:
+            known = zip(study.tried, study.accuracies, strict=True)
+            usable = [(row, value) for row, value in known if (row["network"], row["optimizer"]) in drawn]
+            if len(usable) >= LEAST:
+                rows += [row for row, _ in usable]
+                ranks += list(rankdata([value for _, value in usable]) / len(usable))
+        if not rows:
+            raise LookupError(f"no study has {LEAST} configurations with a network and an optimizer that are drawn")
+        self._columns = Columns(rows)
+        points = self._columns.of(rows)
+        # One thread: it predicts a few hundred rows at a time, beside trainings that use all cores.
+        self._forest = ExtraTreesRegressor(_TREES, min_samples_leaf=2, max_features=0.5, random_state=0, n_jobs=1)
+        found = self._forest.fit(points, ranks).predict(points)
+        self._mean, self._deviation = found.mean(), max(found.std(), 1e-9)
+
+    def of(self, rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """The expected rank of each configuration, given by its flat names; 0 is the mean of the studies'."""
+        if not rows:
+            return np.zeros(0)
+        return np.asarray((self._forest.predict(self._columns.of(rows)) - self._mean) / self._deviation)
