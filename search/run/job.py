@@ -48,7 +48,11 @@ def words(context: click.Context) -> list[str]:
         value = context.params[name]
         if isinstance(value, Path) and not value.is_absolute():
             raise ClusterError(f"with --submit {option.opts[0]} is a folder on the head, /a/path; got '{value}'")
-        found += [option.opts[0]] if value is True else [option.opts[0], str(value)]
+        if value is True:
+            found.append(option.opts[0])
+            continue
+        for each in value.split(",") if option.multiple else [value]:  # such values are joined by commas
+            found += [option.opts[0], str(each)]
     return found
 
 

@@ -3,6 +3,7 @@
 Candidates are draws of the space itself, at random and near the best trials, so they are always complete.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ class Chooser(optuna.samplers.RandomSampler):
         self._check = check
         self._chosen: Mapping[str, Any] = {}
 
+    @abstractmethod
     def choose(
         self, known: Sequence[FrozenTrial], under_way: Sequence[FrozenTrial], taken: Sequence[Mapping[str, Any]]
     ) -> Mapping[str, Any]:
@@ -42,7 +44,6 @@ class Chooser(optuna.samplers.RandomSampler):
         known: the trials that are not running, of one value each, the best last. taken: the parameters of all draws
         that need not be made again.
         """
-        raise NotImplementedError
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
         """Empty, as no parameters are drawn jointly. Optuna calls this first, so the whole draw is chosen here."""

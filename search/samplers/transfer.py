@@ -79,10 +79,11 @@ class _Space:
         rows = [flat_names_of(each.config) for each in choices]
         return list(map(_Draw, choices, rows, self._expectation.of(rows).tolist()))
 
-    def of(self, trials: Sequence[FrozenTrial]) -> list[_Draw]:
-        """The draws of trials."""
-        found = (replayed(self.function, each.params) for each in trials)
-        return self.known([each for each in found if each is not None])
+    def of(self, trials: Sequence[FrozenTrial]) -> tuple[list[FrozenTrial], list[_Draw]]:
+        """The trials that the space draws again from their parameters, and these draws."""
+        choices = [replayed(self.function, each.params) for each in trials]
+        drawn = [each for each, choice in zip(trials, choices, strict=True) if choice is not None]
+        return drawn, self.known([choice for choice in choices if choice is not None])
 
     def _anything(self, _: str, distribution: BaseDistribution) -> Any:
         return value_at(distribution, self._random.random())
@@ -110,7 +111,8 @@ class _Guided(Chooser):
         candidates = [each for each in self._candidates(known) if each.choice.params not in taken]
         if not candidates:
             return {}
-        parts = self._space.of(known), self._space.of(under_way), candidates
+        known, measured = self._space.of(known)
+        parts = measured, self._space.of(under_way)[1], candidates
         rows = [each.row for part in parts for each in part]
         places = iter(np.split(Columns(rows).places(rows), np.cumsum([len(part) for part in parts])))
         of_known, of_running, of_candidates = (

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from search.cli import options
+from search.cli.launching import launch
 from search.history.store import Request
 from search.machines.cluster import ClusterError
 from search.run import job
@@ -153,3 +154,12 @@ def test_a_dashboard_that_lets_everybody_in_is_named(dashboard):
     answers[None] = (200, json.dumps({"version": "4", "ray_version": version("ray")}))
     with pytest.warns(UserWarning, match="asks for no token: whoever reaches it may run code on its machines"):
         assert f"{url} does not take the job" in refusal(url)
+
+
+def test_an_option_that_is_given_several_times_is_repeated_as_often() -> None:
+    given = ["--also", "parameters", "--also", "flops", "--sampler", "transfer", "--experience", "digits"]
+    given += ["--experience", "cifar10", "--samples", "3"]
+    repeated = job.words(launch.make_context("launch", list(given)))
+    pairs = set(zip(repeated[::2], repeated[1::2], strict=True))
+    assert pairs == set(zip(given[::2], given[1::2], strict=True)) and len(repeated) == len(given)
+    launch.make_context("launch", repeated)  # the head takes them

@@ -125,3 +125,10 @@ def test_the_studies_are_what_they_say(study):
     assert {(row["network"], row["optimizer"]) for row in study.tried} <= pairs
     assert all(0 < value < 1 for value in study.accuracies)
     assert len(set(study.accuracies)) > len(study.tried) / 3
+
+
+def test_the_help_names_all_datasets() -> None:
+    from search.cli.launching import launch
+
+    (option,) = (each for each in launch.params if each.name == "experience")
+    assert all(name in option.help for name in datasets())
