@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from trainables.predictions import write_predictions
 from trainables.resident import Resident
 from trainables.training import evaluate
 
-WEIGHTS, SETTINGS = "model.safetensors", "config.json"
+NETWORK_FILES = WEIGHTS, SETTINGS = "model.safetensors", "config.json"
 #: The name of all our networks in timm's registry.
 TIMM_NAME = "hpsearch"
 
@@ -94,17 +95,25 @@ def load_network(folder: Path, device: str = "cpu", *, run_own_code: bool = Fals
     names. That may be any function, so allow it only for folders that you trust. Raises NetworkError for a folder that
     is damaged or holds something else, OSError for one that cannot be read.
     """
-    written, weights = (folder / SETTINGS).read_bytes(), (folder / WEIGHTS).read_bytes()
+    written = {name: (folder / name).read_bytes() for name in (SETTINGS, WEIGHTS)}
+    return network_of(written, str(folder), device, run_own_code=run_own_code)
+
+
+def network_of(
+    written: Mapping[str, bytes], folder: str, device: str = "cpu", *, run_own_code: bool = False
+) -> Network:
+    """The network of these files, by name; folder: where they lie, for errors. The rest is as in `load_network`."""
+    weights = written[WEIGHTS]
     try:
-        settings: dict[str, Any] = json.loads(written)
+        settings: dict[str, Any] = json.loads(written[SETTINGS])
         config = Config.from_json(settings["config"])
         shape, classes = tuple(settings["input_shape"]), tuple(settings["classes"])
         crc = settings.pop("crc32", None)  # 0.1.0 wrote none
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise NetworkError(f"{folder / SETTINGS} describes no network: {_reason(error)}") from error
+        raise NetworkError(f"{folder}/{SETTINGS} describes no network: {_reason(error)}") from error
     if config.network.name not in FAMILIES and not run_own_code:
         raise NetworkError(
-            f"{folder / SETTINGS} names the function '{config.network.name}', which is run to rebuild the network: "
+            f"{folder}/{SETTINGS} names the function '{config.network.name}', which is run to rebuild the network: "
             "load_network(folder, run_own_code=True), if you trust it"
         )
     if crc not in (None, _checksum(settings, weights)):
@@ -114,7 +123,7 @@ def load_network(folder: Path, device: str = "cpu", *, run_own_code: bool = Fals
         model = build(data, shape, len(classes))
         model.load_state_dict(from_safetensors(weights))
     except Exception as error:  # a user's network, torch and safetensors each fail in their own ways
-        raise NetworkError(f"{folder / WEIGHTS} holds no network that can be rebuilt: {_reason(error)}") from error
+        raise NetworkError(f"{folder}/{WEIGHTS} holds no network that can be rebuilt: {_reason(error)}") from error
     return Network(model.to(device, memory_format=torch.channels_last), config, shape, classes)  # type: ignore[call-overload]
 
 

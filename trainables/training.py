@@ -32,6 +32,7 @@ from trainables.averaging import Average
 from trainables.batches import batches_of, blocks_of, mark_at, starts_of
 from trainables.config import Config
 from trainables.cuda_graph import Captured, CaptureMemoryError
+from trainables.distillation import Teachers
 from trainables.half_weights import HalfWeights
 from trainables.matrices import MatrixOptimizer
 from trainables.metrics import balanced_accuracy
@@ -99,16 +100,18 @@ class Training:
         captured: bool | None = None,
         marks: Sequence[float] = (),
         judged_by: str = "val_accuracy",
+        teachers: Teachers | None = None,
     ) -> None:
         """micro_batch: images whose gradients are computed at a time if memory is too small for a batch. The training
         then differs slightly: batch norm sees fewer images at a time. captured: whether steps are launched as CUDA
         graphs; by default if that is faster. marks: epochs, perhaps fractions, at which a segment ends as well; each is
-        rounded up to a whole batch. judged_by: the field of `Measurement` that early stopping uses.
+        rounded up to a whole batch. judged_by: the field of `Measurement` that early stopping uses. teachers: whose
+        answers are learnt instead of the labels; the training's loss and accuracy then compare with them.
         """
         if config.training.epochs is None:
             raise ValueError("the configuration has no number of epochs; see Config.with_defaults")
         self.config, self.seed, self.precision, self.micro_batch = config, seed, precision, micro_batch
-        self.train, self.validation = train, validation
+        self.train, self.validation, self._teachers = train, validation, teachers
         self.device = train.device
         self.images, self._judged_by = 0, judged_by
         self._marks = {mark_at(epochs, len(train), config.training.batch_size) for epochs in marks}
@@ -234,7 +237,7 @@ class Training:
             sizes = [len(batch) for batch in block]
             for batch, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
                 self._set_learning_rate()
-                self._compute(*change(batch, of, off=self.images >= refined_from))
+                self._compute(*self._taught(*change(batch, of, off=self.images >= refined_from)))
                 self.optimizer.step()
                 self.images += len(of)
                 if self._average is not None:
@@ -250,6 +253,13 @@ class Training:
         if settings.offline:
             return augment_offline(pixels, index.cpu().numpy(), settings, self.seed, self.epoch), labels
         return augment(pixels, settings.augmentation, generator), labels
+
+    def _taught(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Images as the network gets them, with their labels or what the teachers say instead."""
+        if self._teachers is None:
+            return inputs, labels
+        with _autocast(self.device, self.precision):
+            return inputs, self._teachers(inputs)
 
     def _seed(self, part: int) -> int:
         """The seed of a part of this epoch; that of the first part is the whole epoch's."""
@@ -286,7 +296,7 @@ class Training:
         before = [buffer.clone() for buffer in self.model.buffers()]
         change = transforms(self.config.training.batch_transforms, 0, self.train.num_classes)
         try:
-            self._captured = Captured(self._backward, *change(normalise(pixels), labels))
+            self._captured = Captured(self._backward, *self._taught(*change(normalise(pixels), labels)))
             if isinstance(self.optimizer, MatrixOptimizer):
                 self.optimizer.capture()
         except CaptureMemoryError:
@@ -312,7 +322,8 @@ class Training:
     def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         with _autocast(self.device, self.precision):
             logits = (self._halves or self.model)(inputs)
-        logits, smoothing = logits.float(), self.config.training.label_smoothing
+        # What teachers say is smooth already.
+        logits, smoothing = logits.float(), self.config.training.label_smoothing if self._teachers is None else 0.0
         if self._class_weights is None:
             return cross_entropy(logits, labels, label_smoothing=smoothing), logits
         loss = cross_entropy(logits, labels, self._class_weights, label_smoothing=smoothing, reduction="sum")

@@ -33,6 +33,13 @@ from search.cli.types import MOST_EPOCHS, Count, OptionError, Real, TrialNumber
     "--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change a field of the training, such as cutmix=0.5."
 )
 @click.option("--patience", type=Count(1, MOST_EPOCHS), help="Stop after so many epochs without improvement.")
+@click.option(
+    "--students",
+    type=Count(min=0),
+    default=0,
+    show_default=True,
+    help="How many winners to train once more, taught by all winners.",
+)
 @click.option("--flips", is_flag=True, help="Also predict each test image mirrored.")
 @click.option("--finalists", type=Count(min=1), help="How many of the best to cross-validate.")
 @click.option("--folds", type=Count(min=2), help="Folds of that cross-validation.  [default: 3]")
@@ -56,6 +63,7 @@ def retrain(
     changes: tuple[str, ...],
     patience: int | None,
     flips: bool,
+    students: int,
     finalists: int | None,
     folds: int | None,
     finalist_epochs: int | None,
@@ -82,10 +90,14 @@ def retrain(
     hpsearch retrain --top 1 --width 2 --epochs 80      # narrow search, wide winner
     hpsearch retrain --top 1 --epochs 200 --set cutmix=0.5 --set cutout=8    # more regularisation
     hpsearch retrain --top 1 --finalists 4 --folds 5    # the best of four by cross-validation
+    hpsearch retrain --top 3 --students 1               # then the best once more, taught by all three
     hpsearch retrain my-search --trial knee --trial 12  # trials that top --pareto shows
     hpsearch retrain --top 1 --width 2 --dry-run        # what this would cost
 
     With --patience a winner trains on the training images alone, and its best epoch is tested.
+
+    With --students 1 the best winner is then trained once more on what all winners say of its augmented images
+    (knowledge distillation). One network is so often as good as the ensemble.
 
     With --finalists more of the search's best trials are cross-validated first. The --top trials with the best mean are
     the winners, and the predictions on the folds choose the weights of their ensemble.
@@ -108,6 +120,10 @@ def retrain(
             if is_given:
                 raise OptionError(f"--trial names the winners and {option} finds them; give one of them")
         top = len(set(trials))
+    if students > top:
+        raise OptionError(
+            f"--students {students} are more than the {top} winners; give fewer, or more winners with --top"
+        )
     again = Again(
         epochs=epochs,
         repeats=repeats,
@@ -116,6 +132,7 @@ def retrain(
         patience=patience,
         with_validation=with_validation,
         flips=flips,
+        students=students,
         trials=trials,
         finals=finals,
     )

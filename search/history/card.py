@@ -183,6 +183,8 @@ def _trained_on(search: Search, run: Run) -> str:
     """The training images of a retrain, in words; their number is that of one epoch."""
     last = run.measurements[-1]
     number = f"{round(last.images / last.epoch):,} images"
+    if run.teachers:
+        number += f" (it learnt what {scores.in_words(run.teachers)} of the same search say of them, not their labels)"
     if run.config["training"].get("patience") is not None:
         return f"{number}, without those for validation, by which its epoch was chosen"
     if run.asked.with_validation:

@@ -16,6 +16,7 @@ from search.history.fields import (
     is_count,
     is_counts,
     is_flag,
+    is_keys,
     is_mapping,
     is_metric,
     is_number,
@@ -174,6 +175,8 @@ class Asked(OfRun):
     """How many folds there are."""
     kept: bool | None = may(is_flag)
     """Whether its network is kept, and tested when all are trained, as in a study."""
+    teachers: list[list[int]] | None = may(is_keys)
+    """The retrains, [trial, repeat] each, whose networks teach it; None if it learns the labels."""
 
 
 @dataclass(frozen=True, kw_only=True)

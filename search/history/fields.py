@@ -22,6 +22,11 @@ def is_counts(value: Any) -> bool:
     return isinstance(value, list) and all(map(is_count, value))
 
 
+def is_keys(value: Any) -> bool:
+    """A list of runs: [trial, repeat] each."""
+    return isinstance(value, list) and all(is_counts(key) and len(key) == 2 for key in value)
+
+
 def is_number(value: Any) -> bool:
     """A finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")

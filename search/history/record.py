@@ -68,6 +68,11 @@ class Run:
         return self.asked.fold is None and (self.key[1] > 0 or bool(self.asked.kept))
 
     @property
+    def teachers(self) -> tuple[Key, ...]:
+        """The retrains whose networks teach this one; empty if it learns the labels."""
+        return tuple((trial, repeat) for trial, repeat in self.asked.teachers or ())
+
+    @property
     def retrained(self) -> bool:
         """Whether its network is on disk and can be tested; it is written before the run's last line."""
         return self.is_kept and self.state is State.DONE

@@ -1,6 +1,7 @@
 """Scores of finalists on folds, and of winners on the test set, from their stored predictions."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 
 from search.history.events import Chosen
 from search.history.metric import ACCURACY, METRICS, guess
-from search.history.record import Record, Run
+from search.history.record import Key, Record, Run
 from search.history.store import retrain_folder
 from trainables import metrics
 from trainables.predictions import read_predictions
@@ -35,6 +36,7 @@ def table(folder: Path, record: Record) -> pd.DataFrame:
                 "parameters": run.asked.parameters,
                 "epochs": run.config["training"]["epochs"],
                 "with_validation": bool(run.asked.with_validation),
+                "teachers": in_words(run.teachers),
                 "flips": run.test is not None and bool(run.test.flips),
                 "val_accuracy": search_run.at_best("val_accuracy"),
                 "val_balanced_accuracy": search_run.at_best("val_balanced_accuracy"),
@@ -43,6 +45,11 @@ def table(folder: Path, record: Record) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def in_words(keys: Iterable[Key]) -> str:
+    """Runs as text: "3-1, 5-1"."""
+    return ", ".join(f"{trial}-{repeat}" for trial, repeat in keys)
 
 
 def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
@@ -131,10 +138,13 @@ def _state(run: Run) -> str:
 
 
 def over_repeats(frame: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
-    """Mean and standard deviation of the test metric, for each trial with two or more repeats of the same epochs."""
+    """Mean and standard deviation of the test metric, for each trial with two or more repeats of the same epochs.
+
+    Students, which other networks teach, are summed up apart.
+    """
     if frame.empty:
         return frame
-    grouped = frame.groupby(["trial", "epochs"])[f"test_{metric}"]
+    grouped = frame.groupby(["trial", "epochs", "teachers"])[f"test_{metric}"]
     summary = grouped.agg(["count", "mean", "std"]).reset_index()
     return summary[summary["count"] > 1]
 

@@ -110,7 +110,8 @@ class View:
 def label(run: Run) -> str:
     """A run in a few words: 7-1 cnn6 ×0.75."""
     trial, repeat = run.key
-    return f"{trial}-{repeat} {run.network}" if repeat else f"{trial} {run.network}"
+    student = " (student)" if run.teachers else ""
+    return f"{trial}-{repeat} {run.network}{student}" if repeat else f"{trial} {run.network}"
 
 
 def word(value: Any) -> str:

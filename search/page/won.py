@@ -166,17 +166,23 @@ def _sheet(view: View, rows: Rows) -> Sheet:
     order = "In the order of validation, by which they were chosen"
     if last_retrain(view.record)[1]:
         order = "First those that were chosen on folds of the images, in that order; others by validation"
-    return Sheet("winners-table", "The winners", table, f"{order}; the test set ranks nothing.{flips}")
+    taught = "".join(
+        f" {label(run)} learnt what {scores.in_words(run.teachers)} say of its augmented images."
+        for run in view.tested
+        if run.teachers
+    )
+    return Sheet("winners-table", "The winners", table, f"{order}; the test set ranks nothing.{flips}{taught}")
 
 
 def _repeats(view: View) -> tuple[str, ...]:
     metric = view.found.search.request.metric
     summary = scores.over_repeats(view.found.retrains, metric)
-    return tuple(
-        f"Trial {row['trial']:.0f}: test {words(metric)} {row['mean']:.1%} ± {row['std']:.1%} over {row['count']:.0f} "
-        "seeds."
-        for row in summary.to_dict("records")
-    )
+    lines = []
+    for row in summary.to_dict("records"):
+        who = f"{'Students of trial' if row['teachers'] else 'Trial'} {row['trial']:.0f}"
+        spread = f"{row['mean']:.1%} ± {row['std']:.1%} over {row['count']:.0f} seeds"
+        lines.append(f"{who}: test {words(metric)} {spread}.")
+    return tuple(lines)
 
 
 def _best(view: View) -> Sheet:

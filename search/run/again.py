@@ -13,10 +13,10 @@ from search.forecast.forecast import Forecast
 from search.history.events import State, parse
 from search.history.front import KNEE, front, knee
 from search.history.ledger import read
-from search.history.record import Record, Run, rank
+from search.history.record import Key, Record, Run, rank
 from search.history.store import Search
 from search.machines.machine import Machine
-from search.run import finalists, own_code
+from search.run import finalists, own_code, students
 from search.run.costing import Lot, forecast_of, lot_of
 from search.run.finalists import Finals
 from search.run.images import found_again, unchanged_images, unchanged_validation
@@ -53,6 +53,8 @@ class Again:
     """Whether each test image is also classified mirrored."""
     trials: tuple[int | str, ...] = ()
     """The trials to train again, by number or `KNEE`; empty for the best of the search."""
+    students: int = 0
+    """How many winners are then trained once more, taught by all winners."""
     finals: Finals | None = None
     """How winners are chosen among more finalists; None for the best of the search."""
 
@@ -105,25 +107,38 @@ class Retraining:
         trials = list(self.configs)
         if judged and not any(lot.left for lot in judged):  # then the winners are known
             trials = finalists.best_of({lot.trial: lot.runs for lot in judged}, self.top)
-        winners = [
-            lot_of(
-                self.record,
-                trial,
-                self.configs[trial],
-                self.costs[trial],
-                images=(number, len(self.validation) if self.validation else 0),
-                with_validation=how.with_validation,
-                repeats=how.repeats,
-            )
-            for trial in trials
-        ]
+        winners = [self._lot(trial) for trial in trials]
         return judged, winners
+
+    def students(self) -> list[Sequence[float]]:
+        """The epochs that each student has left, by winner in the order of `lots`."""
+        how = self.how
+        number = min(how.students, self.top, len(self.best))
+        judged, winners = self.lots()
+        if not number or any(lot.left for lot in (*judged, *winners)):  # then no student has begun
+            return [[float(how.epochs)] * how.repeats] * number
+        teachers = students.teachers(self.record, [run.key for lot in winners for run in lot.runs])
+        taught = students.taught(teachers, number)
+        return [self._lot(lot.trial, teachers).left if lot.trial in taught else () for lot in winners]
+
+    def _lot(self, trial: int, teachers: Sequence[Key] = ()) -> Lot:
+        """A winner's runs, or its students."""
+        return lot_of(
+            self.record,
+            trial,
+            self.configs[trial],
+            self.costs[trial],
+            images=(len(self.train), len(self.validation) if self.validation else 0),
+            with_validation=self.how.with_validation,
+            repeats=self.how.repeats,
+            teachers=teachers,
+        )
 
     @property
     def waiting(self) -> list[Config]:
         """The configurations of `lots`, in their order; empty when nothing is left to train."""
         lots = [lot for part in self.lots() for lot in part]
-        return [lot.config for lot in lots] if any(lot.left for lot in lots) else []
+        return [lot.config for lot in lots] if any(lot.left for lot in lots) or any(self.students()) else []
 
     def recorded(self) -> Speeds | None:
         """The speeds of `waiting` that the search has measured; None if it trained elsewhere or differently."""
@@ -144,7 +159,7 @@ class Retraining:
 
     def forecast(self, speeds: Speeds) -> Forecast:
         """The forecast of what is left. speeds: of `waiting`."""
-        return forecast_of(*self.lots(), self.top, speeds, self.here, self.search.folder)
+        return forecast_of(*self.lots(), self.students(), self.top, speeds, self.here, self.search.folder)
 
 
 def prepare(
@@ -231,6 +246,8 @@ def _title(how: Again, best: Sequence[Run], top: int, trained_on: str) -> str:
     if how.trials:
         winners += f" (trial {' and '.join(str(run.key[0]) for run in best)})"
     final = f"{winners} × {how.repeats} for {readable.count(how.epochs, 'epoch')} on {trained_on}"
+    if how.students:
+        final += f", then {readable.count(min(how.students, top, len(best)) * how.repeats, 'student')} of theirs"
     if how.finals is None:
         return final
     return f"{readable.count(len(best), 'finalist')} × {how.finals.folds} folds of the images, then {final}"

@@ -1,7 +1,7 @@
 """The cost of a retrain before it begins: its epochs are known, and its times follow from a few measured steps."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heapreplace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from search.forecast.forecast import Forecast, Spread, warnings_of
 from search.forecast.memory import memory_of, state_bytes
 from search.forecast.seconds import times
 from search.history.events import State
-from search.history.record import Record, Run, in_words
+from search.history.record import Key, Record, Run, in_words
 from search.machines.machine import Machine
 from search.readable import count, duration
 from search.run.asking import alike
@@ -21,12 +21,12 @@ from trainables.config import Config
 
 @dataclass(frozen=True, kw_only=True)
 class Lot:
-    """Runs of one trial that differ only in seed or fold: a winner's repeats, or a finalist on its folds."""
+    """Runs of a trial that differ only in seed or fold: a winner's repeats or students, or a finalist on its folds."""
 
     trial: int
     """The trial."""
     what: str
-    """What its runs are called: "seed" or "fold"."""
+    """What its runs are called: "seed", "fold" or "student"."""
     config: Config
     """The configuration that is trained."""
     cost: Cost
@@ -49,12 +49,15 @@ def lot_of(
     with_validation: bool,
     repeats: int = 1,
     folds: int | None = None,
+    teachers: Sequence[Key] = (),
 ) -> Lot:
     """A trial's runs in a retrain, without the epochs that earlier commands have trained."""
     there: list[Run] = []
     left: list[float] = []
     for fold in range(1, folds + 1) if folds else (None,):
-        found = alike(record, trial, config, with_validation=with_validation, fold=fold, folds=folds)[:repeats]
+        found = alike(
+            record, trial, config, with_validation=with_validation, fold=fold, folds=folds, teachers=teachers
+        )[:repeats]
         there += found
         left += [_left(run, config) for run in found] + [float(config.training.epochs or 0)] * (repeats - len(found))
     return Lot(
@@ -75,13 +78,20 @@ def _left(run: Run, config: Config) -> float:
 
 
 def forecast_of(
-    finalists: Sequence[Lot], winners: Sequence[Lot], top: int, speeds: Speeds, here: Machine, folder: Path
+    finalists: Sequence[Lot],
+    winners: Sequence[Lot],
+    students: Sequence[Sequence[float]],
+    top: int,
+    speeds: Speeds,
+    here: Machine,
+    folder: Path,
 ) -> Forecast:
     """The forecast of a retrain.
 
     finalists: on folds; all are trained before the first winner. winners: all possible ones, in the search's ranking;
-    with finalists, `top` of them will be trained. speeds: of the configurations of `finalists` and `winners`, by their
-    place in both. Raises CalibrationError if none was measured.
+    with finalists, `top` of them will be trained. students: the epochs that each has left, by winner in their order;
+    they are trained last. speeds: of the configurations of `finalists` and `winners`, by their place in both. Raises
+    CalibrationError if none was measured.
     """
     lots = [*finalists, *winners]
     taken = _seconds(lots, speeds)
@@ -90,15 +100,22 @@ def forecast_of(
     ranked = list(range(len(winners)))
     cheapest = sorted(ranked, key=lambda i: cost[i])
     picks = [each[:top] for each in (ranked, cheapest, cheapest[::-1])]
-    epochs = [_epochs(finalists) + _epochs([winners[i] for i in pick]) for pick in picks]
-    walls = [_wall(first, here.slots) + _wall([then[i] for i in pick], here.slots) for pick in picks]
+    epochs = [_epochs(finalists) + _epochs([winners[i] for i in pick]) + sum(map(sum, students)) for pick in picks]
+    taught = [_taught(students, [then[i] for i in pick]) for pick in picks]
+    walls = [
+        _wall(first, here.slots) + _wall([then[i] for i in pick], here.slots) + _wall(last, here.slots)
+        for pick, last in zip(picks, taught, strict=True)
+    ]
+    rows = [_row(lot, each) for lot, each in zip(lots, taken, strict=True) if lot.left]
+    last = [replace(winners[i], what="student", left=left) for i, left in zip(picks[0], students, strict=False)]
+    rows += [_row(lot, each) for lot, each in zip(last, taught[0], strict=True) if lot.left]
     memory, disk = (
         max(_held(finalists, len(finalists), here.slots, each), _held(winners, top, here.slots, each))
         for each in (memory_of, state_bytes)
     )
     return Forecast(
-        trials=sum(len(lot.left) for lot in finalists) + sum(len(winners[i].left) for i in picks[0]),
-        families=[_row(lot, each) for lot, each in zip(lots, taken, strict=True) if lot.left],
+        trials=sum(len(lot.left) for lot in (*finalists, *(winners[i] for i in picks[0]), *last)),
+        families=rows,
         impossible={},
         epochs=Spread(min(epochs), epochs[0], max(epochs)),
         seconds=Spread(min(walls), walls[0], max(walls)),
@@ -126,6 +143,18 @@ def _seconds(lots: Sequence[Lot], speeds: Speeds) -> list[_Taken]:
         epoch, start = on[lot.images].epochs[i], on[lot.images].starts[i]
         found.append(_Taken(epoch, [start + epochs * epoch for epochs in lot.left]))
     return found
+
+
+def _taught(students: Sequence[Sequence[float]], winners: Sequence[_Taken]) -> list[_Taken]:
+    """The times of students; what a teacher says takes a third of a training, as it has no way back.
+
+    students: the epochs that each has left, by winner. winners: all of them teach.
+    """
+    answers = sum(each.epoch for each in winners) / 3
+    return [
+        _Taken(winner.epoch + answers, [epochs * (winner.epoch + answers) for epochs in left])
+        for winner, left in zip(winners, students, strict=False)
+    ]
 
 
 def _wall(taken: Sequence[_Taken], slots: int) -> float:

@@ -150,6 +150,7 @@ class Driver:
             resume_from=self.shelf.usable(run),
             weights=run.is_kept,
             fold=(asked.fold, asked.folds, self._split_seed) if asked.fold and asked.folds else None,
+            teachers=self.shelf.lend(run, [self.record.runs[key] for key in run.teachers]),
             deadline=self.deadline,
             micro_batch=run.micro_batch,
             calibrate=self._calibration.share(run.key) if self._calibration else (),

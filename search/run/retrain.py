@@ -7,7 +7,7 @@ from search.history.card import write_card
 from search.history.load import Loaded
 from search.history.record import Key, Record, Run
 from search.history.store import Search
-from search.run import finalists
+from search.run import finalists, students
 from search.run.again import Again, prepare
 from search.run.asking import ask
 from search.run.driver import Driver
@@ -53,11 +53,28 @@ def retrain(
             config, cost = planned.configs[trial], planned.costs[trial]
             wanted.extend(ask(driver, seed, run, config, cost, number=how.repeats, with_validation=more))
         yield from driver.unfinished([driver.record.runs[key] for key in wanted])
+        if how.students:
+            while driver.num_handed_out:
+                yield None
+            taught = students.ask_for(
+                driver,
+                seed,
+                wanted,
+                how.students,
+                planned.configs,
+                planned.costs,
+                repeats=how.repeats,
+                with_validation=more,
+            )
+            wanted.extend(taught)
+            yield from driver.unfinished([driver.record.runs[key] for key in taught])
 
     def retrains(record: Record) -> list[Run]:
         return [record.runs[key] for key in wanted]
 
     waiting, known = planned.waiting, planned.recorded()
+    num_winners = min(top, len(best))
+    num_students = min(how.students, num_winners)
 
     def calibration(progress: Progress) -> Calibration | None:
         def hear(speeds: Speeds) -> None:
@@ -77,7 +94,7 @@ def retrain(
         title=planned.title,
         notes=headlines(planned.forecast(known)) if waiting and known is not None else (),
         runs=lambda record: [record.runs[key] for keys in judges for key in keys] + retrains(record),
-        total=(len(best) * finals.folds if finals else 0) + min(top, len(best)) * how.repeats,
+        total=(len(best) * finals.folds if finals else 0) + (num_winners + num_students) * how.repeats,
         source=source,
         scheduler=make_scheduler("none", max_t=how.epochs, samples=len(best)),
         train=train,

@@ -11,6 +11,7 @@ from search.history.store import retrain_folder
 from search.storage.mirror import Mirror
 from trainables import files
 from trainables.files import Folder
+from trainables.saved_network import NETWORK_FILES
 from trainables.worker.task import Task
 
 
@@ -52,6 +53,17 @@ class Shelf:
         """Move a trained network, which a worker wrote under its attempt's name, to its folder."""
         for name in self._names(f"{task.prefix}+"):
             files.write(retrain_folder(self._folder, run) / name.partition("+")[2], self.checkpoints.read(name))
+
+    def lend(self, run: Run, teachers: Iterable[Run]) -> tuple[str, ...]:
+        """Put the teachers' networks where a worker reads them while it trains this run; returns their names there."""
+        names = []
+        for place, teacher in enumerate(teachers, 1):
+            names.append(f"{run.key[0]}-{run.key[1]}-{run.attempt + 1}-teacher-{place}")
+            for part in NETWORK_FILES:
+                with suppress(FileNotFoundError):  # deleted by someone; the worker says so, and the run fails
+                    data = (retrain_folder(self._folder, teacher) / part).read_bytes()
+                    self.checkpoints.write(f"{names[-1]}+{part}", data)
+        return tuple(names)
 
     def release(self, run: Run) -> None:
         """Remove what a run that has ended no longer needs, and leftovers of its older attempts."""

@@ -69,7 +69,7 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
         rows.append(
             {
                 "trial": f"{row['trial']}-{row['repeat']}",
-                "network": row["network"],
+                "network": row["network"] + (" (student)" if row["teachers"] else ""),
                 "optimizer": row["optimizer"],
                 "parameters": row["parameters"],
                 "epochs": row["epochs"],
@@ -102,11 +102,15 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
             console.print(f"trial {run.key[0]}-{run.key[1]} is not tested: {run.state}, {run.reason}")
     if any(row["flips"] for row in report["winners"]):
         console.print("Each test image was judged mirrored as well.")
+    for row in report["winners"]:
+        if row["teachers"]:
+            console.print(f"{row['trial']}-{row['repeat']} learnt what {row['teachers']} say of its augmented images.")
     if both:
         console.print(_ensemble_line(both))
     for row in report["repeats"]:
         spread = f"{words(metric)} {row['mean']:.1%} ± {row['std']:.1%}"
-        console.print(f"trial {row['trial']}: {spread} over {row['count']} seeds")
+        of = "students of " if row["teachers"] else ""
+        console.print(f"{of}trial {row['trial']}: {spread} over {row['count']} seeds")
     for row in report["winners"]:
         if line := _overfit_line(row, found.record.runs[row["trial"], row["repeat"]]):
             console.print(line)

@@ -7,7 +7,7 @@ decides what follows from an answer.
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -19,11 +19,12 @@ from trainables import limits
 from trainables.config import Config
 from trainables.data.images import Images
 from trainables.data.split import fold
+from trainables.distillation import Teachers
 from trainables.files import is_full
 from trainables.memory import memory_error
 from trainables.predictions import PREDICTIONS, predictions_file
 from trainables.resident import Resident
-from trainables.saved_network import Network, network_files, predict
+from trainables.saved_network import NETWORK_FILES, Network, network_files, network_of, predict
 from trainables.training import Measurement, Training
 from trainables.worker import checkpoints, speed
 from trainables.worker.checkpoints import CheckpointError, Files
@@ -142,10 +143,19 @@ class Slot:
             micro_batch=task.micro_batch,
             marks=task.marks,
             judged_by=task.judged_by,
+            teachers=self._teachers(task.teachers),
         )
         if task.resume_from:
             self._restore(training, task.resume_from)
         return training
+
+    def _teachers(self, names: Sequence[str]) -> Teachers | None:
+        """The networks with these names, on this slot's device."""
+        found = []
+        for name in names:
+            written = {part: self._files.read(f"{name}+{part}") for part in NETWORK_FILES}
+            found.append(network_of(written, name, str(self._train.device), run_own_code=True).model)
+        return Teachers(found) if found else None
 
     def _restore(self, training: Training, name: str) -> None:
         state = checkpoints.load(self._files, name)

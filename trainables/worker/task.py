@@ -26,6 +26,8 @@ class Task:
     fold: tuple[int, int, int] | None = None
     """The fold of the images that is left out of training and validated on: its number from 1, how many there are, and
     the seed by which images are dealt to them. The predictions for it are kept. None to train on all images."""
+    teachers: tuple[str, ...] = ()
+    """What the names of the files begin with of each network whose answers are learnt instead of the labels."""
     deadline: float | None = None
     """Unix seconds after which the end of a segment writes a checkpoint."""
     micro_batch: int | None = None

@@ -38,8 +38,8 @@ def test_a_score_is_accuracy_with_its_interval_and_loss():
 
 
 def test_repeats_are_summed_up_by_trial_and_epochs_where_there_are_two_or_more():
-    rows = [(0, 5, 0.5), (0, 5, 0.7), (0, 9, 0.9), (1, 5, 0.1)]
-    frame = pd.DataFrame(rows, columns=["trial", "epochs", "test_accuracy"])
+    rows = [(0, 5, "", 0.5), (0, 5, "", 0.7), (0, 5, "0-1, 0-2", 0.8), (0, 9, "", 0.9), (1, 5, "", 0.1)]
+    frame = pd.DataFrame(rows, columns=["trial", "epochs", "teachers", "test_accuracy"])
     (row,) = scores.over_repeats(frame).to_dict("records")
     assert (row["trial"], row["count"]) == (0, 2)
     assert row["mean"] == pytest.approx(0.6)

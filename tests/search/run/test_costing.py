@@ -40,11 +40,11 @@ def lot(trial, epochs, *, known=(), images=(IMAGES, 0), folds=None, repeats=1, *
     )
 
 
-def foreseen(tmp_path, finalists, winners, *, top, slots):
+def foreseen(tmp_path, finalists, winners, *, top, slots, students=()):
     here = Machine(slots=slots, threads=1, num_gpus=0, device="cpu", precision="float32")
     lots = [*finalists, *winners]
     speeds = {i: Speed(32, STEPS[each.trial], 1.0) for i, each in enumerate(lots)}
-    return forecast_of(finalists, winners, top, speeds, here, tmp_path)
+    return forecast_of(finalists, winners, students, top, speeds, here, tmp_path)
 
 
 def test_a_retrain_takes_its_epochs_one_after_the_other_in_each_slot(tmp_path):
@@ -58,6 +58,16 @@ def test_a_retrain_takes_its_epochs_one_after_the_other_in_each_slot(tmp_path):
     assert both.memory == 2 * memory_of(winners[1].config, winners[1].cost) == 2 * alone.memory
     rows = [(row["network"], row["runs"]) for row in both.families]
     assert rows == [("cnn5 ×0.25", "2 seeds"), ("cnn5 ×0.75", "2 seeds")]
+
+
+def test_students_come_last_and_wait_for_their_teachers_answers(tmp_path):
+    winners = [lot(trial, 10) for trial in (0, 1)]
+    plain = foreseen(tmp_path, [], winners, top=2, slots=2)
+    taught = foreseen(tmp_path, [], winners, top=2, slots=2, students=[[10], [4]])
+    assert (taught.trials, taught.epochs.middle) == (4, 34)
+    answers = sum(STEPS[:2]) / 3
+    assert taught.seconds.middle == pytest.approx(plain.seconds.middle + 10 * TEN_STEPS * (STEPS[0] + answers))
+    assert [(row["trial"], row["runs"]) for row in taught.families[2:]] == [(0, "1 student"), (1, "1 student")]
 
 
 def test_finalists_come_first_and_the_range_holds_whoever_wins(tmp_path):
