@@ -3,17 +3,19 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pools import NUMBER, Curve, Point, Pool
 
+from search.experience.studies import Study, studies_of
 from search.history.events import Asked, Event, Measured, State
 from search.history.front import front, log_cost
 from search.history.ledger import MemoryLedger
 from search.history.record import Run, rank
 from search.run.drawing import source_of
 from search.run.driver import Driver
+from search.run.earlier import comparable, places
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
 from search.samplers import EXPERIENCED
@@ -23,8 +25,10 @@ from search.samplers.sampler import Draw, Sampler, history_json
 from search.schedulers.objectives import volume
 from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space, config_of
+from search.spaces.flat_names import flat_names_of
 from trainables.worker.task import Task
 
+EARLIER = 60  # random draws of the search that experience is of
 IMAGES = 1_000_000  # of an epoch: the names of checkpoints hold whole numbers of them
 STAND_IN = config_of({"network": "cnn5", "optimizer": "sgd", "sgd/lr": 0.1})
 
@@ -68,7 +72,9 @@ class Way:
     weighed: tuple[str, ...] = ()
     """Costs that its front is judged by."""
     experience: str | None = None
-    """What a sampler with experience begins with; None for all."""
+    """The datasets that a sampler with experience begins with."""
+    earlier: Pool | None = None
+    """A pool on which it plays a search of its own beforehand, by the same scheduler, and begins with that instead."""
 
 
 class Nearest:
@@ -128,6 +134,33 @@ class Shuffled:
 
 def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
     """One search: order and seeds of the draws are the same for the same replay, whatever the way."""
+    driver, numbers, wall = _search(pool, way, slots, replay, max_t)
+    ranked = rank(driver.record)
+    quality = pool.qualities[numbers[ranked[0].key[0]]]
+    drawn = [numbers[run.key[0]] for run in driver.record.trials]
+    return Played(
+        sum(run.epochs for run in driver.record.trials),
+        max(pool.qualities[drawn]) - quality,
+        max(pool.qualities) - quality,
+        wall,
+        _covered(pool, ranked, numbers, way.weighed) if way.weighed else None,
+        _anytime(driver.ledger.events),
+    )
+
+
+def _known(way: Way, slots: int, replay: int, max_t: int) -> tuple[Study, ...]:
+    """The studies that a sampler with experience begins with."""
+    if way.earlier is None:
+        return studies_of(way.experience)
+    random = replace(way, sampler="random", samples=EARLIER, earlier=None)
+    driver, numbers, _ = _search(way.earlier, random, slots, replay, max_t)
+    runs = comparable(driver.record)
+    configs = [way.earlier.configurations[numbers[run.key[0]]].config for run in runs]
+    return (Study("earlier", "a search", [flat_names_of(each) for each in configs if each], places(runs)),)
+
+
+def _search(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> tuple[Driver, Sequence[int], float]:
+    """A search that has ended, the numbers of the configurations that its trials drew, and its wall clock."""
     rng = np.random.default_rng(replay)
     order = [int(number) for number in rng.permutation(len(pool))]
     which = {number: int(rng.integers(len(pool.configurations[number].curves))) for number in order}
@@ -135,7 +168,7 @@ def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
     drawing: Nearest | Listed | Shuffled = Shuffled(order[: way.samples])
     history = Deepest((*made.rungs, max_t), also=way.also)
     if way.sampler in EXPERIENCED:
-        space, known = Space("pool", pool.listed), way.experience
+        space, known = Space("pool", pool.listed), _known(way, slots, replay, max_t)
         drawing = Listed(make_sampler(space, way.sampler, replay, lambda _: None, history, experience=known))
     elif way.sampler != "random":
         drawing = Nearest(pool, make_sampler(Space("pool", pool.space), way.sampler, replay, lambda _: None, history))
@@ -165,18 +198,7 @@ def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
     source = source_of(drawing, range(way.samples), ask, in_waves=way.hears == "waves")
     driver = Driver(MemoryLedger(clock=clock), source, made, NoShelf(), clock=clock)
     simulate(driver, steps, slots=slots, clock=clock)
-    ranked = rank(driver.record)
-    winner = drawing.drawn[ranked[0].key[0]]
-    drawn = [drawing.drawn[run.key[0]] for run in driver.record.trials]
-    quality = pool.qualities[winner]
-    return Played(
-        sum(run.epochs for run in driver.record.trials),
-        max(pool.qualities[drawn]) - quality,
-        max(pool.qualities) - quality,
-        clock.now,
-        _covered(pool, ranked, drawing.drawn, way.weighed) if way.weighed else None,
-        _anytime(driver.ledger.events),
-    )
+    return driver, drawing.drawn, clock.now
 
 
 def _covered(pool: Pool, runs: Sequence[Run], drawn: Sequence[int], costs: Sequence[str]) -> float:

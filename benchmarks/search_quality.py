@@ -80,9 +80,10 @@ def ways(asked: argparse.Namespace) -> Iterator[Way]:
     choices = product(asked.scheduler, asked.sampler, asked.samples, [(), costs] if costs else [()])
     for (label, name, options), sampler, samples, also in choices:
         hears = HEARS if asked.hears == "both" else [asked.hears]
-        known = ",".join(asked.experience) if sampler in EXPERIENCED else None
+        known = ",".join(asked.experience) if sampler in EXPERIENCED and asked.experience else None
         for heard in hears if sampler in LEARNING else [None]:
-            yield Way(label, name, options, sampler, heard, samples, also, costs, known)
+            earlier = read_pool(asked.earlier, asked.max_t) if asked.earlier and sampler in EXPERIENCED else None
+            yield Way(label, name, options, sampler, heard, samples, also, costs, known, earlier)
 
 
 def _row(pool: str, way: Way, slots: int, found: Sequence[Played], base: Sequence[Played]) -> dict[str, Any]:
@@ -182,8 +183,8 @@ def compare(asked: argparse.Namespace) -> None:
     asked.slots = asked.slots or [1, 16]
     asked.samples = asked.samples or [60]
     asked.sampler = asked.sampler or ["random"]
-    if set(asked.sampler) & set(EXPERIENCED) and not asked.experience:
-        sys.exit(f"name the --experience of {EXPERIENCED[0]}: all datasets but the pool's own")
+    if set(asked.sampler) & set(EXPERIENCED) and not (asked.experience or asked.earlier):
+        sys.exit(f"name the --experience of {EXPERIENCED[0]}, all datasets but the pool's own, or an --earlier pool")
     asked.scheduler = asked.scheduler or [_scheduler(name) for name in SCHEDULERS]
     found = list(rows(asked))
     if asked.json:
@@ -255,6 +256,9 @@ def main() -> None:
     verb.add_argument("--hears", choices=[*HEARS, "both"], default=next(iter(HEARS)), help="of samplers that learn")
     verb.add_argument(
         "--experience", action="append", help="a dataset whose study `transfer` begins with; may be given several times"
+    )
+    verb.add_argument(
+        "--earlier", type=Path, help="a pool of other images: `transfer` begins with a search of 60 draws of it instead"
     )
     verb.add_argument("--slots", type=int, action="append", help="may be given several times; 1 and 16 by default")
     verb.add_argument("--max-t", type=int, default=16, help="epochs of the longest trial")

@@ -108,9 +108,10 @@ SECTIONS = {
 @click.option(
     "--experience",
     multiple=True,
-    metavar="DATASET",
+    metavar="DATASET|SEARCH",
     callback=lambda _, __, names: ",".join(dict.fromkeys(names)) or None,
-    help=f"Whose recorded trainings {' and '.join(EXPERIENCED)} begins with; may be given several times.  "
+    help=f"What {' and '.join(EXPERIENCED)} begins with: a dataset whose trainings hpsearch brings along, or one of "
+    "your earlier searches, also on other images; may be given several times.  "
     "[default: cifar10, cifar100-coarse, fashion-mnist and digits]",
     shell_complete=options.from_names(options.experiences),
 )
@@ -196,6 +197,7 @@ def launch(
     hpsearch launch --submit http://HEAD:8265 --storage s3://bucket/searches      as a job there; watch it with status
     """
     from search.history.store import Request, check_new, find
+    from search.run.earlier import named
     from search.run.foresee import affordable
     from search.run.launch import default_name
     from search.run.launch import launch as begin
@@ -236,6 +238,7 @@ def launch(
         asked["dataset"] = dataset_of(asked["dataset"])
         if asked["warm_start"] is not None:
             asked["warm_start"] = str(find(results, asked["warm_start"]).folder.absolute())
+        asked["experience"] = named(asked["experience"], results)
     if asked["first"] is not None:
         asked["first"] = str(Path(asked["first"]).expanduser().absolute())
     request = Request(samples=samples or listed or 60, data_dir=str(data_dir.absolute()), **asked)

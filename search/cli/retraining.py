@@ -40,6 +40,11 @@ from search.cli.types import MOST_EPOCHS, Count, OptionError, Real, TrialNumber
     show_default=True,
     help="How many winners to train once more, taught by all winners.",
 )
+@click.option(
+    "--student-width",
+    type=Real(0, 64, min_open=True),
+    help="Factor on the width of the students' networks.  [default: that of the winners]",
+)
 @click.option("--flips", is_flag=True, help="Also predict each test image mirrored.")
 @click.option("--finalists", type=Count(min=1), help="How many of the best to cross-validate.")
 @click.option("--folds", type=Count(min=2), help="Folds of that cross-validation.  [default: 3]")
@@ -64,6 +69,7 @@ def retrain(
     patience: int | None,
     flips: bool,
     students: int,
+    student_width: float | None,
     finalists: int | None,
     folds: int | None,
     finalist_epochs: int | None,
@@ -90,14 +96,14 @@ def retrain(
     hpsearch retrain --top 1 --width 2 --epochs 80      # narrow search, wide winner
     hpsearch retrain --top 1 --epochs 200 --set cutmix=0.5 --set cutout=8    # more regularisation
     hpsearch retrain --top 1 --finalists 4 --folds 5    # the best of four by cross-validation
-    hpsearch retrain --top 3 --students 1               # then the best once more, taught by all three
+    hpsearch retrain --top 2 --width 2 --students 1 --student-width 1    # wide winners teach a narrow network
     hpsearch retrain my-search --trial knee --trial 12  # trials that top --pareto shows
     hpsearch retrain --top 1 --width 2 --dry-run        # what this would cost
 
     With --patience a winner trains on the training images alone, and its best epoch is tested.
 
-    With --students 1 the best winner is then trained once more on what all winners say of its augmented images
-    (knowledge distillation). One network is so often as good as the ensemble.
+    With --students 1 the best winner is then trained once more, on what all winners say of its augmented images
+    (knowledge distillation). A narrow student becomes better so than by the labels.
 
     With --finalists more of the search's best trials are cross-validated first. The --top trials with the best mean are
     the winners, and the predictions on the folds choose the weights of their ensemble.
@@ -124,6 +130,8 @@ def retrain(
         raise OptionError(
             f"--students {students} are more than the {top} winners; give fewer, or more winners with --top"
         )
+    if student_width is not None and not students:
+        raise OptionError(f"--student-width {student_width:g} is for students: say how many with --students")
     again = Again(
         epochs=epochs,
         repeats=repeats,
@@ -133,6 +141,7 @@ def retrain(
         with_validation=with_validation,
         flips=flips,
         students=students,
+        student_width=student_width,
         trials=trials,
         finals=finals,
     )

@@ -1,7 +1,7 @@
 """What a configuration is expected to be worth on new images, from its ranks on others.
 
-Accuracies on different images cannot be compared, but ranks can (Salinas et al. 2020). A forest of randomized trees
-(Geurts et al. 2006) learns which share of a study's configurations each one was better than.
+What was measured on different images cannot be compared, but ranks can (Salinas et al. 2020). A forest of randomized
+trees (Geurts et al. 2006) learns which share of a study's configurations each one was better than.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,9 +12,8 @@ from scipy.stats import rankdata
 from sklearn.ensemble import ExtraTreesRegressor
 
 from search.experience.columns import Columns
-from search.experience.studies import Study
+from search.experience.studies import LEAST, Study
 
-LEAST = 8  # configurations of a study that are enough to rank them
 _TREES = 100
 
 
@@ -29,7 +28,7 @@ class Expectation:
         rows: list[Mapping[str, Any]] = []
         ranks: list[float] = []
         for study in studies:
-            known = zip(study.tried, study.accuracies, strict=True)
+            known = zip(study.tried, study.values, strict=True)
             usable = [(row, value) for row, value in known if (row["network"], row["optimizer"]) in drawn]
             if len(usable) >= LEAST:
                 rows += [row for row, _ in usable]

@@ -1,4 +1,4 @@
-"""Studies: configurations that were all trained to their ends on the same images, with the accuracies they came to.
+"""Studies: configurations that were trained on the same images, with how good each of them was.
 
 Those that hpsearch brings along are in `data/`, a file for each recorded pool (`benchmarks/README.md`). Its first line
 says which images they were and what was trained; each other line is a configuration with its accuracy. Files are never
@@ -17,26 +17,28 @@ from search.spaces.space import SpaceError
 from trainables.config import Config
 
 DATA = Path(__file__).with_name("data")
+LEAST = 8  # configurations of a study that are enough to rank them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Study:
     """Trainings on the same images."""
 
     dataset: str
-    """The dataset that the images are from."""
+    """The dataset that the images are from, or the search that trained on them."""
     what: str
     """What was trained, in a few words."""
     tried: Sequence[Mapping[str, Any]]
     """The flat names and values of each configuration."""
-    accuracies: Sequence[float]
-    """The best validation accuracy of each, a fraction of one."""
+    values: Sequence[float]
+    """How good each was, the larger the better. Only their order counts, so any measure will do."""
 
 
 @lru_cache(maxsize=1)
 def shipped() -> tuple[Study, ...]:
     """All studies that hpsearch brings along, in the order of their files' names."""
-    return tuple(_read(path) for path in sorted(DATA.glob("*.jsonl")))
+    texts = [path.read_text(encoding="utf-8") for path in sorted(DATA.glob("*.jsonl"))]
+    return tuple(each for text in texts for each in read_studies(text))
 
 
 def datasets() -> tuple[str, ...]:
@@ -45,19 +47,45 @@ def datasets() -> tuple[str, ...]:
 
 
 def studies_of(experience: str | None) -> tuple[Study, ...]:
-    """The studies of some datasets. experience: their names with commas between them; None for all.
+    """The studies that hpsearch brings along of some datasets.
 
-    Raises SpaceError for an unknown name.
+    experience: as in a request, names of datasets and absolute paths of earlier searches with commas between them; None
+    for all datasets. Raises SpaceError for an unknown name.
     """
-    if experience is None:
-        return shipped()
-    names = experience.split(",")
-    if unknown := [name for name in names if name not in datasets()]:
-        raise SpaceError(f"no experience of '{unknown[0]}'; known: {', '.join(datasets())}")
+    names = datasets() if experience is None else experience.split(",")
+    for name in names:
+        if name not in datasets() and not Path(name).is_absolute():
+            raise SpaceError(f"no experience of '{name}'; known: {', '.join(datasets())}, and earlier searches")
     return tuple(study for study in shipped() if study.dataset in names)
 
 
-def _read(path: Path) -> Study:
-    head, *lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    tried = [flat_names_of(Config.from_json(line["config"])) for line in lines]
-    return Study(head["dataset"], head["what"], tried, [line["accuracy"] for line in lines])
+def read_studies(text: str) -> tuple[Study, ...]:
+    """The studies of a file. Raises ValueError, LookupError or TypeError for a text that is not of studies."""
+    found: list[tuple[dict[str, str], list[dict[str, Any]]]] = []
+    for line in map(json.loads, text.splitlines()):
+        if "dataset" in line:
+            found.append((line, []))
+        else:
+            found[-1][1].append(line)
+    return tuple(
+        Study(head["dataset"], head["what"], list(map(_tried, lines)), [float(line[_value(line)]) for line in lines])
+        for head, lines in found
+    )
+
+
+def text_of(studies: Sequence[Study]) -> str:
+    """The studies as a file's text."""
+    lines: list[dict[str, Any]] = []
+    for each in studies:
+        lines.append({"dataset": each.dataset, "what": each.what})
+        lines += [{"value": value, "tried": row} for row, value in zip(each.tried, each.values, strict=True)]
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def _tried(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A line's configuration by its flat names; files that hpsearch brings along have it whole."""
+    return dict(line["tried"]) if "tried" in line else flat_names_of(Config.from_json(line["config"]))
+
+
+def _value(line: Mapping[str, Any]) -> str:
+    return "value" if "value" in line else "accuracy"

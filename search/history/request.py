@@ -70,7 +70,8 @@ class Request:
     hears: str | None = None
     """Which values a sampler that learns uses; None for other samplers, and to use ended trials only, as 0.1.0 did."""
     experience: str | None = None
-    """The datasets whose studies the sampler begins with, separated by commas; None for a sampler that has none."""
+    """What the sampler begins with, separated by commas: datasets whose studies hpsearch brings along, and absolute
+    paths of earlier searches. None for a sampler that has none."""
     first: str | None = _maybe_path()
     """The absolute path of a file of configurations that are tried before any is drawn."""
     warm_start: str | None = _maybe_path()

@@ -76,8 +76,10 @@ def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
 def ensemble(folder: Path, runs: list[Run], chosen: Chosen | None = None) -> dict[str, Any] | None:
     """The score of the mean prediction of several retrains, and its `members`; None for fewer than two.
 
+    Students are no members, as they have learnt from the others.
     chosen: has the weights; repeats of a trial share one. Without it, or if it has none, all weights are equal.
     """
+    runs = [run for run in runs if not run.teachers]
     if len(runs) < 2:
         return None
     by_trial = chosen.weights if chosen else None

@@ -37,9 +37,9 @@ def in_order(record: Record) -> list[Run]:
     return sorted(tested(record), key=lambda run: (places.get(run.key[0], len(ranked)), run.key))
 
 
-def newest(record: Record) -> list[Run]:
-    """The newest tested network of each trial that has one, best first."""
-    return list({run.key[0]: run for run in in_order(record)}.values())
+def newest(record: Record, *, students: bool = False) -> list[Run]:
+    """The newest tested network of each trial that has one, best first. students: of students instead of winners."""
+    return list({run.key[0]: run for run in in_order(record) if bool(run.teachers) == students}.values())
 
 
 def _tested_at(run: Run) -> int:
@@ -48,7 +48,11 @@ def _tested_at(run: Run) -> int:
 
 
 def _way(record: Record, run: Run) -> tuple[object, ...]:
-    """How a winner was retrained, as far as trials can share it: the settings that differ from the search."""
+    """How a winner was retrained, as far as trials can share it: the settings that differ from the search.
+
+    That of a student is that of its teachers.
+    """
+    run = record.runs[run.teachers[0]] if run.teachers else run
     training, before = run.config["training"], record.runs[run.key[0], 0].config
     names = {*training, *before["training"]} - {"epochs", "patience"}
     changed = {name: training.get(name) for name in names if training.get(name) != before["training"].get(name)}

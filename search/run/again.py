@@ -2,11 +2,10 @@
 
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
-from architectures.cost import Cost
 from search import readable
 from search.forecast.calibration import Speeds, calibrate
 from search.forecast.forecast import Forecast
@@ -55,6 +54,8 @@ class Again:
     """The trials to train again, by number or `KNEE`; empty for the best of the search."""
     students: int = 0
     """How many winners are then trained once more, taught by all winners."""
+    student_width: float | None = None
+    """A factor on the width of the students' networks in the search; None for that of the winners."""
     finals: Finals | None = None
     """How winners are chosen among more finalists; None for the best of the search."""
 
@@ -75,8 +76,8 @@ class Retraining:
     """The winners, or the finalists that they are chosen from, in the search's ranking."""
     configs: dict[int, Config]
     """The configurations that they are retrained with, by trial."""
-    costs: dict[int, Cost]
-    """The costs of those, by trial."""
+    student_configs: dict[int, Config]
+    """The configurations of their students, by trial."""
     train: Images
     """The images to train on."""
     validation: Images | None
@@ -86,8 +87,8 @@ class Retraining:
     here: Machine
     """Where it runs."""
 
-    def lots(self) -> tuple[list[Lot], list[Lot]]:
-        """What is left to train, for the forecast: the finalists on folds, and all possible winners."""
+    def lots(self) -> tuple[list[Lot], list[Lot], list[Lot]]:
+        """What is left to train, for the forecast: finalists on folds, all possible winners, and their students."""
         how, finals, number = self.how, self.how.finals, len(self.train)
         judged: list[Lot] = []
         for each in self.best if finals else ():
@@ -107,27 +108,25 @@ class Retraining:
         trials = list(self.configs)
         if judged and not any(lot.left for lot in judged):  # then the winners are known
             trials = finalists.best_of({lot.trial: lot.runs for lot in judged}, self.top)
-        winners = [self._lot(trial) for trial in trials]
-        return judged, winners
+        winners = [self._lot(trial, self.configs[trial]) for trial in trials]
+        return judged, winners, self._students(winners) if how.students else []
 
-    def students(self) -> list[Sequence[float]]:
-        """The epochs that each student has left, by winner in the order of `lots`."""
-        how = self.how
-        number = min(how.students, self.top, len(self.best))
-        judged, winners = self.lots()
-        if not number or any(lot.left for lot in (*judged, *winners)):  # then no student has begun
-            return [[float(how.epochs)] * how.repeats] * number
-        teachers = students.teachers(self.record, [run.key for lot in winners for run in lot.runs])
-        taught = students.taught(teachers, number)
-        return [self._lot(lot.trial, teachers).left if lot.trial in taught else () for lot in winners]
+    def _students(self, winners: Sequence[Lot]) -> list[Lot]:
+        """What could be left of each winner's students, in their order; only the first ones are trained."""
+        teachers: list[Key] = []
+        trials = {lot.trial for lot in winners}
+        if not any(lot.left for lot in winners):  # then the teachers are known
+            teachers = students.teachers(self.record, [run.key for lot in winners for run in lot.runs])
+            trials = set(students.taught(teachers, self.how.students))
+        lots = [self._lot(lot.trial, self.student_configs[lot.trial], teachers) for lot in winners]
+        return [replace(lot, what="student", left=lot.left if lot.trial in trials else ()) for lot in lots]
 
-    def _lot(self, trial: int, teachers: Sequence[Key] = ()) -> Lot:
-        """A winner's runs, or its students."""
+    def _lot(self, trial: int, config: Config, teachers: Sequence[Key] = ()) -> Lot:
         return lot_of(
             self.record,
             trial,
-            self.configs[trial],
-            self.costs[trial],
+            config,
+            cost_of(config, self.train),
             images=(len(self.train), len(self.validation) if self.validation else 0),
             with_validation=self.how.with_validation,
             repeats=self.how.repeats,
@@ -138,14 +137,14 @@ class Retraining:
     def waiting(self) -> list[Config]:
         """The configurations of `lots`, in their order; empty when nothing is left to train."""
         lots = [lot for part in self.lots() for lot in part]
-        return [lot.config for lot in lots] if any(lot.left for lot in lots) or any(self.students()) else []
+        return [lot.config for lot in lots] if any(lot.left for lot in lots) else []
 
     def recorded(self) -> Speeds | None:
         """The speeds of `waiting` that the search has measured; None if it trained elsewhere or differently."""
         facts, here = self.search.facts, self.here
         ours = (here.slots, here.threads, here.precision, here.address, socket.gethostname())
         theirs = (*map(facts.get, ("slots", "threads", "precision")), None, facts.get("machine", {}).get("host"))
-        if ours != theirs or self.how.width != 1:
+        if ours != theirs or {self.how.width, self.how.student_width or 1.0} != {1.0}:
             return None
         found: Speeds = {}
         for place, lot in enumerate(lot for part in self.lots() for lot in part):
@@ -159,7 +158,7 @@ class Retraining:
 
     def forecast(self, speeds: Speeds) -> Forecast:
         """The forecast of what is left. speeds: of `waiting`."""
-        return forecast_of(*self.lots(), self.students(), self.top, speeds, self.here, self.search.folder)
+        return forecast_of(*self.lots(), self.top, self.how.students, speeds, self.here, self.search.folder)
 
 
 def prepare(
@@ -184,7 +183,11 @@ def prepare(
         finalists.check(finals, top, ranked)
         fold(train.labels, 1, finals.folds, search.request.seed)  # too many folds raise an error now
     configs = {winner.key[0]: _config_of(winner, how) for winner in best}
-    costs = {trial: cost_of(config, train) for trial, config in configs.items()}  # so does an impossible width
+    taught = configs
+    if how.students and how.student_width is not None:
+        taught = {winner.key[0]: _config_of(winner, replace(how, width=how.student_width)) for winner in best}
+    for config in (*configs.values(), *taught.values()):
+        cost_of(config, train)  # so does an impossible width
     networks = {config.network.name for config in configs.values()}
     own_code.check(search, networks, accept=changed_code)
     return Retraining(
@@ -194,7 +197,7 @@ def prepare(
         record=record,
         best=best,
         configs=configs,
-        costs=costs,
+        student_configs=taught,
         train=train,
         validation=validation,
         title=_title(how, best, top, trained_on),

@@ -1,7 +1,7 @@
 """The cost of a retrain before it begins: its epochs are known, and its times follow from a few measured steps."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import heapreplace
 from pathlib import Path
 from typing import Any
@@ -80,8 +80,9 @@ def _left(run: Run, config: Config) -> float:
 def forecast_of(
     finalists: Sequence[Lot],
     winners: Sequence[Lot],
-    students: Sequence[Sequence[float]],
+    students: Sequence[Lot],
     top: int,
+    taught: int,
     speeds: Speeds,
     here: Machine,
     folder: Path,
@@ -89,32 +90,37 @@ def forecast_of(
     """The forecast of a retrain.
 
     finalists: on folds; all are trained before the first winner. winners: all possible ones, in the search's ranking;
-    with finalists, `top` of them will be trained. students: the epochs that each has left, by winner in their order;
-    they are trained last. speeds: of the configurations of `finalists` and `winners`, by their place in both. Raises
-    CalibrationError if none was measured.
+    with finalists, `top` of them will be trained. students: of each winner, in the same order; `taught` of them are
+    trained, last of all. speeds: of the configurations of `finalists`, `winners` and `students`, by their place in all
+    three. Raises CalibrationError if none was measured.
     """
-    lots = [*finalists, *winners]
-    taken = _seconds(lots, speeds)
-    first, then = taken[: len(finalists)], taken[len(finalists) :]
+    lots = [*finalists, *winners, *students]
+    taken = iter(_seconds(lots, speeds))
+    first, then, last = ([next(taken) for _ in part] for part in (finalists, winners, students))
     cost = [sum(each.runs) for each in then]
     ranked = list(range(len(winners)))
     cheapest = sorted(ranked, key=lambda i: cost[i])
     picks = [each[:top] for each in (ranked, cheapest, cheapest[::-1])]
-    epochs = [_epochs(finalists) + _epochs([winners[i] for i in pick]) + sum(map(sum, students)) for pick in picks]
-    taught = [_taught(students, [then[i] for i in pick]) for pick in picks]
+    after = [_taught([then[i] for i in pick], [last[i] for i in pick[:taught]] if last else []) for pick in picks]
+    trained = [[winners[i] for i in pick] + [students[i] for i in pick[:taught] if students] for pick in picks]
+    epochs = [_epochs(finalists) + _epochs(each) for each in trained]
     walls = [
-        _wall(first, here.slots) + _wall([then[i] for i in pick], here.slots) + _wall(last, here.slots)
-        for pick, last in zip(picks, taught, strict=True)
+        _wall(first, here.slots) + _wall([then[i] for i in pick], here.slots) + _wall(taught, here.slots)
+        for pick, taught in zip(picks, after, strict=True)
     ]
-    rows = [_row(lot, each) for lot, each in zip(lots, taken, strict=True) if lot.left]
-    last = [replace(winners[i], what="student", left=left) for i, left in zip(picks[0], students, strict=False)]
-    rows += [_row(lot, each) for lot, each in zip(last, taught[0], strict=True) if lot.left]
+    rows = [_row(lot, each) for lot, each in zip([*finalists, *winners], [*first, *then], strict=True) if lot.left]
+    pupils = [lot for lot in trained[0] if lot.what == "student"]
+    rows += [_row(lot, each) for lot, each in zip(pupils, after[0], strict=True) if lot.left]
     memory, disk = (
-        max(_held(finalists, len(finalists), here.slots, each), _held(winners, top, here.slots, each))
+        max(
+            _held(finalists, len(finalists), here.slots, each),
+            _held(winners, top, here.slots, each),
+            _held(students, taught, here.slots, each),
+        )
         for each in (memory_of, state_bytes)
     )
     return Forecast(
-        trials=sum(len(lot.left) for lot in (*finalists, *(winners[i] for i in picks[0]), *last)),
+        trials=sum(len(lot.left) for lot in (*finalists, *trained[0])),
         families=rows,
         impossible={},
         epochs=Spread(min(epochs), epochs[0], max(epochs)),
@@ -145,15 +151,12 @@ def _seconds(lots: Sequence[Lot], speeds: Speeds) -> list[_Taken]:
     return found
 
 
-def _taught(students: Sequence[Sequence[float]], winners: Sequence[_Taken]) -> list[_Taken]:
-    """The times of students; what a teacher says takes a third of a training, as it has no way back.
-
-    students: the epochs that each has left, by winner. winners: all of them teach.
-    """
-    answers = sum(each.epoch for each in winners) / 3
+def _taught(teachers: Sequence[_Taken], students: Sequence[_Taken]) -> list[_Taken]:
+    """The times of students with those of their teachers' answers: a third of a training, as they have no way back."""
+    answers = sum(each.epoch for each in teachers) / 3
     return [
-        _Taken(winner.epoch + answers, [epochs * (winner.epoch + answers) for epochs in left])
-        for winner, left in zip(winners, students, strict=False)
+        _Taken(each.epoch + answers, [seconds * (1 + answers / each.epoch) for seconds in each.runs])
+        for each in students
     ]
 
 

@@ -50,7 +50,7 @@ def retrain(
             winners = chosen.trials
         for trial in winners:
             run = driver.record.runs[trial, 0]
-            config, cost = planned.configs[trial], planned.costs[trial]
+            config, cost = planned.configs[trial], cost_of(planned.configs[trial], train)
             wanted.extend(ask(driver, seed, run, config, cost, number=how.repeats, with_validation=more))
         yield from driver.unfinished([driver.record.runs[key] for key in wanted])
         if how.students:
@@ -61,8 +61,8 @@ def retrain(
                 seed,
                 wanted,
                 how.students,
-                planned.configs,
-                planned.costs,
+                planned.student_configs,
+                train,
                 repeats=how.repeats,
                 with_validation=more,
             )

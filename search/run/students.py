@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from architectures.cost import Cost
 from search.history.record import Key, Record
 from search.run.asking import ask
 from search.run.driver import Driver
+from search.run.problem import cost_of
 from trainables.config import Config
+from trainables.data.images import Images
 
 
 def teachers(record: Record, winners: Sequence[Key]) -> list[Key]:
@@ -25,17 +26,19 @@ def ask_for(
     winners: Sequence[Key],
     number: int,
     configs: Mapping[int, Config],
-    costs: Mapping[int, Cost],
+    images: Images,
     *,
     repeats: int,
     with_validation: bool,
 ) -> list[Key]:
     """The runs of the students, `repeats` of each; none if no winner was trained to its end.
 
-    seed: the search's. winners: all runs of theirs, in order. configs, costs: with which they were trained, by trial.
+    seed: the search's. winners: all runs of theirs, in order. configs: the students', by trial. images: to train on.
     """
-    who, keys = teachers(driver.record, winners), []
+    who = teachers(driver.record, winners)
+    keys: list[Key] = []
     for trial in taught(who, number):
-        run, config, cost = driver.record.runs[trial, 0], configs[trial], costs[trial]
+        run, config = driver.record.runs[trial, 0], configs[trial]
+        cost = cost_of(config, images)
         keys += ask(driver, seed, run, config, cost, number=repeats, with_validation=with_validation, teachers=who)
     return keys

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 
+from search.experience.studies import Study
 from search.history.request import Request
 from search.samplers import EXPERIENCED, HEARS, LEARNING, SAMPLERS
 from search.samplers.first import FirstThen, draw_of
@@ -21,14 +22,14 @@ def make_sampler(
     check: Check,
     history: History | None = None,
     first: Sequence[Config] = (),
-    experience: str | None = None,
+    experience: tuple[Study, ...] = (),
 ) -> Sampler:
     """The sampler with that name for a space; a list is drawn in its order, whatever the name.
 
     seed: the search's. check: raises SizeError for a configuration that the images cannot be trained with, which is
     then drawn again. history: what a sampler that learns uses; by default as in a search that has recorded no other.
-    first: configurations to try before anything is drawn. experience: the datasets that one of `EXPERIENCED` begins
-    with. Raises SpaceError for an unknown name.
+    first: configurations to try before anything is drawn. experience: the studies that one of `EXPERIENCED` begins
+    with; without any, those that hpsearch brings along. Raises SpaceError for an unknown name.
     """
     if space.function is None:
         return ListSampler(space.configs)
@@ -61,9 +62,8 @@ def with_hearing(request: Request) -> Request:
     Raises SpaceError for an option that its sampler does not use.
     """
     if request.sampler in EXPERIENCED:
-        from search.experience.studies import datasets, studies_of
+        from search.experience.studies import datasets
 
-        studies_of(request.experience)  # raises for an unknown one
         request = replace(request, experience=request.experience or ",".join(datasets()))
     elif request.experience is not None:
         raise SpaceError(f"--experience belongs to {', '.join(EXPERIENCED)}; --sampler {request.sampler} has none")

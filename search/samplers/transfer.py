@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.experience.columns import Columns
 from search.experience.expectation import Expectation
-from search.experience.studies import studies_of
+from search.experience.studies import Study, shipped
 from search.samplers.choosing import Chooser, standardised
 from search.samplers.guided import the_last_at_random
 from search.samplers.hearing import LEAST, History
@@ -35,16 +35,15 @@ _TRUSTS = (0.0, 0.5, 0.8, 0.95)  # choices for the correlation of values with wh
 
 
 def sampler(
-    function: Function, seed: int, check: Check, history: History, experience: str | None = None
+    function: Function, seed: int, check: Check, history: History, experience: tuple[Study, ...] = ()
 ) -> OptunaSampler:
     """A sampler that makes three of four draws where the expected improvement is largest.
 
-    experience: the datasets whose studies it begins with, with commas between them; None for all. Raises SpaceError for
-    an unknown one, for a space in which a parameter's choices vary between draws, and for one that draws nothing of
-    what was studied.
+    experience: the studies that it begins with; without any, those that hpsearch brings along. Raises SpaceError for a
+    space in which a parameter's choices vary between draws, and for one that draws nothing of what was studied.
     """
     check_constant(function)
-    known = _space(function, seed, experience)
+    known = _space(function, seed, experience or shipped())
     make = the_last_at_random(lambda own: _Guided(known, check, own), _OF)
     return OptunaSampler(function, seed, check, make, history)
 
@@ -62,13 +61,13 @@ class _Draw:
 class _Space:
     """Draws of a space, with what is expected of them."""
 
-    def __init__(self, function: Function, seed: int, experience: str | None) -> None:
+    def __init__(self, function: Function, seed: int, experience: tuple[Study, ...]) -> None:
         self.function, self._random = function, np.random.default_rng(seed)
         self.is_small = everything(function) is not None
         some = everything(function) or [explore(function, self._anything) for _ in range(_DRAWN)]
         drawn = {(each.config.network.name, each.config.optimizer.name) for each in some}
         try:
-            self._expectation = Expectation(studies_of(experience), drawn)
+            self._expectation = Expectation(experience, drawn)
         except LookupError as error:
             raise SpaceError(f"--sampler transfer has no experience of this space ({error}); take gp") from error
         self.some = self.known(some)
@@ -90,7 +89,7 @@ class _Space:
 
 
 @lru_cache(maxsize=2)
-def _space(function: Function, seed: int, experience: str | None) -> _Space:
+def _space(function: Function, seed: int, experience: tuple[Study, ...]) -> _Space:
     """A space, kept because a launch makes its sampler twice: for the forecast, and for the search."""
     return _Space(function, seed, experience)
 

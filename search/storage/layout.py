@@ -31,8 +31,8 @@ Every line is in the storage this many seconds after it was recorded, or sooner.
 search repeats the epochs whose lines are missing there.
 """
 
-DESCRIPTION = ("search.json", "space.jsonl", "first.jsonl", "prior.jsonl")
-"""The files of the request; the second exists if the space is a list, the others with --first and --warm-start."""
+DESCRIPTION = ("search.json", "space.jsonl", "first.jsonl", "prior.jsonl", "experience.jsonl")
+"""The files of the request; the second exists if the space is a list, the others with their options."""
 
 RETRAINED = ("config.json", "model.safetensors", "predictions.parquet", CARD)
 """The files of a retrain."""

@@ -33,8 +33,8 @@ class Member:
         return f"{self.run.key[0]}-{self.run.key[1]}"
 
 
-def pick(found: Loaded, place: int) -> Run:
-    """The winner of a rank, from 1; raises UseError if there is none."""
+def pick(found: Loaded, place: int, *, student: bool = False) -> Run:
+    """The winner of a rank, from 1, or its student; raises UseError if there is none."""
     known = newest(found.record)
     if not known:
         raise UseError(
@@ -42,7 +42,16 @@ def pick(found: Loaded, place: int) -> Run:
         )
     if place > len(known):
         raise UseError(f"--rank is 1 to {len(known)}, the retrained winners of {found.search.name}; got {place}")
-    return known[place - 1]
+    winner = known[place - 1]
+    if not student:
+        return winner
+    taught = {run.key[0]: run for run in newest(found.record, students=True)}
+    if winner.key[0] not in taught:
+        raise UseError(
+            f"{found.search.name} has no student of trial {winner.key[0]} yet: "
+            f"hpsearch retrain {found.search.name} --students {place}, with the options of the last retrain"
+        )
+    return taught[winner.key[0]]
 
 
 def ensemble(found: Loaded) -> tuple[Member, ...]:

@@ -1,5 +1,7 @@
 """What a retrain would cost, from given speeds."""
 
+from dataclasses import replace
+
 import pytest
 
 from architectures.cost import cost as cost_of_network
@@ -40,11 +42,11 @@ def lot(trial, epochs, *, known=(), images=(IMAGES, 0), folds=None, repeats=1, *
     )
 
 
-def foreseen(tmp_path, finalists, winners, *, top, slots, students=()):
+def foreseen(tmp_path, finalists, winners, *, top, slots, students=(), taught=0):
     here = Machine(slots=slots, threads=1, num_gpus=0, device="cpu", precision="float32")
-    lots = [*finalists, *winners]
+    lots = [*finalists, *winners, *students]
     speeds = {i: Speed(32, STEPS[each.trial], 1.0) for i, each in enumerate(lots)}
-    return forecast_of(finalists, winners, students, top, speeds, here, tmp_path)
+    return forecast_of(finalists, winners, students, top, taught, speeds, here, tmp_path)
 
 
 def test_a_retrain_takes_its_epochs_one_after_the_other_in_each_slot(tmp_path):
@@ -63,10 +65,15 @@ def test_a_retrain_takes_its_epochs_one_after_the_other_in_each_slot(tmp_path):
 def test_students_come_last_and_wait_for_their_teachers_answers(tmp_path):
     winners = [lot(trial, 10) for trial in (0, 1)]
     plain = foreseen(tmp_path, [], winners, top=2, slots=2)
-    taught = foreseen(tmp_path, [], winners, top=2, slots=2, students=[[10], [4]])
+    students = [replace(lot(trial, epochs), what="student") for trial, epochs in ((0, 10), (1, 4))]
+    taught = foreseen(tmp_path, [], winners, top=2, slots=2, students=students, taught=2)
     assert (taught.trials, taught.epochs.middle) == (4, 34)
+    one = foreseen(tmp_path, [], winners, top=2, slots=2, students=students, taught=1)
+    assert (one.trials, one.epochs.middle) == (3, 30)
     answers = sum(STEPS[:2]) / 3
-    assert taught.seconds.middle == pytest.approx(plain.seconds.middle + 10 * TEN_STEPS * (STEPS[0] + answers))
+    assert taught.seconds.middle == pytest.approx(
+        plain.seconds.middle + (1 + 10 * TEN_STEPS * STEPS[0]) * (1 + answers / STEPS[0])
+    )
     assert [(row["trial"], row["runs"]) for row in taught.families[2:]] == [(0, "1 student"), (1, "1 student")]
 
 

@@ -13,9 +13,11 @@ from search.history.winners import last_retrain, newest
 from search.run.again import Again, dry_run
 from search.run.engines import inline
 from search.run.launch import launch
+from search.run.problem import RequestError
 from search.run.retrain import retrain
 from search.run.session import Options
 from search.run.shelf import Shelf
+from search.use.winners import UseError, pick
 from tests.search.run import searches
 from trainables.files import Folder
 
@@ -66,7 +68,16 @@ def test_the_first_winner_is_trained_once_more_by_what_all_winners_say(found):
     assert f"(it learnt what {both} of the same search say of them, not their labels)" in card(loaded, student)
     assert "learnt what" not in card(loaded, first)
     assert {run.key for run in last_retrain(loaded.record)[0]} == {first.key, second.key, student.key}
-    assert {run.key for run in newest(loaded.record)} == {student.key, second.key}
+    assert {run.key for run in newest(loaded.record)} == {first.key, second.key}
+    assert (pick(loaded, 1), pick(loaded, 1, student=True)) == tuple(
+        loaded.record.runs[k] for k in (first.key, student.key)
+    )
+    with pytest.raises(
+        UseError, match=f"two has no student of trial {second.key[0]} yet: hpsearch retrain two --students 2"
+    ):
+        pick(loaded, 2, student=True)
+    members = scores.ensemble(found.folder, [first, second, student])["members"]
+    assert [each["trial"] for each in members] == [first.key[0], second.key[0]]  # those who taught
 
 
 def test_labels_and_teachers_make_another_network(found):
@@ -162,3 +173,19 @@ def test_as_many_winners_as_asked_for_have_a_student(found):
     assert {run.teachers for run in students} == {(first.key, second.key)}
     assert dry_run(found, Options(), how, **ASKED) == (title, None)
     assert dry_run(found, Options(), HOW, **ASKED)[1] is None
+
+
+def test_wide_winners_may_teach_a_narrow_student(found):
+    how = replace(HOW, width=2, student_width=1)
+    title, forecast = dry_run(found, Options(), how, **ASKED)
+    (first, second, student) = distilled(found, how)[1]
+    assert (first.config["network"]["width"], student.config["network"]["width"]) == (0.25, 0.125)
+    assert student.asked.parameters < first.asked.parameters
+    assert [row["parameters"] for row in forecast.families] == [
+        each.asked.parameters for each in (first, second, student)
+    ]
+    assert dry_run(found, Options(), how, **ASKED) == (title, None)
+    loaded = read_search(found.folder.parent, "two")
+    assert {run.key for run in last_retrain(loaded.record)[0]} == {first.key, second.key, student.key}
+    with pytest.raises(RequestError, match="leaves none of 32 channels"):
+        distilled(found, replace(how, student_width=0.001))

@@ -1,0 +1,113 @@
+"""Earlier searches, also on other images, as experience that a new search begins with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from architectures.errors import HpsearchError, one_line
+from search.experience.studies import LEAST, Study, datasets, read_studies, text_of
+from search.history import store
+from search.history.events import State, parse
+from search.history.ledger import read
+from search.history.record import Record, Run
+from search.history.request import Request
+from search.readable import count
+from search.spaces.flat_names import flat_names_of
+from trainables import files
+from trainables.config import Config
+
+FILE = "experience.jsonl"
+"""Their copy in a search's folder: the search does not change when the earlier ones do."""
+
+
+class ExperienceError(HpsearchError):
+    """Experience that is unknown, or that a search cannot begin with: one line."""
+
+
+def named(experience: str | None, results: Path) -> str | None:
+    """What a user names as experience, as a request has it: searches become absolute paths.
+
+    Raises ExperienceError for a name that is neither a dataset nor a search of the results folder.
+    """
+    if experience is None:
+        return None
+    found = []
+    for name in experience.split(","):
+        if name in datasets():
+            found.append(name)
+            continue
+        folder = (results / name).absolute()
+        if not (folder / "search.json").exists():
+            raise ExperienceError(
+                f"no experience of '{name}'; known: {', '.join(datasets())}, and searches in {results}"
+            )
+        if "," in str(folder):
+            raise ExperienceError(f"--experience takes no path with a comma, and {name} is in {folder.parent}")
+        found.append(str(folder))
+    return ",".join(found)
+
+
+def earlier_of(request: Request) -> tuple[Study, ...]:
+    """The searches among a request's experience, as studies. Raises ExperienceError for one without enough trials."""
+    folders = [Path(each) for each in (request.experience or "").split(",") if Path(each).is_absolute()]
+    return tuple(_study_of(store.find(folder.parent, folder.name)) for folder in folders)
+
+
+def lines_of(studies: Sequence[Study]) -> tuple[str, ...]:
+    """What a launch says about earlier searches."""
+    return tuple(
+        f"experience: the sampler begins with {count(len(each.tried), 'trial')} of {each.dataset} ({each.what})"
+        for each in studies
+    )
+
+
+def write_earlier(folder: Path, studies: Sequence[Study]) -> None:
+    """Write the copy in a search's folder, if there are earlier searches."""
+    if studies:
+        files.write(folder / FILE, text_of(studies).encode())
+
+
+def read_earlier(folder: Path, request: Request) -> tuple[Study, ...]:
+    """Read the copy in a search's folder. Raises ExperienceError if the file is damaged or missing."""
+    number = sum(Path(each).is_absolute() for each in (request.experience or "").split(","))
+    if not number:
+        return ()
+    path = folder / FILE
+    try:
+        found = read_studies(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise ExperienceError(f"{path} is damaged ({one_line(error, named=True)}); restore it") from error
+    if len(found) != number:
+        raise ExperienceError(f"{path} is damaged (it has {len(found)} of {number} searches); restore it")
+    return found
+
+
+def _study_of(search: store.Search) -> Study:
+    record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
+    ended = comparable(record)
+    if len(ended) < LEAST:
+        raise ExperienceError(
+            f"--experience {search.name}: {len(ended)} of its {count(len(record.trials), 'trial')} can be compared, "
+            f"and {LEAST} are needed; name another search, or leave it out"
+        )
+    tried = [flat_names_of(Config.from_json(run.config)) for run in ended]
+    request = search.request
+    return Study(search.name, f"{request.space} on {Path(request.dataset).name}", tried, places(ended))
+
+
+def comparable(record: Record) -> list[Run]:
+    """The trials whose place among the others is known: those that ended, and in a finished search also paused ones."""
+    known = {State.DONE, State.STOPPED, State.DIVERGED, *([State.PAUSED] if record.finished else [])}
+    return [run for run in record.trials if run.state in known]
+
+
+def places(runs: Sequence[Run]) -> list[float]:
+    """How good each trial was, from 0: better the longer the scheduler let it go on, then by its best value."""
+    keys = [_key(run) for run in runs]
+    order = {key: place for place, key in enumerate(sorted(set(keys)))}
+    return [float(order[key]) for key in keys]
+
+
+def _key(run: Run) -> tuple[float, float]:
+    if run.state is State.DIVERGED or run.best is None:
+        return 0.0, 0.0
+    return run.epochs, run.at_best("value")
