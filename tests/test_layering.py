@@ -130,7 +130,7 @@ ROOMS = {
     "forecast": {"machines", "samplers"},
     "studies": {"history", "spaces", "schedulers"},
     "show": {"history", "spaces", "forecast", "schedulers", "studies"},
-    "run": {"history", "spaces", "samplers", "schedulers", "storage", "machines", "forecast", "show"},
+    "run": {"history", "spaces", "experience", "samplers", "schedulers", "storage", "machines", "forecast", "show"},
     "page": {"history", "show", "schedulers", "studies"},
     "follow": {"history"},
     "use": {"history", "run"},

@@ -23,6 +23,13 @@ def rank(command: Any) -> Any:
     )(command)
 
 
+def student(command: Any) -> Any:
+    """--student: the student of that winner."""
+    return click.option("--student", is_flag=True, help="Use the winner's student instead (retrain --students).")(
+        command
+    )
+
+
 def own_code(command: Any) -> Any:
     """--own-code: a network of the user's own is rebuilt by calling its function."""
     return click.option(
@@ -35,6 +42,7 @@ def own_code(command: Any) -> Any:
 @click.command()
 @click.argument("words", nargs=-1, metavar="[SEARCH] IMAGE...", shell_complete=options.searches_or_files)
 @rank
+@student
 @click.option("--ensemble", is_flag=True, help="Use all winners of the last retrain, with its ensemble weights.")
 @click.option("--flips", is_flag=True, help="Also predict each image mirrored.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write all probabilities, as Parquet.")
@@ -45,6 +53,7 @@ def own_code(command: Any) -> Any:
 def predict(
     words: tuple[str, ...],
     rank: int | None,
+    student: bool,
     ensemble: bool,
     flips: bool,
     out: Path | None,
@@ -75,9 +84,14 @@ def predict(
         raise OptionError("--out writes a file and --json prints; give one")
     if ensemble and rank is not None:
         raise OptionError(f"--ensemble is all winners of the last retrain, and --rank {rank} is one; give one")
+    if ensemble and student:
+        raise OptionError("--ensemble is all winners, and --student is one network; give one")
     images, device = files_of(places), using.device_here()
     with opened(results, search, storage, weights=True) as found:
-        members = winners.ensemble(found) if ensemble else (winners.Member(winners.pick(found, rank or 1), 1.0),)
+        if ensemble:
+            members = winners.ensemble(found)
+        else:
+            members = (winners.Member(winners.pick(found, rank or 1, student=student), 1.0),)
         networks = [(winners.load(found, each.run, device, own_code=own_code), each.weight) for each in members]
         seen, who = winners.look_of(found, networks[0][0]), winners.in_words(found, members)
     said = using.judge(images, networks, seen, device, flips=flips, complain=lambda line: click.echo(line, err=True))
@@ -127,6 +141,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 @click.command()
 @options.search_argument
 @rank
+@student
 @click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="What to write; see above.")
 @click.option("--out", type=click.Path(path_type=Path), help="File or folder.  [default: beside the winner's weights]")
 @own_code
@@ -135,6 +150,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 def export(
     search: str | None,
     rank: int | None,
+    student: bool,
     form: str,
     out: Path | None,
     own_code: bool,
@@ -155,6 +171,7 @@ def export(
     \b
     hpsearch export --format onnx --out winner.onnx
     hpsearch export my-search --rank 2 --format safetensors --out folder
+    hpsearch export my-search --student --format onnx --out small.onnx
     hpsearch export --format onnx --storage s3://bucket/searches --out winner.onnx
     """
     from search.storage.look import opened
@@ -162,16 +179,16 @@ def export(
     if storage is not None and out is None:
         raise OptionError("a search of a storage has no folder here to write to: give --out")
     with opened(results, search, storage, weights=True) as found:
-        _export(found, rank or 1, form, out, own_code=own_code)
+        _export(found, rank or 1, form, out, student=student, own_code=own_code)
 
 
-def _export(found: Any, rank: int, form: str, out: Path | None, *, own_code: bool) -> None:
-    """Write the winner of a rank, by default beside its weights, and print where."""
+def _export(found: Any, rank: int, form: str, out: Path | None, *, student: bool, own_code: bool) -> None:
+    """Write the winner of a rank or its student, by default beside its weights, and print where."""
     from search.history import card
     from search.history.store import retrain_folder
     from search.use import winners
 
-    run = winners.pick(found, rank)
+    run = winners.pick(found, rank, student=student)
     folder, who = retrain_folder(found.search.folder, run), winners.in_words(found, (winners.Member(run, 1.0),))
     if form == "card":
         target = out or folder / card.CARD

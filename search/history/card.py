@@ -183,15 +183,19 @@ def _trained_on(search: Search, run: Run) -> str:
     """The training images of a retrain, in words; their number is that of one epoch."""
     last = run.measurements[-1]
     number = f"{round(last.images / last.epoch):,} images"
-    if run.teachers:
-        number += f" (it learnt what {scores.in_words(run.teachers)} of the same search say of them, not their labels)"
     if run.config["training"].get("patience") is not None:
-        return f"{number}, without those for validation, by which its epoch was chosen"
-    if run.asked.with_validation:
-        return f"{number}, the dataset's own validation images among them"
-    if "validation_fingerprint" in search.facts["data"]:
-        return f"{number}, without the validation images"
-    return f"{number}, those among them that trials were compared on"
+        found = f"{number}, without those for validation, by which its epoch was chosen"
+    elif run.asked.with_validation:
+        found = f"{number}, the dataset's own validation images among them"
+    elif "validation_fingerprint" in search.facts["data"]:
+        found = f"{number}, without the validation images"
+    else:
+        found = f"{number}, those among them that trials were compared on"
+    if run.teachers:
+        found += (
+            f". It did not learn their labels, but what {scores.in_words(run.teachers)} of the same search say of them"
+        )
+    return found
 
 
 def _settings(settings: dict[str, Any]) -> str:

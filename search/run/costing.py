@@ -100,7 +100,7 @@ def forecast_of(
     cost = [sum(each.runs) for each in then]
     ranked = list(range(len(winners)))
     cheapest = sorted(ranked, key=lambda i: cost[i])
-    picks = [each[:top] for each in (ranked, cheapest, cheapest[::-1])]
+    picks = [sorted(each[:top]) for each in (ranked, cheapest, cheapest[::-1])]
     after = [_taught([then[i] for i in pick], [last[i] for i in pick[:taught]] if last else []) for pick in picks]
     trained = [[winners[i] for i in pick] + [students[i] for i in pick[:taught] if students] for pick in picks]
     epochs = [_epochs(finalists) + _epochs(each) for each in trained]

@@ -86,8 +86,8 @@ def _study_of(search: store.Search) -> Study:
     ended = comparable(record)
     if len(ended) < LEAST:
         raise ExperienceError(
-            f"--experience {search.name}: {len(ended)} of its {count(len(record.trials), 'trial')} can be compared, "
-            f"and {LEAST} are needed; name another search, or leave it out"
+            f"--experience {search.name} needs {LEAST} trials that can be compared, and it has {len(ended)}; "
+            "name another search, or leave it out"
         )
     tried = [flat_names_of(Config.from_json(run.config)) for run in ended]
     request = search.request

@@ -47,7 +47,13 @@ def test_only_known_experience_of_what_the_space_draws_is_begun_with(launch: Ref
     transfer = ("--sampler", "transfer")
     says(launch("--experience", "digits"), "--experience belongs to transfer", "random has none")
     says(launch(*transfer, "--experience", "digitz"), "no experience of 'digitz'", "known: cifar10, ", "digits")
+    says(launch(*transfer, "--experience", "digits", "--experience", "gone"), "no experience of 'gone'", "searches in")
     says(launch(*transfer, "--space", "mlp"), "no experience of this space", "take gp")
+
+
+def test_an_earlier_search_is_experience_only_with_enough_trials(launch: Refused, mine: Search) -> None:
+    line = launch("--sampler", "transfer", "--experience", mine.name)
+    says(line, f"--experience {mine.name} needs 8 trials that can be compared, and it has 0")
 
 
 def test_a_search_to_begin_with_has_to_be_there(launch: Refused, mine: Search) -> None:

@@ -65,8 +65,8 @@ def test_the_first_winner_is_trained_once_more_by_what_all_winners_say(found):
     both = f"{first.key[0]}-1, {second.key[0]}-1"
     assert sorted(loaded.retrains.teachers) == ["", "", both]
     assert scores.over_repeats(loaded.retrains).empty  # a student is no repeat of its trial's own retrain
-    assert f"(it learnt what {both} of the same search say of them, not their labels)" in card(loaded, student)
-    assert "learnt what" not in card(loaded, first)
+    assert f"It did not learn their labels, but what {both} of the same search say of them." in card(loaded, student)
+    assert "did not learn" not in card(loaded, first)
     assert {run.key for run in last_retrain(loaded.record)[0]} == {first.key, second.key, student.key}
     assert {run.key for run in newest(loaded.record)} == {first.key, second.key}
     assert (pick(loaded, 1), pick(loaded, 1, student=True)) == tuple(

@@ -1,0 +1,102 @@
+"""Earlier searches, of other images, as experience that a new one begins with."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from search.experience.studies import Study, read_studies, text_of
+from search.history import store
+from search.history.events import State, parse
+from search.history.ledger import read
+from search.history.record import Record
+from search.history.request import Request
+from search.run.earlier import ExperienceError, comparable, earlier_of, named, places, read_earlier
+from search.run.launch import launch, resume
+from search.run.session import Options
+from search.spaces.flat_names import flat_names_of
+from tests.search.events import measured, record, run
+from trainables.config import Config
+
+OPTIONS = Options(engine="inline")
+
+
+def ended(trial: int, values: list[float], state: State = State.STOPPED):
+    return run(trial, [measured(10 * (at + 1), value, trial=trial) for at, value in enumerate(values)], state)
+
+
+def test_a_trial_that_was_let_go_on_is_better_whatever_its_values_and_among_equals_the_best_value_counts():
+    runs = [
+        ended(0, [0.9]),
+        ended(1, [0.5, 0.6], State.DONE),
+        ended(2, [0.4, 0.3], State.PAUSED),
+        ended(3, [0.8]),
+        ended(4, [0.9, 0.9, 0.9], State.DIVERGED),
+        ended(5, [0.9]),
+    ]
+    assert places(runs) == [2, 4, 3, 1, 0, 2]
+
+
+def test_trials_that_may_go_on_are_left_out_and_so_are_those_that_failed():
+    states = [State.DONE, State.STOPPED, State.DIVERGED, State.PAUSED, State.FAILED, State.INFEASIBLE, State.RUNNING]
+    found = record(*(ended(trial, [0.5], state) for trial, state in enumerate(states)))
+    assert [each.key[0] for each in comparable(found)] == [0, 1, 2]
+
+
+def test_studies_are_written_and_read_again():
+    config = {"network": {"name": "cnn5"}, "optimizer": {"name": "sgd", "lr": 0.1}, "training": {"batch_size": 32}}
+    row = flat_names_of(Config.from_json(config))
+    written = [Study("one", "cnn5 on digits", [row, row], [1.0, 0.0]), Study("two", "nothing", [], [])]
+    found = read_studies(text_of(written))
+    assert [vars(each) for each in found] == [vars(each) for each in written]
+
+
+def request(tmp_path: Path, **more: object) -> Request:
+    same = {"space": "cnn5", "epochs": 1, "dataset": "digits", "data_dir": str(tmp_path), "limit_train": 100}
+    return Request(**{**same, "augment": "none", "scheduler": "none", "samples": 9, **more})  # type: ignore[arg-type]
+
+
+def trials(search: store.Search):
+    return Record(parse(read(search.ledger))).trials
+
+
+@pytest.mark.slow
+def test_a_search_begins_with_one_of_other_images_also_when_that_is_gone(tmp_path, capsys):
+    earlier = launch(request(tmp_path), OPTIONS, results=tmp_path, name="earlier").search
+    (study,) = earlier_of(request(tmp_path, experience=named("earlier", tmp_path)))
+    assert (study.dataset, study.what, len(study.tried)) == ("earlier", "cnn5 on digits", 9)
+    best = max(trials(earlier), key=lambda each: each.at_best("value"))
+    assert study.tried[study.values.index(max(study.values))] == flat_names_of(Config.from_json(best.config))
+
+    new = {"limit_train": 200, "samples": 2, "sampler": "transfer"}
+    others = request(tmp_path, **new, experience=named("earlier,digits", tmp_path))
+    search = launch(others, OPTIONS, results=tmp_path, name="later").search
+    assert "experience: the sampler begins with 9 trials of earlier (cnn5 on digits)" in capsys.readouterr().err
+    assert search.request.experience == f"{tmp_path / 'earlier'},digits"
+    alone = launch(request(tmp_path, **new, experience="digits"), OPTIONS, results=tmp_path, name="alone").search
+    assert [each.config for each in trials(search)] != [each.config for each in trials(alone)]
+
+    whole = launch(replace_samples(others, 4), OPTIONS, results=tmp_path, name="whole").search
+    shutil.rmtree(earlier.folder)
+    resume(store.find(tmp_path, "later"), OPTIONS, samples=4)
+    assert [each.config for each in trials(search)] == [each.config for each in trials(whole)]
+
+    (search.folder / "experience.jsonl").write_text(json.dumps({"dataset": "earlier"}))
+    with pytest.raises(ExperienceError, match=r"experience.jsonl is damaged \(KeyError"):
+        read_earlier(search.folder, search.request)
+    (search.folder / "experience.jsonl").write_text("")
+    with pytest.raises(ExperienceError, match="it has 0 of 1 searches"):
+        resume(store.find(tmp_path, "later"), OPTIONS, samples=5)
+
+
+def replace_samples(request: Request, samples: int) -> Request:
+    return Request(**{**vars(request), "samples": samples})
+
+
+def test_a_path_with_a_comma_is_refused(tmp_path):
+    folder = tmp_path / "a,b" / "one"
+    folder.mkdir(parents=True)
+    (folder / "search.json").touch()
+    with pytest.raises(ExperienceError, match="takes no path with a comma"):
+        named("one", tmp_path / "a,b")
