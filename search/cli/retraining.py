@@ -128,7 +128,7 @@ def retrain(
         top = len(set(trials))
     if students > top:
         raise OptionError(
-            f"--students {students} are more than the {top} winners; give fewer, or more winners with --top"
+            f"--students {students} are more than --top {top} winners; give fewer students, or a larger --top"
         )
     if student_width is not None and not students:
         raise OptionError(f"--student-width {student_width:g} is for students: say how many with --students")

@@ -390,6 +390,9 @@ def _check_order(event: Event, asked: set[tuple[int, int]], opened: bool) -> Non
         raise ValueError("no session was opened")
     if isinstance(event, OfRun) and not isinstance(event, Asked) and (event.trial, event.repeat) not in asked:
         raise ValueError(f"run {event.trial}-{event.repeat} was never asked for")
+    for trial, repeat in (event.teachers or ()) if isinstance(event, Asked) else ():
+        if (trial, repeat) not in asked:
+            raise ValueError(f"its teacher {trial}-{repeat} was never asked for")
     if isinstance(event, Measured) and not event.repeat and event.decision is not Decision.END:
         for name in (METRICS[ACCURACY], METRICS[event.metric or ACCURACY]):
             if getattr(event, name) is None:

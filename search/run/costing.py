@@ -105,8 +105,8 @@ def forecast_of(
     trained = [[winners[i] for i in pick] + [students[i] for i in pick[:taught] if students] for pick in picks]
     epochs = [_epochs(finalists) + _epochs(each) for each in trained]
     walls = [
-        _wall(first, here.slots) + _wall([then[i] for i in pick], here.slots) + _wall(taught, here.slots)
-        for pick, taught in zip(picks, after, strict=True)
+        _wall(first, here.slots) + _wall([then[i] for i in pick], here.slots) + _wall(later, here.slots)
+        for pick, later in zip(picks, after, strict=True)
     ]
     rows = [_row(lot, each) for lot, each in zip([*finalists, *winners], [*first, *then], strict=True) if lot.left]
     pupils = [lot for lot in trained[0] if lot.what == "student"]

@@ -47,8 +47,9 @@ WRITTEN = [
     event("cut", 8, lines=2, tested=0),
     event("asked", 9, **ASKED | {"repeat": 1, "fold": 2, "folds": 3}),
     event("chosen", 10, trials=[3], finalists=[3, 0], repeats=[1, 2, 1, 2], images=60, weights={"3": 1.0}),
-    event("closed", 11, reason="finished"),
-    event("looked", 12, images=9, why="examples"),
+    event("asked", 11, **ASKED | {"repeat": 2, "teachers": [[0, 0], [0, 1]]}),
+    event("closed", 12, reason="finished"),
+    event("looked", 13, images=9, why="examples"),
 ]
 
 
@@ -109,6 +110,9 @@ def test_a_field_that_no_kind_names_cannot_be_written() -> None:
         ("asked", ASKED | {"with_validation": "yes"}, "with_validation is 'yes'"),
         ("closed", {"reason": ["x"]}, "reason is"),
         ("asked", ASKED | {"fold": 1.5}, "fold is 1.5"),
+        ("asked", ASKED | {"teachers": [3]}, r"teachers is \[3\]"),
+        ("asked", ASKED | {"teachers": [[3]]}, r"teachers is \[\[3\]\]"),
+        ("asked", ASKED | {"repeat": 1, "teachers": [[0, 0], [4, 1]]}, "its teacher 4-1 was never asked for"),
         ("chosen", {"trials": ["3"], "finalists": [3], "repeats": [1], "images": 60}, "trials is"),
         ("chosen", {"trials": [3], "finalists": [3], "repeats": [1], "images": 60, "weights": {"3": 2}}, "weights is"),
     ],

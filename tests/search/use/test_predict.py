@@ -99,6 +99,8 @@ def test_winners_are_ranked_by_validation(found):
         (("other", "photos/a.png"), OptionError, "'other' is neither a search in .* nor an image"),
         (("photos/a.png", "--rank", 3), UseError, "--rank is 1 to 2, .*; got 3"),
         (("photos/a.png", "--rank", 1, "--ensemble"), OptionError, "give one"),
+        (("photos/a.png", "--student", "--ensemble"), OptionError, "give one"),
+        (("photos/a.png", "--student"), UseError, "no student of trial .* yet: hpsearch retrain digits --students 1"),
         (("photos/a.png", "--out", "photos/a.png/x"), OptionError, "cannot write photos/a.png/x"),
         (("empty",), UseError, "empty holds no images"),
     ],
