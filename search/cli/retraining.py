@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from search.cli import options
 from search.cli.sessions import conclude, options_of, session_options, take_up
 from search.cli.types import MOST_EPOCHS, Count, OptionError, Real, TrialNumber
+from search.readable import count
 
 
 @click.command()
@@ -128,7 +129,7 @@ def retrain(
         top = len(set(trials))
     if students > top:
         raise OptionError(
-            f"--students {students} are more than --top {top} winners; give fewer students, or a larger --top"
+            f"--students {students} are more than {count(top, 'winner')}; give fewer students, or more winners"
         )
     if student_width is not None and not students:
         raise OptionError(f"--student-width {student_width:g} is for students: say how many with --students")

@@ -139,7 +139,7 @@ NAMED = [
     ("a named winner is a trial", "retrain", ("--trial", "99"), ("no measured trial 99", "it has 0 to")),
     ("a named winner is a number or the knee", "retrain", ("--trial", "best"), ("best", "number", "knee")),
     ("winners are named or found", "retrain", ("--trial", "0", "--top", "2"), ("--trial", "--top", "one of them")),
-    ("students are winners", "retrain", ("--top", "1", "--students", "2"), ("--students 2", "--top 1")),
+    ("students are winners", "retrain", ("--top", "1", "--students", "2"), ("--students 2", "1 winner;")),
     ("a narrow student is a student", "retrain", ("--student-width", "0.5"), ("--student-width", "--students")),
     ("a field of a training is known", "retrain", ("--set", "cutmixx=1"), ("cutmixx", "known")),
     ("a field of a training is within its limits", "retrain", ("--set", "cutmix=2"), ("cutmix", "at most 1")),

@@ -148,6 +148,6 @@ def test_an_option_of_finalists_without_any_is_refused(refused: Refused, option:
 
 
 def test_students_are_some_of_the_winners(refused: Refused):
-    says(refused("retrain", "--top", "2", "--students", "3"), "--students 3", "--top 2")
+    says(refused("retrain", "--top", "2", "--students", "3"), "--students 3", "2 winners")
     says(refused("retrain", "--student-width", "0.5"), "--student-width 0.5", "how many with --students")
     says(refused("retrain", "--students", "1", "--student-width", "0"), "--student-width", "0<x<=64")
