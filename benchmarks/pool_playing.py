@@ -15,7 +15,7 @@ from search.history.ledger import MemoryLedger
 from search.history.record import Run, rank
 from search.run.drawing import source_of
 from search.run.driver import Driver
-from search.run.earlier import comparable, places
+from search.run.earlier import places
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
 from search.samplers import EXPERIENCED
@@ -154,7 +154,7 @@ def _known(way: Way, slots: int, replay: int, max_t: int) -> tuple[Study, ...]:
         return studies_of(way.experience)
     random = replace(way, sampler="random", samples=EARLIER, earlier=None)
     driver, numbers, _ = _search(way.earlier, random, slots, replay, max_t)
-    runs = comparable(driver.record)
+    runs = [run for run in driver.record.trials if run.best]  # those that are still paused when nothing is left, too
     configs = [way.earlier.configurations[numbers[run.key[0]]].config for run in runs]
     return (Study("earlier", "a search", [flat_names_of(each) for each in configs if each], places(runs)),)
 
