@@ -44,7 +44,7 @@ from search.readable import count
 @click.option(
     "--student-width",
     type=Real(0, 64, min_open=True),
-    help="Factor on the width of the students' networks.  [default: that of the winners]",
+    help="Factor on the width that each student's network had in the search.  [default: --width]",
 )
 @click.option("--flips", is_flag=True, help="Also predict each test image mirrored.")
 @click.option("--finalists", type=Count(min=1), help="How many of the best to cross-validate.")
