@@ -2,7 +2,7 @@
 
 The script is Ray Tune with Tune's `ASHAScheduler`, as its documentation writes it. hpsearch searches the same sixty
 configurations in the same order with `--scheduler halving`, and, in rows of their own, draws of `--sampler gp` from the
-same space, and of `--sampler transfer`, which has no experience of CIFAR-10 then: half as many, and as many under ASHA,
+same space, and of `--sampler transfer`, which has no experience of CIFAR-10 then: half and a quarter as many, and as many under ASHA,
 which lets the first ones go on to their ends at once. Whole commands count, start included, on the same images and the
 same validation images.
 `small`: `cnn_all` at an eighth of the width on 16×16 images. `cnn_all`: the space as it is, on 32×32.
@@ -49,10 +49,9 @@ def main() -> None:
             "Tune script, ASHA": tune_script(options.tune_best, configs, data, asha=options.max_t),
             "hpsearch, halving": lambda out: hpsearch(options, configs, out, **searched(options)),
             "hpsearch, halving, gp": guided(options, sampler="gp"),
-            "hpsearch, halving, transfer, half as many": guided(
-                options, sampler="transfer", experience=EXPERIENCE, samples=options.samples // 2
-            ),
-            "hpsearch, ASHA, transfer": guided(options, sampler="transfer", experience=EXPERIENCE, scheduler="asha"),
+            "hpsearch, halving, transfer, half as many": transfer(options, samples=options.samples // 2),
+            "hpsearch, halving, transfer, a quarter as many": transfer(options, samples=options.samples // 4),
+            "hpsearch, ASHA, transfer": transfer(options, scheduler="asha"),
         }
         ways = {way: go for way, go in ways.items() if way in (options.way or ways)}
         runs: dict[str, list[Run]] = {way: [] for way in ways}
@@ -81,6 +80,11 @@ def parse() -> argparse.Namespace:
 def guided(options: argparse.Namespace, **more: object) -> Callable[[Path], Run]:
     """A search that draws from the space itself."""
     return lambda out: hpsearch(options, SPACES[options.space], out, **{**searched(options), **more})
+
+
+def transfer(options: argparse.Namespace, **more: object) -> Callable[[Path], Run]:
+    """A search by the sampler with experience."""
+    return guided(options, sampler="transfer", experience=EXPERIENCE, **more)
 
 
 def draws(options: argparse.Namespace) -> tuple[Config, ...]:
