@@ -2,9 +2,9 @@
 
 The script is Ray Tune with Tune's `ASHAScheduler`, as its documentation writes it. hpsearch searches the same sixty
 configurations in the same order with `--scheduler halving`, and, in rows of their own, draws of `--sampler gp` from the
-same space, and of `--sampler transfer`, which has no experience of CIFAR-10 then: half and a quarter as many, and as many under ASHA,
-which lets the first ones go on to their ends at once. Whole commands count, start included, on the same images and the
-same validation images.
+same space, and of `--sampler transfer`, which has no experience of CIFAR-10 then: half and a quarter as many, and as
+many under ASHA, which lets the first ones go on to their ends at once. Whole commands count, start included, on the
+same images and the same validation images.
 `small`: `cnn_all` at an eighth of the width on 16×16 images. `cnn_all`: the space as it is, on 32×32.
 `python benchmarks/time_to_winner.py small` prints a Markdown table, and its progress to standard error.
 """
