@@ -77,13 +77,14 @@ def rows(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
 def ways(asked: argparse.Namespace) -> Iterator[Way]:
     """Every scheduler with every sampler and number of samples, without and with more than one objective."""
     costs = tuple(asked.also)
+    earlier = read_pool(asked.earlier, asked.max_t) if asked.earlier else None
     choices = product(asked.scheduler, asked.sampler, asked.samples, [(), costs] if costs else [()])
     for (label, name, options), sampler, samples, also in choices:
         hears = HEARS if asked.hears == "both" else [asked.hears]
         known = ",".join(asked.experience) if sampler in EXPERIENCED and asked.experience else None
+        before = earlier if sampler in EXPERIENCED else None
         for heard in hears if sampler in LEARNING else [None]:
-            earlier = read_pool(asked.earlier, asked.max_t) if asked.earlier and sampler in EXPERIENCED else None
-            yield Way(label, name, options, sampler, heard, samples, also, costs, known, earlier)
+            yield Way(label, name, options, sampler, heard, samples, also, costs, known, before)
 
 
 def _row(pool: str, way: Way, slots: int, found: Sequence[Played], base: Sequence[Played]) -> dict[str, Any]:

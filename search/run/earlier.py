@@ -48,8 +48,12 @@ def named(experience: str | None, results: Path) -> str | None:
 
 def earlier_of(request: Request) -> tuple[Study, ...]:
     """The searches among a request's experience, as studies. Raises ExperienceError for one without enough trials."""
-    folders = [Path(each) for each in (request.experience or "").split(",") if Path(each).is_absolute()]
-    return tuple(_study_of(store.find(folder.parent, folder.name)) for folder in folders)
+    return tuple(_study_of(store.find(folder.parent, folder.name)) for folder in _folders(request))
+
+
+def _folders(request: Request) -> list[Path]:
+    """The folders of the searches among a request's experience."""
+    return [Path(each) for each in (request.experience or "").split(",") if Path(each).is_absolute()]
 
 
 def lines_of(studies: Sequence[Study]) -> tuple[str, ...]:
@@ -68,7 +72,7 @@ def write_earlier(folder: Path, studies: Sequence[Study]) -> None:
 
 def read_earlier(folder: Path, request: Request) -> tuple[Study, ...]:
     """Read the copy in a search's folder. Raises ExperienceError if the file is damaged or missing."""
-    number = sum(Path(each).is_absolute() for each in (request.experience or "").split(","))
+    number = len(_folders(request))
     if not number:
         return ()
     path = folder / FILE
