@@ -14,7 +14,7 @@ def main() -> None:
     try:
         run()
     except SystemExit as end:
-        if "torch" in sys.modules and isinstance(end.code, int):
+        if {"torch", "ray"} & sys.modules.keys() and isinstance(end.code, int):
             _end(end.code)
         raise
 

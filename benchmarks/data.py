@@ -21,7 +21,7 @@ from searching import noise, pretended, ray_for, run_search
 
 from search.history.events import Event, Measured, State
 from search.machines.machine import Machine
-from search.run.engines.tune import Worker  # not from where it is defined: Ray reads the environment on import
+from search.run.engines.tuner import Worker  # not from where it is defined: Ray reads the environment on import
 from search.spaces import find_space
 from trainables.data.images import Images
 

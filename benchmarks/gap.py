@@ -19,7 +19,7 @@ from searching import ray_for, run_search
 
 from search.history.record import Record
 from search.machines.machine import Machine
-from search.run.engines.tune import Worker  # not from where it is defined: Ray reads the environment on import
+from search.run.engines.tuner import Worker  # not from where it is defined: Ray reads the environment on import
 from search.spaces import Space
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.data.images import Images

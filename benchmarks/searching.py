@@ -58,7 +58,7 @@ def run_search(
 
     listen: is told of every event. enough: whether every trial is to pause at its next segment's end.
     """
-    from search.run.engines import tune
+    from search.run.engines import tuner
 
     request = Request(space=space.name, samples=samples, epochs=epochs, data_dir="", augment="none")
     with (
@@ -78,7 +78,7 @@ def run_search(
         progress.attach(driver)
         driver.append(Opened(samples=samples, slots=here.slots))
         work = Work(train=train, validation=validation, here=here)
-        tune.run_workers(driver, work, progress, worker=worker, warm=warm)
+        tuner.run_workers(driver, work, progress, worker=worker, warm=warm)
         if driver.deaf:
             raise RuntimeError(driver.deaf[0])
         return driver.record

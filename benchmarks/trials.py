@@ -53,7 +53,7 @@ def ours(trials: int, clock: Clock) -> None:
     from searching import noise, pretended, ray_for, run_search
 
     from search.machines import machine
-    from search.run.engines.tune import Worker  # not from where it is defined: Ray reads the environment on import
+    from search.run.engines.tuner import Worker  # not from where it is defined: Ray reads the environment on import
     from search.spaces import find_space
 
     class Idle(Worker):

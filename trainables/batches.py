@@ -1,11 +1,14 @@
 """How an epoch is cut into batches, blocks of them, and segments."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 AUGMENTED_TOGETHER = 512  # images, over several batches; no image's augmentation depends on it
 
@@ -14,7 +17,7 @@ def batches_of(order: Tensor, size: int) -> list[Tensor]:
     """Split indices into batches; a single last image joins the previous batch, as batch norm needs two."""
     batches = list(order.split(size))
     if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
+        batches[-2:] = [order[-(size + 1) :]]
     return batches
 
 

@@ -22,6 +22,7 @@ from architectures.errors import one_line
 if TYPE_CHECKING:
     from pyarrow import fs
 
+NETWORK_FILES = WEIGHTS, SETTINGS = "model.safetensors", "config.json"  # of a trained network
 SCHEMES = ("s3", "gs", "abfs", "hdfs", "file")
 _S3_OPTIONS = ("region", "scheme", "endpoint_override")
 

@@ -1,13 +1,14 @@
-"""Whether images of a shape can be trained with a configuration, before anything is trained."""
+"""Whether images of a shape can be trained with a configuration, before anything is trained; mostly without torch."""
 
-import torch
+from collections.abc import Mapping
+from typing import Any
 
-from architectures.build import build
-from architectures.families import make_network
+from architectures.blocks import Network
+from architectures.families import FAMILIES, make_network
+from architectures.layers import SizeError, layers
 from trainables.config import Config
-from trainables.matrices import kernels_of
 from trainables.optimizers import OPTIMIZERS
-from trainables.transforms.apply import check_fits
+from trainables.transforms import TRANSFORMS
 
 
 def check_training(config: Config, shape: tuple[int, ...], num_classes: int) -> None:
@@ -15,9 +16,37 @@ def check_training(config: Config, shape: tuple[int, ...], num_classes: int) -> 
 
     The network itself must take such images.
     """
-    check_fits(config.training.transforms, shape)
-    network = config.network
+    check_transforms(config.training.transforms, shape)
     if OPTIMIZERS[config.optimizer.name].others is not None:
+        check_matrices(config.optimizer.name, _matrices(config, shape, num_classes))
+
+
+def check_transforms(strengths: Mapping[str, float], shape: tuple[int, ...]) -> None:
+    """Raise SizeError if images of this shape (C, H, W) are too small for a transform."""
+    for name, strength in strengths.items():
+        if misfit := TRANSFORMS[name].misfit(strength, shape):
+            raise SizeError(misfit)
+
+
+def check_matrices(optimizer: str, number: int) -> None:
+    """Raise SizeError if a network has no matrix or kernel besides that of its logits. number: with that one."""
+    if number < 2:
+        raise SizeError(
+            f"optimizer '{optimizer}' trains matrices, and this network has none besides that of its logits; "
+            "take another optimizer"
+        )
+
+
+def _matrices(config: Config, shape: tuple[int, ...], num_classes: int) -> int:
+    """How many matrices and kernels a configuration's network has."""
+    name, hyperparameters = config.network.name, config.network.hyperparameters
+    if name in FAMILIES:
+        network: Any = FAMILIES[name](**hyperparameters)
+    else:
+        import torch  # imported late: a family is checked without it
+
         with torch.device("meta"):  # without weights
-            made = make_network(network.name, network.hyperparameters, shape, num_classes)
-            kernels_of(config.optimizer.name, list(build(made, shape, num_classes).parameters()))
+            network = make_network(name, hyperparameters, shape, num_classes)
+    if isinstance(network, Network):
+        return sum(layer.op in ("conv", "dense") for layer in layers(network.walk(shape, num_classes)))
+    return sum(parameter.dim() > 1 for parameter in network.parameters())

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from architectures.layers import SizeError
 from trainables import cuda_graph
+from trainables.fits import check_matrices
 
 
 def kernels_of(optimizer: str, parameters: Sequence[Parameter]) -> list[Parameter]:
@@ -23,11 +23,7 @@ def kernels_of(optimizer: str, parameters: Sequence[Parameter]) -> list[Paramete
     Raises SizeError when there are none.
     """
     kernels = [parameter for parameter in parameters if parameter.dim() > 1][:-1]
-    if not kernels:
-        raise SizeError(
-            f"optimizer '{optimizer}' trains matrices, and this network has none besides that of its logits; "
-            "take another optimizer"
-        )
+    check_matrices(optimizer, len(kernels) + 1)
     return kernels
 
 

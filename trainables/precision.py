@@ -3,13 +3,10 @@
 import json
 import os
 import platform
-import time
 from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
-
-import torch
-from torch import Tensor, nn
 
 from trainables.caches import cache_home
 from trainables.files import write
@@ -17,12 +14,13 @@ from trainables.limits import PROC, text_of
 
 #: From this gain on, bfloat16 is the default on a CPU. Below it, float32 rounds less and costs little more.
 WORTHWHILE = 1.2
-REPEATS = 4
 
 
 def default_precision(device: str) -> str:
     """The precision if none is chosen: bfloat16 on GPUs since Ampere and on CPUs that are faster with it."""
     if device.startswith("cuda"):
+        import torch  # imported late, as a command that starts workers needs it for nothing else
+
         return "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float32"
     return precision_with(cpu_gain())
 
@@ -39,10 +37,12 @@ def cpu_gain(*, keep: bool = True) -> float:
     Measured in about a tenth of a second, once for each processor and version of torch; stored in `precision.json` in
     the cache folder if `keep`, so that searches on one machine do not differ because of a new measurement.
     """
-    here = f"{_processor()}, torch {torch.__version__}"
+    here = f"{_processor()}, torch {version('torch')}"
     known = _known()
     if here not in known:
-        known[here] = _measured_gain()
+        from trainables.precision_gain import measured_gain  # imports torch, once a machine
+
+        known[here] = measured_gain()
         if not keep:
             return known[here]
         with suppress(OSError, RuntimeError):  # a folder that cannot be written: measured again by the next process
@@ -72,29 +72,3 @@ def _processor() -> str:
     sets = [each for each in facts.get("flags", facts.get("Features", "")).split() if "bf16" in each]
     parts = [facts.get(name, "") for name in ("model name", "cpu family", "model", "stepping")]
     return " ".join(part for part in (*parts, *sets) if part) or platform.processor() or platform.machine()
-
-
-def _measured_gain() -> float:
-    """Seconds of a convolution's forward and backward pass in float32 over those in bfloat16, on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        layer = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
-        maps = torch.zeros(32, 64, 16, 16).to(memory_format=torch.channels_last).requires_grad_()
-        seconds: dict[bool, list[float]] = {False: [], True: []}
-        for repeat in range(1 + REPEATS):  # in turns, so that other work on the machine slows both
-            for half, taken in seconds.items():
-                spent = _seconds(layer, maps, half)
-                if repeat:  # the first time is a warm-up
-                    taken.append(spent)
-    finally:
-        torch.set_num_threads(threads)
-    return min(seconds[False]) / min(seconds[True])
-
-
-def _seconds(layer: nn.Module, maps: Tensor, half: bool) -> float:
-    began = time.perf_counter()
-    with torch.autocast("cpu", torch.bfloat16, enabled=half):
-        out = layer(maps)
-    out.sum().backward()
-    return time.perf_counter() - began

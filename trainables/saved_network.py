@@ -17,12 +17,12 @@ from architectures.build import build
 from architectures.errors import HpsearchError, one_line
 from architectures.families import FAMILIES, make_network
 from trainables.config import Config
+from trainables.files import SETTINGS, WEIGHTS
 from trainables.metrics import balanced_accuracy, confusion
 from trainables.predictions import write_predictions
 from trainables.resident import Resident
 from trainables.training import evaluate
 
-NETWORK_FILES = WEIGHTS, SETTINGS = "model.safetensors", "config.json"
 #: The name of all our networks in timm's registry.
 TIMM_NAME = "hpsearch"
 

@@ -33,6 +33,7 @@ from trainables.batches import batches_of, blocks_of, mark_at, starts_of
 from trainables.config import Config
 from trainables.cuda_graph import Captured, CaptureMemoryError
 from trainables.distillation import Teachers
+from trainables.fits import check_transforms
 from trainables.half_weights import HalfWeights
 from trainables.matrices import MatrixOptimizer
 from trainables.metrics import balanced_accuracy
@@ -41,7 +42,7 @@ from trainables.resident import Resident
 from trainables.schedules import rate_factor
 from trainables.stopping import Best
 from trainables.torch_optimizers import make_optimizer
-from trainables.transforms.apply import check_fits, transforms
+from trainables.transforms.apply import transforms
 
 # Large enough to keep a device busy, small enough for the widest family's maps (under 1 GB in float32).
 EVALUATION_BATCH = 512
@@ -117,7 +118,7 @@ class Training:
         self._marks = {mark_at(epochs, len(train), config.training.batch_size) for epochs in marks}
         torch.manual_seed(seed)
         shape = tuple(train.pixels.shape[1:])
-        check_fits(config.training.transforms, shape)
+        check_transforms(config.training.transforms, shape)
         network = make_network(config.network.name, config.network.hyperparameters, shape, train.num_classes)
         self.model = build(network, shape, train.num_classes)
         initialise(self.model, config.training.init)
@@ -313,7 +314,9 @@ class Training:
             sizes = [len(part) for part in batches_of(torch.arange(len(labels)), self.micro_batch)]
         for part, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
             loss, logits = self._forward(part, of)
-            loss.backward(torch.full_like(loss, len(of) / len(labels)))  # its share of the batch's mean
+            # Its share of the batch's mean. Given to `backward` instead, it would make torch import sympy: a third of a
+            # second in each worker.
+            (loss if len(sizes) == 1 else loss * (len(of) / len(labels))).backward()
             if self._halves is not None:
                 self._halves.give_gradients()
             self._totals[0].add_(loss.detach(), alpha=len(of))

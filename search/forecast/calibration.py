@@ -10,14 +10,11 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import zip_longest
 
 import numpy as np
-import torch
 
 from architectures.errors import HpsearchError, one_line
 from search.machines.machine import Machine
 from trainables.config import Config
 from trainables.data.images import Images
-from trainables.memory import keep_freed_memory
-from trainables.resident import Resident
 from trainables.worker import speed
 from trainables.worker.speed import Speed
 
@@ -99,10 +96,17 @@ def calibrate(configs: Sequence[Config], images: Images, here: Machine) -> Speed
 
 
 def _ready(_: int) -> None:
-    """Does nothing, but a process that runs it imports this module, and so all that `_measure` needs."""
+    """Import what `_measure` needs."""
+    import trainables.worker.measure  # noqa: F401
 
 
 def _measure(configs: list[Config], images: Images, here: Machine) -> list[Speed | None]:
+    import torch  # in this process alone; the command needs none
+
+    from trainables.memory import keep_freed_memory
+    from trainables.resident import Resident
+    from trainables.worker.measure import measure
+
     keep_freed_memory()
     torch.set_num_threads(here.threads)
-    return speed.measure(configs, Resident.of(images, here.device), precision=here.precision, budget=speed.SECONDS)
+    return measure(configs, Resident.of(images, here.device), precision=here.precision, budget=speed.SECONDS)

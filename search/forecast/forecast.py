@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from architectures.cost import Cost
 from search.forecast.memory import memory_of, state_bytes
 from search.forecast.seconds import Times
+from search.machines import gpus
 from search.machines.machine import Machine
 from search.samplers import LEARNING
 from search.samplers.sampler import Draw
@@ -143,7 +143,7 @@ def warnings_of(memory: int, disk: int, here: Machine, folder: Path) -> list[str
     """Warnings about what will not fit. memory, disk: bytes needed on the machine, and in the folder's file system."""
     found = []
     if here.num_gpus and here.address is None:
-        held = sum(torch.cuda.get_device_properties(i).total_memory for i in range(here.num_gpus))
+        held = sum(gpus.memory())
         what = "GPU memory"
     else:
         held, what = limits.memory()[0], "memory"

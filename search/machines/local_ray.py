@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,17 @@ from search.machines.machine import Machine, StartError
 _MOST = 500  # characters of a reason that are shown
 
 
-def start(here: Machine) -> str:
+def start(here: Machine, meanwhile: Callable[[], None] = lambda: None) -> str:
     """Start a local Ray, or use the cluster that this process is connected to. Returns the dashboard's address.
+
+    meanwhile: called while a local Ray's processes start.
 
     Raises StartError when Ray does not start.
     """
     if not debugging.is_on():
         ray_private.print_nothing()
     if here.address is None:
-        context = _start_local(here)
+        context = _start_local(here, meanwhile)
     else:  # this process is already connected, so Ray only returns the connection
         context = ray.init(ignore_reinit_error=True, logging_level=debugging.ray_level())
     # SIGTERM, which a container or a batch system sends first, acts as Ctrl-C; Ray's own handler would abort.
@@ -33,13 +35,20 @@ def start(here: Machine) -> str:
     return f"http://{context.dashboard_url}"
 
 
-def _start_local(here: Machine) -> Any:
+def _start_local(here: Machine, meanwhile: Callable[[], None]) -> Any:
     """Start a Ray for this session only: all its ports are on loopback and ask for the token."""
     if reason := ray_needs.ends_the_process():
         raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is")
     umask = os.umask(0o077)  # so that only this user can read what Ray writes, above all its token
     try:
-        with ray_private.on_loopback_alone(), ray_private.on_free_ports(), _path_for_ray(), _without_hangups():
+        with (
+            ray_private.on_loopback_alone(),
+            ray_private.on_free_ports(),
+            ray_private.without_monitors(logs=debugging.is_on()),
+            ray_private.with_all_processes_at_once(meanwhile),
+            _path_for_ray(),
+            _without_hangups(),
+        ):
             context = ray.init(
                 address="local",  # whatever RAY_ADDRESS says
                 num_cpus=here.slots * here.threads,

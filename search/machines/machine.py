@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from architectures.errors import HpsearchError, one_line
-from search.machines import host
+from search.machines import gpus, host
 from search.readable import count
 from trainables import limits
 from trainables.precision import default_precision
@@ -71,66 +70,61 @@ def find(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
     session, whose threads and precision are kept. Raises MachineError when torch cannot use the installed GPUs.
     """
     facts = facts or {}
-    gpus = _usable_gpus()
-    device = "cuda" if gpus else "cpu"
+    memory = _gpu_memory()
+    num_gpus = len(memory)
+    device = "cuda" if num_gpus else "cpu"
     cores = limits.cores()
     threads = facts.get("threads") or 1
     slots = parallel or facts.get("slots")
-    if not slots or (not parallel and _is_smaller(facts, gpus, cores)):
-        fitting = _default_slots(gpus, max(1, cores // threads))
+    if not slots or (not parallel and _is_smaller(facts, num_gpus, cores)):
+        fitting = _default_slots(memory, max(1, cores // threads))
         slots = min(slots or fitting, fitting)
-    if gpus:
-        slots = _with_memory(slots, gpus, asked=bool(parallel))
+    if memory:
+        slots = _with_memory(slots, memory, asked=bool(parallel))
     return Machine(
         slots=slots,
         threads=threads,
-        num_gpus=gpus,
+        num_gpus=num_gpus,
         device=device,
         precision=facts.get("precision") or default_precision(device),
     )
 
 
-def _is_smaller(facts: dict[str, Any], gpus: int, cores: int) -> bool:
+def _is_smaller(facts: dict[str, Any], num_gpus: int, cores: int) -> bool:
     """Whether there are fewer cores or GPUs here than where the search began."""
     there = facts.get("machine", {})
-    return cores < (there.get("usable_cores") or there.get("cores") or 0) or gpus < len(there.get("gpus") or ())
+    return cores < (there.get("usable_cores") or there.get("cores") or 0) or num_gpus < len(there.get("gpus") or ())
 
 
-def _usable_gpus() -> int:
-    count = torch.cuda.device_count()
+def _gpu_memory() -> list[int]:
+    """Bytes of each GPU; raises MachineError if torch cannot use the installed ones."""
     try:
-        for index in range(count):
-            torch.cuda.get_device_properties(index)
-    except RuntimeError as error:  # a driver that is too old still counts its GPUs
+        return gpus.memory()
+    except RuntimeError as error:
         raise MachineError(
-            f"torch {torch.__version__} cannot use the GPUs of this machine ({one_line(error)}): update their driver, "
+            f"torch {version('torch')} cannot use the GPUs of this machine ({one_line(error)}): update their driver, "
             "install a torch for it, or set CUDA_VISIBLE_DEVICES= to train on the CPU"
         ) from error
-    return count
 
 
-def _default_slots(gpus: int, cores: int) -> int:
+def _default_slots(memory: Sequence[int], cores: int) -> int:
     """One slot for each core, if memory has room. With GPUs, as many as their memory has room for, at most the cores.
 
-    cores: those that this process can keep busy; a container's limit may make them fewer than the machine has.
+    memory: bytes of each GPU. cores: those that this process can keep busy; a container's limit may make them fewer
+    than the machine has.
     """
-    if not gpus:
+    if not memory:
         return max(1, min(cores, host.slots_in(limits.memory()[0])))
-    return max(gpus, min(cores, gpus * min(SLOTS_PER_GPU, int(_gpu_memory(gpus) // _SLOT_BYTES))))
+    return max(len(memory), min(cores, len(memory) * min(SLOTS_PER_GPU, int(min(memory) // _SLOT_BYTES))))
 
 
-def _gpu_memory(gpus: int) -> int:
-    """Bytes of the smallest of the GPUs."""
-    return min(int(torch.cuda.get_device_properties(index).total_memory) for index in range(gpus))
-
-
-def _with_memory(slots: int, gpus: int, *, asked: bool) -> int:
+def _with_memory(slots: int, memory: Sequence[int], *, asked: bool) -> int:
     """The slots, or fewer if GPUs lack memory for so many contexts; MachineError then if the user asked for them."""
-    memory = _gpu_memory(gpus)
-    most = gpus * max(1, int(memory // (limits.GPU_CONTEXT_BYTES + _LEAST_BYTES)))
+    smallest = min(memory)
+    most = len(memory) * max(1, int(smallest // (limits.GPU_CONTEXT_BYTES + _LEAST_BYTES)))
     if slots > most and asked:
         raise MachineError(
-            f"--parallel {slots} is too much for a GPU of {memory / 1e9:.0f} GB: a worker takes "
+            f"--parallel {slots} is too much for a GPU of {smallest / 1e9:.0f} GB: a worker takes "
             f"{limits.GPU_CONTEXT_BYTES / 1e9:g} GB before it trains; at most {most} fit"
         )
     return min(slots, most)
@@ -142,9 +136,9 @@ def of_cluster(address: str, nodes: Sequence[Node], parallel: int | None, facts:
     facts: of that session, if any. Raises MachineError when no machine has as many cores as a trial has threads.
     """
     facts = facts or {}
-    gpus = sum(node.gpus for node in nodes)
+    num_gpus = sum(node.gpus for node in nodes)
     threads = facts.get("threads") or 1
-    room = gpus * SLOTS_PER_GPU if gpus else sum(node.cpus // threads for node in nodes)
+    room = num_gpus * SLOTS_PER_GPU if num_gpus else sum(node.cpus // threads for node in nodes)
     if not room and (most := max((node.cpus for node in nodes), default=0)):
         raise MachineError(
             f"a trial of this search takes {threads} threads, as where it began, and no machine of {address} offers "
@@ -154,8 +148,8 @@ def of_cluster(address: str, nodes: Sequence[Node], parallel: int | None, facts:
     return Machine(
         slots=min(parallel or room, room),
         threads=threads,
-        num_gpus=gpus,
-        device="cuda" if gpus else "cpu",
+        num_gpus=num_gpus,
+        device="cuda" if num_gpus else "cpu",
         precision=facts.get("precision") or ("bfloat16" if precisions == {"bfloat16"} else "float32"),
         address=address,
         limit=parallel,

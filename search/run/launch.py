@@ -14,8 +14,6 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-import torch
-
 from search.forecast.calibration import Calibration, Speeds
 from search.forecast.forecast import Plan
 from search.history import store
@@ -23,6 +21,7 @@ from search.history.events import State, parse
 from search.history.ledger import read
 from search.history.record import Record, Run
 from search.history.store import NameTakenError, Request, Search
+from search.machines import gpus
 from search.machines.machine import Machine, StartError
 from search.readable import count as count_of
 from search.run import own_code
@@ -242,7 +241,7 @@ def _facts(problem: Problem, here: Machine, met: Met) -> dict[str, Any]:
             "processor": platform.processor() or platform.machine(),
             "cores": os.cpu_count(),
             "usable_cores": limits.cores(),
-            "gpus": [torch.cuda.get_device_name(i) for i in range(min(here.num_gpus, torch.cuda.device_count()))],
+            "gpus": gpus.names()[: here.num_gpus],
         },
     }
 

@@ -12,7 +12,6 @@ from architectures.cost import Cost
 from architectures.errors import HpsearchError
 from architectures.families import FAMILIES, network_cost
 from architectures.layers import SizeError
-from architectures.pretrained import check_weights
 from search.experience.studies import Study, studies_of
 from search.forecast.forecast import MOST_DRAWS, Plan
 from search.history.metric import Guess, guess, shown
@@ -230,8 +229,11 @@ def cost_of(config: Config, images: Images) -> Cost:
     network = config.network
     try:
         cost = network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
-        if network.name in FAMILIES:
-            check_weights(FAMILIES[network.name](**network.hyperparameters))
+        made = FAMILIES[network.name](**network.hyperparameters) if network.name in FAMILIES else None
+        if made is not None and made.weights is not None:
+            from architectures.pretrained import check_weights  # imports torch, which other networks do not need here
+
+            check_weights(made)
     except SizeError as error:
         raise SizeError(f"network '{network.name}': {error}") from error
     except ValueError as error:

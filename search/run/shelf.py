@@ -10,8 +10,7 @@ from search.history.record import Record, Run
 from search.history.store import retrain_folder
 from search.storage.mirror import Mirror
 from trainables import files
-from trainables.files import Folder
-from trainables.saved_network import NETWORK_FILES
+from trainables.files import NETWORK_FILES, Folder
 from trainables.worker.task import Task
 
 

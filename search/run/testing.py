@@ -1,7 +1,5 @@
 """The test pass: the only place where a network is measured on the test set."""
 
-import torch
-
 from architectures.errors import one_line
 from search.history.events import Ended, State, Tested, Testing
 from search.history.record import Run
@@ -11,8 +9,6 @@ from search.run.driver import Driver
 from search.run.images import part_images
 from search.run.progress import Progress
 from trainables.data.images import fingerprint
-from trainables.resident import Resident
-from trainables.saved_network import NetworkError, load_network, test_pass
 
 
 def test_all(
@@ -25,6 +21,11 @@ def test_all(
     waiting = [run for run in runs if run.retrained and (run.test is None or bool(run.test.flips) != flips)]
     if not waiting:
         return
+    import torch  # imported late, as a session that tests nothing does not need it
+
+    from trainables.resident import Resident
+    from trainables.saved_network import NetworkError, load_network, test_pass
+
     test = part_images(search.request, "test")
     torch.set_num_threads(here.threads * here.slots)
     device = here.device if torch.cuda.is_available() else "cpu"  # the GPUs of a cluster may be elsewhere

@@ -21,7 +21,7 @@ import search.cli.main as cli
 from search.history.events import FINAL, Asked, Closed, Ended, Event, Measured, Started, State, Tested
 from search.history.ledger import Ledger
 from search.run.driver import Driver
-from search.run.engines import tune
+from search.run.engines import tuner
 from search.run.progress import Progress
 from trainables import files
 from trainables.files import Folder
@@ -160,7 +160,7 @@ def main() -> None:
             _set(trap, IN_THE_DRIVER[trap.boundary], os.getpid())
     in_workers = [trap for trap in traps if trap.boundary in IN_A_WORKER]
     if in_workers:
-        tune.run_workers = functools.partial(tune.run_workers, worker=_trapped(in_workers, os.getpid()))
+        tuner.run_workers = functools.partial(tuner.run_workers, worker=_trapped(in_workers, os.getpid()))
     cli.main()
 
 

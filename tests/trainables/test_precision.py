@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
-from trainables import precision
 from trainables.precision import WORTHWHILE, cpu_gain, default_precision
 
 
@@ -68,9 +68,9 @@ def test_it_is_kept_where_the_data_are(cache_folder: Path, tmp_path: Path, monke
 
 
 def test_measuring_leaves_the_threads_as_they_were(cache_folder: Path) -> None:
-    threads = precision.torch.get_num_threads()
+    threads = torch.get_num_threads()
     cpu_gain()
-    assert precision.torch.get_num_threads() == threads
+    assert torch.get_num_threads() == threads
 
 
 def _no_home(path: Path) -> Path:

@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from architectures.layers import SizeError
 from trainables.transforms import TRANSFORMS
 from trainables.transforms.transform import Batch
 
@@ -42,10 +41,3 @@ def transforms(strengths: Mapping[str, float], seed: int, num_classes: int) -> C
         return batch.inputs, batch.labels
 
     return change
-
-
-def check_fits(strengths: Mapping[str, float], shape: tuple[int, ...]) -> None:
-    """Raise SizeError if images of this shape (C, H, W) are too small for a transform."""
-    for name, strength in strengths.items():
-        if misfit := TRANSFORMS[name].misfit(strength, shape):
-            raise SizeError(misfit)

@@ -1,6 +1,6 @@
 """The warm worker: one Ray actor per slot, which keeps its process, torch and the images from trial to trial.
 
-This is the only module of `trainables` that imports Ray.
+This is the only module of `trainables` that imports Ray. The driver imports it too, and does not need torch.
 """
 
 import os
@@ -8,19 +8,19 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
-import torch
 from ray import tune
 from ray.actor import ActorHandle
 
 from trainables.data.images import Images
 from trainables.files import Folder
-from trainables.memory import keep_freed_memory
-from trainables.worker.checkpoints import Files
-from trainables.worker.slot import Answer, Slot
 from trainables.worker.task import Task
+
+if TYPE_CHECKING:
+    from trainables.worker.checkpoints import Files
+    from trainables.worker.slot import Answer
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Place:
     keeper: ActorHandle | None = None
     """The actor through which other nodes reach it."""
 
-    def from_here(self) -> Files:
+    def from_here(self) -> "Files":
         """The access to it from this process."""
         if self.keeper is None or ray.get_runtime_context().get_node_id() == self.node:
             return self.folder
@@ -87,6 +87,11 @@ class Worker(tune.Trainable):
         if folder is not None:
             sys.path.append(folder)
         _check_versions(versions or {})
+        import torch  # in the worker's process alone
+
+        from trainables.memory import keep_freed_memory
+        from trainables.worker.slot import Slot
+
         keep_freed_memory()
         torch.set_num_threads(threads)
         self._slot = Slot(place.from_here(), train=train, validation=validation, **slot)
@@ -103,7 +108,7 @@ class Worker(tune.Trainable):
         print(self._doing, flush=True)  # into the worker's log, which Ray's dashboard shows below its actor
         self._slot.begin(task)
 
-    def step(self) -> Answer:
+    def step(self) -> "Answer":
         """As `Slot.step`."""
         self._show(self._doing)
         return self._slot.step()

@@ -20,14 +20,15 @@ from trainables.config import Config
 from trainables.data.images import Images
 from trainables.data.split import fold
 from trainables.distillation import Teachers
-from trainables.files import is_full
+from trainables.files import NETWORK_FILES, is_full
 from trainables.memory import memory_error
 from trainables.predictions import PREDICTIONS, predictions_file
 from trainables.resident import Resident
-from trainables.saved_network import NETWORK_FILES, Network, network_files, network_of, predict
+from trainables.saved_network import Network, network_files, network_of, predict
 from trainables.training import Measurement, Training
-from trainables.worker import checkpoints, speed
+from trainables.worker import checkpoints, measure
 from trainables.worker.checkpoints import CheckpointError, Files
+from trainables.worker.speed import SECONDS
 from trainables.worker.task import Task
 from trainables.worker.watchdog import Watchdog
 
@@ -93,7 +94,7 @@ class Slot:
         began = time.time()
         if self._calibrate:
             configs, self._calibrate = [Config.from_json(each) for each in self._calibrate], ()
-            speeds = speed.measure(configs, self._train, precision=self._precision, budget=speed.SECONDS)
+            speeds = measure.measure(configs, self._train, precision=self._precision, budget=SECONDS)
             return self._answer(began, state="calibrated", speeds=[each and asdict(each) for each in speeds])
         try:
             self._training = self._training or self._make_training()

@@ -10,7 +10,8 @@ from search.machines.machine import Machine
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.data.load import load
 from trainables.resident import Resident
-from trainables.worker.speed import Speed, measure
+from trainables.worker.measure import measure
+from trainables.worker.speed import Speed
 
 HERE = Machine(slots=2, threads=1, num_gpus=0, device="cpu", precision="float32")
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from search.machines import gpus as known
 from search.machines import machine
 from tests.search.machines.files import write
 from trainables import limits
@@ -23,6 +24,7 @@ def gpus(monkeypatch):
     """A function that gives this machine so many GPUs with so many GB, and cores."""
 
     def give(count, memory, cores):
+        monkeypatch.setattr(known, "DRIVERS", ["/"] if count else [])
         monkeypatch.setattr("torch.cuda.device_count", lambda: count)
         properties = SimpleNamespace(total_memory=memory * 1e9)
         monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: properties)

@@ -32,7 +32,8 @@ os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1"
 taken = socket.socket()  # the port of another Ray's agent on this machine
 with suppress(OSError):  # there is one already
     taken.bind(("127.0.0.1", 52365))
-local_ray.start(Machine(slots=2, threads=1, num_gpus=0, device="cpu", precision="float32"))
+meanwhile = []
+local_ray.start(Machine(slots=2, threads=1, num_gpus=0, device="cpu", precision="float32"), lambda: meanwhile.append(1))
 
 
 @ray.remote(num_cpus=0)
@@ -164,7 +165,8 @@ tuner = tune.Tuner(
 )
 ray_private.count_no_callbacks()
 tuner.fit()
-found["imported"] = sorted({"mlflow", "wandb"} & set(sys.modules))
+found["imported"] = sorted({"mlflow", "wandb", "torch"} & set(sys.modules))
+found["meanwhile"] = len(meanwhile)
 local_ray.stop()
 print(json.dumps(found))
 """
@@ -194,6 +196,18 @@ def test_every_port_of_a_ray_that_a_launch_starts_is_on_loopback(found):
         assert part in programs, "not all of its processes were looked at"
     assert len(found["ports"]) >= 5
     assert [port for port in found["ports"] if port[2]] == []
+
+
+@pytest.mark.slow
+def test_no_process_starts_that_a_single_machine_does_not_need(found):
+    assert not [name for name in found["programs"] if "monitor" in name]
+    assert not [name for name in found["logs"] if name.startswith(("monitor", "log_monitor"))]
+    assert "dashboard.log" in found["logs"]
+
+
+@pytest.mark.slow
+def test_the_driver_works_while_a_ray_starts(found):
+    assert found["meanwhile"] == 1
 
 
 @pytest.mark.slow

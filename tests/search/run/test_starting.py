@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from search.machines.machine import Machine, StartError
-from search.run.engines import tune
+from search.run.engines import tune, tuner
 from search.run.engines.starting import BUSY_SHARE, FAILURES, MOST, STILL, Starting
 
 
@@ -62,13 +62,13 @@ def test_failed_starts_end_the_session():
 def test_no_worker_starts_after_a_ctrl_c_whose_exception_ray_has_lost(monkeypatch):
     driver, done = SimpleNamespace(pausing=None), []
 
-    def start(here):
+    def start(here, meanwhile):
         driver.pausing = "interrupted"  # the signal's handler; its KeyboardInterrupt came in a callback of a library
         return "http://127.0.0.1:8265"
 
     monkeypatch.setattr(tune.local_ray, "start", start)
     monkeypatch.setattr(tune.local_ray, "stop", lambda: done.append("stop"))
-    monkeypatch.setattr(tune, "run_workers", lambda *_: done.append("workers"))
+    monkeypatch.setattr(tuner, "run_workers", lambda *_: done.append("workers"))
     here = Machine(slots=2, threads=1, num_gpus=0, device="cpu", precision="float32")
     tune.train(driver, SimpleNamespace(here=here), SimpleNamespace(say=lambda _: None))
     assert done == ["stop"]

@@ -13,7 +13,6 @@ from torchvision.transforms.v2.functional import affine, vertical_flip
 from architectures.layers import SizeError
 from tests.trainables.transforms.photographs import tiles
 from trainables.transforms import TRANSFORMS
-from trainables.transforms.apply import check_fits
 from trainables.transforms.moves import flip_vertically, shear, zoom
 from trainables.transforms.transform import Batch
 from trainables.transforms.trivial import OPERATIONS, maps_of
@@ -94,9 +93,9 @@ def test_each_channel_is_shifted_by_its_own_draw_and_cut_off() -> None:
 
 
 def test_channels_of_grey_images_are_not_shifted() -> None:
-    check_fits({"channel_shift": 0.2}, (3, 8, 8))
+    check_transforms({"channel_shift": 0.2}, (3, 8, 8))
     with pytest.raises(SizeError, match="channel_shift changes the colours of images, and these are grey; leave it"):
-        check_fits({"channel_shift": 0.2}, (1, 8, 8))
+        check_transforms({"channel_shift": 0.2}, (1, 8, 8))
 
 
 @pytest.mark.parametrize("apply", [flip_vertically, shear, zoom, TRANSFORMS["channel_shift"].apply])

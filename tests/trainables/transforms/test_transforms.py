@@ -12,10 +12,11 @@ from architectures.layers import SizeError
 from trainables.augmentation import PRESETS
 from trainables.config import Config, ConfigError
 from trainables.data.images import Images
+from trainables.fits import check_transforms
 from trainables.resident import Resident
 from trainables.training import Measurement, Training
 from trainables.transforms import TRANSFORMS
-from trainables.transforms.apply import check_fits, transforms
+from trainables.transforms.apply import transforms
 
 STRENGTHS = {name: 4 if each.whole else 0.5 for name, each in TRANSFORMS.items()}
 
@@ -116,9 +117,9 @@ def test_a_transforms_draws_do_not_depend_on_the_others() -> None:
 
 
 def test_a_square_larger_than_the_images_is_refused(digits: Images) -> None:
-    check_fits({"cutout": 16, "mixup": 0.2}, (1, 16, 18))
+    check_transforms({"cutout": 16, "mixup": 0.2}, (1, 16, 18))
     with pytest.raises(SizeError, match="cutout must be at most 16 pixels for images of 18×16, got 17"):
-        check_fits({"cutout": 17}, (1, 16, 18))
+        check_transforms({"cutout": 17}, (1, 16, 18))
     with pytest.raises(SizeError, match="at most 16 pixels"):
         curve(digits, configured(cutout=17))
 

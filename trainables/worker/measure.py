@@ -1,0 +1,55 @@
+"""Measures how fast this machine trains: real steps of some configurations, within a few seconds."""
+
+import time
+from collections.abc import Sequence
+
+from trainables.config import Config
+from trainables.resident import Resident
+from trainables.training import Training
+from trainables.worker.speed import LARGEST_BATCH, STEPS, Speed, images_for
+
+MORE_SECONDS = 0.1  # for more steps of a configuration whose steps are short
+
+
+def measure(configs: Sequence[Config], images: Resident, *, precision: str, budget: float) -> list[Speed | None]:
+    """Speeds in the order of the configurations; None for one that fails, whose trial will say why.
+
+    budget: seconds after which no measurement begins; configurations that are left have None.
+    """
+    if configs:
+        # The first training of a process includes imports and allocations that happen once.
+        _measure(configs[0], images.first(2), precision)
+    ends = time.perf_counter() + budget
+    return [_measure(config, images, precision) if time.perf_counter() < ends else None for config in configs]
+
+
+def _measure(config: Config, images: Resident, precision: str) -> Speed | None:
+    try:
+        return _speed(config, images, precision)
+    except Exception:  # memory, or whatever a network of the user's raises
+        return None
+
+
+def _speed(config: Config, images: Resident, precision: str) -> Speed:
+    batch = min(config.training.batch_size, LARGEST_BATCH, len(images))
+    some = images.first(STEPS * batch)
+    cold = -(-len(some) // batch)
+    began = time.perf_counter()
+    # Enough epochs that a cosine does not end; only the time matters.
+    training = Training(config.with_training(epochs=1000, batch_size=batch), some, None, seed=0, precision=precision)
+    training.run_segment()
+    warm = time.perf_counter()
+    step = _seconds_a_step(training, batch)
+    # A whole block is augmented together, and an epoch calls some operators once. A short step takes a fraction of
+    # their time, so it is timed again in an epoch with as many steps as a block has.
+    more = min(images_for(batch), len(images), int(MORE_SECONDS / step) * batch)
+    if more >= 2 * len(some):
+        training.train = images.first(more - more % batch)
+        step = _seconds_a_step(training, batch)
+    return Speed(batch, step, max(0.0, warm - began - cold * step))
+
+
+def _seconds_a_step(training: Training, batch: int) -> float:
+    began = time.perf_counter()
+    training.run_segment()  # it waits for the device when it reads its metrics
+    return (time.perf_counter() - began) / -(-len(training.train) // batch)
