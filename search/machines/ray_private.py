@@ -14,7 +14,7 @@ from functools import partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ray._private import ray_constants, services, worker
+from ray._private import ray_constants, services, utils, worker
 from ray._private.node import Node
 from ray._private.parameter import RayParams
 from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
@@ -80,25 +80,34 @@ def _parameters(**values: Any) -> Iterator[None]:
 def with_all_processes_at_once(meanwhile: Callable[[], None]) -> Iterator[None]:
     """A Ray that starts within this starts its dashboard while the node's agents start, instead of before them.
 
-    Each takes a second to import what it needs, on one core, and the driver waits for both. meanwhile: called once the
-    agents' processes have begun.
+    Each takes a second to import what it needs, on one core, and the driver waits for both. meanwhile: called once all
+    processes have begun. Ray also imports the dashboard's libraries in the driver, to see whether it has them; the
+    dashboard itself finds out as well.
     """
-    start_dashboard, start_others = Node.start_api_server, Node.start_ray_processes
+    start_dashboard, start_others, begin = Node.start_api_server, Node.start_ray_processes, services.start_ray_process
+    look_for_libraries = utils.get_dashboard_dependency_error
     asked: dict[str, Any] = {}
 
     def later(node: Node, **wanted: Any) -> None:
         asked.update(wanted)
 
+    def begin_the_last(*arguments: Any, **more: Any) -> Any:
+        process = begin(*arguments, **more)
+        meanwhile()
+        return process
+
     def at_once(node: Node) -> None:
         start_others(node)
-        meanwhile()
+        services.start_ray_process = begin_the_last
         start_dashboard(node, **asked)
 
     Node.start_api_server, Node.start_ray_processes = later, at_once
+    utils.get_dashboard_dependency_error = lambda: None
     try:
         yield
     finally:
         Node.start_api_server, Node.start_ray_processes = start_dashboard, start_others
+        services.start_ray_process, utils.get_dashboard_dependency_error = begin, look_for_libraries
 
 
 class _NoFolders(list[str]):

@@ -84,14 +84,14 @@ class Worker(tune.Trainable):
         show: displays what this process trains now. versions: the driver's, which must equal this process's. folder:
         where a user's own networks are looked up, after everything else. slot: more arguments of `Slot`.
         """
-        if folder is not None:
-            sys.path.append(folder)
         _check_versions(versions or {})
         import torch  # in the worker's process alone
 
         from trainables.memory import keep_freed_memory
         from trainables.worker.slot import Slot
 
+        if folder is not None:  # only now, as it may hold a file with the name of a library that torch can do without
+            sys.path.append(folder)
         keep_freed_memory()
         torch.set_num_threads(threads)
         self._slot = Slot(place.from_here(), train=train, validation=validation, **slot)

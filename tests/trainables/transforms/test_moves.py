@@ -12,6 +12,7 @@ from torchvision.transforms.v2.functional import affine, vertical_flip
 
 from architectures.layers import SizeError
 from tests.trainables.transforms.photographs import tiles
+from trainables.fits import check_transforms
 from trainables.transforms import TRANSFORMS
 from trainables.transforms.moves import flip_vertically, shear, zoom
 from trainables.transforms.transform import Batch
