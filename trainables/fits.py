@@ -1,10 +1,9 @@
 """Whether images of a shape can be trained with a configuration, before anything is trained; mostly without torch."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from architectures.blocks import Network
-from architectures.families import FAMILIES, make_network
+from architectures.families import make_without_weights
 from architectures.layers import SizeError, layers
 from trainables.config import Config
 from trainables.optimizers import OPTIMIZERS
@@ -39,14 +38,7 @@ def check_matrices(optimizer: str, number: int) -> None:
 
 def _matrices(config: Config, shape: tuple[int, ...], num_classes: int) -> int:
     """How many matrices and kernels a configuration's network has."""
-    name, hyperparameters = config.network.name, config.network.hyperparameters
-    if name in FAMILIES:
-        network: Any = FAMILIES[name](**hyperparameters)
-    else:
-        import torch  # imported late: a family is checked without it
-
-        with torch.device("meta"):  # without weights
-            network = make_network(name, hyperparameters, shape, num_classes)
+    network = make_without_weights(config.network.name, config.network.hyperparameters, shape, num_classes)
     if isinstance(network, Network):
         return sum(layer.op in ("conv", "dense") for layer in layers(network.walk(shape, num_classes)))
     return sum(parameter.dim() > 1 for parameter in network.parameters())

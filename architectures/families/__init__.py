@@ -3,7 +3,13 @@
 import importlib
 import pkgutil
 
-from architectures.families.named import check_name, import_function, make_network, network_cost
+from architectures.families.named import (
+    check_name,
+    import_function,
+    make_network,
+    make_without_weights,
+    network_cost,
+)
 from architectures.families.registry import FAMILIES, Family, family
 
 __all__ = [
@@ -13,6 +19,7 @@ __all__ = [
     "family",
     "import_function",
     "make_network",
+    "make_without_weights",
     "network_cost",
 ]
 

@@ -45,25 +45,31 @@ def make_network(
     return _call(name, function, {**hyperparameters, **{key: facts[key] for key in facts if key in parameters}})
 
 
+def make_without_weights(
+    name: str, hyperparameters: Mapping[str, Any], input_shape: Shape, num_classes: int
+) -> Network | nn.Module:
+    """As `make_network`, but the weights of a module are on the meta device. A family is made without torch."""
+    if name in FAMILIES:
+        return make_network(name, hyperparameters, input_shape, num_classes)
+    import torch
+
+    with torch.device("meta"):
+        return make_network(name, hyperparameters, input_shape, num_classes)
+
+
 def network_cost(name: str, hyperparameters: Mapping[str, Any], input_shape: Shape, num_classes: int) -> Cost:
     """The cost of the network that `make_network` makes from the same arguments.
 
     Raises SizeError if the network does not take such images, ValueError for other faults.
     """
+    network = make_without_weights(name, hyperparameters, input_shape, num_classes)
+    if isinstance(network, Network):
+        return cost(network, input_shape, num_classes)
+    from architectures.module_cost import module_cost  # imports torch, which a family does not need
 
     def make() -> Any:
         return make_network(name, hyperparameters, input_shape, num_classes)
 
-    if name in FAMILIES:
-        return cost(make(), input_shape, num_classes)
-    import torch  # imported late: a family is costed without it
-
-    from architectures.module_cost import module_cost
-
-    with torch.device("meta"):
-        network = make()
-    if isinstance(network, Network):
-        return cost(network, input_shape, num_classes)
     return module_cost(make, input_shape, num_classes)
 
 

@@ -26,8 +26,9 @@ from trainables.predictions import PREDICTIONS, predictions_file
 from trainables.resident import Resident
 from trainables.saved_network import Network, network_files, network_of, predict
 from trainables.training import Measurement, Training
-from trainables.worker import checkpoints, measure
+from trainables.worker import checkpoints
 from trainables.worker.checkpoints import CheckpointError, Files
+from trainables.worker.measure import measure
 from trainables.worker.speed import SECONDS
 from trainables.worker.task import Task
 from trainables.worker.watchdog import Watchdog
@@ -94,7 +95,7 @@ class Slot:
         began = time.time()
         if self._calibrate:
             configs, self._calibrate = [Config.from_json(each) for each in self._calibrate], ()
-            speeds = measure.measure(configs, self._train, precision=self._precision, budget=SECONDS)
+            speeds = measure(configs, self._train, precision=self._precision, budget=SECONDS)
             return self._answer(began, state="calibrated", speeds=[each and asdict(each) for each in speeds])
         try:
             self._training = self._training or self._make_training()

@@ -1,15 +1,12 @@
 """The engine that trains with warm workers on Ray, local or a cluster: it starts Ray, and `tuner` runs Tune on it."""
 
 import time
-from importlib import import_module
 
 from search.machines import local_ray, mps, tokens
 from search.machines.machine import slots_per_gpu
 from search.readable import duration
 from search.run.driver import Driver
 from search.run.engines.engine import Watcher, Work
-
-_TUNER = "search.run.engines.tuner"  # imports Ray Tune, for half a second
 
 
 def train(driver: Driver, work: Work, watcher: Watcher) -> None:
@@ -31,12 +28,15 @@ def train(driver: Driver, work: Work, watcher: Watcher) -> None:
             watcher.say(shared)
         try:
             if driver.pausing is None:  # Ray's start may lose the exception of a Ctrl-C, and no worker is needed then
-                import_module(_TUNER).run_workers(driver, work, watcher)
+                from search.run.engines.tuner import run_workers  # imports Tune: half a second
+
+                run_workers(driver, work, watcher)
         finally:
             local_ray.stop()
 
 
 def _import_the_rest() -> None:
     """Import what the session needs once Ray runs: Ray's processes take longer to start, and this one would wait."""
-    import_module(_TUNER)
-    import_module("scipy.optimize")  # for the forecast, which workers would wait for
+    import scipy.optimize  # noqa: F401  # for the forecast, which workers would wait for
+
+    import search.run.engines.tuner  # noqa: F401
