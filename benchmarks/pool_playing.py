@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pools import NUMBER, Curve, Point, Pool
 
-from search.experience.studies import Study, studies_of
+from search.experience.studies import Experience, Study, studies_of
 from search.history.events import Asked, Event, Measured, State
 from search.history.front import front, log_cost
 from search.history.ledger import MemoryLedger
 from search.history.record import Run, rank
 from search.run.drawing import source_of
 from search.run.driver import Driver
-from search.run.earlier import places
 from search.run.engines.simulated import Clock, Step, simulate
+from search.run.experience import places
 from search.run.shelf import NoShelf
 from search.samplers import EXPERIENCED
 from search.samplers.hearing import Deepest
@@ -169,7 +169,9 @@ def _search(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> tuple[
     history = Deepest((*made.rungs, max_t), also=way.also)
     if way.sampler in EXPERIENCED:
         space, known = Space("pool", pool.listed), _known(way, slots, replay, max_t)
-        drawing = Listed(make_sampler(space, way.sampler, replay, lambda _: None, history, experience=known))
+        drawing = Listed(
+            make_sampler(space, way.sampler, replay, lambda _: None, history, experience=Experience(known))
+        )
     elif way.sampler != "random":
         drawing = Nearest(pool, make_sampler(Space("pool", pool.space), way.sampler, replay, lambda _: None, history))
 

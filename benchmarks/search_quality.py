@@ -24,6 +24,7 @@ from common import header, table
 from pool_playing import Played, Way, play
 from pool_recording import record
 from pools import COSTS, Pool, read_pool
+from remembering import remember
 
 from search.samplers import EXPERIENCED, HEARS, LEARNING, SAMPLERS
 from search.schedulers import SCHEDULERS
@@ -195,27 +196,6 @@ def compare(asked: argparse.Namespace) -> None:
     print(table([shown(row) for row in found]))
 
 
-def remember(asked: argparse.Namespace) -> None:
-    """Write what the configurations of a pool came to, as `search.experience.studies` reads it."""
-    pool = read_pool(asked.pool, asked.max_t)
-    lines: list[dict[str, Any]] = [{"dataset": asked.dataset, "what": asked.what}]
-    for each in pool.configurations:
-        if each.config is None:
-            sys.exit(f"{asked.pool} does not say all of its configurations")
-        lines.append({"accuracy": round(each.quality, 4), "config": rounded(each.config.to_json())})
-    asked.out.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-
-
-def rounded(value: Any) -> Any:
-    """A JSON value with numbers of four significant digits, which are enough to learn from."""
-    match value:
-        case dict():
-            return {key: rounded(each) for key, each in value.items()}
-        case float():
-            return float(f"{value:.4g}")
-    return value
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     verbs = parser.add_subparsers(required=True)
@@ -235,9 +215,12 @@ def main() -> None:
     verb.add_argument("--seed", type=int, default=0)
     verb.add_argument("--parallel", type=int)
     verb.add_argument("--engine", default="tune")
-    verb = verbs.add_parser("remember", help="write a pool as a study for the sampler transfer")
+    verb = verbs.add_parser("remember", help="write a pool or a search as a study for the sampler transfer")
     verb.set_defaults(call=remember)
-    verb.add_argument("--pool", type=Path, required=True)
+    source = verb.add_mutually_exclusive_group(required=True)
+    source.add_argument("--pool", type=Path)
+    source.add_argument("--search", type=Path, help="the folder of a finished search")
+    verb.add_argument("--image-size", type=int, default=16, help="pixels a side of a pool's images")
     verb.add_argument("--dataset", required=True, help="the name by which --experience knows it")
     verb.add_argument("--what", required=True, help="what was trained, in a few words")
     verb.add_argument("--max-t", type=int, default=16, help="epochs of the longest trial")

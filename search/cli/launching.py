@@ -197,7 +197,7 @@ def launch(
     hpsearch launch --submit http://HEAD:8265 --storage s3://bucket/searches      as a job there; watch it with status
     """
     from search.history.store import Request, check_new, find
-    from search.run.earlier import named
+    from search.run.experience import named
     from search.run.foresee import affordable
     from search.run.launch import default_name
     from search.run.launch import launch as begin

@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from sklearn.ensemble import ExtraTreesRegressor
 
 from search.experience.columns import Columns
-from search.experience.studies import LEAST, Study
+from search.experience.studies import LEAST, Experience
 
 _TREES = 100
 
@@ -20,21 +20,25 @@ _TREES = 100
 class Expectation:
     """Predicts ranks, as multiples of their standard deviation among the studies' configurations."""
 
-    def __init__(self, studies: Sequence[Study], drawn: Collection[tuple[str, str]]) -> None:
+    def __init__(self, experience: Experience, drawn: Collection[tuple[str, str]]) -> None:
         """drawn: the pairs of network and optimizer that the space draws; other configurations are not used.
 
         Raises LookupError if no study has `LEAST` configurations of them.
         """
         rows: list[Mapping[str, Any]] = []
         ranks: list[float] = []
-        for study in studies:
+        sizes: list[int | None] = []
+        for study in experience.studies:
             known = zip(study.tried, study.values, strict=True)
             usable = [(row, value) for row, value in known if (row["network"], row["optimizer"]) in drawn]
             if len(usable) >= LEAST:
                 rows += [row for row, _ in usable]
                 ranks += list(rankdata([value for _, value in usable]) / len(usable))
+                sizes += [study.size or experience.size] * len(usable)
         if not rows:
             raise LookupError(f"no study has {LEAST} configurations with a network and an optimizer that are drawn")
+        self._size = experience.size if len(set(sizes)) > 1 else None
+        rows = [self._sized(row, size) for row, size in zip(rows, sizes, strict=True)]
         self._columns = Columns(rows)
         points = self._columns.of(rows)
         # One thread: it predicts a few hundred rows at a time, beside trainings that use all cores.
@@ -46,4 +50,9 @@ class Expectation:
         """The expected rank of each configuration, given by its flat names; 0 is the mean of the studies'."""
         if not rows:
             return np.zeros(0)
-        return np.asarray((self._forest.predict(self._columns.of(rows)) - self._mean) / self._deviation)
+        points = self._columns.of([self._sized(row, self._size) for row in rows])
+        return np.asarray((self._forest.predict(points) - self._mean) / self._deviation)
+
+    def _sized(self, row: Mapping[str, Any], size: int | None) -> Mapping[str, Any]:
+        """A configuration with the size of the images that it is trained on: other networks are good on larger ones."""
+        return row if self._size is None else {**row, "image_size": size}

@@ -6,6 +6,7 @@ changed, so a resumed search draws as before; a new recording is a new file.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,6 +33,23 @@ class Study:
     """The flat names and values of each configuration."""
     values: Sequence[float]
     """How good each was, the larger the better. Only their order counts, so any measure will do."""
+    size: int | None = None
+    """Pixels a side of its images, as `side` gives it; None if it is not known."""
+
+
+@dataclass(frozen=True)
+class Experience:
+    """What a sampler begins with."""
+
+    studies: tuple[Study, ...] = ()
+    """Trainings on other images; without any, all that hpsearch brings along."""
+    size: int | None = None
+    """Pixels a side of the images that are searched on; None if it is not known, and then sizes do not count."""
+
+
+def side(shape: Sequence[int]) -> int:
+    """Pixels a side of images of this shape (channels, height, width): that of a square with as many."""
+    return round(math.sqrt(shape[1] * shape[2]))
 
 
 @lru_cache(maxsize=1)
@@ -61,14 +79,20 @@ def studies_of(experience: str | None) -> tuple[Study, ...]:
 
 def read_studies(text: str) -> tuple[Study, ...]:
     """The studies of a file. Raises ValueError, LookupError or TypeError for a text that is not of studies."""
-    found: list[tuple[dict[str, str], list[dict[str, Any]]]] = []
+    found: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
     for line in map(json.loads, text.splitlines()):
         if "dataset" in line:
             found.append((line, []))
         else:
             found[-1][1].append(line)
     return tuple(
-        Study(head["dataset"], head["what"], list(map(_tried, lines)), [float(line[_value(line)]) for line in lines])
+        Study(
+            head["dataset"],
+            head["what"],
+            list(map(_tried, lines)),
+            [float(line[_value(line)]) for line in lines],
+            head.get("size"),
+        )
         for head, lines in found
     )
 
@@ -77,7 +101,7 @@ def text_of(studies: Sequence[Study]) -> str:
     """The studies as a file's text."""
     lines: list[dict[str, Any]] = []
     for each in studies:
-        lines.append({"dataset": each.dataset, "what": each.what})
+        lines.append({"dataset": each.dataset, "what": each.what, "size": each.size})
         lines += [{"value": value, "tried": row} for row, value in zip(each.tried, each.values, strict=True)]
     return "".join(json.dumps(line) + "\n" for line in lines)
 

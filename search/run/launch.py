@@ -27,7 +27,7 @@ from search.readable import count as count_of
 from search.run import own_code
 from search.run.drawing import draw_trials
 from search.run.driver import Driver
-from search.run.earlier import read_earlier, write_earlier
+from search.run.experience import read_studies_of, write_studies
 from search.run.foresee import foresee, wanted
 from search.run.images import found_again, unchanged_images, unchanged_validation
 from search.run.notes import exhausted, held_back, judged_early, objectives
@@ -87,7 +87,7 @@ def launch(
             files.write(search.folder / FIRST, write_list(problem.first))
         if request.warm_start is not None:
             write_prior(search.folder, problem.prior)
-        write_earlier(search.folder, problem.earlier)
+        write_studies(search.folder, problem.studies)
         if storage is not None:
             claims.begin(storage, search.folder)
         notes = (*met.notes, *(heard(request, problem.samples) if problem.space.function else ()))
@@ -120,7 +120,7 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
         unchanged_validation(search, own),
         first=read_list(search.folder / FIRST) if request.first is not None else None,
         prior=read_prior(search.folder) if request.warm_start is not None else NO_PRIOR,
-        earlier=read_earlier(search.folder, request),
+        studies=read_studies_of(search.folder, request),
     )
     if samples is not None and samples < before:
         raise RequestError(f"--samples can only grow: the search has {before}, got {samples}")

@@ -12,16 +12,15 @@ from architectures.cost import Cost
 from architectures.errors import HpsearchError
 from architectures.families import FAMILIES, network_cost
 from architectures.layers import SizeError
-from search.experience.studies import Study, studies_of
+from search.experience.studies import Experience, Study, side
 from search.forecast.forecast import MOST_DRAWS, Plan
 from search.history.metric import Guess, guess, shown
 from search.history.record import Run
 from search.history.request import SCHEDULER_OPTIONS
 from search.history.store import Request
-from search.run.earlier import earlier_of, lines_of
+from search.run.experience import lines_of, studies_for
 from search.run.images import own_dataset, part_images, training_images
 from search.run.prior import NO_PRIOR, Prior, prior_of
-from search.samplers import EXPERIENCED
 from search.samplers.first import draw_of
 from search.samplers.make import history_of, make_sampler
 from search.samplers.optuna_sampler import key_of
@@ -65,8 +64,8 @@ class Problem:
     """A list of configurations to try before anything is drawn, if there is one."""
     prior: Prior = NO_PRIOR
     """The trials of an earlier search that the sampler starts from."""
-    earlier: tuple[Study, ...] = ()
-    """Earlier searches, also on other images, that the sampler has experience of."""
+    studies: tuple[Study, ...] = ()
+    """Trainings on other images that the sampler begins with."""
     _costs: dict[str, Cost] = field(default_factory=dict)
 
     @cached_property
@@ -116,9 +115,9 @@ class Problem:
         """What a launch says about the images, in lines."""
         guessing = self.guess.line(shown(self.request.metric, self.guess))
         if self.survey is None:
-            return (guessing, *self.prior.lines, *lines_of(self.earlier))
+            return (guessing, *self.prior.lines, *lines_of(self.studies))
         own = self.survey.line(self.request.validation)
-        begins_with = (*self.prior.lines, *lines_of(self.earlier))
+        begins_with = (*self.prior.lines, *lines_of(self.studies))
         return (own, guessing, *begins_with, *(f"warning: {line}" for line in self.warnings))
 
     @cached_property
@@ -180,7 +179,7 @@ class Problem:
         request = self.request
         history = history_of(request, scheduler_of(request, request.samples).rungs, self.prior.observed)
         first = self.first.configs if self.first else ()
-        known = (*studies_of(request.experience), *self.earlier) if request.sampler in EXPERIENCED else ()
+        known = Experience(self.studies, side(self.images.shape))
         return make_sampler(self.space, request.sampler, request.seed, self.check, history, first, known)
 
     def order(self, samples: int) -> Sequence[int]:
@@ -282,7 +281,7 @@ def new_problem(request: Request, *, is_share_asked: bool, listed: Space | None 
         own,
         first_of(request, space),
         prior_of(request, space.function, images),
-        earlier_of(request),
+        studies_for(request),
     )
     _ = problem.num_train  # an impossible split raises first
     if own:

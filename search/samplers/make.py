@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 
-from search.experience.studies import Study
+from search.experience.studies import Experience
 from search.history.request import Request
 from search.samplers import EXPERIENCED, HEARS, LEARNING, SAMPLERS
 from search.samplers.first import FirstThen, draw_of
@@ -22,14 +22,14 @@ def make_sampler(
     check: Check,
     history: History | None = None,
     first: Sequence[Config] = (),
-    experience: tuple[Study, ...] = (),
+    experience: Experience | None = None,
 ) -> Sampler:
     """The sampler with that name for a space; a list is drawn in its order, whatever the name.
 
     seed: the search's. check: raises SizeError for a configuration that the images cannot be trained with, which is
     then drawn again. history: what a sampler that learns uses; by default as in a search that has recorded no other.
-    first: configurations to try before anything is drawn. experience: the studies that one of `EXPERIENCED` begins
-    with; without any, those that hpsearch brings along. Raises SpaceError for an unknown name.
+    first: configurations to try before anything is drawn. experience: what one of `EXPERIENCED` begins with; by
+    default the studies that hpsearch brings along. Raises SpaceError for an unknown name.
     """
     if space.function is None:
         return ListSampler(space.configs)
@@ -41,7 +41,7 @@ def make_sampler(
         history = Ended()
     function = space.function
     make = import_module(f"search.samplers.{name}").sampler
-    more = {"experience": experience} if name in EXPERIENCED else {}
+    more = {"experience": experience or Experience()} if name in EXPERIENCED else {}
     made: Sampler = make(function, seed, check, history, **more)
     return FirstThen([draw_of(function, config) for config in first], made) if first else made
 

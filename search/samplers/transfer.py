@@ -6,7 +6,7 @@ expected is fitted as well, so experience that does not hold for these images is
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.experience.columns import Columns
 from search.experience.expectation import Expectation
-from search.experience.studies import Study, shipped
+from search.experience.studies import Experience, shipped
 from search.samplers.choosing import Chooser, standardised
 from search.samplers.guided import the_last_at_random
 from search.samplers.hearing import LEAST, History
@@ -34,16 +34,14 @@ _CONSIDERED = 300  # those of them that one draw considers; so draws differ whil
 _TRUSTS = (0.0, 0.5, 0.8, 0.95)  # choices for the correlation of values with what was expected
 
 
-def sampler(
-    function: Function, seed: int, check: Check, history: History, experience: tuple[Study, ...] = ()
-) -> OptunaSampler:
+def sampler(function: Function, seed: int, check: Check, history: History, experience: Experience) -> OptunaSampler:
     """A sampler that makes three of four draws where the expected improvement is largest.
 
-    experience: the studies that it begins with; without any, those that hpsearch brings along. Raises SpaceError for a
-    space in which a parameter's choices vary between draws, and for one that draws nothing of what was studied.
+    experience: the studies that it begins with. Raises SpaceError for a space in which a parameter's choices vary
+    between draws, and for one that draws nothing of what was studied.
     """
     check_constant(function)
-    known = _space(function, seed, experience or shipped())
+    known = _space(function, seed, experience if experience.studies else replace(experience, studies=shipped()))
     make = the_last_at_random(lambda own: _Guided(known, check, own), _OF)
     return OptunaSampler(function, seed, check, make, history)
 
@@ -61,7 +59,7 @@ class _Draw:
 class _Space:
     """Draws of a space, with what is expected of them."""
 
-    def __init__(self, function: Function, seed: int, experience: tuple[Study, ...]) -> None:
+    def __init__(self, function: Function, seed: int, experience: Experience) -> None:
         self.function, self._random = function, np.random.default_rng(seed)
         self.is_small = everything(function) is not None
         some = everything(function) or [explore(function, self._anything) for _ in range(_DRAWN)]
@@ -89,7 +87,7 @@ class _Space:
 
 
 @lru_cache(maxsize=2)
-def _space(function: Function, seed: int, experience: tuple[Study, ...]) -> _Space:
+def _space(function: Function, seed: int, experience: Experience) -> _Space:
     """A space, kept because a launch makes its sampler twice: for the forecast, and for the search."""
     return _Space(function, seed, experience)
 

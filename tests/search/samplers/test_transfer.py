@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from search.experience.expectation import Expectation
-from search.experience.studies import datasets, shipped, studies_of
+from search.experience.studies import Experience, Study, datasets, shipped, studies_of
 from search.history.events import State
 from search.history.request import Request
 from search.samplers.hearing import LEAST, Deepest
@@ -22,7 +22,9 @@ from tests.search.events import measured
 
 def transfer(space="cnn_all", experience="cifar10", seed=0):
     known = studies_of(experience)
-    return make_sampler(find_space(space), "transfer", seed, lambda _: None, Deepest((1.0,)), experience=known)
+    return make_sampler(
+        find_space(space), "transfer", seed, lambda _: None, Deepest((1.0,)), experience=Experience(known)
+    )
 
 
 def draws(sampler, value, number):
@@ -35,13 +37,31 @@ def draws(sampler, value, number):
     return found
 
 
+def test_among_studies_of_small_and_large_images_those_of_the_size_that_is_searched_count():
+    """On small images the first of two networks is good, on large ones the second."""
+    rows = [{"network": name, "optimizer": "adam", "adam/lr": 1e-3 * n} for name in ("cnn5", "cnn6") for n in range(8)]
+    small = Study("small", "", rows, [1.0] * 8 + [0.0] * 8, 16)
+    large = Study("large", "", rows, [0.0] * 8 + [1.0] * 8, 32)
+    pairs = {("cnn5", "adam"), ("cnn6", "adam")}
+
+    def found(size):
+        one, other = Expectation(Experience((small, large), size), pairs).of([rows[3], rows[11]])
+        return one - other
+
+    assert found(16) > 1 and found(32) < -1
+    assert found(28) < -0.5  # between them, and nearer to the large ones
+    assert abs(found(None)) < 0.1
+
+
 @lru_cache
 def coarse():
     """What is expected from CIFAR-100 alone."""
     space = find_space("cnn_all")
     random = make_sampler(space, "random", 1, lambda _: None)
     configs = [random.draw(trial).config for trial in range(100)]
-    return Expectation(studies_of("cifar100-coarse"), {(each.network.name, each.optimizer.name) for each in configs})
+    return Expectation(
+        Experience(studies_of("cifar100-coarse")), {(each.network.name, each.optimizer.name) for each in configs}
+    )
 
 
 def worth(drawn):
@@ -85,7 +105,7 @@ def test_a_small_space_is_drawn_from_what_is_expected_most():
     sampler = make_sampler(Space("few", few), "transfer", 0, lambda _: None, Deepest((1.0,)))
     found = draws(sampler, lambda _: 0.1, 6)
     assert len({str(each.params) for each in found}) == 6
-    expected = Expectation(shipped(), {("cnn6", "adam"), ("cnn6", "sgd")})
+    expected = Expectation(Experience(shipped()), {("cnn6", "adam"), ("cnn6", "sgd")})
     worths = expected.of([flat_names_of(each.config) for each in found])
     assert worths[:3].tolist() == sorted(worths[:3], reverse=True) and worths[0] == worths.max()
 

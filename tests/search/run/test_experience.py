@@ -12,7 +12,7 @@ from search.history.events import State, parse
 from search.history.ledger import read
 from search.history.record import Record
 from search.history.request import Request
-from search.run.earlier import ExperienceError, comparable, earlier_of, named, places, read_earlier
+from search.run.experience import ExperienceError, comparable, named, places, read_studies_of, studies_for
 from search.run.launch import launch, resume
 from search.run.session import Options
 from search.spaces.flat_names import flat_names_of
@@ -47,7 +47,7 @@ def test_trials_that_may_go_on_are_left_out_and_so_are_those_that_failed():
 def test_studies_are_written_and_read_again():
     config = {"network": {"name": "cnn5"}, "optimizer": {"name": "sgd", "lr": 0.1}, "training": {"batch_size": 32}}
     row = flat_names_of(Config.from_json(config))
-    written = [Study("one", "cnn5 on digits", [row, row], [1.0, 0.0]), Study("two", "nothing", [], [])]
+    written = [Study("one", "cnn5 on digits", [row, row], [1.0, 0.0], 16), Study("two", "nothing", [], [])]
     found = read_studies(text_of(written))
     assert [vars(each) for each in found] == [vars(each) for each in written]
 
@@ -64,8 +64,8 @@ def trials(search: store.Search):
 @pytest.mark.slow
 def test_a_search_begins_with_one_of_other_images_also_when_that_is_gone(tmp_path, capsys):
     earlier = launch(request(tmp_path), OPTIONS, results=tmp_path, name="earlier").search
-    (study,) = earlier_of(request(tmp_path, experience=named("earlier", tmp_path)))
-    assert (study.dataset, study.what, len(study.tried)) == ("earlier", "cnn5 on digits", 9)
+    (study,) = studies_for(request(tmp_path, sampler="transfer", experience=named("earlier", tmp_path)))
+    assert (study.dataset, study.what, len(study.tried), study.size) == ("earlier", "cnn5 on digits", 9, 16)
     best = max(trials(earlier), key=lambda each: each.at_best("value"))
     assert study.tried[study.values.index(max(study.values))] == flat_names_of(Config.from_json(best.config))
 
@@ -84,9 +84,9 @@ def test_a_search_begins_with_one_of_other_images_also_when_that_is_gone(tmp_pat
 
     (search.folder / "experience.jsonl").write_text(json.dumps({"dataset": "earlier"}))
     with pytest.raises(ExperienceError, match=r"experience.jsonl is damaged \(KeyError"):
-        read_earlier(search.folder, search.request)
+        read_studies_of(search.folder, search.request)
     (search.folder / "experience.jsonl").write_text("")
-    with pytest.raises(ExperienceError, match="it has 0 of 1 searches"):
+    with pytest.raises(ExperienceError, match="it has nothing of digits, earlier"):
         resume(store.find(tmp_path, "later"), OPTIONS, samples=5)
 
 

@@ -1,22 +1,23 @@
-"""Earlier searches, also on other images, as experience that a new search begins with."""
+"""What a new search begins with: studies that hpsearch brings along, and earlier searches, also on other images."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from architectures.errors import HpsearchError, one_line
-from search.experience.studies import LEAST, Study, datasets, read_studies, text_of
+from search.experience.studies import LEAST, Study, datasets, read_studies, side, studies_of, text_of
 from search.history import store
 from search.history.events import State, parse
 from search.history.ledger import read
 from search.history.record import Record, Run
 from search.history.request import Request
 from search.readable import count
+from search.samplers import EXPERIENCED
 from search.spaces.flat_names import flat_names_of
 from trainables import files
 from trainables.config import Config
 
 FILE = "experience.jsonl"
-"""Their copy in a search's folder: the search does not change when the earlier ones do."""
+"""A copy in a search's folder: the search does not change when earlier ones do, or what hpsearch brings along."""
 
 
 class ExperienceError(HpsearchError):
@@ -46,14 +47,19 @@ def named(experience: str | None, results: Path) -> str | None:
     return ",".join(found)
 
 
-def earlier_of(request: Request) -> tuple[Study, ...]:
-    """The searches among a request's experience, as studies. Raises ExperienceError for one without enough trials."""
-    return tuple(_study_of(store.find(folder.parent, folder.name)) for folder in _folders(request))
+def studies_for(request: Request) -> tuple[Study, ...]:
+    """What the request's sampler begins with: studies that hpsearch brings along, and earlier searches.
 
-
-def _folders(request: Request) -> list[Path]:
-    """The folders of the searches among a request's experience."""
-    return [Path(each) for each in (request.experience or "").split(",") if Path(each).is_absolute()]
+    Raises ExperienceError for an earlier search without enough trials.
+    """
+    if request.sampler not in EXPERIENCED:
+        return ()
+    names = datasets() if request.experience is None else request.experience.split(",")
+    found: list[Study] = []
+    for name in names:
+        path = Path(name)
+        found += [_study_of(store.find(path.parent, path.name))] if path.is_absolute() else studies_of(name)
+    return tuple(found)
 
 
 def lines_of(studies: Sequence[Study]) -> tuple[str, ...]:
@@ -61,27 +67,28 @@ def lines_of(studies: Sequence[Study]) -> tuple[str, ...]:
     return tuple(
         f"experience: the sampler begins with {count(len(each.tried), 'trial')} of {each.dataset} ({each.what})"
         for each in studies
+        if each.dataset not in datasets()
     )
 
 
-def write_earlier(folder: Path, studies: Sequence[Study]) -> None:
-    """Write the copy in a search's folder, if there are earlier searches."""
+def write_studies(folder: Path, studies: Sequence[Study]) -> None:
+    """Write the copy in a search's folder, if its sampler begins with any."""
     if studies:
         files.write(folder / FILE, text_of(studies).encode())
 
 
-def read_earlier(folder: Path, request: Request) -> tuple[Study, ...]:
+def read_studies_of(folder: Path, request: Request) -> tuple[Study, ...]:
     """Read the copy in a search's folder. Raises ExperienceError if the file is damaged or missing."""
-    number = len(_folders(request))
-    if not number:
+    if request.sampler not in EXPERIENCED:
         return ()
     path = folder / FILE
+    names = {Path(name).name for name in (request.experience or "").split(",")}
     try:
         found = read_studies(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise ExperienceError(f"{path} is damaged ({one_line(error, named=True)}); restore it") from error
-    if len(found) != number:
-        raise ExperienceError(f"{path} is damaged (it has {len(found)} of {number} searches); restore it")
+    if missing := names - {each.dataset for each in found}:
+        raise ExperienceError(f"{path} is damaged (it has nothing of {', '.join(sorted(missing))}); restore it")
     return found
 
 
@@ -95,7 +102,8 @@ def _study_of(search: store.Search) -> Study:
         )
     tried = [flat_names_of(Config.from_json(run.config)) for run in ended]
     request = search.request
-    return Study(search.name, f"{request.space} on {Path(request.dataset).name}", tried, places(ended))
+    what = f"{request.space} on {Path(request.dataset).name}"
+    return Study(search.name, what, tried, places(ended), side(search.facts["data"]["shape"]))
 
 
 def comparable(record: Record) -> list[Run]:
