@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import ray
 
@@ -17,8 +16,8 @@ from search.machines.machine import Machine, StartError
 _MOST = 500  # characters of a reason that are shown
 
 
-def start(here: Machine, meanwhile: Callable[[], None] = lambda: None) -> str:
-    """Start a local Ray, or use the cluster that this process is connected to. Returns the dashboard's address.
+def start(here: Machine, meanwhile: Callable[[], None] = lambda: None) -> None:
+    """Start a local Ray, or use the cluster that this process is connected to.
 
     meanwhile: called while a local Ray's processes start.
 
@@ -27,15 +26,20 @@ def start(here: Machine, meanwhile: Callable[[], None] = lambda: None) -> str:
     if not debugging.is_on():
         ray_private.print_nothing()
     if here.address is None:
-        context = _start_local(here, meanwhile)
+        _start_local(here, meanwhile)
     else:  # this process is already connected, so Ray only returns the connection
-        context = ray.init(ignore_reinit_error=True, logging_level=debugging.ray_level())
+        ray.init(ignore_reinit_error=True, logging_level=debugging.ray_level())
     # SIGTERM, which a container or a batch system sends first, acts as Ctrl-C; Ray's own handler would abort.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    return f"http://{context.dashboard_url}"
 
 
-def _start_local(here: Machine, meanwhile: Callable[[], None]) -> Any:
+def dashboard() -> str | None:
+    """The address of the dashboard of the Ray that this process uses; None until it answers, some seconds later."""
+    found = ray_private.dashboard()
+    return f"http://{found}" if found else None
+
+
+def _start_local(here: Machine, meanwhile: Callable[[], None]) -> None:
     """Start a Ray for this session only: all its ports are on loopback and ask for the token."""
     if reason := ray_needs.ends_the_process():
         raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is")
@@ -49,7 +53,7 @@ def _start_local(here: Machine, meanwhile: Callable[[], None]) -> Any:
             _path_for_ray(),
             _without_hangups(),
         ):
-            context = ray.init(
+            ray.init(
                 address="local",  # whatever RAY_ADDRESS says
                 num_cpus=here.slots * here.threads,
                 num_gpus=here.num_gpus,
@@ -71,7 +75,6 @@ def _start_local(here: Machine, meanwhile: Callable[[], None]) -> Any:
     token = tokens.token_file()
     if token is not None and token.exists() and "RAY_AUTH_TOKEN_PATH" not in os.environ:
         token.chmod(0o600)
-    return context
 
 
 @contextmanager

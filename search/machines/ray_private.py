@@ -19,12 +19,17 @@ from ray._private.node import Node
 from ray._private.parameter import RayParams
 from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
 from ray._raylet import setproctitle  # type: ignore[attr-defined]  # its stub lacks it
+from ray.experimental import internal_kv
 from ray.job_config import JobConfig
 
 if TYPE_CHECKING:  # Tune takes two seconds to import
     from ray.air.execution._internal import TrackedActor
     from ray.tune.execution.tune_controller import TuneController
     from ray.tune.experiment import Trial
+
+#: The parts of Ray's dashboard that show a search: its machines, actors, logs and metrics. Most are processes of 90 MB
+#: each; those of Ray Serve, Ray Data and Ray Train would have nothing to show.
+_DASHBOARD = ("NodeHead", "StateHead", "JobHead", "EventHead", "ReportHead", "MetricsHead", "UsageStatsHead")
 
 # ---- starting and finding a Ray
 
@@ -78,27 +83,30 @@ def _parameters(**values: Any) -> Iterator[None]:
 
 @contextmanager
 def with_all_processes_at_once(meanwhile: Callable[[], None]) -> Iterator[None]:
-    """A Ray that starts within this starts its dashboard while the node's agents start, instead of before them.
+    """A Ray that starts within this starts its dashboard while the node's agents start, and does not wait for it.
 
-    Each takes a second to import what it needs, on one core, and the driver waits for both. meanwhile: called once all
-    processes have begun. Ray also imports the dashboard's libraries in the driver, to see whether it has them; the
-    dashboard itself finds out as well.
+    Otherwise it starts the dashboard, waits until it answers, and then starts the agents: each takes a second to import
+    what it needs, on one core. meanwhile: called once all processes have begun. Ray also imports the dashboard's
+    libraries in the driver, to see whether it has them; the dashboard itself finds out as well.
     """
     start_dashboard, start_others, begin = Node.start_api_server, Node.start_ray_processes, services.start_ray_process
-    look_for_libraries = utils.get_dashboard_dependency_error
+    look_for_libraries, stored = utils.get_dashboard_dependency_error, internal_kv._internal_kv_get
     asked: dict[str, Any] = {}
 
     def later(node: Node, **wanted: Any) -> None:
         asked.update(wanted)
 
-    def begin_the_last(*arguments: Any, **more: Any) -> Any:
-        process = begin(*arguments, **more)
+    def begin_the_last(command: list[str], *arguments: Any, **more: Any) -> Any:
+        process = begin([*command, f"--modules-to-load={','.join(_DASHBOARD)}"], *arguments, **more)
         meanwhile()
         return process
 
+    def not_waited_for(key: bytes, *arguments: Any, **more: Any) -> Any:
+        return b"" if key == ray_constants.DASHBOARD_ADDRESS else stored(key, *arguments, **more)
+
     def at_once(node: Node) -> None:
         start_others(node)
-        services.start_ray_process = begin_the_last
+        services.start_ray_process, internal_kv._internal_kv_get = begin_the_last, not_waited_for
         start_dashboard(node, **asked)
 
     Node.start_api_server, Node.start_ray_processes = later, at_once
@@ -107,7 +115,16 @@ def with_all_processes_at_once(meanwhile: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         Node.start_api_server, Node.start_ray_processes = start_dashboard, start_others
-        services.start_ray_process, utils.get_dashboard_dependency_error = begin, look_for_libraries
+        services.start_ray_process, internal_kv._internal_kv_get = begin, stored
+        utils.get_dashboard_dependency_error = look_for_libraries
+
+
+def dashboard() -> str | None:
+    """HOST:PORT of the dashboard of the Ray that this process is connected to; None until the dashboard answers."""
+    found = internal_kv._internal_kv_get(
+        ray_constants.DASHBOARD_ADDRESS, namespace=ray_constants.KV_NAMESPACE_DASHBOARD
+    )
+    return found.decode() if found else None
 
 
 class _NoFolders(list[str]):

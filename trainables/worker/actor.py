@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import ray
-from ray import tune
-from ray.actor import ActorHandle
+from trainables import collection
 
-from trainables.data.images import Images
-from trainables.files import Folder
-from trainables.worker.task import Task
+with collection.paused():
+    import ray
+    from ray import tune
+    from ray.actor import ActorHandle
+
+    from trainables.data.images import Images
+    from trainables.files import Folder
+    from trainables.worker.task import Task
 
 if TYPE_CHECKING:
     from trainables.worker.checkpoints import Files
@@ -85,10 +88,11 @@ class Worker(tune.Trainable):
         where a user's own networks are looked up, after everything else. slot: more arguments of `Slot`.
         """
         _check_versions(versions or {})
-        import torch  # in the worker's process alone
+        with collection.paused():
+            import torch  # in the worker's process alone
 
-        from trainables.memory import keep_freed_memory
-        from trainables.worker.slot import Slot
+            from trainables.memory import keep_freed_memory
+            from trainables.worker.slot import Slot
 
         if folder is not None:  # only now, as it may hold a file with the name of a library that torch can do without
             sys.path.append(folder)

@@ -17,11 +17,11 @@ from tests.search import rays
 ROOT = Path(search.__file__).parents[1]
 
 SCRIPT = """
-import json, os, socket, sys, time
+import json, os, socket, sys, time, urllib.request
 from contextlib import suppress
 from pathlib import Path
 Path("random.py").write_text("raise SystemExit")  # in the working folder, where Python does not look with -P
-from search.machines import local_ray, ray_private, ray_processes
+from search.machines import local_ray, ray_private, ray_processes, tokens
 from search.machines.machine import Machine
 import ray
 from ray import tune
@@ -167,6 +167,15 @@ ray_private.count_no_callbacks()
 tuner.fit()
 found["imported"] = sorted({"mlflow", "wandb", "torch"} & set(sys.modules))
 found["meanwhile"] = len(meanwhile)
+until = time.monotonic() + 60
+while local_ray.dashboard() is None and time.monotonic() < until:
+    time.sleep(0.2)
+found["pages"] = {}
+for page in ("nodes?view=summary", "api/v0/actors", "api/jobs/", "events", "api/cluster_status"):
+    asked = urllib.request.Request(f"{local_ray.dashboard()}/{page}", headers=tokens.header())
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=30) as answer:
+        found["pages"][page] = answer.read().decode()
+look()
 local_ray.stop()
 print(json.dumps(found))
 """
@@ -203,6 +212,16 @@ def test_no_process_starts_that_a_single_machine_does_not_need(found):
     assert not [name for name in found["programs"] if "monitor" in name]
     assert not [name for name in found["logs"] if name.startswith(("monitor", "log_monitor"))]
     assert "dashboard.log" in found["logs"]
+
+
+@pytest.mark.slow
+def test_the_dashboard_shows_machines_actors_and_jobs_and_has_no_process_for_what_a_search_does_not_use(found):
+    assert '"ALIVE"' in found["pages"]["nodes?view=summary"]
+    assert "Trainable" in found["pages"]["api/v0/actors"]
+    assert '"RUNNING"' in found["pages"]["api/jobs/"]
+    assert all(found["pages"].values())
+    parts = {name.split("-")[2] for name in found["programs"] if name.startswith("ray-dashboard-")}
+    assert parts == {"NodeHead", "StateHead", "JobHead", "EventHead", "ReportHead", "MetricsHead"}
 
 
 @pytest.mark.slow
