@@ -40,7 +40,7 @@ from trainables.precision import default_precision
 HERE = Path(__file__).parent
 CORES = len(os.sched_getaffinity(0))
 IMAGE_SIZE = {"overhead": 16, "compute": 32}  # pixels a side
-VALIDATION, SEED = 0.2, 0
+VALIDATION = 0.2
 #: The scripts' settings by name, and what a sweep tries. CPUs a trial say how many trials there are at a time.
 TUNE = ("CPUs a trial", "workers", "threads")
 TUNE_TRIES = [(cpus, workers, cpus) for cpus in (1, CORES) for workers in (0, 1, 2)]
@@ -159,6 +159,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--limit-train", type=int, help="images; 4000, or 2000 in the short form")
     parser.add_argument("--list", type=Path, help="configurations as JSON lines  [default: lists/MODE.jsonl]")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0, help="another seed takes other images")
     parser.add_argument("--sweep", action="store_true", help="find the best settings of the scripts first")
     parser.add_argument("--tune-best", type=numbers, default=(1, 0, 1), help="CPUs a trial,workers,threads")
     parser.add_argument("--optuna-best", type=numbers, default=(2, 1), help="workers,threads")
@@ -200,11 +201,11 @@ def prepare(options: argparse.Namespace, data: Path, configs: Path) -> str:
         limit_train=options.limit_train,
         image_size=IMAGE_SIZE[options.mode],
         validation=VALIDATION,
-        seed=SEED,
+        seed=options.seed,
     )
     images = training_images(request)
     arrays: dict[str, Any] = {"num_classes": len(images.classes)}
-    for part, indices in zip(("train", "val"), split(images.labels, VALIDATION, SEED), strict=True):
+    for part, indices in zip(("train", "val"), split(images.labels, VALIDATION, options.seed), strict=True):
         arrays[f"{part}_pixels"] = np.ascontiguousarray(images.pixels[indices].transpose(0, 2, 3, 1))
         arrays[f"{part}_labels"] = images.labels[indices]
     np.savez(data, **arrays)
@@ -240,7 +241,7 @@ def hpsearch(options: argparse.Namespace, space: Path | str, out: Path, **more: 
         "image-size": IMAGE_SIZE[options.mode],
         "limit-train": options.limit_train,
         "validation": VALIDATION,
-        "seed": SEED,
+        "seed": options.seed,
         "results": out.parent,
         "name": out.name,
         **more,

@@ -2,9 +2,9 @@
 
 The script is Ray Tune with Tune's `ASHAScheduler`, as its documentation writes it. hpsearch searches the same sixty
 configurations in the same order with `--scheduler halving`, and, in rows of their own, draws of `--sampler gp` from the
-same space, and of `--sampler transfer`, which has no experience of CIFAR-10 then: half and a quarter as many, and as
-many under ASHA, which lets the first ones go on to their ends at once. Whole commands count, start included, on the
-same images and the same validation images.
+same space, and of `--sampler transfer`, which has no experience of CIFAR-10 then: half and a quarter as many, eight
+that are compared first after two epochs, and as many under ASHA, which lets the first ones go on at once. Whole
+commands count, start included, on the same images and the same validation images.
 `small`: `cnn_all` at an eighth of the width on 16×16 images. `cnn_all`: the space as it is, on 32×32.
 `python benchmarks/time_to_winner.py small` prints a Markdown table, and its progress to standard error.
 """
@@ -16,8 +16,9 @@ from tempfile import TemporaryDirectory
 
 import end_to_end
 from common import header, spread, table
-from end_to_end import SEED, TUNE, TUNE_TRIES, Run, hpsearch, numbers, prepare, progress, said, sweep, tune_script
+from end_to_end import TUNE, TUNE_TRIES, Run, hpsearch, numbers, prepare, progress, said, sweep, tune_script
 
+from search.experience.studies import datasets
 from search.samplers.make import make_sampler
 from search.spaces import Space, find_space
 from search.spaces.lists import write_list
@@ -25,7 +26,7 @@ from trainables.config import Config
 
 MODES = {"small": "overhead", "cnn_all": "compute"}  # and whose image sizes they have in end_to_end.py
 SPACES = {"small": "narrow:small", "cnn_all": "cnn_all"}
-EXPERIENCE = ("cifar100-coarse", "fashion-mnist", "digits")  # not of the images that are searched on
+EXPERIENCE = tuple(name for name in datasets() if name != "cifar10")
 
 
 def main() -> None:
@@ -51,6 +52,9 @@ def main() -> None:
             "hpsearch, halving, gp": guided(options, sampler="gp"),
             "hpsearch, halving, transfer, half as many": transfer(options, samples=options.samples // 2),
             "hpsearch, halving, transfer, a quarter as many": transfer(options, samples=options.samples // 4),
+            "hpsearch, halving from 2 epochs, transfer, 8 draws": transfer(
+                options, samples=8, **{"grace-period": 2, "keep": 0.5}
+            ),
             "hpsearch, ASHA, transfer": transfer(options, scheduler="asha"),
         }
         ways = {way: go for way, go in ways.items() if way in (options.way or ways)}
@@ -71,6 +75,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=60, help="configurations")
     parser.add_argument("--max-t", type=int, default=16, help="epochs of a trial that is not stopped")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0, help="another seed takes other images and other draws")
     parser.add_argument("--way", action="append", help="only these rows; may be given several times; the script first")
     parser.add_argument("--sweep", action="store_true", help="find the best settings of the script first")
     parser.add_argument("--tune-best", type=numbers, default=(1, 1, 1), help="CPUs a trial,workers,threads")
@@ -89,7 +94,7 @@ def transfer(options: argparse.Namespace, **more: object) -> Callable[[Path], Ru
 
 def draws(options: argparse.Namespace) -> tuple[Config, ...]:
     """What `--sampler random` draws from the space, each to be trained for `--max-t` epochs unless it is stopped."""
-    sampler = make_sampler(find_space(SPACES[options.space]), "random", SEED, lambda _: None)
+    sampler = make_sampler(find_space(SPACES[options.space]), "random", options.seed, lambda _: None)
     found = [sampler.draw(trial) for trial in range(options.samples)]
     return tuple(each.config.with_training(epochs=options.max_t) for each in found if each is not None)
 
