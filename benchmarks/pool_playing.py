@@ -71,7 +71,7 @@ class Way:
     """Costs that the search compares trials by as well."""
     weighed: tuple[str, ...] = ()
     """Costs that its front is judged by."""
-    experience: str | None = None
+    experience: tuple[str, ...] = ()
     """The datasets that a sampler with experience begins with."""
     earlier: Pool | None = None
     """A pool on which it plays a search of its own beforehand, by the same scheduler, and begins with that instead."""

@@ -82,7 +82,7 @@ def ways(asked: argparse.Namespace) -> Iterator[Way]:
     choices = product(asked.scheduler, asked.sampler, asked.samples, [(), costs] if costs else [()])
     for (label, name, options), sampler, samples, also in choices:
         hears = HEARS if asked.hears == "both" else [asked.hears]
-        known = ",".join(asked.experience) if sampler in EXPERIENCED and asked.experience else None
+        known = tuple(asked.experience or ()) if sampler in EXPERIENCED else ()
         before = earlier if sampler in EXPERIENCED else None
         for heard in hears if sampler in LEARNING else [None]:
             yield Way(label, name, options, sampler, heard, samples, also, costs, known, before)

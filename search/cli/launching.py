@@ -112,7 +112,7 @@ SECTIONS = {
     callback=lambda _, __, names: ",".join(dict.fromkeys(names)) or None,
     help=f"What {' and '.join(EXPERIENCED)} begins with: a dataset whose trainings hpsearch brings along, or one of "
     "your earlier searches, also on other images; may be given several times.  "
-    "[default: cifar10, cifar100-coarse, fashion-mnist and digits]",
+    "[default: all of cifar10, cifar100-coarse, cifar100-coarse-32, fashion-mnist, fashion-mnist-28 and digits]",
     shell_complete=options.from_names(options.experiences),
 )
 @click.option("--first", metavar="FILE", help="A .jsonl file of configurations to train first; later trials are drawn.")

@@ -7,7 +7,7 @@ changed, so a resumed search draws as before; a new recording is a new file.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -64,15 +64,10 @@ def datasets() -> tuple[str, ...]:
     return tuple(dict.fromkeys(study.dataset for study in shipped()))
 
 
-def studies_of(experience: str | None) -> tuple[Study, ...]:
-    """The studies that hpsearch brings along of some datasets.
-
-    experience: as in a request, names of datasets and absolute paths of earlier searches with commas between them; None
-    for all datasets. Raises SpaceError for an unknown name.
-    """
-    names = datasets() if experience is None else experience.split(",")
+def studies_of(names: Collection[str]) -> tuple[Study, ...]:
+    """The studies that hpsearch brings along of these datasets. Raises SpaceError for an unknown name."""
     for name in names:
-        if name not in datasets() and not Path(name).is_absolute():
+        if name not in datasets():
             raise SpaceError(f"no experience of '{name}'; known: {', '.join(datasets())}, and earlier searches")
     return tuple(study for study in shipped() if study.dataset in names)
 

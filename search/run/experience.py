@@ -50,16 +50,14 @@ def named(experience: str | None, results: Path) -> str | None:
 def studies_for(request: Request) -> tuple[Study, ...]:
     """What the request's sampler begins with: studies that hpsearch brings along, and earlier searches.
 
-    Raises ExperienceError for an earlier search without enough trials.
+    Raises SpaceError for an unknown dataset, and ExperienceError for an earlier search without enough trials.
     """
     if request.sampler not in EXPERIENCED:
         return ()
     names = datasets() if request.experience is None else request.experience.split(",")
-    found: list[Study] = []
-    for name in names:
-        path = Path(name)
-        found += [_study_of(store.find(path.parent, path.name))] if path.is_absolute() else studies_of(name)
-    return tuple(found)
+    folders = [Path(name) for name in names if Path(name).is_absolute()]
+    shipped = studies_of([name for name in names if not Path(name).is_absolute()])
+    return (*shipped, *(_study_of(store.find(folder.parent, folder.name)) for folder in folders))
 
 
 def lines_of(studies: Sequence[Study]) -> tuple[str, ...]:

@@ -195,7 +195,7 @@ def _errand(
             *objectives(request),
             *exhausted(samples, asked),
             *(held_back(plan) if plan else ()),
-            *(judged_early(plan, request) if plan else ()),
+            *(judged_early(plan, request, problem.num_train) if plan else ()),
             *notes,
         ),
         runs=lambda record: record.trials,

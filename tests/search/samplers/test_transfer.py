@@ -21,7 +21,7 @@ from tests.search.events import measured
 
 
 def transfer(space="cnn_all", experience="cifar10", seed=0):
-    known = studies_of(experience)
+    known = studies_of([experience])
     return make_sampler(
         find_space(space), "transfer", seed, lambda _: None, Deepest((1.0,)), experience=Experience(known)
     )
@@ -60,7 +60,7 @@ def coarse():
     random = make_sampler(space, "random", 1, lambda _: None)
     configs = [random.draw(trial).config for trial in range(100)]
     return Expectation(
-        Experience(studies_of("cifar100-coarse")), {(each.network.name, each.optimizer.name) for each in configs}
+        Experience(studies_of(["cifar100-coarse"])), {(each.network.name, each.optimizer.name) for each in configs}
     )
 
 
