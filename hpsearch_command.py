@@ -1,15 +1,11 @@
 """The command `hpsearch`, in a module whose name nobody else uses, so that no `search.py` on PYTHONPATH replaces it."""
 
-import gc
 import os
 import sys
-
-_OBJECTS = 100_000  # new ones, after which Python looks for garbage
 
 
 def main() -> None:
     """Run the command with what is installed first on the path, here and in every process that is started from here."""
-    gc.set_threshold(_OBJECTS)  # not after every 700: a sixth of the time that Ray and Tune take to import
     _put_installed_first()
     # multiprocessing starts Python with -c, which looks for its own modules in the working folder first.
     os.environ.setdefault("PYTHONSAFEPATH", "1")

@@ -73,6 +73,8 @@ class Way:
     """Costs that its front is judged by."""
     experience: tuple[str, ...] = ()
     """The datasets that a sampler with experience begins with."""
+    size: int | None = None
+    """Pixels a side of the pool's images, for a sampler with experience."""
     earlier: Pool | None = None
     """A pool on which it plays a search of its own beforehand, by the same scheduler, and begins with that instead."""
 
@@ -170,7 +172,7 @@ def _search(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> tuple[
     if way.sampler in EXPERIENCED:
         space, known = Space("pool", pool.listed), _known(way, slots, replay, max_t)
         drawing = Listed(
-            make_sampler(space, way.sampler, replay, lambda _: None, history, experience=Experience(known))
+            make_sampler(space, way.sampler, replay, lambda _: None, history, experience=Experience(known, way.size))
         )
     elif way.sampler != "random":
         drawing = Nearest(pool, make_sampler(Space("pool", pool.space), way.sampler, replay, lambda _: None, history))

@@ -85,7 +85,7 @@ def ways(asked: argparse.Namespace) -> Iterator[Way]:
         known = tuple(asked.experience or ()) if sampler in EXPERIENCED else ()
         before = earlier if sampler in EXPERIENCED else None
         for heard in hears if sampler in LEARNING else [None]:
-            yield Way(label, name, options, sampler, heard, samples, also, costs, known, before)
+            yield Way(label, name, options, sampler, heard, samples, also, costs, known, asked.image_size, before)
 
 
 def _row(pool: str, way: Way, slots: int, found: Sequence[Played], base: Sequence[Played]) -> dict[str, Any]:
@@ -241,6 +241,7 @@ def main() -> None:
     verb.add_argument(
         "--experience", action="append", help="a dataset whose study `transfer` begins with; may be given several times"
     )
+    verb.add_argument("--image-size", type=int, default=16, help="pixels a side of the pool's images, for experience")
     verb.add_argument(
         "--earlier", type=Path, help="a pool of other images: `transfer` begins with a search of 60 draws of it instead"
     )

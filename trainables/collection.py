@@ -1,7 +1,7 @@
 """Python's garbage collector while large libraries are imported.
 
-It looks at all objects again whenever there are a quarter more, which makes a seventh of torch's import and a sixth of
-Tune's; and what a library defines is never garbage.
+It looks at all objects again whenever there are a quarter more. That takes a seventh of the time that torch's import
+takes, and a sixth of Tune's, although what a library defines is never garbage.
 """
 
 import gc
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Whatever is imported within this is not looked at by the collector, neither now nor later."""
+    """The collector does not run within this, and later leaves out all objects that exist at the end of it."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,8 +1,9 @@
 """Studies: configurations that were trained on the same images, with how good each of them was.
 
-Those that hpsearch brings along are in `data/`, a file for each recorded pool (`benchmarks/README.md`). Its first line
-says which images they were and what was trained; each other line is a configuration with its accuracy. Files are never
-changed, so a resumed search draws as before; a new recording is a new file.
+Those that hpsearch brings along are in `data/`, a file for each recorded pool or search (`benchmarks/README.md`). Its
+first line says which images they were and what was trained; each other line is a configuration with its accuracy, or
+with its place in the search. A new recording is a new file with a name of its own in its first line, so searches and
+plays that name others stay what they were.
 """
 
 import json

@@ -16,8 +16,10 @@ from search.machines.machine import Machine, StartError
 _MOST = 500  # characters of a reason that are shown
 
 
-def start(here: Machine, meanwhile: Callable[[], None] = lambda: None) -> None:
+def start(here: Machine, meanwhile: Callable[[], None] = lambda: None) -> str | None:
     """Start a local Ray, or use the cluster that this process is connected to.
+
+    Returns the address of a cluster's dashboard, if it has one; a local Ray's is not known yet (`dashboard`).
 
     meanwhile: called while a local Ray's processes start.
 
@@ -25,17 +27,22 @@ def start(here: Machine, meanwhile: Callable[[], None] = lambda: None) -> None:
     """
     if not debugging.is_on():
         ray_private.print_nothing()
+    found: str | None = None
     if here.address is None:
         _start_local(here, meanwhile)
     else:  # this process is already connected, so Ray only returns the connection
-        ray.init(ignore_reinit_error=True, logging_level=debugging.ray_level())
+        found = ray.init(ignore_reinit_error=True, logging_level=debugging.ray_level()).dashboard_url
     # SIGTERM, which a container or a batch system sends first, acts as Ctrl-C; Ray's own handler would abort.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    return f"http://{found}" if found else None
 
 
 def dashboard() -> str | None:
-    """The address of the dashboard of the Ray that this process uses; None until it answers, some seconds later."""
-    found = ray_private.dashboard()
+    """The address of a local Ray's dashboard; None until it answers, some seconds after Ray has started."""
+    try:
+        found = ray_private.dashboard(seconds=1)
+    except ray.exceptions.RayError:  # Ray is busy, or has ended
+        return None
     return f"http://{found}" if found else None
 
 

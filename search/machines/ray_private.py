@@ -27,8 +27,8 @@ if TYPE_CHECKING:  # Tune takes two seconds to import
     from ray.tune.execution.tune_controller import TuneController
     from ray.tune.experiment import Trial
 
-#: The parts of Ray's dashboard that show a search: its machines, actors, logs and metrics. Most are processes of 90 MB
-#: each; those of Ray Serve, Ray Data and Ray Train would have nothing to show.
+#: The parts of Ray's dashboard that a search uses, for machines, actors, logs and metrics. Most are processes of 90 MB.
+#: Those of Ray Serve, Ray Data and Ray Train are left out, and two that Ray does not start by default.
 _DASHBOARD = ("NodeHead", "StateHead", "JobHead", "EventHead", "ReportHead", "MetricsHead", "UsageStatsHead")
 
 # ---- starting and finding a Ray
@@ -101,7 +101,7 @@ def with_all_processes_at_once(meanwhile: Callable[[], None]) -> Iterator[None]:
         meanwhile()
         return process
 
-    def not_waited_for(key: bytes, *arguments: Any, **more: Any) -> Any:
+    def not_waited_for(key: str | bytes, *arguments: Any, **more: Any) -> Any:
         return b"" if key == ray_constants.DASHBOARD_ADDRESS else stored(key, *arguments, **more)
 
     def at_once(node: Node) -> None:
@@ -119,11 +119,13 @@ def with_all_processes_at_once(meanwhile: Callable[[], None]) -> Iterator[None]:
         utils.get_dashboard_dependency_error = look_for_libraries
 
 
-def dashboard() -> str | None:
-    """HOST:PORT of the dashboard of the Ray that this process is connected to; None until the dashboard answers."""
-    found = internal_kv._internal_kv_get(
-        ray_constants.DASHBOARD_ADDRESS, namespace=ray_constants.KV_NAMESPACE_DASHBOARD
-    )
+def dashboard(seconds: float) -> str | None:
+    """HOST:PORT of the dashboard of the Ray that this process is connected to; None until the dashboard answers.
+
+    Raises ray.exceptions.RayError when Ray's store does not answer within so many seconds.
+    """
+    key, namespace = ray_constants.DASHBOARD_ADDRESS.encode(), ray_constants.KV_NAMESPACE_DASHBOARD
+    found = internal_kv.internal_kv_get_gcs_client().internal_kv_get(key, namespace, seconds)
     return found.decode() if found else None
 
 

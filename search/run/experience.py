@@ -54,10 +54,18 @@ def studies_for(request: Request) -> tuple[Study, ...]:
     """
     if request.sampler not in EXPERIENCED:
         return ()
-    names = datasets() if request.experience is None else request.experience.split(",")
-    folders = [Path(name) for name in names if Path(name).is_absolute()]
-    shipped = studies_of([name for name in names if not Path(name).is_absolute()])
-    return (*shipped, *(_study_of(store.find(folder.parent, folder.name)) for folder in folders))
+    names, folders = _parts(request)
+    return (*studies_of(names), *(_study_of(store.find(folder.parent, folder.name)) for folder in folders))
+
+
+def _parts(request: Request) -> tuple[list[str], list[Path]]:
+    """The datasets and the earlier searches' folders that a request names."""
+    names = list(datasets()) if request.experience is None else request.experience.split(",")
+    is_folder = [Path(name).is_absolute() for name in names]
+    return (
+        [name for name, is_one in zip(names, is_folder, strict=True) if not is_one],
+        [Path(name) for name, is_one in zip(names, is_folder, strict=True) if is_one],
+    )
 
 
 def lines_of(studies: Sequence[Study]) -> tuple[str, ...]:
@@ -76,18 +84,22 @@ def write_studies(folder: Path, studies: Sequence[Study]) -> None:
 
 
 def read_studies_of(folder: Path, request: Request) -> tuple[Study, ...]:
-    """Read the copy in a search's folder. Raises ExperienceError if the file is damaged or missing."""
+    """Read the copy in a search's folder; what hpsearch brings along, if the search began before that was copied.
+
+    Raises ExperienceError if the file is damaged, or lacks an earlier search.
+    """
     if request.sampler not in EXPERIENCED:
         return ()
     path = folder / FILE
-    names = {Path(name).name for name in (request.experience or "").split(",")}
+    names, folders = _parts(request)
     try:
-        found = read_studies(path.read_text(encoding="utf-8"))
+        found = read_studies(path.read_text(encoding="utf-8")) if folders or path.exists() else ()
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise ExperienceError(f"{path} is damaged ({one_line(error, named=True)}); restore it") from error
-    if missing := names - {each.dataset for each in found}:
+    copied = {study.dataset for study in found}
+    if missing := {each.name for each in folders} - copied:
         raise ExperienceError(f"{path} is damaged (it has nothing of {', '.join(sorted(missing))}); restore it")
-    return found
+    return (*studies_of(set(names) - copied), *found)
 
 
 def _study_of(search: store.Search) -> Study:

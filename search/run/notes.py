@@ -14,8 +14,8 @@ from search.schedulers.scheduler import scheduler_of
 # On recorded curves (`digits-modern` in benchmarks/README.md) a rung at 0.2 of the usual warm-up cost accuracy, and one
 # at 0.4 none.
 _EARLY = 1 / 3
-# Images of training before the first rung. On the pools of `cnn_all` there (500 to 750 of them with the default of
-# halving) winners were up to 25 thousandths worse than with four times as many.
+# Images that a trial is trained on before the first rung. On the pools of `cnn_all` there, halving's default has its
+# first rung after 500 to 750 images, and winners were up to 25 thousandths worse than with four times as many.
 _FEW = 1000
 
 
@@ -58,7 +58,7 @@ def judged_early(plan: Plan, request: Request, num_train: int) -> tuple[str, ...
     trainings = [config.training for config in plan.configs]
     warmup = statistics.median(each.warmup * (each.epochs or request.epochs) for each in trainings)
     seen = rungs[0] * num_train
-    better: dict[int, str] = {}
+    better: dict[float, str] = {}
     if rungs[0] < _EARLY * warmup:
         better[_power_of_two(warmup / 2)] = (
             f"learning rates rise for about {count(round(warmup, 1), 'epoch')} (warmup), and the first rung is at "
@@ -66,15 +66,14 @@ def judged_early(plan: Plan, request: Request, num_train: int) -> tuple[str, ...
         )
     if seen < _FEW:
         better[_power_of_two(2 * _FEW / num_train)] = (
-            f"the first rung is at {rungs[0]:g} epochs, after {count(round(seen), 'image')}, when many good networks "
-            "are still at chance"
+            f"the first rung is at {rungs[0]:g} epochs, after {count(round(seen), 'image')}, when good networks may "
+            "still be at chance"
         )
-    later = max(better, default=0)
-    return (
-        (f"note: {better[later]}; --grace-period {later} compares trials later",) if 0 < later < request.epochs else ()
-    )
+    if later := max((each for each in better if each < request.epochs), default=None):
+        return (f"note: {better[later]}; --grace-period {later:g} compares trials later",)
+    return ()
 
 
-def _power_of_two(least: float) -> int:
-    """The first power of two that is at least this large."""
-    return 2 ** max(0, math.ceil(math.log2(least)))
+def _power_of_two(least: float) -> float:
+    """The least power of two that is not below this."""
+    return 2.0 ** math.ceil(math.log2(least))

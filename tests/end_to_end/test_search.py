@@ -11,8 +11,9 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, Request, build_opener, urlopen
 
 import pandas as pd
 import pytest
@@ -202,8 +203,18 @@ def test_a_worker_is_titled_by_what_it_trains_which_rays_dashboard_shows(home, e
     worker = next(event["pid"] for event in reversed(events) if event["event"] == "measured")
     title = Path(f"/proc/{worker}/cmdline")
     wait_for(lambda: re.match(rb"ray::hpsearch trial \d: (cnn5|small:linear), sgd \d", title.read_bytes()))
-    file = shlex.split((home / "log.txt").read_text().partition("its token, to paste there: cat ")[2])[0]
-    assert Path(file).read_text().strip() == tokens.token()
+
+
+@pytest.mark.slow
+def test_a_launch_says_where_rays_dashboard_answers_and_which_token_it_asks_for(home, endless):
+    log = home / "log.txt"
+    wait_for(lambda: "its token, to paste there: cat " in log.read_text())
+    address, _, rest = log.read_text().partition("Ray's dashboard: ")[2].partition("\nits token, to paste there: cat ")
+    assert Path(shlex.split(rest.splitlines()[0])[0]).read_text().strip() == tokens.token()
+    open_url = build_opener(ProxyHandler({})).open
+    assert open_url(Request(f"{address}/api/version", headers=tokens.header())).status == 200
+    with pytest.raises(HTTPError, match="401"):
+        open_url(f"{address}/api/v0/actors")
 
 
 @pytest.mark.slow

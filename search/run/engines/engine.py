@@ -10,6 +10,7 @@ from search.machines import ray_needs
 from search.machines.machine import Machine, StartError
 from search.run.driver import Driver
 from search.run.engines import ENGINES
+from trainables import collection
 from trainables.data.images import Images
 
 
@@ -53,7 +54,8 @@ def engine(name: str) -> Train:
     if name not in ENGINES:
         raise EngineError(f"unknown engine '{name}'; known: {', '.join(ENGINES)}")
     try:
-        train: Train = import_module(f"search.run.engines.{name}").train
+        with collection.paused():
+            train: Train = import_module(f"search.run.engines.{name}").train
     except RuntimeError as error:  # Ray needs a home folder when it is imported
         raise StartError(f"Ray does not start here ({ray_needs.in_the_way() or one_line(error)})") from error
     return train

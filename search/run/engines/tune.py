@@ -8,6 +8,7 @@ from search.machines.machine import slots_per_gpu
 from search.readable import duration
 from search.run.driver import Driver
 from search.run.engines.engine import Watcher, Work
+from trainables import collection
 
 
 def train(driver: Driver, work: Work, watcher: Watcher) -> None:
@@ -20,15 +21,19 @@ def train(driver: Driver, work: Work, watcher: Watcher) -> None:
     watcher.say(f"starting Ray and {workers} …" if here.address is None else f"starting {workers} on {here.address} …")
     # Before Ray starts, as its workers inherit the environment. A cluster's machines start their own service.
     with mps.sharing(slots_per_gpu(here) if here.address is None else 0) as shared:
-        local_ray.start(here, meanwhile=_import_the_rest)
-        watcher.say(f"Ray started in {duration(time.time() - began)}")
+        address = local_ray.start(here, meanwhile=_import_the_rest)
+        if here.address is None:
+            watcher.say(f"Ray started in {duration(time.time() - began)}")
+            watcher = _Announcing(watcher)
+        elif address is not None:
+            _say_dashboard(watcher, address)
         if shared is not None:
             watcher.say(shared)
         try:
             if driver.pausing is None:  # Ray's start may lose the exception of a Ctrl-C, and no worker is needed then
                 from search.run.engines.tuner import run_workers  # imports Tune: half a second
 
-                run_workers(driver, work, _Announcing(watcher))
+                run_workers(driver, work, watcher)
         finally:
             local_ray.stop()
 
@@ -38,22 +43,30 @@ class _Announcing:
     """A watcher that also says where Ray's dashboard is, once that answers."""
 
     watcher: Watcher
-    is_said: bool = False
+    next: float | None = 0.0
+    """When to look for it, by the monotonic clock; None when it has been found."""
 
     def say(self, line: str) -> None:
         self.watcher.say(line)
 
     def refresh(self) -> None:
-        if not self.is_said and (address := local_ray.dashboard()):
-            self.is_said = True
-            self.watcher.say(f"Ray's dashboard: {address}")
-            if command := tokens.printed_by():
-                self.watcher.say(f"its token, to paste there: {command}")
+        if self.next is not None and time.monotonic() >= self.next:
+            address = local_ray.dashboard()
+            if address is not None:
+                _say_dashboard(self.watcher, address)
+            self.next = time.monotonic() + 1 if address is None else None
         self.watcher.refresh()
+
+
+def _say_dashboard(watcher: Watcher, address: str) -> None:
+    watcher.say(f"Ray's dashboard: {address}")
+    if command := tokens.printed_by():
+        watcher.say(f"its token, to paste there: {command}")
 
 
 def _import_the_rest() -> None:
     """Import what the session needs once Ray runs: Ray's processes take longer to start, and this one would wait."""
-    import scipy.optimize  # noqa: F401  # for the forecast, which workers would wait for
+    with collection.paused():
+        import scipy.optimize  # noqa: F401  # for the forecast, which workers would wait for
 
-    import search.run.engines.tuner  # noqa: F401
+        import search.run.engines.tuner  # noqa: F401

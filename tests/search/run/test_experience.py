@@ -86,8 +86,27 @@ def test_a_search_begins_with_one_of_other_images_also_when_that_is_gone(tmp_pat
     with pytest.raises(ExperienceError, match=r"experience.jsonl is damaged \(KeyError"):
         read_studies_of(search.folder, search.request)
     (search.folder / "experience.jsonl").write_text("")
-    with pytest.raises(ExperienceError, match="it has nothing of digits, earlier"):
+    with pytest.raises(ExperienceError, match="it has nothing of earlier"):
         resume(store.find(tmp_path, "later"), OPTIONS, samples=5)
+
+
+@pytest.mark.slow
+def test_a_search_that_began_before_its_experience_was_copied_continues_with_what_hpsearch_brings_along(tmp_path):
+    new = request(tmp_path, samples=2, sampler="transfer", experience="digits,cifar10")
+    begun = launch(new, OPTIONS, results=tmp_path, name="begun").search
+    whole = launch(replace_samples(new, 4), OPTIONS, results=tmp_path, name="whole").search
+    copied = read_studies_of(begun.folder, new)
+    assert [each.dataset for each in copied] == ["cifar10", "cifar10", "digits", "digits"]
+    (begun.folder / "experience.jsonl").unlink()
+    resume(store.find(tmp_path, "begun"), OPTIONS, samples=4)
+    assert [each.config for each in trials(begun)] == [each.config for each in trials(whole)]
+
+    own = [Study("earlier", "cnn5 on digits", copied[0].tried, copied[0].values)]
+    (begun.folder / "experience.jsonl").write_text(text_of(own))  # as an earlier version did, which copied only these
+    found = read_studies_of(
+        begun.folder, request(tmp_path, sampler="transfer", experience=f"digits,{tmp_path}/earlier")
+    )
+    assert [each.dataset for each in found] == ["digits", "digits", "earlier"]
 
 
 def replace_samples(request: Request, samples: int) -> Request:

@@ -28,6 +28,17 @@ def test_a_first_rung_early_in_the_warm_up_is_named(images, asked, grace_period)
         assert "(warmup), and the first rung is at" in said[0]
 
 
+def test_of_two_better_rungs_the_later_one_within_the_training_is_named(images) -> None:
+    request = with_defaults(
+        Request(samples=40, dataset="digits", data_dir="", space="modern_small", epochs=16, scheduler="halving")
+    )
+    plan = Problem(request, find_space(request.space), images).plan()
+    named = [judged_early(plan, request, num_train)[0].split("--grace-period ")[1][0] for num_train in (50_000, 500)]
+    assert named == ["2", "4"]
+    (line,) = judged_early(plan, request, 100)
+    assert "(warmup)" in line and "--grace-period 2 " in line, "after few images: at the end of the training"
+
+
 @pytest.mark.parametrize(
     ("num_train", "grace_period", "asked"),
     [
@@ -39,6 +50,7 @@ def test_a_first_rung_early_in_the_warm_up_is_named(images, asked, grace_period)
         (100, 32, {"epochs": 64}),
         (100, None, {"epochs": 16}),
         (500, 4, {"space": "modern_small", "scheduler": "halving"}),
+        (5000, 0.5, {"grace_period": 0.1}),
     ],
 )
 def test_a_first_rung_after_few_images_is_named(images, num_train, grace_period, asked) -> None:
@@ -48,4 +60,4 @@ def test_a_first_rung_after_few_images_is_named(images, num_train, grace_period,
     assert len(said) == (grace_period is not None)
     if said:
         assert said[0].endswith(f"; --grace-period {grace_period} compares trials later")
-        assert "when many good networks are still at chance" in said[0]
+        assert "when good networks may still be at chance" in said[0]
