@@ -2,9 +2,9 @@
 
 The script is Ray Tune with Tune's `ASHAScheduler`, as its documentation writes it. hpsearch searches the same sixty
 configurations in the same order with `--scheduler halving`, and, in rows of their own, draws of `--sampler gp` from the
-same space, and of `--sampler transfer`, which has no experience of CIFAR-10 then: half and a quarter as many, eight
-that are compared first after two epochs, and as many under ASHA, which lets the first ones go on at once. Whole
-commands count, start included, on the same images and the same validation images.
+same space, and of `--sampler transfer`, which has no experience of CIFAR-10 then: half and a quarter as many, a
+quarter as many and eight that are compared first after two epochs, and as many under ASHA, which lets the first ones go
+on at once. Whole commands count, start included, on the same images and the same validation images.
 `small`: `cnn_all` at an eighth of the width on 16×16 images. `cnn_all`: the space as it is, on 32×32.
 `python benchmarks/time_to_winner.py small` prints a Markdown table, and its progress to standard error.
 """
@@ -26,6 +26,7 @@ from trainables.config import Config
 
 MODES = {"small": "overhead", "cnn_all": "compute"}  # and whose image sizes they have in end_to_end.py
 SPACES = {"small": "narrow:small", "cnn_all": "cnn_all"}
+LATE = {"grace-period": 2, "keep": 0.5}  # on recorded pools the best setting of halving with `transfer`
 EXPERIENCE = tuple(name for name in datasets() if name != "cifar10")
 
 
@@ -52,9 +53,10 @@ def main() -> None:
             "hpsearch, halving, gp": guided(options, sampler="gp"),
             "hpsearch, halving, transfer, half as many": transfer(options, samples=options.samples // 2),
             "hpsearch, halving, transfer, a quarter as many": transfer(options, samples=options.samples // 4),
-            "hpsearch, halving from 2 epochs, transfer, 8 draws": transfer(
-                options, samples=8, **{"grace-period": 2, "keep": 0.5}
+            "hpsearch, halving from 2 epochs, transfer, a quarter as many": transfer(
+                options, samples=options.samples // 4, **LATE
             ),
+            "hpsearch, halving from 2 epochs, transfer, 8 draws": transfer(options, samples=8, **LATE),
             "hpsearch, ASHA, transfer": transfer(options, scheduler="asha"),
         }
         ways = {way: go for way, go in ways.items() if way in (options.way or ways)}
