@@ -186,7 +186,7 @@ def launch(
     hpsearch launch --also parameters --sampler tpe               two objectives: see top --pareto parameters
     hpsearch launch --dataset ~/pictures --metric balanced_accuracy   for classes of very different sizes
     hpsearch launch --sampler gp --scheduler halving --samples 40     guided draws: as good a winner with fewer epochs
-    hpsearch launch --sampler transfer --scheduler halving --grace-period 2 --samples 15   begins with what was good elsewhere
+    hpsearch launch --sampler transfer --scheduler halving --grace-period 2 --samples 15   begins with experience
     hpsearch launch --sampler gp --first mine.jsonl               your own configurations first
     hpsearch launch --sampler tpe --warm-start my-search          also learns from that search
     hpsearch launch --study batch-norm --quick                    a published experiment, in minutes
