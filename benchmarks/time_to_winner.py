@@ -27,7 +27,11 @@ from trainables.config import Config
 MODES = {"small": "overhead", "cnn_all": "compute"}  # and whose image sizes they have in end_to_end.py
 SPACES = {"small": "narrow:small", "cnn_all": "cnn_all"}
 LATE = {"grace-period": 2, "keep": 0.5}  # on recorded pools the best setting of halving with `transfer`
-EXPERIENCE = tuple(name for name in datasets() if name != "cifar10")
+#: Not of the images that are searched on. On small images that of small ones alone is better (`README.md`).
+EXPERIENCE = {
+    "small": ("cifar100-coarse", "fashion-mnist", "digits"),
+    "cnn_all": tuple(name for name in datasets() if name != "cifar10"),
+}
 
 
 def main() -> None:
@@ -91,7 +95,7 @@ def guided(options: argparse.Namespace, **more: object) -> Callable[[Path], Run]
 
 def transfer(options: argparse.Namespace, **more: object) -> Callable[[Path], Run]:
     """A search by the sampler with experience."""
-    return guided(options, sampler="transfer", experience=EXPERIENCE, **more)
+    return guided(options, sampler="transfer", experience=EXPERIENCE[options.space], **more)
 
 
 def draws(options: argparse.Namespace) -> tuple[Config, ...]:
