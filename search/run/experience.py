@@ -61,11 +61,8 @@ def studies_for(request: Request) -> tuple[Study, ...]:
 def _parts(request: Request) -> tuple[list[str], list[Path]]:
     """The datasets and the earlier searches' folders that a request names."""
     names = list(datasets()) if request.experience is None else request.experience.split(",")
-    is_folder = [Path(name).is_absolute() for name in names]
-    return (
-        [name for name, is_one in zip(names, is_folder, strict=True) if not is_one],
-        [Path(name) for name, is_one in zip(names, is_folder, strict=True) if is_one],
-    )
+    folders = [Path(name) for name in names if Path(name).is_absolute()]
+    return [name for name in names if not Path(name).is_absolute()], folders
 
 
 def lines_of(studies: Sequence[Study]) -> tuple[str, ...]:

@@ -144,6 +144,10 @@ def test_the_studies_are_what_they_say(study):
     pairs = {(each.network.name, each.optimizer.name) for each in drawn}
     assert len(study.tried) == int(study.what.split()[0])
     assert {(row["network"], row["optimizer"]) for row in study.tried} <= pairs
+    if study.size == 16:
+        assert all(0 < value < 1 for value in study.values), "accuracies"
+    else:
+        assert set(study.values) == set(range(len(set(study.values)))), "places in a search"
     sizes = {f"{size}x{size}": size for size in (16, 28, 32)}
     assert study.size == sizes[study.what.split()[-1]]
     assert len(set(study.values)) > len(study.tried) / 3
