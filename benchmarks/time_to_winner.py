@@ -26,12 +26,7 @@ from trainables.config import Config
 
 MODES = {"small": "overhead", "cnn_all": "compute"}  # and whose image sizes they have in end_to_end.py
 SPACES = {"small": "narrow:small", "cnn_all": "cnn_all"}
-LATE = {"grace-period": 2, "keep": 0.5}  # on recorded pools the best setting of halving with `transfer`
-#: Not of the images that are searched on. On small images that of small ones alone is better (`README.md`).
-EXPERIENCE = {
-    "small": ("cifar100-coarse", "fashion-mnist", "digits"),
-    "cnn_all": tuple(name for name in datasets() if name != "cifar10"),
-}
+EARLY = {"grace-period": 0.5, "keep": 0.6}  # the defaults of halving for other samplers
 
 
 def main() -> None:
@@ -57,10 +52,10 @@ def main() -> None:
             "hpsearch, halving, gp": guided(options, sampler="gp"),
             "hpsearch, halving, transfer, half as many": transfer(options, samples=options.samples // 2),
             "hpsearch, halving, transfer, a quarter as many": transfer(options, samples=options.samples // 4),
-            "hpsearch, halving from 2 epochs, transfer, a quarter as many": transfer(
-                options, samples=options.samples // 4, **LATE
+            "hpsearch, halving from half an epoch, transfer, a quarter as many": transfer(
+                options, samples=options.samples // 4, **EARLY
             ),
-            "hpsearch, halving from 2 epochs, transfer, 8 draws": transfer(options, samples=8, **LATE),
+            "hpsearch, halving, transfer, 8 draws": transfer(options, samples=8),
             "hpsearch, ASHA, transfer": transfer(options, scheduler="asha"),
         }
         ways = {way: go for way, go in ways.items() if way in (options.way or ways)}
@@ -94,8 +89,9 @@ def guided(options: argparse.Namespace, **more: object) -> Callable[[Path], Run]
 
 
 def transfer(options: argparse.Namespace, **more: object) -> Callable[[Path], Run]:
-    """A search by the sampler with experience."""
-    return guided(options, sampler="transfer", experience=EXPERIENCE[options.space], **more)
+    """A search by the sampler with experience, but not of the images that are searched on."""
+    others = tuple(name for name in datasets(end_to_end.IMAGE_SIZE[options.mode]) if name != "cifar10")
+    return guided(options, sampler="transfer", experience=others, **more)
 
 
 def draws(options: argparse.Namespace) -> tuple[Config, ...]:

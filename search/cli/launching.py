@@ -112,7 +112,8 @@ SECTIONS = {
     callback=lambda _, __, names: ",".join(dict.fromkeys(names)) or None,
     help=f"What {' and '.join(EXPERIENCED)} begins with: a dataset whose trainings hpsearch brings along, or one of "
     "your earlier searches, also on other images; may be given several times.  "
-    "[default: all of cifar10, cifar100-coarse, cifar100-coarse-32, fashion-mnist, fashion-mnist-28 and digits]",
+    "[default: those of cifar10, cifar100-coarse, cifar100-coarse-32, fashion-mnist, fashion-mnist-28 and digits "
+    "whose images are not much larger than yours]",
     shell_complete=options.from_names(options.experiences),
 )
 @click.option("--first", metavar="FILE", help="A .jsonl file of configurations to train first; later trials are drawn.")
@@ -186,7 +187,7 @@ def launch(
     hpsearch launch --also parameters --sampler tpe               two objectives: see top --pareto parameters
     hpsearch launch --dataset ~/pictures --metric balanced_accuracy   for classes of very different sizes
     hpsearch launch --sampler gp --scheduler halving --samples 40     guided draws: as good a winner with fewer epochs
-    hpsearch launch --sampler transfer --scheduler halving --grace-period 2 --samples 15   begins with experience
+    hpsearch launch --sampler transfer --scheduler halving --samples 15               begins with experience
     hpsearch launch --sampler gp --first mine.jsonl               your own configurations first
     hpsearch launch --sampler tpe --warm-start my-search          also learns from that search
     hpsearch launch --study batch-norm --quick                    a published experiment, in minutes
@@ -201,7 +202,7 @@ def launch(
     from search.run.foresee import affordable
     from search.run.launch import default_name
     from search.run.launch import launch as begin
-    from search.samplers.make import with_hearing
+    from search.run.settled import settled
     from search.schedulers.scheduler import scheduler_of
     from search.spaces import find_space
 
@@ -243,7 +244,7 @@ def launch(
         asked["first"] = str(Path(asked["first"]).expanduser().absolute())
     request = Request(samples=samples or listed or 60, data_dir=str(data_dir.absolute()), **asked)
     scheduler_of(request, request.samples)  # raises for options that are not the scheduler's
-    with_hearing(request)  # raises for options of a sampler that learns if this one does not
+    settled(request)  # raises for options of a sampler that learns if this one does not
     if submit is not None:
         from search.run import job
 

@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from search.cli.types import Folder, OptionError, Ruled
 from search.history.request import SCHEDULER_OPTIONS
+from search.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
 from search.schedulers.scheduler import options_of
 from trainables.caches import cache_home
@@ -64,8 +65,12 @@ def of_schedulers(command: Any) -> Any:
 
 
 def _defaults(option: str) -> str:
-    """The defaults of an option of schedulers, such as "1 with asha, 0.5 with halving"."""
+    """The defaults of an option of schedulers, such as "1 with asha; 0.5 with halving", also those of some samplers."""
     own = {name: options_of(name)[option] for name in SCHEDULERS if option in options_of(name)}
+    for sampler, kind in SAMPLERS.items():
+        own |= {
+            f"{name} and --sampler {sampler}": suits[option] for name, suits in kind.suits.items() if option in suits
+        }
     takers = {value: ", ".join(name for name in own if own[name] == value) for value in own.values()}
     return "; ".join(f"{value:g} with {names}" for value, names in takers.items())
 

@@ -19,6 +19,7 @@ from search.spaces.space import SpaceError
 from trainables.config import Config
 
 DATA = Path(__file__).with_name("data")
+MUCH_LARGER = 1.5  # of a study's images: their side relative to that of the images that are searched on
 LEAST = 8  # configurations of a study that are enough to rank them
 
 
@@ -60,9 +61,15 @@ def shipped() -> tuple[Study, ...]:
     return tuple(each for text in texts for each in read_studies(text))
 
 
-def datasets() -> tuple[str, ...]:
-    """The datasets of these studies, each once."""
-    return tuple(dict.fromkeys(study.dataset for study in shipped()))
+def datasets(size: int | None = None) -> tuple[str, ...]:
+    """The datasets of these studies, each once.
+
+    size: pixels a side of the images that are searched on. Studies of much larger images are then left out, unless
+    there are no others, because they mislead on small ones (benchmarks/README.md).
+    """
+    sizes = [study.size for study in shipped() if study.size is not None]
+    largest = math.inf if size is None else max(MUCH_LARGER * size, min(sizes))
+    return tuple(dict.fromkeys(study.dataset for study in shipped() if (study.size or 0) <= largest))
 
 
 def studies_of(names: Collection[str]) -> tuple[Study, ...]:

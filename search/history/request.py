@@ -116,6 +116,11 @@ class Request:
         """The costs that `also` names."""
         return tuple(self.also.split(",")) if self.also else ()
 
+    @property
+    def scheduler_options(self) -> dict[str, float | None]:
+        """The options of its scheduler, and None for those of others and for defaults."""
+        return {option: getattr(self, option) for option in SCHEDULER_OPTIONS}
+
 
 SCHEDULER_OPTIONS = {each.name: each.metadata for each in fields(Request) if "help" in each.metadata}
 """The fields that are options of schedulers: what each is for, and its rule."""

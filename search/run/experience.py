@@ -1,6 +1,7 @@
 """What a new search begins with: studies that hpsearch brings along, and earlier searches, also on other images."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from architectures.errors import HpsearchError, one_line
@@ -47,6 +48,16 @@ def named(experience: str | None, results: Path) -> str | None:
     return ",".join(found)
 
 
+def with_experience(request: Request, size: int) -> Request:
+    """The request with the datasets named that its sampler begins with, if none are.
+
+    size: pixels a side of its images.
+    """
+    if request.sampler not in EXPERIENCED or request.experience is not None:
+        return request
+    return replace(request, experience=",".join(datasets(size)))
+
+
 def studies_for(request: Request) -> tuple[Study, ...]:
     """What the request's sampler begins with: studies that hpsearch brings along, and earlier searches.
 
@@ -60,7 +71,7 @@ def studies_for(request: Request) -> tuple[Study, ...]:
 
 def _parts(request: Request) -> tuple[list[str], list[Path]]:
     """The datasets and the earlier searches' folders that a request names."""
-    names = list(datasets()) if request.experience is None else request.experience.split(",")
+    names = (request.experience or "").split(",")
     folders = [Path(name) for name in names if Path(name).is_absolute()]
     return [name for name in names if not Path(name).is_absolute()], folders
 

@@ -14,7 +14,7 @@ from search.machines.machine import Machine
 from search.readable import duration
 from search.run.problem import RequestError, new_problem
 from search.run.rehearsal import heard, rehearse
-from search.samplers.make import with_hearing
+from search.run.settled import with_scheduler
 from search.schedulers import SCHEDULERS
 from search.spaces import Space
 
@@ -47,7 +47,7 @@ def dry_run(
 
     listed: the arms of a study, if it is one.
     """
-    problem = new_problem(with_hearing(request), is_share_asked=is_share_asked, listed=listed)
+    problem = new_problem(request, is_share_asked=is_share_asked, listed=listed)
     here = machine.find(parallel, wanted(request))
     plan = problem.plan()
     speeds = calibrate(plan.configs, problem.images, here)
@@ -58,9 +58,10 @@ def dry_run(
         if name == request.scheduler:
             schedulers[name] = Expected(found.epochs, found.seconds)
             continue
-        order = replace(problem, request=replace(request, scheduler=name)).order(problem.samples)
-        other = replace(plan, scheduler=name, options={}, order=order)
-        schedulers[name] = expected(rehearse(other, seconds, here.slots))
+        other = with_scheduler(request, name)
+        order = replace(problem, request=other).order(problem.samples)
+        played = replace(plan, scheduler=name, options=other.scheduler_options, order=order)
+        schedulers[name] = expected(rehearse(played, seconds, here.slots))
     notes = heard(problem.request, problem.samples) if problem.space.function else ()
     return Foreseen((*problem.notes, *notes), found, schedulers)
 
@@ -70,7 +71,7 @@ def affordable(request: Request, budget: float, *, parallel: int | None, is_shar
 
     Raises RequestError if a single sample takes longer.
     """
-    problem = new_problem(replace(with_hearing(request), samples=MOST_AFFORDED), is_share_asked=is_share_asked)
+    problem = new_problem(replace(request, samples=MOST_AFFORDED), is_share_asked=is_share_asked)
     here = machine.find(parallel, wanted(request))
     plan = problem.plan()
     speeds = calibrate(plan.configs, problem.images, here)

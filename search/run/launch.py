@@ -38,8 +38,7 @@ from search.run.progress import Progress, headlines
 from search.run.rehearsal import heard
 from search.run.session import Errand, Options, Outcome, find_machine, finished_before, run
 from search.run.testing import test_all
-from search.samplers.make import with_hearing
-from search.schedulers.scheduler import scheduler_of, with_defaults
+from search.schedulers.scheduler import scheduler_of
 from search.spaces import Space, find_space
 from search.spaces.lists import read_list, write_list
 from search.storage import claims, note
@@ -67,8 +66,8 @@ def launch(
     is_share_asked: whether the user wants a share of train held out, which a dataset's own validation images forbid.
     study: what is recorded about a study, if it is one. listed: the study's arms and their repeats, if it has arms.
     """
-    request, options = with_hearing(with_defaults(request)), options.settled({})
-    problem = new_problem(request, is_share_asked=is_share_asked, listed=listed)
+    problem, options = new_problem(request, is_share_asked=is_share_asked, listed=listed), options.settled({})
+    request = problem.request
     # Drawn before anything is on disk, so that a space that raises an error leaves no search behind.
     plan = problem.plan()
     own = set() if listed else {request.space}

@@ -16,11 +16,11 @@ from search.experience.studies import Experience, Study, side
 from search.forecast.forecast import MOST_DRAWS, Plan
 from search.history.metric import Guess, guess, shown
 from search.history.record import Run
-from search.history.request import SCHEDULER_OPTIONS
 from search.history.store import Request
-from search.run.experience import lines_of, studies_for
+from search.run.experience import lines_of, studies_for, with_experience
 from search.run.images import own_dataset, part_images, training_images
 from search.run.prior import NO_PRIOR, Prior, prior_of
+from search.run.settled import settled
 from search.samplers.first import draw_of
 from search.samplers.make import history_of, make_sampler
 from search.samplers.optuna_sampler import key_of
@@ -214,7 +214,7 @@ class Problem:
             hears=self.request.hears,
             scheduler=self.request.scheduler,
             also=self.request.costs,
-            options={option: getattr(self.request, option) for option in SCHEDULER_OPTIONS},
+            options=self.request.scheduler_options,
             pauses=scheduler_of(self.request, self.samples).pauses,
             max_t=self.request.epochs,
         )
@@ -259,8 +259,10 @@ def first_of(request: Request, space: Space) -> Space | None:
 def new_problem(request: Request, *, is_share_asked: bool, listed: Space | None = None) -> Problem:
     """A new search's problem; raises one of the named errors if it cannot be searched.
 
+    Its request is the given one with all settled that this leaves open, as it is recorded.
     listed: the arms of a study, if it is one; else the request's space is looked up.
     """
+    request = settled(request)
     scheduler_of(request, request.samples)  # a wrong option raises before the images are read
     space = listed or find_space(request.space)
     own = own_dataset(request)
@@ -272,6 +274,7 @@ def new_problem(request: Request, *, is_share_asked: bool, listed: Space | None 
         )
     given = part_images(request, "validation", own) if taken and taken.validation else None
     images = training_images(request, own)
+    request = with_experience(request, side(images.shape))
     problem = Problem(
         request,
         space,

@@ -1,6 +1,7 @@
 """Samplers, which draw configurations from a space. One file each; listing their names does not import Optuna."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,8 @@ class Kind:
     """Whether its draws depend on the results of earlier trials."""
     is_experienced: bool = False
     """Whether it begins with what searches of other images found."""
+    suits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By scheduler, the options that suit its draws better than the scheduler's own defaults."""
 
 
 #: The samplers of spaces that are functions. Each is a module with its name in this package, with a function
@@ -24,7 +27,11 @@ SAMPLERS = {
     "tpe": Kind("near good trials, by Optuna's TPE", learns=True),
     "gp": Kind("where a Gaussian process expects most improvement", learns=True),
     "transfer": Kind(
-        "where searches of other images, and then this one, expect most", learns=True, is_experienced=True
+        "where searches of other images, and then this one, expect most",
+        learns=True,
+        is_experienced=True,
+        # Good draws are close to each other, and values of half an epoch cannot tell them apart.
+        suits={"halving": {"grace_period": 2.0, "keep": 0.5}},
     ),
     "qmc": Kind("evenly, by a Sobol sequence"),
 }

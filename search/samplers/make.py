@@ -57,15 +57,11 @@ def history_of(request: Request, rungs: Sequence[float], prior: Sequence[Observe
 
 
 def with_hearing(request: Request) -> Request:
-    """The request with `hears` and `experience` set if its sampler uses them, as it is recorded.
+    """The request with `hears` set if its sampler uses it, as it is recorded.
 
     Raises SpaceError for an option that its sampler does not use.
     """
-    if request.sampler in EXPERIENCED:
-        from search.experience.studies import datasets
-
-        request = replace(request, experience=request.experience or ",".join(datasets()))
-    elif request.experience is not None:
+    if request.experience is not None and request.sampler not in EXPERIENCED:
         raise SpaceError(f"--experience belongs to {', '.join(EXPERIENCED)}; --sampler {request.sampler} has none")
     if request.sampler in LEARNING:
         return replace(request, hears=request.hears or next(iter(HEARS)))

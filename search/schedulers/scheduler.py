@@ -6,14 +6,13 @@ nothing, so its whole state can be rebuilt from the ledger.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from importlib import import_module
 from inspect import signature
 from typing import Protocol
 
 from architectures.errors import HpsearchError
 from search.history.events import Decision, Event, Measured
-from search.history.request import SCHEDULER_OPTIONS, Request
+from search.history.request import Request
 from search.schedulers import SCHEDULERS
 
 ROUNDING = 1e-9  # epochs: a mark counts as reached when rounding leaves the epoch this much below it
@@ -118,14 +117,8 @@ def make_scheduler(
 
 def scheduler_of(request: Request, samples: int) -> Scheduler:
     """The request's scheduler, for `samples` trials; raises SchedulerError as `make_scheduler` does."""
-    options = {option: getattr(request, option) for option in SCHEDULER_OPTIONS}
+    options = request.scheduler_options
     return make_scheduler(request.scheduler, max_t=request.epochs, samples=samples, also=request.costs, **options)
-
-
-def with_defaults(request: Request) -> Request:
-    """The request with all options of its scheduler, as it is recorded: a later default does not change the search."""
-    left_out = {each: own for each, own in options_of(request.scheduler).items() if getattr(request, each) is None}
-    return replace(request, **left_out)  # type: ignore[arg-type]
 
 
 def ladder(grace_period: float, factor: float, max_t: int) -> Iterator[float]:

@@ -1,5 +1,6 @@
 """The sampler that begins with what searches of other images found."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -9,6 +10,7 @@ from search.experience.expectation import Expectation
 from search.experience.studies import Experience, Study, datasets, shipped, studies_of
 from search.history.events import State
 from search.history.request import Request
+from search.run.experience import with_experience
 from search.samplers.hearing import LEAST, Deepest
 from search.samplers.make import make_sampler, with_hearing
 from search.samplers.process import Points, improvement
@@ -129,9 +131,20 @@ def test_values_that_follow_what_was_expected_are_expected_elsewhere_too_and_oth
     assert one == pytest.approx(other, rel=1e-6)
 
 
+def test_studies_of_much_larger_images_are_left_out_unless_there_are_no_others():
+    small = ("cifar10", "cifar100-coarse", "digits", "fashion-mnist")
+    assert set(datasets()) - set(small) == {"cifar100-coarse-32", "fashion-mnist-28"}
+    assert datasets(8) == datasets(16) == datasets(18) == small
+    assert set(datasets(19)) - set(small) == {"fashion-mnist-28"}
+    assert datasets(28) == datasets(224) == datasets()
+
+
 def test_the_request_says_what_it_begins_with():
     asked = Request(space="cnn_all", samples=1, data_dir="/data", sampler="transfer")
-    assert with_hearing(asked).experience == ",".join(datasets())
+    assert with_experience(asked, 16).experience == ",".join(datasets(16)) != ",".join(datasets())
+    assert with_experience(asked, 32).experience == ",".join(datasets())
+    for same in (replace(asked, experience="digits"), replace(asked, sampler="gp")):
+        assert with_experience(same, 16) == same
     with pytest.raises(SpaceError, match="--experience belongs to transfer"):
         with_hearing(Request(space="cnn_all", samples=1, data_dir="/data", experience="digits"))
 

@@ -11,7 +11,6 @@ from search.schedulers.scheduler import (
     options_of,
     scheduler,
     scheduler_of,
-    with_defaults,
 )
 from tests.search.events import measured
 
@@ -68,9 +67,3 @@ def test_an_option_reaches_its_scheduler():
 def test_an_option_that_is_not_the_scheduler_s_or_lies_above_max_t_is_refused(name, options, line):
     with pytest.raises(SchedulerError, match=line):
         scheduler_of(request(name, **options), 10)
-
-
-def test_what_was_left_out_is_recorded_so_that_no_later_default_changes_the_search():
-    filled = with_defaults(request("halving", keep=0.5))
-    assert (filled.grace_period, filled.keep, filled.reduction_factor) == (0.5, 0.5, None)
-    assert with_defaults(filled) == filled

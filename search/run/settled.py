@@ -1,0 +1,29 @@
+"""What a request leaves open, settled as it is recorded: a later default does not change the search."""
+
+from dataclasses import replace
+from typing import Any
+
+from search.history.request import SCHEDULER_OPTIONS, Request
+from search.samplers import SAMPLERS
+from search.samplers.make import with_hearing
+from search.schedulers.scheduler import options_of
+
+
+def settled(request: Request) -> Request:
+    """The request with `hears` and all options of its scheduler, those that suit its sampler first.
+
+    Raises SchedulerError for an unknown scheduler, and SpaceError for an option that its sampler does not use.
+    """
+    own = options_of(request.scheduler)
+    suiting = SAMPLERS[request.sampler].suits.get(request.scheduler, {}) if request.sampler in SAMPLERS else {}
+    if suiting.get("grace_period", 0) >= request.epochs:  # trials too short to be compared then
+        suiting = {}
+    left_out: dict[str, Any] = {**own, **suiting}
+    given = [option for option, value in request.scheduler_options.items() if value is not None]
+    return with_hearing(replace(request, **{each: left_out[each] for each in left_out if each not in given}))
+
+
+def with_scheduler(request: Request, scheduler: str) -> Request:
+    """The request with another scheduler and what is usual for that one."""
+    unset: dict[str, Any] = dict.fromkeys(SCHEDULER_OPTIONS)
+    return settled(replace(request, scheduler=scheduler, **unset))
