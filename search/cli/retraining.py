@@ -50,6 +50,11 @@ from search.readable import count
 @click.option("--finalists", type=Count(min=1), help="How many of the best to cross-validate.")
 @click.option("--folds", type=Count(min=2), help="Folds of that cross-validation.  [default: 3]")
 @click.option("--finalist-epochs", type=Count(1, MOST_EPOCHS), help="Per fold.  [default: those of the search]")
+@click.option(
+    "--finalist-width",
+    type=Real(0, 64, min_open=True),
+    help="Factor on the width that each finalist's network had in the search.  [default: 1]",
+)
 @options.elsewhere
 @options.changed_code
 @session_options
@@ -74,6 +79,7 @@ def retrain(
     finalists: int | None,
     folds: int | None,
     finalist_epochs: int | None,
+    finalist_width: float | None,
     dataset: str | None,
     data_dir: Path | None,
     changed_code: bool,
@@ -97,6 +103,7 @@ def retrain(
     hpsearch retrain --top 1 --width 2 --epochs 80      # narrow search, wide winner
     hpsearch retrain --top 1 --epochs 200 --set cutmix=0.5 --set cutout=8    # more regularisation
     hpsearch retrain --top 1 --finalists 4 --folds 5    # the best of four by cross-validation
+    hpsearch retrain --top 1 --finalists 4 --finalist-width 2 --width 2    # each already as wide as the winner
     hpsearch retrain --top 2 --width 2 --students 1 --student-width 1    # wide winners teach a narrow network
     hpsearch retrain my-search --trial knee --trial 12  # trials that top --pareto shows
     hpsearch retrain --top 1 --width 2 --dry-run        # what this would cost
@@ -118,10 +125,13 @@ def retrain(
     from search.show.winners import print_retrains, retrain_report
 
     if finalists is None:
-        for option, value in (("--folds", folds), ("--finalist-epochs", finalist_epochs)):
+        of_finalists = {"--folds": folds, "--finalist-epochs": finalist_epochs, "--finalist-width": finalist_width}
+        for option, value in of_finalists.items():
             if value is not None:
-                raise OptionError(f"{option} {value} is for finalists: say how many with --finalists")
-    finals = Finals(number=finalists, folds=folds or 3, epochs=finalist_epochs) if finalists else None
+                raise OptionError(f"{option} {value:.15g} is for finalists: say how many with --finalists")
+    finals = None
+    if finalists:
+        finals = Finals(number=finalists, folds=folds or 3, epochs=finalist_epochs, width=finalist_width or 1.0)
     if trials:
         for option, is_given in (("--top", _is_given("top")), ("--distinct", distinct), ("--finalists", finalists)):
             if is_given:

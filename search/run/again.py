@@ -144,7 +144,9 @@ class Retraining:
         facts, here = self.search.facts, self.here
         ours = (here.slots, here.threads, here.precision, here.address, socket.gethostname())
         theirs = (*map(facts.get, ("slots", "threads", "precision")), None, facts.get("machine", {}).get("host"))
-        if ours != theirs or {self.how.width, self.how.student_width or 1.0} != {1.0}:
+        how = self.how
+        widths = {how.width, how.student_width or 1.0, how.finals.width if how.finals else 1.0}
+        if ours != theirs or widths != {1.0}:
             return None
         found: Speeds = {}
         for place, lot in enumerate(lot for part in self.lots() for lot in part):
@@ -186,7 +188,8 @@ def prepare(
     taught = configs
     if how.students and how.student_width is not None:
         taught = {winner.key[0]: _config_of(winner, replace(how, width=how.student_width)) for winner in best}
-    for config in (*configs.values(), *taught.values()):
+    judged = [finals.config_of(each, how.patience) for each in best] if finals else []
+    for config in (*configs.values(), *taught.values(), *judged):
         cost_of(config, train)  # so does an impossible width
     networks = {config.network.name for config in configs.values()}
     own_code.check(search, networks, accept=changed_code)

@@ -18,6 +18,7 @@ from search.history.store import retrain_folder
 from search.run.asking import ask
 from search.run.driver import Driver
 from search.run.problem import RequestError
+from search.run.widen import widened
 from trainables.config import Config
 from trainables.metrics import ensemble_weights
 from trainables.predictions import PredictionsError, read_predictions
@@ -33,10 +34,12 @@ class Finals:
     """Parts of the images, each of which is left out of one training."""
     epochs: int | None = None
     """Epochs of each training; None for those of the trial in the search."""
+    width: float = 1.0
+    """A factor on each network's width in the search."""
 
     def config_of(self, finalist: Run, patience: int | None) -> Config:
-        """A finalist's configuration as it is trained on folds: as wide as in the search, and as long."""
-        config = Config.from_json(finalist.config)
+        """A finalist's configuration as it is trained on folds; raises RequestError for one that cannot be widened."""
+        config = widened(Config.from_json(finalist.config), self.width)
         return config.with_training(epochs=self.epochs or config.training.epochs, patience=patience)
 
 

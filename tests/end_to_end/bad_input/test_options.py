@@ -142,7 +142,7 @@ def test_an_export_of_a_storages_search_needs_a_place(refused: Refused) -> None:
     says(refused("export", "--format", "card", "--storage", "/s"), "a storage", "give --out")
 
 
-@pytest.mark.parametrize("option", ["--folds", "--finalist-epochs"])
+@pytest.mark.parametrize("option", ["--folds", "--finalist-epochs", "--finalist-width"])
 def test_an_option_of_finalists_without_any_is_refused(refused: Refused, option: str):
     says(refused("retrain", option, "4"), option, "4", "--finalists")
 

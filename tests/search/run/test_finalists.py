@@ -59,8 +59,8 @@ def copy(search, folder):
     return store.find(folder, "one")
 
 
-def retrain_best(search, *, top=1, number=2, folds=3, epochs=None):
-    how = Again(epochs=1, width=2, finals=Finals(number=number, folds=folds, epochs=epochs))
+def retrain_best(search, *, top=1, number=2, folds=3, epochs=None, width=1.0):
+    how = Again(epochs=1, width=2, finals=Finals(number=number, folds=folds, epochs=epochs, width=width))
     return retrain(search, Options(engine="inline"), how, top=top, distinct=False)
 
 
@@ -193,11 +193,20 @@ def test_finalists_may_be_trained_longer_and_other_folds_are_other_runs(judged, 
     ]
 
 
+def test_finalists_may_be_as_wide_as_winners_which_are_not_trained_again(judged, tmp_path):
+    outcome, (winner,) = retrain_best(copy(judged, tmp_path), width=2)
+    wide = [run for run in folds_of(outcome.record) if run.config["network"]["width"] == 0.25]
+    assert [(run.key[0], run.asked.fold) for run in wide] == [(trial, fold) for trial in (0, 1) for fold in (1, 2, 3)]
+    assert outcome.record.choices[-1].repeats == [run.key[1] for run in wide]
+    assert winner.key in {(0, 4), (1, 4)}, "trained before, after narrow folds"
+
+
 @pytest.mark.parametrize(
     ("how", "error", "message"),
     [
         ({"top": 3, "number": 2}, RequestError, "--top 3 .* got 2"),
         ({"number": 3}, RequestError, "--finalists 3 are more than the 2 trials"),
+        ({"width": 0.01}, RequestError, "width 0.00125 leaves none of 32 channels"),
         ({"folds": 20}, DatasetError, r"at most as many as the smallest class has: \d, not 20"),
     ],
 )
