@@ -2,14 +2,15 @@
 
 The script is Ray Tune with Tune's `ASHAScheduler`, as its documentation writes it. hpsearch searches the same sixty
 configurations in the same order with `--scheduler halving`, and, in rows of their own, draws of `--sampler gp` from the
-same space, and of `--sampler transfer`, which has no experience of CIFAR-10 then: half and a quarter as many, a
-quarter as many and eight that are compared first after two epochs, and as many under ASHA, which lets the first ones go
-on at once. Whole commands count, start included, on the same images and the same validation images.
+same space, and of `--sampler transfer`, which has no experience of CIFAR-10 then: half and a quarter as many and
+eight, a quarter as many that are compared first after half an epoch, and as many under ASHA, which lets the first ones
+go on at once. Whole commands count, start included, on the same images and the same validation images.
 `small`: `cnn_all` at an eighth of the width on 16×16 images. `cnn_all`: the space as it is, on 32×32.
 `python benchmarks/time_to_winner.py small` prints a Markdown table, and its progress to standard error.
 """
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,6 +59,8 @@ def main() -> None:
             "hpsearch, halving, transfer, 8 draws": transfer(options, samples=8),
             "hpsearch, ASHA, transfer": transfer(options, scheduler="asha"),
         }
+        if unknown := set(options.way or ()) - set(ways):
+            sys.exit(f"--way takes {', '.join(ways)}; got {', '.join(sorted(unknown))}")
         ways = {way: go for way, go in ways.items() if way in (options.way or ways)}
         runs: dict[str, list[Run]] = {way: [] for way in ways}
         for repeat in range(options.repeats):  # by turns: what else happens on the machine meets all of them

@@ -102,7 +102,7 @@ SECTIONS = {
 @click.option(
     "--hears",
     type=click.Choice(list(HEARS)),
-    help=f"What {' and '.join(LEARNING)} learn from. {'; '.join(f'{name}: {what}' for name, what in HEARS.items())}.  "
+    help=f"What {', '.join(LEARNING)} learn from. {'; '.join(f'{name}: {what}' for name, what in HEARS.items())}.  "
     f"[default: {next(iter(HEARS))}]",
 )
 @click.option(
@@ -114,13 +114,14 @@ SECTIONS = {
     "your earlier searches, also on other images; may be given several times.  "
     "[default: those of cifar10, cifar100-coarse, cifar100-coarse-32, fashion-mnist, fashion-mnist-28 and digits "
     "whose images are not much larger than yours]",
-    shell_complete=options.from_names(options.experiences),
+    shell_complete=options.experiences,
 )
 @click.option("--first", metavar="FILE", help="A .jsonl file of configurations to train first; later trials are drawn.")
 @click.option(
     "--warm-start",
     metavar="SEARCH",
-    help=f"An earlier search whose trials {' and '.join(LEARNING)} also learn from; its images must be the same.",
+    help=f"An earlier search whose trials {', '.join(LEARNING)} also learn from; its images must be the same.",
+    shell_complete=options.searches,
 )
 @click.option(
     "--scheduler", type=click.Choice(SCHEDULERS), default="asha", show_default=True, help="What stops trials early."

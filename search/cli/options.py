@@ -138,11 +138,11 @@ def space_names() -> Iterable[str]:
     return SPACES
 
 
-def experiences() -> Iterable[str]:
-    """The datasets whose trainings hpsearch brings along."""
+def experiences(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The datasets whose trainings hpsearch brings along, and the searches."""
     from search.experience.studies import datasets
 
-    return datasets()
+    return [*(name for name in datasets() if name.startswith(incomplete)), *searches(ctx, param, incomplete)]
 
 
 def spaces_and_studies() -> Iterable[str]:

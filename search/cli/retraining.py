@@ -29,7 +29,12 @@ from search.readable import count
 @click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True, help="Per training.")
 @click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
 @click.option("--with-validation", is_flag=True, help="Train on the dataset's own validation images as well.")
-@click.option("--width", type=Real(0, 64, min_open=True), default=1.0, help="Factor on each network's width.")
+@click.option(
+    "--width",
+    type=Real(0, 64, min_open=True),
+    default=1.0,
+    help="Factor on the width that each winner's network had in the search.  [default: 1]",
+)
 @click.option(
     "--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change a field of the training, such as cutmix=0.5."
 )
@@ -53,7 +58,7 @@ from search.readable import count
 @click.option(
     "--finalist-width",
     type=Real(0, 64, min_open=True),
-    help="Factor on the width that each finalist's network had in the search.  [default: 1]",
+    help="Factor on the width that each finalist's network had in the search.  [default: --width]",
 )
 @options.elsewhere
 @options.changed_code
@@ -103,7 +108,7 @@ def retrain(
     hpsearch retrain --top 1 --width 2 --epochs 80      # narrow search, wide winner
     hpsearch retrain --top 1 --epochs 200 --set cutmix=0.5 --set cutout=8    # more regularisation
     hpsearch retrain --top 1 --finalists 4 --folds 5    # the best of four by cross-validation
-    hpsearch retrain --top 1 --finalists 4 --finalist-width 2 --width 2    # each already as wide as the winner
+    hpsearch retrain --top 1 --finalists 4 --width 2 --finalist-width 1    # finalists narrow as in the search, winner wide
     hpsearch retrain --top 2 --width 2 --students 1 --student-width 1    # wide winners teach a narrow network
     hpsearch retrain my-search --trial knee --trial 12  # trials that top --pareto shows
     hpsearch retrain --top 1 --width 2 --dry-run        # what this would cost
@@ -131,7 +136,7 @@ def retrain(
                 raise OptionError(f"{option} {value:.15g} is for finalists: say how many with --finalists")
     finals = None
     if finalists:
-        finals = Finals(number=finalists, folds=folds or 3, epochs=finalist_epochs, width=finalist_width or 1.0)
+        finals = Finals(number=finalists, folds=folds or 3, epochs=finalist_epochs, width=finalist_width or width)
     if trials:
         for option, is_given in (("--top", _is_given("top")), ("--distinct", distinct), ("--finalists", finalists)):
             if is_given:

@@ -17,7 +17,7 @@ from search.forecast.memory import memory_of, state_bytes
 from search.forecast.seconds import Times
 from search.machines import gpus
 from search.machines.machine import Machine
-from search.samplers import LEARNING
+from search.samplers import EXPERIENCED, LEARNING
 from search.samplers.sampler import Draw
 from trainables import limits
 from trainables.config import Config
@@ -134,7 +134,8 @@ def _quantiles(values: Sequence[float]) -> Spread:
 
 def _preferences(plan: Plan) -> list[str]:
     """A warning if the time depends on the networks that the sampler will come to prefer."""
-    if plan.sampler not in LEARNING or len({config.network.name for config in plan.configs}) == 1:
+    families = {config.network.name for config in plan.configs}
+    if plan.sampler not in LEARNING or plan.sampler in EXPERIENCED or len(families) == 1:
         return []
     return [f"the time also depends on which networks {plan.sampler} comes to prefer; the range holds each of them"]
 

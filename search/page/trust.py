@@ -1,10 +1,12 @@
 """Whether a search can be trusted: seeds, split, versions, reads of the test set, failures, forecast and cost."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from search.history.front import in_words
 from search.history.metric import words
+from search.history.request import Request
 from search.page.blocks import Block, Column, Facts, Section, Sheet, Table, Words
 from search.page.view import View
 from search.readable import between, count, duration
@@ -70,7 +72,7 @@ def _facts(view: View) -> tuple[tuple[str, str], ...]:
     if data.get("duplicates") is not None:
         rows.append(("in train and test", f"{count(data['duplicates'], 'image')} that are the same in both"))
     rows += [
-        ("space", f"{request.space}, drawn by {request.sampler}"),
+        ("space", f"{request.space}, drawn by {_sampler(request)}"),
         ("scheduler", _scheduler(view)),
         *([("compared by", f"{words(request.metric)} and {in_words(request.costs)}")] if request.costs else []),
         ("augmentation", request.augment),
@@ -90,6 +92,12 @@ def _facts(view: View) -> tuple[tuple[str, str], ...]:
 
 def _ended(view: View, session: Any) -> str:
     return "running" if view.found.running and session is view.record.sessions[-1] else session.reason
+
+
+def _sampler(request: Request) -> str:
+    if request.experience is None:
+        return request.sampler
+    return f"{request.sampler}, beginning with {', '.join(Path(name).name for name in request.experience.split(','))}"
 
 
 def _shape(shape: Any) -> str:

@@ -187,7 +187,8 @@ def prepare(
     configs = {winner.key[0]: _config_of(winner, how) for winner in best}
     taught = configs
     if how.students and how.student_width is not None:
-        taught = {winner.key[0]: _config_of(winner, replace(how, width=how.student_width)) for winner in best}
+        of_students = replace(how, width=how.student_width)
+        taught = {winner.key[0]: _config_of(winner, of_students, "--student-width") for winner in best}
     judged = [finals.config_of(each, how.patience) for each in best] if finals else []
     for config in (*configs.values(), *taught.values(), *judged):
         cost_of(config, train)  # so does an impossible width
@@ -286,7 +287,7 @@ def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images
     return images, None, f"all {len(images):,} images"
 
 
-def _config_of(winner: Run, how: Again) -> Config:
+def _config_of(winner: Run, how: Again, option: str = "--width") -> Config:
     """A winner's configuration for its retrain; its own patience applies only in the search."""
-    config = widened(Config.from_json(winner.config), how.width)
+    config = widened(Config.from_json(winner.config), how.width, option)
     return config.with_training(**how.training, epochs=how.epochs, patience=how.patience)

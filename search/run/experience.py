@@ -71,17 +71,22 @@ def studies_for(request: Request) -> tuple[Study, ...]:
 
 def _parts(request: Request) -> tuple[list[str], list[Path]]:
     """The datasets and the earlier searches' folders that a request names."""
-    names = (request.experience or "").split(",")
+    names = request.experience.split(",") if request.experience else []
     folders = [Path(name) for name in names if Path(name).is_absolute()]
     return [name for name in names if not Path(name).is_absolute()], folders
 
 
 def lines_of(studies: Sequence[Study]) -> tuple[str, ...]:
-    """What a launch says about earlier searches."""
-    return tuple(
-        f"experience: the sampler begins with {count(len(each.tried), 'trial')} of {each.dataset} ({each.what})"
-        for each in studies
-        if each.dataset not in datasets()
+    """What a launch says about these."""
+    known = [name for name in datasets() if name in {each.dataset for each in studies}]
+    begins = "experience: the sampler begins with"
+    return (
+        *([f"{begins} recorded trainings on {', '.join(known)}"] if known else []),
+        *(
+            f"{begins} {count(len(each.tried), 'trial')} of {each.dataset} ({each.what})"
+            for each in studies
+            if each.dataset not in known
+        ),
     )
 
 

@@ -39,7 +39,7 @@ class Finals:
 
     def config_of(self, finalist: Run, patience: int | None) -> Config:
         """A finalist's configuration as it is trained on folds; raises RequestError for one that cannot be widened."""
-        config = widened(Config.from_json(finalist.config), self.width)
+        config = widened(Config.from_json(finalist.config), self.width, "--finalist-width")
         return config.with_training(epochs=self.epochs or config.training.epochs, patience=patience)
 
 

@@ -265,6 +265,11 @@ def new_problem(request: Request, *, is_share_asked: bool, listed: Space | None 
     request = settled(request)
     scheduler_of(request, request.samples)  # a wrong option raises before the images are read
     space = listed or find_space(request.space)
+    if space.function is None and request.sampler != "random":
+        raise RequestError(
+            f"--sampler {request.sampler} is for a space that is drawn from, and {space.name} is a list, whose trials "
+            "have its order; leave --sampler out"
+        )
     own = own_dataset(request)
     taken = survey_of(own) if own else None
     if taken and taken.validation and is_share_asked:

@@ -16,7 +16,7 @@ def settled(request: Request) -> Request:
     """
     own = options_of(request.scheduler)
     suiting = SAMPLERS[request.sampler].suits.get(request.scheduler, {}) if request.sampler in SAMPLERS else {}
-    if suiting.get("grace_period", 0) >= request.epochs:  # trials too short to be compared then
+    if (request.grace_period or suiting.get("grace_period", 0)) >= request.epochs:  # trials too short to be compared
         suiting = {}
     left_out: dict[str, Any] = {**own, **suiting}
     given = [option for option, value in request.scheduler_options.items() if value is not None]

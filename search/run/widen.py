@@ -7,10 +7,10 @@ from search.run.problem import RequestError
 from trainables.config import Config, NetworkConfig
 
 
-def widened(config: Config, factor: float) -> Config:
+def widened(config: Config, factor: float, option: str = "--width") -> Config:
     """The configuration with its network's hyperparameter `width` multiplied; nothing else changes.
 
-    Raises RequestError for a network without such a hyperparameter.
+    option: what asks for it. Raises RequestError for a network without such a hyperparameter.
     """
     if factor == 1:
         return config
@@ -20,8 +20,8 @@ def widened(config: Config, factor: float) -> Config:
     if isinstance(width, bool) or not isinstance(width, int | float):
         known = ", ".join(defaults or given) or "none"
         raise RequestError(
-            f"network '{name}' has no width for --width {factor:g} to multiply (its hyperparameters: {known}); "
-            "leave --width out"
+            f"network '{name}' has no width for {option} {factor:g} to multiply (its hyperparameters: {known}); "
+            f"leave {option} out"
         )
     wider = max(1, round(width * factor)) if isinstance(width, int) else width * factor
     return replace(config, network=NetworkConfig(name, {**given, "width": wider}))

@@ -34,6 +34,8 @@ def test_a_line_of_what_is_tried_first_is_named(launch: Refused, lines: tuple[st
 def test_what_is_tried_first_has_to_be_there_and_goes_with_no_list(launch: Refused) -> None:
     says(launch("--first", "none.jsonl"), "none.jsonl", "No such file")
     says(launch("--space", first(json.dumps(GOOD)), "--first", "first.jsonl"), "--first", "put them first in it")
+    line = launch("--space", "first.jsonl", "--sampler", "gp")
+    says(line, "--sampler gp", "first.jsonl is a list", "leave --sampler out")
     line = launch("--first", "first.jsonl", "--submit", "http://head:8265", "--storage", "/shared")
     says(line, "--first", "--submit")
 

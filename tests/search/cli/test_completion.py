@@ -27,6 +27,12 @@ def test_searches_are_completed_in_the_results_folder_of_the_option_or_the_varia
     assert completed("status", incomplete="s") == ["second"]
 
 
+def test_what_a_search_begins_with_is_completed(results):
+    asked = ("launch", "--results", str(results))
+    assert completed(*asked, "--warm-start", incomplete="s") == ["second"]
+    assert completed(*asked, "--experience", incomplete="f") == ["fashion-mnist-28", "fashion-mnist", "first", "fourth"]
+
+
 def test_spaces_networks_and_choices_are_completed():
     assert completed("launch", "--space", incomplete="modern") == ["modern", "modern_small"]
     assert completed("spaces", incomplete="cnn_") == ["cnn_published", "cnn_all"]

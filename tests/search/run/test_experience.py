@@ -10,8 +10,11 @@ from search.experience.studies import Study, read_studies, text_of
 from search.history import store
 from search.history.events import State, parse
 from search.history.ledger import read
+from search.history.load import read_search
 from search.history.record import Record
 from search.history.request import Request
+from search.page.trust import trust
+from search.page.view import View
 from search.run.experience import ExperienceError, comparable, named, places, read_studies_of, studies_for
 from search.run.launch import launch, resume
 from search.run.session import Options
@@ -72,7 +75,11 @@ def test_a_search_begins_with_one_of_other_images_also_when_that_is_gone(tmp_pat
     new = {"limit_train": 200, "samples": 2, "sampler": "transfer"}
     others = request(tmp_path, **new, experience=named("earlier,digits", tmp_path))
     search = launch(others, OPTIONS, results=tmp_path, name="later").search
-    assert "experience: the sampler begins with 9 trials of earlier (cnn5 on digits)" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "experience: the sampler begins with 9 trials of earlier (cnn5 on digits)" in said
+    assert "experience: the sampler begins with recorded trainings on digits\n" in said
+    facts = trust(View(read_search(tmp_path, "later"))).blocks[1]
+    assert "drawn by transfer, beginning with earlier, digits" in str(facts)
     assert search.request.experience == f"{tmp_path / 'earlier'},digits"
     alone = launch(request(tmp_path, **new, experience="digits"), OPTIONS, results=tmp_path, name="alone").search
     assert [each.config for each in trials(search)] != [each.config for each in trials(alone)]

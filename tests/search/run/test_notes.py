@@ -5,7 +5,7 @@ import pytest
 from search.history.store import Request
 from search.run.notes import judged_early
 from search.run.problem import Problem
-from search.schedulers.scheduler import with_defaults
+from search.run.settled import settled
 from search.spaces import find_space
 
 
@@ -20,7 +20,7 @@ from search.spaces import find_space
     ],
 )
 def test_a_first_rung_early_in_the_warm_up_is_named(images, asked, grace_period) -> None:
-    request = with_defaults(Request(samples=40, dataset="digits", data_dir="", **asked))
+    request = settled(Request(samples=40, dataset="digits", data_dir="", **asked))
     said = judged_early(Problem(request, find_space(request.space), images).plan(), request, 50_000)
     assert len(said) == (grace_period is not None)
     if said:
@@ -29,7 +29,7 @@ def test_a_first_rung_early_in_the_warm_up_is_named(images, asked, grace_period)
 
 
 def test_of_two_better_rungs_the_later_one_within_the_training_is_named(images) -> None:
-    request = with_defaults(
+    request = settled(
         Request(samples=40, dataset="digits", data_dir="", space="modern_small", epochs=16, scheduler="halving")
     )
     plan = Problem(request, find_space(request.space), images).plan()
@@ -55,7 +55,7 @@ def test_of_two_better_rungs_the_later_one_within_the_training_is_named(images) 
 )
 def test_a_first_rung_after_few_images_is_named(images, num_train, grace_period, asked) -> None:
     chosen = {"space": "cnn_all", "epochs": 16, **asked}
-    request = with_defaults(Request(samples=40, dataset="digits", data_dir="", **chosen))
+    request = settled(Request(samples=40, dataset="digits", data_dir="", **chosen))
     said = judged_early(Problem(request, find_space(request.space), images).plan(), request, num_train)
     assert len(said) == (grace_period is not None)
     if said:

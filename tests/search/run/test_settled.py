@@ -28,6 +28,7 @@ def test_options_of_the_scheduler_that_were_left_out_are_recorded():
         ({"keep": 0.7}, 2, 0.7),
         ({"epochs": 3}, 2, 0.5),
         ({"epochs": 2}, 0.5, 0.6),  # no rung would be left
+        ({"epochs": 2, "grace_period": 1}, 1, 0.5),
     ],
 )
 def test_halving_compares_draws_of_transfer_later_unless_told_when(more, grace_period, keep):

@@ -41,3 +41,5 @@ def test_a_network_without_a_width_is_refused(given: dict[str, object]) -> None:
         RequestError, match=r"'mine:network' has no width for --width 2 to multiply .*leave --width out"
     ):
         widened(config("mine:network", **given), 2)
+    with pytest.raises(RequestError, match=r"no width for --finalist-width 3 .*leave --finalist-width out"):
+        widened(config("mine:network", **given), 3, "--finalist-width")
