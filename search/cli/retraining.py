@@ -108,7 +108,7 @@ def retrain(
     hpsearch retrain --top 1 --width 2 --epochs 80      # narrow search, wide winner
     hpsearch retrain --top 1 --epochs 200 --set cutmix=0.5 --set cutout=8    # more regularisation
     hpsearch retrain --top 1 --finalists 4 --folds 5    # the best of four by cross-validation
-    hpsearch retrain --top 1 --finalists 4 --width 2 --finalist-width 1    # finalists narrow as in the search, winner wide
+    hpsearch retrain --top 1 --finalists 4 --width 2 --finalist-width 1    # finalists as narrow as in the search
     hpsearch retrain --top 2 --width 2 --students 1 --student-width 1    # wide winners teach a narrow network
     hpsearch retrain my-search --trial knee --trial 12  # trials that top --pareto shows
     hpsearch retrain --top 1 --width 2 --dry-run        # what this would cost
