@@ -12,6 +12,8 @@ from gpu_step import Case, Setup, make_training, measured
 from search.machines.mps import service
 from trainables.training import Training
 
+PATIENCE = 300.0  # seconds that a process waits for the others, which warm up; a table is then lost, and not the run
+
 
 def together(cases: Sequence[Case], setup: Setup, processes: int, seconds: float) -> list[float | str]:
     """Images/s of all processes for each case, or why there are none.
@@ -19,7 +21,7 @@ def together(cases: Sequence[Case], setup: Setup, processes: int, seconds: float
     All images over the longest process's time, so that none is credited for having the device to itself at the end.
     """
     context = torch.multiprocessing.get_context("spawn")
-    barrier, results = context.Barrier(processes), context.SimpleQueue()
+    barrier, results = context.Barrier(processes, timeout=PATIENCE + seconds), context.SimpleQueue()
     torch.multiprocessing.spawn(one_of, (cases, setup, processes, seconds, barrier, results), nprocs=processes)
     found: list[float | str] = []
     for windows in zip(*(results.get() for _ in range(processes)), strict=True):
@@ -53,7 +55,7 @@ def window(case: Case, setup: Setup, seconds: float, barrier: Any) -> tuple[int,
 def survivors(case: Case, setup: Setup, processes: int, seconds: float) -> int:
     """How many of the others train on for `seconds` after one process has made the device fail."""
     context = torch.multiprocessing.get_context("spawn")
-    barrier = context.Barrier(processes)
+    barrier = context.Barrier(processes, timeout=PATIENCE + seconds)
     everyone = [
         context.Process(target=beside_a_failure, args=(rank, case, setup, seconds, barrier))
         for rank in range(processes)
@@ -61,7 +63,10 @@ def survivors(case: Case, setup: Setup, processes: int, seconds: float) -> int:
     for process in everyone:
         process.start()
     for process in everyone:
-        process.join()
+        process.join(2 * PATIENCE + seconds)
+        if process.is_alive():  # waiting for a device that failed
+            process.kill()
+            process.join()
     return sum(process.exitcode == 0 for process in everyone[1:])
 
 

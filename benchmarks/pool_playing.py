@@ -39,6 +39,8 @@ class Played:
 
     epochs: float
     """Epochs of all trials together."""
+    work: float
+    """The same, each epoch counted by the FLOPs of an image's forward pass; 0 if the pool does not say them."""
     regret: float
     """By how much the winner's quality falls short of the best one's that was drawn, a fraction of one."""
     short: float
@@ -142,6 +144,7 @@ def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
     drawn = [numbers[run.key[0]] for run in driver.record.trials]
     return Played(
         sum(run.epochs for run in driver.record.trials),
+        sum(run.epochs * run.asked.flops for run in driver.record.trials),
         max(pool.qualities[drawn]) - quality,
         max(pool.qualities) - quality,
         wall,

@@ -93,6 +93,7 @@ def _row(pool: str, way: Way, slots: int, found: Sequence[Played], base: Sequenc
     short, about = interval([each.short for each in found])
     difference, within = interval([a.short - b.short for a, b in zip(found, base, strict=True)])
     epochs, of_base = (statistics.fmean(each.epochs for each in some) for some in (found, base))
+    work, works = (statistics.fmean(each.work for each in some) for some in (found, base))
     curves, target = anytime(found), float(anytime(base)[:, -1].mean())
     there = reached(curves, target)
     rng = np.random.default_rng(0)
@@ -109,6 +110,7 @@ def _row(pool: str, way: Way, slots: int, found: Sequence[Played], base: Sequenc
         "slots": slots,
         "epochs": epochs,
         "epochs_of_base": epochs / of_base,
+        "flops_of_base": work / works if works else None,
         "reached": there,
         "reached_of_base": None if there is None else there / of_base,
         "reached_interval": [None if math.isinf(end) else end for end in (low, high)],
@@ -164,6 +166,7 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "slots": row["slots"],
         "epochs": f"{row['epochs']:.0f}",
         f"of {BASE}'s": f"{row['epochs_of_base']:.2f}",
+        f"FLOPs, of {BASE}'s": "–" if row["flops_of_base"] is None else f"{row['flops_of_base']:.2f}",
         f"to {BASE}'s accuracy": f"{times(row['reached_of_base'])} ({low} to {high})",
         "regret, thousandths": thousandths("regret"),
         "short of the pool's best": thousandths("short"),

@@ -94,6 +94,7 @@ def predict(
             members = (winners.Member(winners.pick(found, rank or 1, student=student), 1.0),)
         networks = [(winners.load(found, each.run, device, own_code=own_code), each.weight) for each in members]
         seen, who = winners.look_of(found, networks[0][0]), winners.in_words(found, members)
+    who += ", each image also mirrored" if flips else ""
     said = using.judge(images, networks, seen, device, flips=flips, complain=lambda line: click.echo(line, err=True))
     if not said.paths:
         raise OptionError(f"an image must be readable; none of these {len(images):,} is" if images[1:] else _UNREADABLE)

@@ -35,12 +35,18 @@ class Predictions:
     """The classes' names, in the order of the columns."""
     failed: int
     """How many images could not be read."""
+    flips: bool
+    """Whether each is the mean over an image and its mirror image."""
 
     def rows(self) -> list[dict[str, Any]]:
-        """For each image its path and `top`: the most probable classes with their probabilities, best first."""
+        """For each image its path, `flips`, and `top`: the likeliest classes and their probabilities, best first."""
         best = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :TOP]
         return [
-            {"path": path, "top": [{"class": self.classes[i], "probability": float(row[i])} for i in order]}
+            {
+                "path": path,
+                "flips": self.flips,
+                "top": [{"class": self.classes[i], "probability": float(row[i])} for i in order],
+            }
             for path, row, order in zip(self.paths, self.probabilities, best, strict=True)
         ]
 
@@ -74,14 +80,14 @@ def judge(
         resident = Resident.of(Images(batch.pixels, labels, classes), device)
         each = [predict(network.model, resident, "float32", flips=flips)[1] for network, _ in networks]
         found.append(ensemble(each, [weight for _, weight in networks]).astype(np.float32))
-    return Predictions(paths, np.concatenate(found), classes, failed)
+    return Predictions(paths, np.concatenate(found), classes, failed, flips)
 
 
 def write(predictions: Predictions, out: Path) -> None:
     """Write a Parquet file with a row for each image; raises OSError if that is not possible.
 
     Columns are `path`, `class`, `probability` and `probabilities`, of all classes in the order of the file's metadata
-    `classes`.
+    `classes`. Its metadata `flips` says whether mirror images count.
     """
     best = predictions.probabilities.argmax(1)
     table = pa.table(
@@ -93,7 +99,7 @@ def write(predictions: Predictions, out: Path) -> None:
                 predictions.probabilities.ravel(), len(predictions.classes)
             ),
         },
-        metadata={"classes": json.dumps(predictions.classes)},
+        metadata={"classes": json.dumps(predictions.classes), "flips": json.dumps(predictions.flips)},
     )
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, write_page_checksum=True)

@@ -29,7 +29,7 @@ def pool(folder: Path, number: int = 24) -> str:
         end = 0.9 - 0.2 * abs(math.log10(rate) + 2) + 0.05 * (optimizer == "adam")
         curve = [[epoch, end * (1 - 0.5**epoch), epoch] for epoch in EPOCHS]
         config = {f"{optimizer}/lr": rate, "batch_size": rng.choice((32, 64, 128))}
-        what = {"network": "cnn5", "optimizer": optimizer, "parameters": rng.randint(1000, 10**6)}
+        what = {"network": "cnn5", "optimizer": optimizer, "parameters": rng.randint(1000, 10**6), "flops": 1000}
         lines.append({**what, "config": config, "curves": [curve]})
     path = folder / "pool.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -62,6 +62,7 @@ def test_every_scheduler_is_played_with_every_sampler_and_number_of_samples(tmp_
     for row in rows:
         assert 0 <= row["regret"] <= row["short"]
         assert row["epochs_of_base"] == pytest.approx(row["epochs"] / base["epochs"])
+        assert row["flops_of_base"] == pytest.approx(row["epochs_of_base"]), "all networks have the same FLOPs"
         assert row["anytime"] == sorted(row["anytime"]), "the best so far"
         assert row["reached"] is None or row["anytime"][round(row["reached"])] >= base["anytime"][-1] - 1e-4
     halving = [row for row in rows if row["scheduler"] != "asha" and row["samples"] == 16]

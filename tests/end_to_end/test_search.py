@@ -83,6 +83,9 @@ def test_workers_import_what_is_installed_and_a_users_own_network(amid):
     assert "small:linear" in set(trials.network), "a network of the working folder was trained"
     dry = hpsearch(*small_search("dry", "--samples", "2", "--dry-run"), cwd=amid)
     assert "epochs" in dry.stdout
+    assert {"asha", "asha-promote", "halving", "none"} <= {
+        line.split()[0] for line in dry.stdout.splitlines() if line.split()
+    }
 
 
 @pytest.mark.slow

@@ -55,6 +55,13 @@ def test_slots_by_default(gpus, count, memory, cores, slots):
     )
 
 
+def test_threads_and_precision_are_those_that_were_asked_for_or_began_the_search(gpus):
+    gpus(0, 0, 8)
+    for precision in ("float32", "bfloat16"):
+        here = machine.find(None, {"threads": 4, "precision": precision})
+        assert (here.slots, here.threads, here.precision) == (2, 4, precision)
+
+
 def test_more_slots_than_a_gpu_has_memory_for_are_refused_and_fewer_are_resumed(gpus):
     gpus(1, 12, 16)
     assert machine.find(12).slots == 12

@@ -21,6 +21,20 @@ def test_a_search_of_more_threads_than_any_node_has_cores_is_refused():
     assert of_cluster("head:6379", [], None, {"threads": 8}).slots == 0, "machines may join"
 
 
+@pytest.mark.parametrize(
+    ("precisions", "facts", "chosen"),
+    [
+        (("bfloat16", "bfloat16"), {}, "bfloat16"),
+        (("bfloat16", "float32"), {}, "float32"),  # what all do well
+        (("bfloat16", "float32"), {"precision": "bfloat16"}, "bfloat16"),  # as it began
+        (("bfloat16", "bfloat16"), {"precision": "float32"}, "float32"),
+    ],
+)
+def test_unlike_machines_have_one_precision_and_a_search_keeps_its_own(precisions, facts, chosen):
+    unlike = [machine(precision=each) for each in precisions]
+    assert of_cluster("head:6379", unlike, None, facts).precision == chosen
+
+
 def test_the_same_versions_are_fine_and_a_node_without_a_slot_may_have_others():
     nodes.check([machine(), machine(cpus=0, reason="no hpsearch there")])
 

@@ -116,3 +116,10 @@ def test_a_budget_affords_as_many_samples_as_are_forecast_to_fit(tmp_path, monke
     assert 1 < affordable(request, 60, parallel=1) <= MOST_AFFORDED
     with pytest.raises(RequestError, match="one sample takes about .*, longer than --budget"):
         affordable(request, 1e-3, parallel=1)
+
+
+def test_a_slot_has_as_many_threads_as_were_asked_for(tmp_path):
+    line = {"network": {"name": "cnn5", "width": 0.125}, "optimizer": {"name": "adam", "lr": 0.001}}
+    request = searches.listed(tmp_path, [line], epochs=1, limit_train=80, scheduler="none", threads=2)
+    found = launch(request, Options(engine="inline"), results=tmp_path, name="one").search
+    assert (found.request.threads, found.facts["threads"]) == (2, 2)

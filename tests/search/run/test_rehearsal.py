@@ -12,6 +12,7 @@ from search.history.request import Request
 from search.run.rehearsal import heard, play, preferred_by
 from search.samplers.hearing import LEAST
 from search.samplers.make import make_sampler
+from search.schedulers import SCHEDULERS
 from search.schedulers.scheduler import make_scheduler, scheduler
 from search.spaces import find_space
 
@@ -51,6 +52,14 @@ def test_asha_trains_fewer_epochs_and_more_slots_take_less_time():
     assert np.mean([e for e, _ in played]) < plain / 3
     assert np.mean([w for _, w in faster]) < np.mean([w for _, w in played]) / 2
     assert all(wall >= e / 2 - 1e-6 for e, wall in played)
+
+
+def test_the_epochs_of_halving_are_a_number_and_those_of_asha_a_range():
+    played = {
+        name: {game([1.0] * 20, [8] * 20, name, max_t=8, seed=seed)[0] for seed in range(20)} for name in SCHEDULERS
+    }
+    assert len(played["halving"]) == len(played["none"]) == 1 < len(played["asha"])
+    assert min(played["halving"]) < min(played["none"])
 
 
 def test_whole_waves_leave_slots_idle_at_their_ends():

@@ -84,6 +84,14 @@ def test_an_ensemble_is_the_mean_of_the_last_retrains_winners(results, found, ph
     np.testing.assert_allclose(probabilities_in(tmp_path / "out.parquet"), np.mean(both, axis=0), atol=1e-5)
 
 
+def test_predictions_say_whether_mirror_images_count(results, photos, tmp_path):
+    for option, flips in (((), False), (("--flips",), True)):
+        run(results, photos, *option, "--out", tmp_path / "out.parquet")
+        assert pq.read_schema(tmp_path / "out.parquet").metadata[b"flips"] == json.dumps(flips).encode()
+        assert {row["flips"] for row in json.loads(run(results, photos, *option, "--json").stdout)} == {flips}
+        assert ("each image also mirrored" in run(results, photos / "a.png", *option).output) is flips
+
+
 def test_winners_are_ranked_by_validation(found):
     value = {trial: found.record.runs[trial, 0].at_best("val_accuracy") for trial in (0, 1)}
     best = [winners.pick(found, place).key[0] for place in (1, 2)]
