@@ -1,7 +1,7 @@
 # make demo    set up, then search, rank and retrain on images that come with the install
 # make test    set up, then linters, types and every test
 # make chaos   set up, then kill searches in every way there is, and see that nothing is lost (an hour)
-# make bench   set up, then the short form of every benchmark, each against the alternative in the same run
+# make bench   set up, then the short form of the benchmarks of speed, each against the alternative in the same run
 
 PYTHON ?= python3
 UV     := $(or $(shell command -v uv),.tools/bin/uv)

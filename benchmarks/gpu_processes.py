@@ -62,11 +62,14 @@ def survivors(case: Case, setup: Setup, processes: int, seconds: float) -> int:
     ]
     for process in everyone:
         process.start()
+    ends = time.monotonic() + 2 * PATIENCE + seconds
     for process in everyone:
-        process.join(2 * PATIENCE + seconds)
+        process.join(max(0.0, ends - time.monotonic()))
         if process.is_alive():  # waiting for a device that failed
             process.kill()
             process.join()
+    if barrier.broken:
+        raise RuntimeError("not all processes have warmed up")
     return sum(process.exitcode == 0 for process in everyone[1:])
 
 

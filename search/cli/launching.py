@@ -102,7 +102,8 @@ SECTIONS = {
 @click.option(
     "--hears",
     type=click.Choice(list(HEARS)),
-    help=f"What {', '.join(LEARNING)} learn from. {'; '.join(f'{name}: {what}' for name, what in HEARS.items())}.  "
+    help=f"What samplers that learn ({', '.join(LEARNING)}) use. "
+    f"{'; '.join(f'{name}: {what}' for name, what in HEARS.items())}.  "
     f"[default: {next(iter(HEARS))}]",
 )
 @click.option(
@@ -120,7 +121,7 @@ SECTIONS = {
 @click.option(
     "--warm-start",
     metavar="SEARCH",
-    help=f"An earlier search whose trials {', '.join(LEARNING)} also learn from; its images must be the same.",
+    help="An earlier search whose trials samplers that learn also use; its images must be the same.",
     shell_complete=options.searches,
 )
 @click.option(
@@ -203,7 +204,7 @@ def launch(
     from search.run.foresee import affordable
     from search.run.launch import default_name
     from search.run.launch import launch as begin
-    from search.run.settled import settled
+    from search.run.settled import check_sampler, settled
     from search.schedulers.scheduler import scheduler_of
     from search.spaces import find_space
 
@@ -235,7 +236,7 @@ def launch(
             )
     if name is not None:
         check_new(results, name)  # before the images are read, which may need a download
-    listed = len(find_space(asked["space"]).configs)
+    space = find_space(asked["space"])
     if submit is None:
         asked["dataset"] = dataset_of(asked["dataset"])
         if asked["warm_start"] is not None:
@@ -243,9 +244,10 @@ def launch(
         asked["experience"] = named(asked["experience"], results)
     if asked["first"] is not None:
         asked["first"] = str(Path(asked["first"]).expanduser().absolute())
-    request = Request(samples=samples or listed or 60, data_dir=str(data_dir.absolute()), **asked)
+    request = Request(samples=samples or len(space.configs) or 60, data_dir=str(data_dir.absolute()), **asked)
     scheduler_of(request, request.samples)  # raises for options that are not the scheduler's
     settled(request)  # raises for options of a sampler that learns if this one does not
+    check_sampler(request, space)
     if submit is not None:
         from search.run import job
 

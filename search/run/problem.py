@@ -20,7 +20,7 @@ from search.history.store import Request
 from search.run.experience import lines_of, studies_for, with_experience
 from search.run.images import own_dataset, part_images, training_images
 from search.run.prior import NO_PRIOR, Prior, prior_of
-from search.run.settled import settled
+from search.run.settled import check_sampler, settled
 from search.samplers.first import draw_of
 from search.samplers.make import history_of, make_sampler
 from search.samplers.optuna_sampler import key_of
@@ -265,11 +265,7 @@ def new_problem(request: Request, *, is_share_asked: bool, listed: Space | None 
     request = settled(request)
     scheduler_of(request, request.samples)  # a wrong option raises before the images are read
     space = listed or find_space(request.space)
-    if space.function is None and request.sampler != "random":
-        raise RequestError(
-            f"--sampler {request.sampler} is for a space that is drawn from, and {space.name} is a list, whose trials "
-            "have its order; leave --sampler out"
-        )
+    check_sampler(request, space)
     own = own_dataset(request)
     taken = survey_of(own) if own else None
     if taken and taken.validation and is_share_asked:

@@ -7,6 +7,7 @@ from search.history.request import SCHEDULER_OPTIONS, Request
 from search.samplers import SAMPLERS
 from search.samplers.make import with_hearing
 from search.schedulers.scheduler import options_of
+from search.spaces.space import Space, SpaceError
 
 
 def settled(request: Request) -> Request:
@@ -21,6 +22,15 @@ def settled(request: Request) -> Request:
     left_out: dict[str, Any] = {**own, **suiting}
     given = [option for option, value in request.scheduler_options.items() if value is not None]
     return with_hearing(replace(request, **{each: left_out[each] for each in left_out if each not in given}))
+
+
+def check_sampler(request: Request, space: Space) -> None:
+    """Raise SpaceError for a sampler if the space is a list, which has an order of its own."""
+    if space.function is None and request.sampler != "random":
+        raise SpaceError(
+            f"--sampler {request.sampler} is for a space that is drawn from, and {space.name} is a list, whose trials "
+            "have its order; leave --sampler out"
+        )
 
 
 def with_scheduler(request: Request, scheduler: str) -> Request:

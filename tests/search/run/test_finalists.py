@@ -5,12 +5,15 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from search.cli.retraining import retrain as retrain_command
 from search.history import ledger, scores, store
 from search.history.events import Measured, State, parse
 from search.history.ledger import Ledger
 from search.history.load import read_search
 from search.history.store import retrain_folder
+from search.run.again import prepare
 from search.run.finalists import Finals, choose
 from search.run.launch import launch
 from search.run.problem import RequestError
@@ -191,6 +194,23 @@ def test_finalists_may_be_trained_longer_and_other_folds_are_other_runs(judged, 
         ((0, 5), 1, 5),
         ((0, 6), 2, 5),
     ]
+
+
+@pytest.mark.parametrize(("more", "width"), [((), "0.25"), (("--finalist-width", "1"), "0.125")])
+def test_finalists_are_as_wide_as_the_winners_unless_told_otherwise(searched, more, width):
+    words = ["one", "--finalists", "2", "--top", "1", "--width", "2", *more, "--dry-run", "--engine", "inline"]
+    done = CliRunner().invoke(retrain_command, [*words, "--results", str(searched.folder.parent)])
+    judged = [line for line in done.stdout.splitlines() if "3 folds" in line and "cnn5" in line]
+    assert [f"cnn5 ×{width} " in line for line in judged] == [True, True], done.output
+
+
+def test_recorded_speeds_are_those_of_networks_as_wide_as_in_the_search(searched):
+    def recorded(width):
+        how = Again(epochs=1, finals=Finals(number=2, folds=3, width=width))
+        options = Options(engine="inline").settled(searched.facts)
+        return prepare(searched, options, how, top=1, distinct=False).recorded()
+
+    assert recorded(1.0) and recorded(2.0) is None
 
 
 def test_finalists_may_be_as_wide_as_winners_which_are_not_trained_again(judged, tmp_path):

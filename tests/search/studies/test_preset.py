@@ -59,7 +59,9 @@ def test_a_study_without_arms_is_a_search_of_its_space():
     assert of("published-search", {"samples": 5})[0].words["samples"] == 5
 
 
-@pytest.mark.parametrize("option", ["space", "samples", "sampler", "first", "keep", "submit", "scheduler"])
+@pytest.mark.parametrize(
+    "option", ["space", "samples", "sampler", "experience", "first", "keep", "submit", "scheduler"]
+)
 def test_what_a_study_settles_is_not_asked_for_as_well(option):
     with pytest.raises(StudyError, match=rf"--{option} is for a search of your own, and --study padding settles it"):
         of("padding", {option: "x"})
