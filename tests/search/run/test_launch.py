@@ -15,6 +15,7 @@ from search.run.engines import inline
 from search.run.foresee import MOST_AFFORDED, affordable
 from search.run.launch import launch
 from search.run.problem import Problem, RequestError
+from search.run.rehearsal import rehearse
 from search.run.session import Options
 from search.run.shelf import Shelf
 from search.schedulers.scheduler import make_scheduler
@@ -123,3 +124,21 @@ def test_a_slot_has_as_many_threads_as_were_asked_for(tmp_path):
     request = searches.listed(tmp_path, [line], epochs=1, limit_train=80, scheduler="none", threads=2)
     found = launch(request, Options(engine="inline"), results=tmp_path, name="one").search
     assert (found.request.threads, found.facts["threads"]) == (2, 2)
+
+
+def test_a_dry_run_plays_each_scheduler_with_the_options_that_suit_the_sampler(tmp_path, monkeypatch):
+    played = {}
+
+    def spy(plan, *others):
+        played[plan.scheduler] = plan.options
+        return rehearse(plan, *others)
+
+    monkeypatch.setattr(foresee, "rehearse", spy)
+    request = Request(
+        space="modern_small", samples=4, epochs=8, dataset="digits", data_dir=str(tmp_path), limit_train=100,
+        sampler="transfer", grace_period=4,
+    )  # fmt: skip
+    found = foresee.dry_run(request, results=tmp_path, parallel=1)
+    assert played["asha"] == {"grace_period": 4, "reduction_factor": 2, "keep": None}
+    assert played["halving"] == {"grace_period": 2, "reduction_factor": None, "keep": 0.5}
+    assert not any("prefer" in line for line in found.search.warnings), "it prefers from the beginning"
