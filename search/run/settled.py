@@ -19,9 +19,10 @@ def settled(request: Request) -> Request:
     suiting = SAMPLERS[request.sampler].suits.get(request.scheduler, {}) if request.sampler in SAMPLERS else {}
     if (request.grace_period or suiting.get("grace_period", 0)) >= request.epochs:  # trials too short to be compared
         suiting = {}
-    left_out: dict[str, Any] = {**own, **suiting}
-    given = [option for option, value in request.scheduler_options.items() if value is not None]
-    return with_hearing(replace(request, **{each: left_out[each] for each in left_out if each not in given}))
+    left_out: dict[str, Any] = {
+        option: value for option, value in {**own, **suiting}.items() if getattr(request, option) is None
+    }
+    return with_hearing(replace(request, **left_out))
 
 
 def check_sampler(request: Request, space: Space) -> None:
