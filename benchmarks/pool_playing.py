@@ -17,6 +17,7 @@ from search.run.drawing import source_of
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.experience import places
+from search.run.order import Order
 from search.run.shelf import NoShelf
 from search.samplers import EXPERIENCED
 from search.samplers.hearing import Deepest
@@ -202,7 +203,7 @@ def _search(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> tuple[
                 yield point.seconds - spent, _answer(task, point, max_t, point.seconds - spent)
                 spent = point.seconds
 
-    source = source_of(drawing, range(way.samples), ask, in_waves=way.hears == "waves")
+    source = source_of(drawing, Order(range(way.samples)), ask, in_waves=way.hears == "waves")
     driver = Driver(MemoryLedger(clock=clock), source, made, NoShelf(), clock=clock)
     simulate(driver, steps, slots=slots, clock=clock)
     return driver, drawing.drawn, clock.now

@@ -19,6 +19,7 @@ from search.machines.machine import Machine
 from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.engines.engine import Work
+from search.run.order import Order
 from search.run.problem import Problem
 from search.run.progress import Progress
 from search.run.shelf import Shelf
@@ -68,7 +69,7 @@ def run_search(
     ):
         driver = Driver(
             ledger,
-            draw_trials(Problem(request, space, train), range(samples)),
+            draw_trials(Problem(request, space, train), Order(range(samples))),
             make_scheduler(scheduler, max_t=epochs, samples=samples),
             Shelf(Path(folder)),
             # As another machine would end it: no worker here writes the checkpoint that a deadline waits for.

@@ -3,7 +3,6 @@
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import median
 from typing import Any
 
 from search import readable
@@ -19,6 +18,7 @@ from search.run import finalists, own_code, students
 from search.run.costing import Lot, forecast_of, lot_of
 from search.run.finalists import Finals
 from search.run.images import found_again, unchanged_images, unchanged_validation
+from search.run.order import measured_speed
 from search.run.problem import Problem, RequestError, cost_of
 from search.run.session import Options, find_machine
 from search.run.widen import widened
@@ -28,7 +28,6 @@ from trainables.data.find import survey_of
 from trainables.data.images import Images
 from trainables.data.own import Own
 from trainables.data.split import fold
-from trainables.worker.speed import Speed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,12 +149,10 @@ class Retraining:
             return None
         found: Speeds = {}
         for place, lot in enumerate(lot for part in self.lots() for lot in part):
-            measured = self.record.runs[lot.trial, 0].measurements
-            speeds = [each.images_per_second for each in measured if each.images_per_second]
-            if not speeds:
+            speed = measured_speed(self.record.runs[lot.trial, 0], facts["data"]["num_train"])
+            if speed is None:
                 return None
-            batch = min(lot.config.training.batch_size, facts["data"]["num_train"])
-            found[place] = Speed(batch, batch / median(speeds), 0.0)
+            found[place] = speed
         return found
 
     def forecast(self, speeds: Speeds) -> Forecast:

@@ -161,9 +161,9 @@ def _taught(teachers: Sequence[_Taken], students: Sequence[_Taken]) -> list[_Tak
 
 
 def _wall(taken: Sequence[_Taken], slots: int) -> float:
-    """Seconds until all slots are free, if each run begins on the first free one."""
+    """Seconds until all slots are free, if each run begins on the first free one, the longest first."""
     free = [0.0] * slots
-    for seconds in (each for one in taken for each in one.runs):
+    for seconds in sorted((each for one in taken for each in one.runs), reverse=True):
         heapreplace(free, free[0] + seconds)
     return max(free)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from search.history.events import Asked, Event, OfRun
 from search.history.record import Record, Run
 from search.run.driver import Driver
+from search.run.order import Order
 from search.run.problem import Problem
 from search.samplers.hearing import WAVE
 from search.samplers.sampler import Draw, Sampler, history_json
@@ -13,7 +14,7 @@ Source = Callable[[Driver], Iterator[Run | None]]
 """Yields the runs to train, and None when the next one must wait until a running one ends."""
 
 
-def draw_trials(problem: Problem, order: Sequence[int]) -> Source:
+def draw_trials(problem: Problem, order: Order) -> Source:
     """A source for the driver: first runs that were asked for and have not ended, then new draws, in `order`."""
 
     def ask(trial: int, drawn: Draw) -> Asked:
@@ -32,9 +33,7 @@ def draw_trials(problem: Problem, order: Sequence[int]) -> Source:
     return source_of(problem.sampler(), order, ask, in_waves=problem.request.hears == "waves")
 
 
-def source_of(
-    sampler: Sampler, order: Sequence[int], ask: Callable[[int, Draw], Asked], *, in_waves: bool = False
-) -> Source:
+def source_of(sampler: Sampler, order: Order, ask: Callable[[int, Draw], Asked], *, in_waves: bool = False) -> Source:
     """A source for the driver: runs that have not ended yet, then a sampler's draws.
 
     ask: the event of a trial's draw. in_waves: whether the first draw of each wave waits until no trial is running, and
@@ -42,15 +41,14 @@ def source_of(
     """
 
     def source(driver: Driver) -> Iterator[Run | None]:
-        asked = {run.asked.trial for run in driver.record.trials}
-        left = [trial for trial in order if trial not in asked]
-        if in_waves and left:
-            _tell_wave(sampler, driver.ledger.events, left[0] - left[0] % WAVE)
+        order.drop({run.asked.trial for run in driver.record.trials})
+        if in_waves and order.first is not None:
+            _tell_wave(sampler, driver.ledger.events, order.first - order.first % WAVE)
         else:
             _tell(sampler, driver.record.trials)
         yield from driver.unfinished(driver.record.trials)
         heard = len(driver.ledger.events)
-        for number in left:
+        for number in order:
             if not in_waves:
                 _tell(sampler, _touched(driver, heard))
             elif number % WAVE == 0:

@@ -81,6 +81,7 @@ class Driver:
         self._handed_out: set[Key] = set()
         self._again: list[Run] = []
         self._failures: Counter[Key] = Counter()
+        self._suspects: dict[Key, float] = {}
         self._cut_short = 0
         shelf.sweep(self.record)
 
@@ -136,7 +137,7 @@ class Driver:
         """The next run as a task for a worker, or None when there is none now; see `waiting`."""
         if self.pausing:
             return None
-        run = self._again.pop(0) if self._again else self._chosen() or self._next_of_source()
+        run = self._next_again() or self._chosen() or self._next_of_source()
         if run is None:
             return None
         (trial, repeat), asked = run.key, run.asked
@@ -180,6 +181,8 @@ class Driver:
         if answer.get("images") is None:
             self._end(task, run, answer["state"], answer["reason"])
             return False
+        if answer["epoch"] > self._suspects.get(run.key, answer["epoch"]):
+            del self._suspects[run.key]
         return self._measured(task, run, answer)
 
     def _measured(self, task: Task, run: Run, answer: dict[str, Any]) -> bool:
@@ -201,14 +204,22 @@ class Driver:
         self._release(run)
         return False
 
-    def failed(self, task: Task, reason: str) -> None:
-        """The worker died or raised, not because of its configuration; the run is retried while retries are left."""
+    def failed(self, task: Task, reason: str, *, is_shared: bool = False) -> None:
+        """The worker died or raised, not because of its configuration; the run is retried while retries are left.
+
+        is_shared: whether it is a fault of a GPU that ends everything on it, and any run there may have caused it. Then
+        this run is only a suspect, and no retry is spent. Suspects are tried one at a time, beside runs that are none,
+        until they get further than before. A suspect's next fault counts.
+        """
         if self._calibration:
             self._calibration.hear((task.trial, task.repeat))
         run = self.record.runs[task.trial, task.repeat]
         if self._is_superseded(task, run) or (run.state in FINAL and run.attempt == task.attempt):
             return
-        self._failures[run.key] += 1
+        if is_shared and run.key not in self._suspects:
+            self._suspects[run.key] = run.epochs
+        else:
+            self._failures[run.key] += 1
         again = self._failures[run.key] <= self.retries
         self._end(task, run, State.INTERRUPTED if again else State.FAILED, self.shelf.note(task) or reason)
 
@@ -226,6 +237,14 @@ class Driver:
     def _fold(self, event: Event) -> None:
         if self.record.apply(event):
             self.scheduler.hear(event)
+
+    def _next_again(self) -> Run | None:
+        """The next interrupted run; a suspect only when no other is at work."""
+        held = self._suspects if self._suspects.keys() & self._handed_out else ()
+        run = next((run for run in self._again if run.key not in held), None)
+        if run is not None:
+            self._again.remove(run)
+        return run
 
     def _next_of_source(self) -> Run | None:
         """The next run of the source; None if there is none, or none before a running one ends."""

@@ -51,6 +51,7 @@ def dry_run(
     here = machine.find(parallel, wanted(request))
     plan = problem.plan()
     speeds = calibrate(plan.configs, problem.images, here)
+    plan = replace(plan, order=problem.order(problem.samples, speeds))
     found = foresee(plan, speeds, here, results)
     seconds = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
     schedulers = {}
@@ -59,7 +60,7 @@ def dry_run(
             schedulers[name] = Expected(found.epochs, found.seconds)
             continue
         other = with_scheduler(request, name)
-        order = replace(problem, request=other).order(problem.samples)
+        order = replace(problem, request=other).order(problem.samples, speeds)
         played = replace(plan, scheduler=name, options=other.scheduler_options, order=order)
         schedulers[name] = expected(rehearse(played, seconds, here.slots))
     notes = heard(problem.request, problem.samples) if problem.space.function else ()
@@ -78,7 +79,7 @@ def affordable(request: Request, budget: float, *, parallel: int | None, is_shar
     seconds = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
 
     def takes(samples: int) -> float:
-        part = replace(plan, order=problem.order(samples))
+        part = replace(plan, order=problem.order(samples, speeds))
         games = max(1, PLAYED_TRIALS // samples)
         return expected(rehearse(part, seconds, here.slots, games)).seconds.middle
 

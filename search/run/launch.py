@@ -31,6 +31,7 @@ from search.run.experience import read_studies_of, write_studies
 from search.run.foresee import foresee, wanted
 from search.run.images import found_again, unchanged_images, unchanged_validation
 from search.run.notes import exhausted, held_back, judged_early, objectives
+from search.run.order import Order, measured_speeds
 from search.run.overlap import Met, compare_with_test
 from search.run.prior import NO_PRIOR, read_prior, write_prior
 from search.run.problem import Problem, RequestError, new_problem
@@ -162,6 +163,7 @@ def _errand(
     asked: how many trials it should have; the space may have fewer. trials: those that it already has.
     """
     samples = problem.at_most(asked, trials)
+    order = Order(problem.order(samples, measured_speeds(trials, problem.num_train)))
 
     def calibration(progress: Progress) -> Calibration | None:
         if plan is None:
@@ -173,7 +175,9 @@ def _errand(
         def hear(speeds: Speeds) -> None:
             if not speeds:
                 return
-            found = foresee(plan, speeds, here, search.folder)
+            measured = problem.order(samples, speeds)
+            order.change(measured)
+            found = foresee(replace(plan, order=measured), speeds, here, search.folder)
             store.record(search, forecast=asdict(found))
             progress.expect(found.epochs.middle)
             for line in headlines(found):
@@ -199,7 +203,7 @@ def _errand(
         ),
         runs=lambda record: record.trials,
         total=samples,
-        source=draw_trials(problem, problem.order(samples)),
+        source=draw_trials(problem, order),
         scheduler=scheduler_of(request, samples),
         train=problem.train,
         validation=problem.validation,

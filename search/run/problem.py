@@ -13,7 +13,9 @@ from architectures.errors import HpsearchError
 from architectures.families import FAMILIES, network_cost
 from architectures.layers import SizeError
 from search.experience.studies import Experience, Study, side
+from search.forecast.calibration import Speeds
 from search.forecast.forecast import MOST_DRAWS, Plan
+from search.forecast.seconds import times
 from search.history.metric import Guess, guess, shown
 from search.history.record import Run
 from search.history.store import Request
@@ -182,20 +184,22 @@ class Problem:
         known = Experience(self.studies, side(self.images.shape))
         return make_sampler(self.space, request.sampler, request.seed, self.check, history, first, known)
 
-    def order(self, samples: int) -> Sequence[int]:
+    def order(self, samples: int, speeds: Speeds | None = None) -> Sequence[int]:
         """Trial numbers in the order in which they begin: of a list without a scheduler, the longest trials first.
 
-        Then no long trial runs alone on one slot at the end (Graham 1969). Otherwise in the order of drawing.
+        Otherwise in the order of drawing. speeds: of some trials, from which those of all follow; without them, more
+        FLOPs are taken to last longer.
         """
         if not self.space.configs or self.request.scheduler != "none":
             return range(samples)
-
-        def work(trial: int) -> int:
-            config = self.complete(self.space.configs[trial])
-            return self.cost(config).flops * (config.training.epochs or 0)
-
+        configs = [self.complete(config) for config in self.space.configs[:samples]]
+        costs = [self.cost(config) for config in configs]
+        epoch: Sequence[float] = [cost.flops for cost in costs]
+        if speeds:
+            epoch = times(configs, costs, speeds, self.num_train, self.num_validation).epochs
+        work = [each * (config.training.epochs or 0) for each, config in zip(epoch, configs, strict=True)]
         arms = len(self.space.arms) or samples  # in a study, one repeat of all arms after the other
-        return sorted(range(samples), key=lambda trial: (trial // arms, -work(trial)))
+        return sorted(range(samples), key=lambda trial: (trial // arms, -work[trial]))
 
     def plan(self) -> Plan:
         """The search's first draws and their costs; a sampler that learns draws as at the beginning of a search."""

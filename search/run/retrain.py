@@ -1,6 +1,6 @@
 """Retrain: trains the winners from scratch on all training images, with one test pass each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from search.forecast.calibration import Calibration, Speeds
 from search.history.card import write_card
@@ -11,6 +11,7 @@ from search.run import finalists, students
 from search.run.again import Again, prepare
 from search.run.asking import ask
 from search.run.driver import Driver
+from search.run.order import longest_first
 from search.run.problem import cost_of
 from search.run.progress import Progress, headlines
 from search.run.session import Errand, Options, Outcome, run
@@ -33,13 +34,16 @@ def retrain(
     wanted: list[Key] = []
 
     def source(driver: Driver) -> Iterator[Run | None]:
+        def left(keys: Sequence[Key]) -> list[Run]:
+            return longest_first(driver.record, driver.unfinished([driver.record.runs[key] for key in keys]))
+
         # All runs are recorded as asked for before the first is trained, so that a resumed retrain knows them.
         winners = [winner.key[0] for winner in best]
         if finals:
             for each in best:
                 config = finals.config_of(each, how.patience)
                 judges.append(finalists.ask_for(driver, seed, finals, each, config, cost_of(config, train), more))
-            yield from driver.unfinished([driver.record.runs[key] for keys in judges for key in keys])
+            yield from left([key for keys in judges for key in keys])
             while driver.num_handed_out:
                 yield None
             chosen = finalists.choose(
@@ -52,7 +56,7 @@ def retrain(
             run = driver.record.runs[trial, 0]
             config, cost = planned.configs[trial], cost_of(planned.configs[trial], train)
             wanted.extend(ask(driver, seed, run, config, cost, number=how.repeats, with_validation=more))
-        yield from driver.unfinished([driver.record.runs[key] for key in wanted])
+        yield from left(wanted)
         if how.students:
             while driver.num_handed_out:
                 yield None
@@ -67,7 +71,7 @@ def retrain(
                 with_validation=more,
             )
             wanted.extend(taught)
-            yield from driver.unfinished([driver.record.runs[key] for key in taught])
+            yield from left(taught)
 
     def retrains(record: Record) -> list[Run]:
         return [record.runs[key] for key in wanted]

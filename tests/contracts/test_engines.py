@@ -114,6 +114,17 @@ def test_a_trial_whose_network_raises_fails_alone(tmp_path: Path, data: Path, mo
     assert done.state is State.DONE
 
 
+@pytest.mark.slow
+def test_a_fault_of_a_shared_gpu_spends_no_retry_the_first_time(tmp_path: Path, data: Path) -> None:
+    command = [sys.executable, "-m", "tests.contracts.sharing", str(tmp_path), str(data)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    failed, fine = read_search(tmp_path, "search").record.trials
+    assert (failed.state, failed.reason) == (State.FAILED, "RuntimeError: CUDA error: unspecified launch failure")
+    assert failed.attempt == 4, "the first fault may have been another's, and there are two retries"
+    assert (fine.state, fine.attempt) == (State.DONE, 1)
+
+
 def _broken(input_shape: tuple[int, ...], num_classes: int) -> Any:
     import torch
 

@@ -154,12 +154,12 @@ class _Judge(_Local, FIFOScheduler):
         self._looked = time.monotonic()
         self.fatal: Exception | None = None
 
-    def guard(self, call: Callable[..., Any], *arguments: Any) -> Any:
+    def guard(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Call the driver; None if this fails, or an earlier call has."""
         if self.fatal is not None:
             return None
         try:
-            return call(*arguments)
+            return call(*arguments, **options)
         except Exception as error:
             self.fatal = error
             return None
@@ -178,8 +178,10 @@ class _Judge(_Local, FIFOScheduler):
         ray_private.forget_metrics(trial)  # they were half of the memory that a trial left in the driver
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
-        reason = _reason(trial)
-        self.guard(self._driver.failed, _task(trial), reason)
+        text = _error(trial)
+        reason = reason_of(text)
+        is_shared = slots_per_gpu(self._here) > 1 and is_gpu_fault(text)
+        self.guard(self._driver.failed, _task(trial), reason, is_shared=is_shared)
         self.guard(self._starting.failed, reason)
 
     def started(self, trial: Trial) -> None:
@@ -274,11 +276,24 @@ _DEATHS = {
 }
 
 
-def _reason(trial: Trial) -> str:
-    """Why a worker failed, in one line: Tune's error file, starting at the last line that names an error."""
+def _error(trial: Trial) -> str:
+    """Tune's error file, which holds the traceback of a worker that raised."""
     file = Path(trial.local_path or "") / (trial.run_metadata.error_filename or "")
     text = file.read_text() if file.is_file() else ""
     logging.getLogger(__name__).debug(text)
+    return text
+
+
+def is_gpu_fault(text: str) -> bool:
+    """Whether a worker's error is a fault of its GPU, which ends all processes that share that through MPS.
+
+    NVIDIA's MPS tells all of them of it, and none whose it was. Too little memory is no such fault.
+    """
+    return re.search(r"\b(CUDA|cuDNN) error: (?!out of memory)", text) is not None
+
+
+def reason_of(text: str) -> str:
+    """Why a worker failed, in one line. text: its error, of which the last line that names an error begins it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     named = [i for i, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exception|Interrupt|Exit)\b", line)]
     found = " ".join(lines[named[-1] if named else -1 :]) or "the worker failed without an error"

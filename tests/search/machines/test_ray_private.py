@@ -88,8 +88,10 @@ def look():
         except OSError:
             continue
         processes.append(ray_processes.Process(pid, words[0]))
-    found["programs"] = [process.program for process in processes]
-    found["ports"] = [[port.address, port.number, port.beyond_loopback] for port in ray_processes.ports(processes)]
+    # Of both looks: the workers are seen while they train, the dashboard's parts once it answers.
+    found.setdefault("programs", []).extend(process.program for process in processes)
+    seen = [[port.address, port.number, port.beyond_loopback] for port in ray_processes.ports(processes)]
+    found["ports"] = found.get("ports", []) + [port for port in seen if port not in found.get("ports", [])]
 
 
 # ---- Tune: four trials, a while with nothing to do, and two more

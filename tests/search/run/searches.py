@@ -18,6 +18,7 @@ from search.run.drawing import draw_trials
 from search.run.driver import Driver, Listener
 from search.run.engines import inline
 from search.run.engines.engine import Work
+from search.run.order import Order
 from search.run.problem import Problem
 from search.run.shelf import Shelf
 from search.schedulers.scheduler import Scheduler, scheduler_of
@@ -122,7 +123,7 @@ def run(
     with book:
         driver = Driver(
             book,
-            draw_trials(problem, problem.order(request.samples)),
+            draw_trials(problem, Order(problem.order(request.samples))),
             scheduler or scheduler_of(request, request.samples),
             Shelf(folder),
             deadline=deadline,

@@ -10,6 +10,7 @@ from search.history.record import Record
 from search.run.drawing import source_of
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
+from search.run.order import Order
 from search.run.shelf import NoShelf
 from search.samplers import LEARNING, SAMPLERS
 from search.samplers.hearing import WAVE, Deepest
@@ -62,7 +63,7 @@ def play(
                 )
 
     book = Doomed(before, kill_after, clock)
-    source = source_of(drawing, range(SAMPLES), ask, in_waves=hears == "waves")
+    source = source_of(drawing, Order(range(SAMPLES)), ask, in_waves=hears == "waves")
     driver = Driver(book, source, made, NoShelf(), clock=clock)
     try:
         driver.append(Opened(samples=SAMPLES, slots=slots))

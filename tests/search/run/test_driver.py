@@ -1,8 +1,12 @@
 """What becomes of a run whose worker fails, runs out of memory, is replaced, or finds its disk full."""
 
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from search.history import ledger
 from search.history.events import Asked, Opened, parse
@@ -72,6 +76,52 @@ def test_after_so_many_failures_a_run_is_failed_and_a_new_session_tries_again(tm
     assert driver.finished
     assert (driver.record.runs[0, 0].state, driver.record.runs[0, 0].reason) == ("failed", "death 3")
     assert begin(make(book, tmp_path)).attempt == 4
+
+
+def test_a_fault_of_a_shared_gpu_makes_suspects_of_which_one_at_a_time_is_at_work(tmp_path, book):
+    driver = make(book, tmp_path, trials=4, retries=0)
+    for task in [begin(driver), begin(driver)]:
+        driver.failed(task, "CUDA error", is_shared=True)
+    again, other, last = begin(driver), begin(driver), begin(driver)
+    assert [task.trial for task in (again, other, last)] == [0, 2, 3]
+    assert driver.next_task() is None and driver.waiting, "the second suspect waits for the first"
+    driver.measured(again, epoch(again, 1))
+    assert begin(driver).trial == 1, "the first has got further than before"
+    driver.failed(again, "CUDA error", is_shared=True)
+    driver.failed(other, "CUDA error")
+    states = [driver.record.runs[trial, 0].state for trial in (0, 2)]
+    assert states == ["interrupted", "failed"], "a run that got further is a new suspect, and another error counts"
+
+
+@given(st.integers(1, 8), st.integers(1, 12), st.integers(0, 11), st.integers(1, 4), st.booleans(), st.randoms())
+@settings(max_examples=150, deadline=None)
+def test_of_all_runs_on_a_shared_gpu_only_the_one_that_causes_its_faults_fails(slots, trials, guilty, at, keeps, rng):
+    guilty %= trials
+    with TemporaryDirectory() as folder, Ledger(Path(folder) / "ledger.jsonl") as book:
+        driver = make(book, Path(folder), trials=trials, retries=0, scheduler=NoScheduler())
+        at_work, steps = {}, 0
+        while True:
+            while len(at_work) < slots and (task := driver.next_task()) is not None:
+                driver.started(task)
+                images = Path(task.resume_from).stem.split("-")[-1] if task.resume_from else 0
+                at_work[task.trial] = [task, int(images) // 100]
+            if not at_work:
+                break
+            steps += 1
+            assert steps < 1000
+            trial = rng.choice(sorted(at_work))
+            task, before = at_work[trial]
+            if trial == guilty and before + 1 == at:
+                for each, _ in at_work.values():
+                    driver.failed(each, "CUDA error", is_shared=True)
+                at_work = {}
+                continue
+            at_work[trial][1] += 1
+            if not driver.measured(task, epoch(task, before + 1, checkpoint=keeps and before < 3, driver=driver)):
+                del at_work[trial]
+        states = [run.state for run in driver.record.trials]
+        assert driver.finished
+        assert states == ["failed" if trial == guilty else "done" for trial in range(trials)]
 
 
 def test_without_a_checkpoint_a_run_begins_again_from_its_seed(tmp_path, book):

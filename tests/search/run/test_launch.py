@@ -14,6 +14,7 @@ from search.run.driver import Driver
 from search.run.engines import inline
 from search.run.foresee import MOST_AFFORDED, affordable
 from search.run.launch import launch
+from search.run.order import Order
 from search.run.problem import Problem, RequestError
 from search.run.rehearsal import rehearse
 from search.run.session import Options
@@ -76,7 +77,7 @@ def test_the_first_trial_calibrates_and_then_trains(tmp_path, make):
     problem, heard = make("none"), []
     calibration = Noted(CONFIGS, 2, heard.append)
     with Ledger(tmp_path / "ledger.jsonl") as book:
-        source = draw_trials(problem, problem.order(4))
+        source = draw_trials(problem, Order(problem.order(4)))
         driver = Driver(
             book, source, make_scheduler("none", max_t=1, samples=1), Shelf(tmp_path), calibration=calibration
         )
