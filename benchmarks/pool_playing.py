@@ -46,6 +46,8 @@ class Played:
     """By how much the winner's quality falls short of the best one's that was drawn, a fraction of one."""
     short: float
     """By how much it falls short of the best one's of the pool."""
+    tested: float | None
+    """The winner's test accuracy; None if the pool does not say it."""
     wall: float
     """Seconds on the slots until the last one is free."""
     front: float | None
@@ -141,13 +143,15 @@ def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
     """One search: order and seeds of the draws are the same for the same replay, whatever the way."""
     driver, numbers, wall = _search(pool, way, slots, replay, max_t)
     ranked = rank(driver.record)
-    quality = pool.qualities[numbers[ranked[0].key[0]]]
+    winner = numbers[ranked[0].key[0]]
+    quality = pool.qualities[winner]
     drawn = [numbers[run.key[0]] for run in driver.record.trials]
     return Played(
         sum(run.epochs for run in driver.record.trials),
         sum(run.epochs * run.asked.flops for run in driver.record.trials),
         max(pool.qualities[drawn]) - quality,
         max(pool.qualities) - quality,
+        pool.configurations[winner].tested,
         wall,
         _covered(pool, ranked, numbers, way.weighed) if way.weighed else None,
         _anytime(driver.ledger.events),

@@ -1,11 +1,13 @@
-"""Making a pool with the product: configurations trained to their ends, the best of them with a second seed as well."""
+"""Making a pool with the product: configurations trained to their ends and tested, the best with a second seed too."""
 
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+from pools import TESTED
 
 from search.history.load import read_search
 from search.history.store import Request
@@ -13,6 +15,7 @@ from search.run.launch import launch
 from search.run.session import Options
 from search.schedulers.none import NoScheduler
 from search.schedulers.scheduler import scheduler
+from search.spaces import find_space
 from search.spaces.lists import write_list
 from search.spaces.space import Space
 from trainables.config import Config
@@ -62,7 +65,9 @@ def _trained(asked: argparse.Namespace, results: Path, name: str, space: str, sa
         scheduler="marked",
         seed=seed,
     )
-    launch(request, Options(parallel=asked.parallel, engine=asked.engine), results=results, name=name)
+    tested = replace(find_space(space), kept=True)
+    launch(request, Options(parallel=asked.parallel, engine=asked.engine), results=results, name=name, listed=tested)
     search = read_search(results, name)
     what = search.trials[["trial", "network", "optimizer", "parameters", "flops", "config"]]
-    return search.epochs.merge(what, on="trial")
+    tests = {run.key[0]: run.test.correct / run.test.images for run in search.record.trials if run.test is not None}
+    return search.epochs.merge(what.assign(**{TESTED: what.trial.map(tests)}), on="trial")

@@ -19,6 +19,7 @@ from search.spaces.explorer import place_of
 from trainables.config import Config
 
 COSTS = ("parameters", "flops")
+TESTED = "test_accuracy"  # the column of a training's test accuracy, the same in each of its rows
 NUMBER = "configuration"  # the parameter of a pool that is drawn as a list
 FEW = 8  # different values of a number that count as choices
 WIDE = 30  # times the least value that make a range one of a log scale
@@ -52,6 +53,8 @@ class Configuration:
     """Its `parameters`, and `flops` of a forward pass of an image, as far as the pool says them."""
     config: Config | None = None
     """Itself, if the pool says all of it."""
+    tested: float | None = None
+    """The test accuracy of its trained networks, the mean over its trainings; None if the pool does not say it."""
 
     @property
     def quality(self) -> float:
@@ -181,6 +184,7 @@ def _read_table(path: Path) -> list[Configuration]:
     params: dict[Hashable, dict[str, Any]] = {}
     costs: dict[Hashable, dict[str, int]] = {}
     configs: dict[Hashable, Config | None] = {}
+    tests: dict[Hashable, list[float]] = defaultdict(list)
     for (trial, _), run in runs.sort_values("epoch").groupby(["trial", "repeat"]):
         values = zip(run["epoch"], run["val_accuracy"], run["seconds"].cumsum(), strict=True)
         of_trial[trial].append([Point(*each) for each in values])
@@ -188,7 +192,16 @@ def _read_table(path: Path) -> list[Configuration]:
         params[trial] = _flat(config) if config else {}
         configs[trial] = Config.from_json(config) if config else None
         costs[trial] = {name: int(run[name].iloc[0]) for name in COSTS if name in run}
-    return [Configuration(params[trial], curves, costs[trial], configs[trial]) for trial, curves in of_trial.items()]
+        if TESTED in run and run[TESTED].notna().all():
+            tests[trial].append(float(run[TESTED].iloc[0]))
+    return [
+        Configuration(params[trial], curves, costs[trial], configs[trial], _mean(tests[trial]))
+        for trial, curves in of_trial.items()
+    ]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.fmean(values) if values else None
 
 
 def _flat(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from anytime import plot
 from common import header, table
 from pool_playing import Played, Way, play
 from pool_recording import record
@@ -31,6 +32,7 @@ from search.schedulers import SCHEDULERS
 
 BASE = "asha"  # the scheduler that, with random draws, the others are compared with
 RESAMPLED = 400  # times the searches are drawn again from themselves, for the interval of where a curve is reached
+TEST = {"winner in the test, %": "tested", f"more than {BASE}'s, points": "tested_difference"}
 FRONT = {"front, % of the pool's": "front", f"more than {BASE}'s with one objective": "front_difference"}
 
 
@@ -121,8 +123,25 @@ def _row(pool: str, way: Way, slots: int, found: Sequence[Played], base: Sequenc
         "difference": difference,
         "difference_interval": [difference - within, difference + within],
         "wall": statistics.fmean(each.wall for each in found),
+        **_of_test(found, base),
         **_of_front(found, base),
         "anytime": [round(float(value), 5) for value in curves.mean(axis=0)],
+    }
+
+
+def _of_test(found: Sequence[Played], base: Sequence[Played]) -> dict[str, Any]:
+    """The winners' test accuracy, and how much more that is than the base's; nothing if the pool does not say it."""
+    both = [(each.tested, other.tested) for each, other in zip(found, base, strict=True)]
+    pairs = [(own, other) for own, other in both if own is not None and other is not None]
+    if not pairs:
+        return {}
+    tested, around = interval([own for own, _ in pairs])
+    more, within = interval([own - other for own, other in pairs])
+    return {
+        "tested": tested,
+        "tested_interval": [tested - around, tested + around],
+        "tested_difference": more,
+        "tested_difference_interval": [more - within, more + within],
     }
 
 
@@ -171,6 +190,7 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "regret, thousandths": thousandths("regret"),
         "short of the pool's best": thousandths("short"),
         f"less {BASE}'s": thousandths("difference"),
+        **({name: percent(key) for name, key in TEST.items()} if "tested" in row else {}),
         "wall clock, s": f"{row['wall']:.1f}",
         **({name: percent(key) for name, key in FRONT.items()} if "front" in row else {}),
     }
@@ -192,6 +212,8 @@ def compare(asked: argparse.Namespace) -> None:
         sys.exit(f"name the --experience of {EXPERIENCED[0]}, all datasets but the pool's own, or an --earlier pool")
     asked.scheduler = asked.scheduler or [_scheduler(name) for name in SCHEDULERS]
     found = list(rows(asked))
+    if asked.plot:
+        plot(found, asked.plot)
     if asked.json:
         print(json.dumps(found, indent=1))
         return
@@ -261,6 +283,7 @@ def main() -> None:
         "--also", choices=COSTS, action="append", default=[], help="a cost; every search is played without and with it"
     )
     verb.add_argument("--json", action="store_true", help="a list of rows instead of a table")
+    verb.add_argument("--plot", type=Path, help="a file for the any-time curves as well, such as curves.svg")
     asked = parser.parse_args()
     asked.call(asked)
 

@@ -48,8 +48,10 @@ def test_every_scheduler_is_played_with_every_sampler_and_number_of_samples(tmp_
     schedulers = ("--scheduler", "asha", "--scheduler", "halving:keep=0.5")
     samplers = ("--sampler", "random", "--sampler", "tpe", "--hears", "both")
     sizes = ("--samples", "16", "--samples", "12", "--slots", "2", "--replays", "3")
-    done = play("--pool", pool(tmp_path, has_flops=True), *schedulers, *samplers, *sizes, "--json")
+    plot = tmp_path / "curves.svg"
+    done = play("--pool", pool(tmp_path, has_flops=True), *schedulers, *samplers, *sizes, "--json", "--plot", str(plot))
     assert done.returncode == 0, done.stderr[-2000:]
+    assert plot.read_text().rstrip().endswith("</svg>")
     rows: list[dict[str, Any]] = json.loads(done.stdout)
     assert [(row["scheduler"], row["sampler"], row["hears"], row["samples"]) for row in rows] == [
         (scheduler, sampler, hears, samples)
@@ -109,8 +111,12 @@ def test_a_pool_is_recorded_with_a_second_seed_of_its_best_and_can_be_played(tmp
     assert recorded.groupby(["trial", "repeat"]).epoch.max().eq(1).all()
     assert recorded.epoch.min() < 0.5, "early rungs can be played"
     assert recorded.groupby("trial").config.nunique().eq(1).all(), "a second seed trains the same configuration"
-    rows = json.loads(play("--pool", str(out), "--samples", "3", "--max-t", "1", "--replays", "2", "--json").stdout)
+    tests = recorded.groupby(["trial", "repeat"]).test_accuracy
+    assert tests.nunique().eq(1).all() and tests.first().nunique() > 1, "each trained network is tested once"
+    rows = json.loads(play("--pool", str(out), "--samples", "4", "--max-t", "1", "--replays", "2", "--json").stdout)
     assert {row["pool"] for row in rows} == {"pool"}
+    assert all(tests.first().min() <= row["tested"] <= tests.first().max() for row in rows)
+    assert [row["tested_difference"] for row in rows if row["scheduler"] == "asha"] == [0, 0]
 
 
 @pytest.mark.slow
