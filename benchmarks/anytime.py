@@ -16,6 +16,8 @@ def plot(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
 
     panels = list(dict.fromkeys((row["pool"], row["slots"]) for row in rows))
     labels = list(dict.fromkeys(label(row) for row in rows))
+    shades = max(10, len(labels))
+    colours = plt.get_cmap("tab10" if shades == 10 else "turbo", shades)(range(shades))
     across = min(COLUMNS, len(panels))
     down = -(-len(panels) // across)
     figure, grid = plt.subplots(
@@ -24,7 +26,7 @@ def plot(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
     for axes, (pool, slots) in zip(grid.flat, panels, strict=False):
         for row in rows:
             if (row["pool"], row["slots"]) == (pool, slots):
-                axes.plot(row["anytime"], color=f"C{labels.index(label(row))}", label=label(row), linewidth=1.2)
+                axes.plot(row["anytime"], color=colours[labels.index(label(row))], label=label(row), linewidth=1.2)
         best = max(row["anytime"][-1] for row in rows if (row["pool"], row["slots"]) == (pool, slots))
         axes.set(title=f"{pool}, slots: {slots}", xlabel="epochs of all trials", ylabel="best accuracy so far")
         axes.set_ylim(0.75 * best, 1.01 * best)

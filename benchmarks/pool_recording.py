@@ -3,7 +3,6 @@
 import argparse
 import json
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +14,6 @@ from search.run.launch import launch
 from search.run.session import Options
 from search.schedulers.none import NoScheduler
 from search.schedulers.scheduler import scheduler
-from search.spaces import find_space
 from search.spaces.lists import write_list
 from search.spaces.space import Space
 from trainables.config import Config
@@ -65,8 +63,7 @@ def _trained(asked: argparse.Namespace, results: Path, name: str, space: str, sa
         scheduler="marked",
         seed=seed,
     )
-    tested = replace(find_space(space), kept=True)
-    launch(request, Options(parallel=asked.parallel, engine=asked.engine), results=results, name=name, listed=tested)
+    launch(request, Options(parallel=asked.parallel, engine=asked.engine), results=results, name=name, kept=True)
     search = read_search(results, name)
     what = search.trials[["trial", "network", "optimizer", "parameters", "flops", "config"]]
     tests = {run.key[0]: run.test.correct / run.test.images for run in search.record.trials if run.test is not None}

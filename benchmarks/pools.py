@@ -157,7 +157,8 @@ def read_pool(path: Path, max_t: int) -> Pool:
         cut = [[point for point in curve if point.epoch <= max_t] for curve in each.curves]
         whole = [curve for curve in cut if curve and curve[-1].epoch == max_t]
         if whole:
-            pool.append(replace(each, curves=whole))
+            goes_on = any(curve[-1].epoch > max_t for curve in each.curves)  # then another network was tested
+            pool.append(replace(each, curves=whole, tested=None if goes_on else each.tested))
     if len(pool) < len(found):
         print(f"{path.name}: {len(found) - len(pool)} configurations end before epoch {max_t}", file=sys.stderr)
     return Pool(pool)

@@ -161,8 +161,11 @@ def _of_front(found: Sequence[Played], base: Sequence[Played]) -> dict[str, Any]
     }
 
 
-def shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the Markdown table; regrets in hundredths of a per cent read badly, so in thousandths."""
+def shown(row: Mapping[str, Any], *, tested: bool) -> dict[str, Any]:
+    """A row of the Markdown table; regrets in hundredths of a per cent read badly, so in thousandths.
+
+    tested: whether a pool of the table has test accuracies.
+    """
 
     def thousandths(name: str) -> str:
         low, high = (1000 * end for end in row[f"{name}_interval"])
@@ -190,7 +193,7 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "regret, thousandths": thousandths("regret"),
         "short of the pool's best": thousandths("short"),
         f"less {BASE}'s": thousandths("difference"),
-        **({name: percent(key) for name, key in TEST.items()} if "tested" in row else {}),
+        **({name: percent(key) if key in row else "–" for name, key in TEST.items()} if tested else {}),
         "wall clock, s": f"{row['wall']:.1f}",
         **({name: percent(key) for name, key in FRONT.items()} if "front" in row else {}),
     }
@@ -211,14 +214,17 @@ def compare(asked: argparse.Namespace) -> None:
     if set(asked.sampler) & set(EXPERIENCED) and not (asked.experience or asked.earlier):
         sys.exit(f"name the --experience of {EXPERIENCED[0]}, all datasets but the pool's own, or an --earlier pool")
     asked.scheduler = asked.scheduler or [_scheduler(name) for name in SCHEDULERS]
+    if asked.plot and not asked.plot.absolute().parent.is_dir():
+        sys.exit(f"--plot {asked.plot}: there is no such folder")
     found = list(rows(asked))
-    if asked.plot:
-        plot(found, asked.plot)
     if asked.json:
         print(json.dumps(found, indent=1))
-        return
-    print(header(), end="\n\n")
-    print(table([shown(row) for row in found]))
+    else:
+        print(header(), end="\n\n")
+        tested = any("tested" in row for row in found)
+        print(table([shown(row, tested=tested) for row in found]))
+    if asked.plot:
+        plot(found, asked.plot)
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ class Run:
 
     @property
     def is_kept(self) -> bool:
-        """Whether its network is kept and tested: true for retrains and for a study's trials."""
+        """Whether its network is kept and tested, as those of retrains and of a study's trials are."""
         return self.asked.fold is None and (self.key[1] > 0 or bool(self.asked.kept))
 
     @property

@@ -40,18 +40,20 @@ sys.exit(next((f"CUDA error {code}" for step in steps if (code := step())), 0))
 
 
 @contextmanager
-def sharing(workers: int) -> Iterator[str | None]:
+def sharing(workers: int) -> Iterator[tuple[bool, str | None]]:
     """Let workers that start within this share this machine's GPUs. workers: for each GPU.
 
-    Yields a line that says that they share, or why they take turns; None if no GPU is shared or MPS is switched off.
+    Yields whether they share, and a line that says so, or why they take turns; None if there is nothing to share or MPS
+    is switched off.
     """
     if workers < 2 or os.environ.get("HPSEARCH_MPS") == "0":
-        yield None
+        yield False, None
     elif workers > _MOST:
-        yield f"workers take turns on the GPU: at most {_MOST} can share one, and there are {workers}"
+        yield False, f"workers take turns on the GPU: at most {_MOST} can share one, and there are {workers}"
     else:
         with service() as trouble:
-            yield f"workers take turns on the GPU: {trouble}" if trouble else "workers share the GPU (NVIDIA's MPS)"
+            line = f"workers take turns on the GPU: {trouble}" if trouble else "workers share the GPU (NVIDIA's MPS)"
+            yield trouble is None, line
 
 
 @contextmanager

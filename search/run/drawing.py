@@ -27,7 +27,7 @@ def draw_trials(problem: Problem, order: Order) -> Source:
             parameters=costs.parameters,
             flops=costs.flops,
             seed=problem.seed_of(trial),
-            kept=problem.space.kept or bool(problem.space.arms) or None,
+            kept=problem.kept or bool(problem.space.arms) or None,
         )
 
     return source_of(problem.sampler(), order, ask, in_waves=problem.request.hears == "waves")

@@ -207,9 +207,9 @@ class Driver:
     def failed(self, task: Task, reason: str, *, is_shared: bool = False) -> None:
         """The worker died or raised, not because of its configuration; the run is retried while retries are left.
 
-        is_shared: whether it is a fault of a GPU that ends everything on it, and any run there may have caused it. Then
-        this run is only a suspect, and no retry is spent. Suspects are tried one at a time, beside runs that are none,
-        until they get further than before. A suspect's next fault counts.
+        is_shared: whether it is a fault of a GPU that ends every run on it, of which any may have caused it. Then no
+        retry is spent, and the run is a suspect until it gets further than before. Meanwhile it is the only suspect at
+        work, and another fault counts as its own, although a run that has just begun may have caused that one.
         """
         if self._calibration:
             self._calibration.hear((task.trial, task.repeat))

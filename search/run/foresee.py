@@ -78,8 +78,10 @@ def affordable(request: Request, budget: float, *, parallel: int | None, is_shar
     speeds = calibrate(plan.configs, problem.images, here)
     seconds = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
 
+    order = problem.order(problem.samples, speeds)
+
     def takes(samples: int) -> float:
-        part = replace(plan, order=problem.order(samples, speeds))
+        part = replace(plan, order=[trial for trial in order if trial < samples])
         games = max(1, PLAYED_TRIALS // samples)
         return expected(rehearse(part, seconds, here.slots, games)).seconds.middle
 

@@ -60,15 +60,17 @@ def launch(
     is_share_asked: bool = False,
     listed: Space | None = None,
     study: dict[str, Any] | None = None,
+    kept: bool = False,
 ) -> Outcome:
     """Begin a search and run it. Raises one of the named errors before anything is left on disk.
 
     storage: a second place for its record and checkpoints, from which another machine can continue.
     is_share_asked: whether the user wants a share of train held out, which a dataset's own validation images forbid.
     study: what is recorded about a study, if it is one. listed: the study's arms and their repeats, if it has arms.
+    kept: whether the network of each trial is kept, and tested in the end; those of a study always are.
     """
     problem, options = new_problem(request, is_share_asked=is_share_asked, listed=listed), options.settled({})
-    request = problem.request
+    problem, request = replace(problem, kept=kept), problem.request
     # Drawn before anything is on disk, so that a space that raises an error leaves no search behind.
     plan = problem.plan()
     own = set() if listed else {request.space}
@@ -76,6 +78,8 @@ def launch(
     facts: dict[str, Any] = {"code": own_code.digests(names), "engine": options.engine}
     if study is not None:
         facts["study"] = study
+    if kept:
+        facts["kept"] = True
     here = find_machine(options, names, wanted(request))
     met = compare_with_test(problem)
     search = _create(results, name, request, _facts(problem, here, met) | facts, is_shared=storage is not None)
@@ -121,6 +125,7 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
         first=read_list(search.folder / FIRST) if request.first is not None else None,
         prior=read_prior(search.folder) if request.warm_start is not None else NO_PRIOR,
         studies=read_studies_of(search.folder, request),
+        kept=bool(search.facts.get("kept")),
     )
     if samples is not None and samples < before:
         raise RequestError(f"--samples can only grow: the search has {before}, got {samples}")

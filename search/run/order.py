@@ -38,7 +38,10 @@ class Order:
 
 
 def measured_speed(run: Run, num_train: int) -> Speed | None:
-    """The usual speed of a run's epochs so far, without its start; None if none was measured. num_train: its images."""
+    """The usual speed of a run's epochs so far, without its start; None if none was measured.
+
+    num_train: how many images it trains on.
+    """
     pace = _images_per_second(run)
     batch = min(run.config["training"]["batch_size"], num_train)
     return Speed(batch, batch / pace, 0.0) if pace else None
@@ -53,15 +56,18 @@ def measured_speeds(trials: Sequence[Run], num_train: int) -> Speeds:
 def longest_first(record: Record, runs: Sequence[Run]) -> list[Run]:
     """Retrains in the order in which they are trained: those that have begun, then the longest of the others.
 
-    How long one takes follows from its trial's speed in the search, and from how many times its FLOPs it has.
+    How long one takes follows from its FLOPs, and from how fast its trial computed in the search. If that is not known
+    of each, more FLOPs are taken to last longer.
     """
+    trials = {run.key[0]: record.runs[run.key[0], 0] for run in runs}
+    paces = {trial: run.asked.flops * (_images_per_second(run) or 0.0) for trial, run in trials.items()}
+    known = all(paces.values())
 
-    def seconds(run: Run) -> float:
-        trial = record.runs[run.key[0], 0]
-        wider = run.asked.flops / trial.asked.flops if trial.asked.flops else 1.0
-        return wider * run.config["training"]["epochs"] / (_images_per_second(trial) or 1.0)
+    def work(run: Run) -> float:
+        epochs: float = run.config["training"]["epochs"]
+        return run.asked.flops * epochs / (paces[run.key[0]] if known else 1.0)
 
-    return sorted(runs, key=lambda run: (not run.attempt, -seconds(run)))
+    return sorted(runs, key=lambda run: (not run.attempt, -work(run)))
 
 
 def _images_per_second(run: Run) -> float | None:

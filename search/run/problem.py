@@ -68,6 +68,8 @@ class Problem:
     """The trials of an earlier search that the sampler starts from."""
     studies: tuple[Study, ...] = ()
     """Trainings on other images that the sampler begins with."""
+    kept: bool = False
+    """Whether the network of each trial is kept and tested, as a study's are."""
     _costs: dict[str, Cost] = field(default_factory=dict)
 
     @cached_property
@@ -187,8 +189,8 @@ class Problem:
     def order(self, samples: int, speeds: Speeds | None = None) -> Sequence[int]:
         """Trial numbers in the order in which they begin: of a list without a scheduler, the longest trials first.
 
-        Otherwise in the order of drawing. speeds: of some trials, from which those of all follow; without them, more
-        FLOPs are taken to last longer.
+        Otherwise in the order of drawing. speeds: of some trials, by number; the times of the others are estimated from
+        them. Without any, more FLOPs are taken to last longer.
         """
         if not self.space.configs or self.request.scheduler != "none":
             return range(samples)

@@ -33,8 +33,6 @@ class Space:
     """Where each configuration of the list stands, for errors: "line 3", from 1."""
     arms: tuple[str, ...] = ()
     """The names of a study's arms: the first configurations of its list, of which all others are repeats."""
-    kept: bool = False
-    """Whether the network of each trial is kept and tested; those of a study's arms always are."""
 
 
 SPACES: dict[str, Function] = {}

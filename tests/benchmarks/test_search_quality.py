@@ -64,6 +64,8 @@ def test_every_scheduler_is_played_with_every_sampler_and_number_of_samples(tmp_
     assert (base["epochs_of_base"], base["difference"]) == (1, 0)
     assert base["reached"] < len(base["anytime"])
     for row in rows:
+        assert (row["pool"], row["slots"]) == ("pool", 2)
+        assert row["wall"] >= row["epochs"] / 2, "an epoch takes a second, and there are two slots"
         assert 0 <= row["regret"] <= row["short"]
         assert row["epochs_of_base"] == pytest.approx(row["epochs"] / base["epochs"])
         assert 1 / 3 <= row["flops_of_base"] / row["epochs_of_base"] <= 3
@@ -113,10 +115,18 @@ def test_a_pool_is_recorded_with_a_second_seed_of_its_best_and_can_be_played(tmp
     assert recorded.groupby("trial").config.nunique().eq(1).all(), "a second seed trains the same configuration"
     tests = recorded.groupby(["trial", "repeat"]).test_accuracy
     assert tests.nunique().eq(1).all() and tests.first().nunique() > 1, "each trained network is tested once"
-    rows = json.loads(play("--pool", str(out), "--samples", "4", "--max-t", "1", "--replays", "2", "--json").stdout)
+    ways = ("--samples", "4", "--max-t", "1", "--replays", "2", "--scheduler", "none", "--scheduler", "asha")
+    rows = json.loads(play("--pool", str(out), *ways, "--json").stdout)
     assert {row["pool"] for row in rows} == {"pool"}
     assert all(tests.first().min() <= row["tested"] <= tests.first().max() for row in rows)
-    assert [row["tested_difference"] for row in rows if row["scheduler"] == "asha"] == [0, 0]
+    once = recorded[recorded.repeat == 0]
+    once.to_parquet(tmp_path / "once.parquet")
+    (whole,) = json.loads(play("--pool", str(tmp_path / "once.parquet"), *ways[:-2], "--slots", "1", "--json").stdout)
+    winner = once.loc[once.val_accuracy.idxmax()]
+    assert whole["tested"] == pytest.approx(winner.test_accuracy), "all were drawn and trained to the end"
+    both = play("--pool", pool(tmp_path), "--pool", str(out), *ways)
+    assert both.returncode == 0, both.stderr[-2000:]
+    assert both.stdout.count("| – | – |") == 4, "one of the pools has no test accuracies"
 
 
 @pytest.mark.slow

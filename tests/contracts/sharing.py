@@ -1,9 +1,11 @@
-"""A search whose two workers share a GPU, as far as driver and Ray know; they train on the processor.
+"""A search whose two workers share a GPU through MPS, as far as driver and Ray know; they train on the processor.
 
-python -m tests.contracts.sharing RESULTS DATA
+python -m tests.contracts.sharing RESULTS DATA shared|turns
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import torch
 
-from search.machines import machine
+from search.machines import machine, mps
 from search.run.engines import tuner
 from tests.contracts import searches
 from trainables.worker.actor import Worker
@@ -38,9 +40,16 @@ def faulty(input_shape: tuple[int, int, int], num_classes: int) -> Faulty:
     return Faulty(channels * height * width, num_classes)
 
 
+@contextmanager
+def as_if_by_mps(_: int) -> Iterator[tuple[bool, None]]:
+    """What `mps.sharing` is where the service works."""
+    yield sys.argv[3] == "shared", None
+
+
 if __name__ == "__main__":
     of_this_machine = machine.find
     machine.find = lambda *arguments: replace(of_this_machine(*arguments), num_gpus=1)  # type: ignore[assignment]
+    mps.sharing = as_if_by_mps
     tuner.run_workers = partial(tuner.run_workers, worker=Unfenced)  # type: ignore[assignment]
     searches.CONFIGS = [
         searches.CONFIGS[0] | {"network": {"name": "tests.contracts.sharing:faulty"}},

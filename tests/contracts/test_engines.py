@@ -12,6 +12,7 @@ from search.history.events import Event, Measured, State
 from search.history.ledger import Ledger, read
 from search.history.load import read_search
 from search.history.record import Record
+from search.run.engines import tuner
 from search.run.engines.engine import ENGINES, EngineError, engine
 from tests.contracts import searches
 
@@ -115,14 +116,35 @@ def test_a_trial_whose_network_raises_fails_alone(tmp_path: Path, data: Path, mo
 
 
 @pytest.mark.slow
-def test_a_fault_of_a_shared_gpu_spends_no_retry_the_first_time(tmp_path: Path, data: Path) -> None:
-    command = [sys.executable, "-m", "tests.contracts.sharing", str(tmp_path), str(data)]
+@pytest.mark.parametrize(("how", "attempts"), [("shared", 4), ("turns", 3)])
+def test_a_fault_of_a_gpu_that_workers_share_spends_no_retry_the_first_time(
+    tmp_path: Path, data: Path, how: str, attempts: int
+) -> None:
+    command = [sys.executable, "-m", "tests.contracts.sharing", str(tmp_path), str(data), how]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     failed, fine = read_search(tmp_path, "search").record.trials
     assert (failed.state, failed.reason) == (State.FAILED, "RuntimeError: CUDA error: unspecified launch failure")
-    assert failed.attempt == 4, "the first fault may have been another's, and there are two retries"
+    assert failed.attempt == attempts, "there are two retries, and on a shared GPU the first fault may be another's"
     assert (fine.state, fine.attempt) == (State.DONE, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "may_be"),
+    [
+        ("torch.AcceleratorError: CUDA error: an illegal memory access was encountered", True),
+        ("RuntimeError: cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", True),
+        ("RuntimeError: CUDA driver error: unspecified launch failure", True),
+        ("RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 807: MPS server is not ready", True),
+        ("torch.AcceleratorError: CUDA error: out of memory", False),
+        ("RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate", False),
+        ("RuntimeError: cuDNN error: CUDNN_STATUS_ALLOC_FAILED", False),
+        ("ValueError: on the second batch", False),
+        ("The actor died because its worker process has died.", False),
+    ],
+)
+def test_which_errors_of_a_worker_may_be_faults_of_its_gpu(error: str, may_be: bool) -> None:
+    assert tuner.is_gpu_fault(f"Traceback (most recent call last):\n  …\n{error}\n") is may_be
 
 
 def _broken(input_shape: tuple[int, ...], num_classes: int) -> Any:

@@ -1,4 +1,4 @@
-"""The installed command: a halving search is the same on two slots of Ray, killed, and then four, as on one."""
+"""The installed command: a halving search is the same on 1, 2 and 4 slots of Ray, killed and resumed on others."""
 
 import os
 import signal
@@ -42,20 +42,22 @@ def assert_same(home, name):
 
 
 @pytest.mark.slow
-def test_two_slots_with_a_kill_and_then_four_give_the_tables_of_one(home):
-    process = start(home, *small_search("two", *HALVING, "--parallel", "2"))
-    path = home / "results" / "two" / "ledger.jsonl"
-    wait_for(lambda: measured(path) >= 12)
+@pytest.mark.parametrize(("slots", "until", "then"), [(1, 5, 2), (2, 12, 4), (4, 3, 1)])
+def test_on_any_slots_with_a_kill_and_then_on_others_the_tables_are_the_same(home, slots, until, then):
+    name = f"on-{slots}"
+    process = start(home, *small_search(name, *HALVING, "--parallel", str(slots)))
+    path = home / "results" / name / "ledger.jsonl"
+    wait_for(lambda: measured(path) >= until)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert loaded(home, "two").state == "killed"
-    hpsearch("resume", "two", "--parallel", "4", cwd=home)
-    assert_same(home, "two")
-    found = loaded(home, "two")
+    assert loaded(home, name).state == "killed"
+    hpsearch("resume", name, "--parallel", str(then), cwd=home)
+    assert_same(home, name)
+    found = loaded(home, name)
     assert found.trials.state.value_counts().to_dict() == {"paused": 6, "done": 2}
     # 8, 5, 3, 2 and 2 trials to ½, 1, 2, 4 and 8 epochs; a rung within an epoch is rounded up to a batch
     assert found.trials.epoch.sum() == pytest.approx(4 + 2.5 + 3 + 4 + 8, abs=0.5)
-    assert list((home / "results" / "two" / "checkpoints").iterdir()) == []
+    assert list((home / "results" / name / "checkpoints").iterdir()) == []
 
 
 @pytest.mark.slow

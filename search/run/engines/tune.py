@@ -20,20 +20,22 @@ def train(driver: Driver, work: Work, watcher: Watcher) -> None:
     workers = f"{here.slots} worker{'s' * (here.slots > 1)}"
     watcher.say(f"starting Ray and {workers} …" if here.address is None else f"starting {workers} on {here.address} …")
     # Before Ray starts, as its workers inherit the environment. A cluster's machines start their own service.
-    with mps.sharing(slots_per_gpu(here) if here.address is None else 0) as shared:
+    with mps.sharing(slots_per_gpu(here) if here.address is None else 0) as (is_shared, line):
         address = local_ray.start(here, meanwhile=_import_the_rest)
         if here.address is None:
             watcher.say(f"Ray started in {duration(time.time() - began)}")
             watcher = _Announcing(watcher)
         elif address is not None:
             _say_dashboard(watcher, address)
-        if shared is not None:
-            watcher.say(shared)
+        if line is not None:
+            watcher.say(line)
         try:
             if driver.pausing is None:  # Ray's start may lose the exception of a Ctrl-C, and no worker is needed then
                 from search.run.engines.tuner import run_workers  # imports Tune: half a second
 
-                run_workers(driver, work, watcher)
+                # Nobody was asked whether the machines of a cluster have the service.
+                is_shared = is_shared or (here.address is not None and slots_per_gpu(here) > 1)
+                run_workers(driver, work, watcher, is_gpu_shared=is_shared)
         finally:
             local_ray.stop()
 

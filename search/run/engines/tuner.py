@@ -35,11 +35,19 @@ from trainables.worker.task import Task
 
 
 def run_workers(
-    driver: Driver, work: Work, watcher: Watcher, *, worker: type[Worker] = Worker, warm: bool = True
+    driver: Driver,
+    work: Work,
+    watcher: Watcher,
+    *,
+    worker: type[Worker] = Worker,
+    warm: bool = True,
+    is_gpu_shared: bool = False,
 ) -> None:
     """Train on the Ray that this process is connected to.
 
     worker: the class of the workers. warm: whether a worker trains several trials; else each trial has its own process.
+    is_gpu_shared: whether workers use a GPU through MPS, so that a fault of one ends them all.
+
     Raises what the driver raised, such as an unwritable ledger, and StartError when no worker starts.
     """
     here = work.here
@@ -63,7 +71,7 @@ def run_workers(
         ),
         {"GPU": 1 / sharers} if sharers else {"CPU": here.threads},
     )
-    judge = _Judge(driver, here)
+    judge = _Judge(driver, here, is_gpu_shared)
     with scratch.folder() as place:
         tuner = tune.Tuner(
             trainable,
@@ -146,9 +154,9 @@ class _Judge(_Local, FIFOScheduler):
     session.
     """
 
-    def __init__(self, driver: Driver, here: Machine) -> None:
+    def __init__(self, driver: Driver, here: Machine, is_gpu_shared: bool) -> None:
         super().__init__()
-        self._driver, self._here = driver, here
+        self._driver, self._here, self._is_gpu_shared = driver, here, is_gpu_shared
         self._keeps_warm = False
         self._starting = Starting(ray_processes.is_one_at_work, ray_logs.last_error)
         self._looked = time.monotonic()
@@ -180,7 +188,7 @@ class _Judge(_Local, FIFOScheduler):
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
         text = _error(trial)
         reason = reason_of(text)
-        is_shared = slots_per_gpu(self._here) > 1 and is_gpu_fault(text)
+        is_shared = self._is_gpu_shared and is_gpu_fault(text)
         self.guard(self._driver.failed, _task(trial), reason, is_shared=is_shared)
         self.guard(self._starting.failed, reason)
 
@@ -285,11 +293,13 @@ def _error(trial: Trial) -> str:
 
 
 def is_gpu_fault(text: str) -> bool:
-    """Whether a worker's error is a fault of its GPU, which ends all processes that share that through MPS.
+    """Whether a worker's error may be a fault of the GPU, which ends every process that uses that through MPS.
 
-    NVIDIA's MPS tells all of them of it, and none whose it was. Too little memory is no such fault.
+    MPS reports a fault to all of them, and does not say which one caused it. Not every error of CUDA is such a fault,
+    but only too little memory is surely none.
     """
-    return re.search(r"\b(CUDA|cuDNN) error: (?!out of memory)", text) is not None
+    found = re.search(r"\b(?:CUDA|cuDNN)(?: driver| Frontend)? error: (.*)|Error 80\d: .*MPS", text)
+    return found is not None and not re.match(r"out of memory|\w*ALLOC_FAILED", found[1] or "")
 
 
 def reason_of(text: str) -> str:

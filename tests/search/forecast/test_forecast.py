@@ -10,6 +10,7 @@ from search.machines.machine import Machine
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.data.load import load
 from trainables.resident import Resident
+from trainables.worker import measure as measuring
 from trainables.worker.measure import measure
 from trainables.worker.speed import Speed
 
@@ -45,6 +46,22 @@ def test_a_failing_configuration_has_no_speed_and_harms_no_other(tmp_path):
     assert found[1] is None
     assert found[0].step > 0 and found[2].step > 0
     assert measure([broken], images, precision="float32", budget=60) == [None]
+
+
+@pytest.mark.parametrize(("step", "timed"), [(1e-6, [8, 512]), (0.02, [8, 20]), (0.05, [8])])
+def test_a_short_step_is_timed_again_among_many(tmp_path, monkeypatch, step, timed):
+    images = Resident.of(load("digits", "train", data_dir=tmp_path).take(np.arange(600)), "cpu")
+    found = []
+
+    def seconds_a_step(training, batch):
+        found.append(len(training.train))
+        return step
+
+    monkeypatch.setattr(measuring, "_seconds_a_step", seconds_a_step)
+    (speed,) = measure([config(batch_size=4)], images, precision="float32", budget=60)
+    assert (speed.batch, speed.step) == (4, step)
+    assert found[-len(timed) :] == timed
+    assert len(found) > len(timed), "once before, for what a process does only once"
 
 
 def test_a_budget_ends_the_calibration(tmp_path):

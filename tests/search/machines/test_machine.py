@@ -55,6 +55,19 @@ def test_slots_by_default(gpus, count, memory, cores, slots):
     )
 
 
+def test_a_driver_that_is_too_old_is_one_line(gpus, monkeypatch):
+    def too_old(_):
+        raise RuntimeError("The NVIDIA driver on your system is too old\n(found version 12020).")
+
+    gpus(1, 80, 16)
+    monkeypatch.setattr("torch.cuda.get_device_properties", too_old)
+    with pytest.raises(
+        machine.MachineError, match="cannot use the GPUs of this machine .*too old.*: update their driver"
+    ) as error:
+        machine.find(None)
+    assert "\n" not in str(error.value)
+
+
 def test_threads_and_precision_are_those_that_were_asked_for_or_began_the_search(gpus):
     gpus(0, 0, 8)
     for precision in ("float32", "bfloat16"):

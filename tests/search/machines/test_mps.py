@@ -32,14 +32,14 @@ def write(tool: Path, script: str) -> None:
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_nothing_is_started_where_no_gpu_is_shared(tool: Path, workers: int) -> None:
-    with mps.sharing(workers) as said:
-        assert said is None and PIPES not in os.environ
+    with mps.sharing(workers) as found:
+        assert found == (False, None) and PIPES not in os.environ
 
 
 def test_it_can_be_switched_off(tool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HPSEARCH_MPS", "0")
-    with mps.sharing(16) as said:
-        assert said is None
+    with mps.sharing(16) as found:
+        assert found == (False, None)
 
 
 @pytest.fixture
@@ -89,8 +89,8 @@ def test_a_service_runs_for_what_starts_within_and_ends_with_it(
 ) -> None:
     write(tool, WORKS.replace("FOLDER", str(tmp_path)))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
-    with pytest.raises(KeyboardInterrupt), mps.sharing(8) as said:
-        assert said == "workers share the GPU (NVIDIA's MPS)"
+    with pytest.raises(KeyboardInterrupt), mps.sharing(8) as found:
+        assert found == (True, "workers share the GPU (NVIDIA's MPS)")
         assert PIPES in os.environ and not (tmp_path / "ended").exists()
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,3"
         raise KeyboardInterrupt
@@ -99,19 +99,20 @@ def test_a_service_runs_for_what_starts_within_and_ends_with_it(
 
 
 def test_more_workers_than_it_serves_take_turns(tool: Path, usable: None) -> None:
-    with mps.sharing(49) as said:
-        assert said == "workers take turns on the GPU: at most 48 can share one, and there are 49"
+    with mps.sharing(49) as found:
+        assert found == (False, "workers take turns on the GPU: at most 48 can share one, and there are 49")
 
 
 def test_without_the_program_workers_take_turns_and_the_line_says_why(tool: Path) -> None:
-    with mps.sharing(16) as said:
+    with mps.sharing(16) as (shared, said):
         assert said is not None and said.startswith("workers take turns on the GPU: ") and "not installed" in said
+        assert not shared
 
 
 def test_a_service_that_ends_at_once_is_not_used(tool: Path) -> None:
     write(tool, "exit 3")
-    with mps.sharing(16) as said:
-        assert said is not None and "it ended with 3" in said
+    with mps.sharing(16) as (shared, said):
+        assert said is not None and "it ended with 3" in said and not shared
         assert PIPES not in os.environ
 
 

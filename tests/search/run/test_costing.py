@@ -62,6 +62,14 @@ def test_a_retrain_takes_its_epochs_one_after_the_other_in_each_slot(tmp_path):
     assert rows == [("cnn5 ×0.25", "2 seeds"), ("cnn5 ×0.75", "2 seeds")]
 
 
+def test_the_longest_run_begins_first(tmp_path):
+    winners = [lot(0, 10, repeats=2), lot(1, 10)]
+    short, long = (1 + 10 * TEN_STEPS * STEPS[trial] for trial in (0, 1))
+    both = foreseen(tmp_path, [], winners, top=2, slots=2)
+    assert short < long
+    assert both.seconds.middle == pytest.approx(max(long, 2 * short)), "not as if the long one began last"
+
+
 def test_students_come_last_and_wait_for_their_teachers_answers(tmp_path):
     winners = [lot(trial, 10) for trial in (0, 1)]
     plain = foreseen(tmp_path, [], winners, top=2, slots=2)

@@ -93,12 +93,15 @@ def test_a_fault_of_a_shared_gpu_makes_suspects_of_which_one_at_a_time_is_at_wor
     assert states == ["interrupted", "failed"], "a run that got further is a new suspect, and another error counts"
 
 
-@given(st.integers(1, 8), st.integers(1, 12), st.integers(0, 11), st.integers(1, 4), st.booleans(), st.randoms())
+@given(st.integers(1, 8), st.integers(1, 12), st.sets(st.integers(0, 11), max_size=3), st.data(), st.booleans())
 @settings(max_examples=150, deadline=None)
-def test_of_all_runs_on_a_shared_gpu_only_the_one_that_causes_its_faults_fails(slots, trials, guilty, at, keeps, rng):
-    guilty %= trials
+def test_of_all_runs_on_a_shared_gpu_only_those_that_cause_its_faults_fail(slots, trials, culprits, data, keeps):
+    """A suspect may pay for the first fault of each other culprit, so as many retries are enough for the innocent."""
+    culprits = {each % trials for each in culprits}
+    ends = {culprit: data.draw(st.integers(1, 4), label=f"trial {culprit} ends in epoch") for culprit in culprits}
     with TemporaryDirectory() as folder, Ledger(Path(folder) / "ledger.jsonl") as book:
-        driver = make(book, Path(folder), trials=trials, retries=0, scheduler=NoScheduler())
+        retries = max(0, len(culprits) - 1)
+        driver = make(book, Path(folder), trials=trials, retries=retries, scheduler=NoScheduler())
         at_work, steps = {}, 0
         while True:
             while len(at_work) < slots and (task := driver.next_task()) is not None:
@@ -108,10 +111,10 @@ def test_of_all_runs_on_a_shared_gpu_only_the_one_that_causes_its_faults_fails(s
             if not at_work:
                 break
             steps += 1
-            assert steps < 1000
-            trial = rng.choice(sorted(at_work))
+            assert steps < 2000
+            trial = data.draw(st.sampled_from(sorted(at_work)), label="trial")
             task, before = at_work[trial]
-            if trial == guilty and before + 1 == at:
+            if before + 1 == ends.get(trial):
                 for each, _ in at_work.values():
                     driver.failed(each, "CUDA error", is_shared=True)
                 at_work = {}
@@ -119,9 +122,10 @@ def test_of_all_runs_on_a_shared_gpu_only_the_one_that_causes_its_faults_fails(s
             at_work[trial][1] += 1
             if not driver.measured(task, epoch(task, before + 1, checkpoint=keeps and before < 3, driver=driver)):
                 del at_work[trial]
-        states = [run.state for run in driver.record.trials]
         assert driver.finished
-        assert states == ["failed" if trial == guilty else "done" for trial in range(trials)]
+        failed = {run.key[0] for run in driver.record.trials if run.state == "failed"}
+        assert failed == culprits
+        assert all(run.state == "done" for run in driver.record.trials if run.key[0] not in culprits)
 
 
 def test_without_a_checkpoint_a_run_begins_again_from_its_seed(tmp_path, book):

@@ -1,6 +1,7 @@
 """Which trial begins when, and what a worker measures before its first epoch."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.engines import inline
 from search.run.foresee import MOST_AFFORDED, affordable
-from search.run.launch import launch
+from search.run.launch import launch, resume
 from search.run.order import Order
 from search.run.problem import Problem, RequestError
 from search.run.rehearsal import rehearse
@@ -23,6 +24,7 @@ from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space
 from tests.search.run import searches
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
+from trainables.worker.speed import Speed
 
 
 def config(width, epochs=None):
@@ -118,6 +120,34 @@ def test_a_budget_affords_as_many_samples_as_are_forecast_to_fit(tmp_path, monke
     assert 1 < affordable(request, 60, parallel=1) <= MOST_AFFORDED
     with pytest.raises(RequestError, match="one sample takes about .*, longer than --budget"):
         affordable(request, 1e-3, parallel=1)
+
+
+def test_forecasts_of_a_list_begin_with_the_longest_by_measured_time(tmp_path, monkeypatch):
+    lines = [config(width, epochs=1).to_json() for width in (0.125, 0.25, 1.0)]
+    monkeypatch.setattr(foresee, "calibrate", lambda *_: {0: Speed(32, 9.0, 0.0), 1: Speed(32, 1.0, 0.0)})
+    played = []
+
+    def spy(plan, *others):
+        played.append((plan.scheduler, list(plan.order)))
+        return rehearse(plan, *others)
+
+    monkeypatch.setattr(foresee, "rehearse", spy)
+    request = searches.listed(tmp_path, lines, epochs=1, limit_train=80, scheduler="none")
+    foresee.dry_run(request, results=tmp_path, parallel=1)
+    assert played[0] == ("none", [0, 2, 1]) and ("asha", [0, 1, 2]) in played
+    played.clear()
+    assert affordable(request, 60, parallel=1) == 3
+    assert ("none", [0]) in played and all(order[0] == 0 for _, order in played)
+
+
+def test_networks_that_are_to_be_kept_are_tested_also_those_that_a_resume_adds(tmp_path):
+    lines = [config(width, epochs=1).to_json() for width in (0.125, 0.25)]
+    request = searches.listed(tmp_path, lines, epochs=1, limit_train=80, samples=1)
+    first = launch(request, Options(engine="inline"), results=tmp_path, name="one", kept=True)
+    outcome = resume(first.search, Options(engine="inline"), samples=2)
+    assert [run.test.images for run in outcome.record.trials] == [359, 359]
+    usual = launch(replace(request, samples=2), Options(engine="inline"), results=tmp_path, name="two")
+    assert [run.test for run in usual.record.trials] == [None, None]
 
 
 def test_a_slot_has_as_many_threads_as_were_asked_for(tmp_path):

@@ -68,7 +68,7 @@ def test_no_worker_starts_after_a_ctrl_c_whose_exception_ray_has_lost(monkeypatc
 
     monkeypatch.setattr(tune.local_ray, "start", start)
     monkeypatch.setattr(tune.local_ray, "stop", lambda: done.append("stop"))
-    monkeypatch.setattr(tuner, "run_workers", lambda *_: done.append("workers"))
+    monkeypatch.setattr(tuner, "run_workers", lambda *_, **__: done.append("workers"))
     here = Machine(slots=2, threads=1, num_gpus=0, device="cpu", precision="float32")
     tune.train(driver, SimpleNamespace(here=here), SimpleNamespace(say=lambda _: None))
     assert done == ["stop"]
