@@ -12,7 +12,7 @@ from gpu_step import Case, Setup, make_training, measured
 from search.machines.mps import service
 from trainables.training import Training
 
-PATIENCE = 300.0  # seconds that a process waits for the others, which warm up; a table is then lost, and not the run
+PATIENCE = 120.0  # seconds that a process waits for the others, which warm up; a table is then lost, and not the run
 
 
 def together(cases: Sequence[Case], setup: Setup, processes: int, seconds: float) -> list[float | str]:
@@ -62,7 +62,7 @@ def survivors(case: Case, setup: Setup, processes: int, seconds: float) -> int:
     ]
     for process in everyone:
         process.start()
-    ends = time.monotonic() + 2 * PATIENCE + seconds
+    ends = time.monotonic() + PATIENCE + 2 * seconds
     for process in everyone:
         process.join(max(0.0, ends - time.monotonic()))
         if process.is_alive():  # waiting for a device that failed
