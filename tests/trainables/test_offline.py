@@ -1,5 +1,7 @@
 """Copies that are augmented once: fixed, met in turn beside the original, and made again from nothing."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -90,3 +92,29 @@ def test_a_training_may_pause_anywhere_and_meets_the_same_images(digits: Images)
     assert [images for images, _ in whole] == [240, 480, 720]
     in_parts = trained(digits, (0.5, 1.5), offline=2)
     assert [each for each in in_parts if each[0] % 240 == 0] == trained(digits, offline=2)
+
+
+MEMORY = """
+import resource
+import torch
+from trainables.config import Config
+from trainables.resident import Resident
+from trainables.training import Training
+
+torch.set_num_threads(1)
+generator = torch.Generator().manual_seed(0)
+pixels = torch.randint(256, (2000, 3, 32, 32), dtype=torch.uint8, generator=generator)
+images = Resident(pixels, torch.arange(2000) % 10, 10)
+for copies in (1, 100):
+    parts = {"network": {"name": "cnn5", "width": 0.125}, "optimizer": {"name": "sgd", "lr": 0.01}}
+    training = {"batch_size": 64, "epochs": 1, "augment": "flip-crop", "rotation": 90, "offline": copies}
+    Training(Config.from_json({**parts, "training": training}), images, None, seed=0).run_segment()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_a_hundred_copies_of_each_image_need_no_more_memory_than_one() -> None:
+    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
+    one, hundred = map(int, done.stdout.split())
+    assert hundred - one < 60_000, "in KiB; all copies together have 600,000 as bytes alone"
