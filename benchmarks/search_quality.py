@@ -123,41 +123,25 @@ def _row(pool: str, way: Way, slots: int, found: Sequence[Played], base: Sequenc
         "difference": difference,
         "difference_interval": [difference - within, difference + within],
         "wall": statistics.fmean(each.wall for each in found),
-        **_of_test(found, base),
-        **_of_front(found, base),
+        **_compared("tested", found, base),
+        **_compared("front", found, base),
         "anytime": [round(float(value), 5) for value in curves.mean(axis=0)],
     }
 
 
-def _of_test(found: Sequence[Played], base: Sequence[Played]) -> dict[str, Any]:
-    """The winners' test accuracy, and how much more that is than the base's; nothing if the pool does not say it."""
-    both = [(each.tested, other.tested) for each, other in zip(found, base, strict=True)]
+def _compared(what: str, found: Sequence[Played], base: Sequence[Played]) -> dict[str, Any]:
+    """The mean of a field of `Played`, and how much more it is than the base's; nothing without values of it."""
+    both = [(getattr(each, what), getattr(other, what)) for each, other in zip(found, base, strict=True)]
     pairs = [(own, other) for own, other in both if own is not None and other is not None]
     if not pairs:
         return {}
-    tested, around = interval([own for own, _ in pairs])
+    mean, around = interval([own for own, _ in pairs])
     more, within = interval([own - other for own, other in pairs])
     return {
-        "tested": tested,
-        "tested_interval": [tested - around, tested + around],
-        "tested_difference": more,
-        "tested_difference_interval": [more - within, more + within],
-    }
-
-
-def _of_front(found: Sequence[Played], base: Sequence[Played]) -> dict[str, Any]:
-    """What the fronts cover, and how much more than the base's; nothing with one objective."""
-    covered = [(each.front, other.front) for each, other in zip(found, base, strict=True)]
-    pairs = [(own, other) for own, other in covered if own is not None and other is not None]
-    if not pairs:
-        return {}
-    share, around = interval([own for own, _ in pairs])
-    more, within = interval([own - other for own, other in pairs])
-    return {
-        "front": share,
-        "front_interval": [share - around, share + around],
-        "front_difference": more,
-        "front_difference_interval": [more - within, more + within],
+        what: mean,
+        f"{what}_interval": [mean - around, mean + around],
+        f"{what}_difference": more,
+        f"{what}_difference_interval": [more - within, more + within],
     }
 
 
