@@ -34,7 +34,7 @@ def precision_with(gain: float) -> str:
 def cpu_gain(*, keep: bool = True) -> float:
     """How many times as fast this machine's cores train a convolution in bfloat16 as in float32.
 
-    Measured in about a tenth of a second, once for each processor and version of torch; stored in `precision.json` in
+    Measured in a few tenths of a second, once for each processor and version of torch; stored in `precision.json` in
     the cache folder if `keep`, so that searches on one machine do not differ because of a new measurement.
     """
     here = f"{_processor()}, torch {version('torch')}"
