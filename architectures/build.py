@@ -12,6 +12,7 @@ from architectures.layers import Layer, Node, Shape, Sum, overwritable
 
 # Of ImageNet's red, green and blue in [0, 1]; torchvision's weights were trained with these.
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_MOST_ROUNDED = 1 - 2**-17
 
 
 def build(network: Network | nn.Module, input_shape: Shape, num_classes: int) -> nn.Module:
@@ -54,6 +55,8 @@ class Prepare(nn.Module):
         super().__init__()
         self._size = None if shape[1:] == (size, size) else (size, size)
         self._smaller = max(shape[1:]) > size
+        #: How many pixels its images have.
+        self.pixels = size * size
         mean, deviation = (torch.tensor(each).view(1, 3, 1, 1) for each in (_MEAN, _DEVIATION))
         # Not saved with the weights; a pixel in [0, 1] is (x + 1) / 2.
         self.register_buffer("scale", 0.5 / deviation, persistent=False)
@@ -96,7 +99,8 @@ class Dropout(nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """Zero each element with probability p, and divide the others by 1 - p."""
-        if not self.training or not 0 < self.p < 1 or x.device.type != "cpu":
+        # From `_MOST_ROUNDED` on the share would be rounded to 1, which is no number in 16 bits.
+        if not self.training or not 0 < self.p < _MOST_ROUNDED or x.device.type != "cpu":
             return super().forward(x)
         drawn = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         kept = drawn.view(torch.int16)[: x.numel()] >= round(self.p * 2**16) - 2**15

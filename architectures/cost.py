@@ -1,12 +1,12 @@
 """The cost of a network, from its data alone: no weight is allocated."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import dropwhile
 from math import prod
 
 from architectures.blocks import Network
-from architectures.layers import Node, Shape, Sum, frozen, layers, overwritable
+from architectures.layers import Layer, Node, Shape, Sum, frozen, layers, overwritable
 
 # Bytes that autograd keeps for each element of a layer's output (float32), as torch's saved tensors show:
 # a convolution's output is kept by the next layer, max pooling keeps an int64 index, dropout a byte mask.
@@ -40,6 +40,10 @@ class Cost:
     """Running means and variances, a count."""
     frozen: int = 0
     """Parameters that are not trained, a count."""
+    passing_bytes: int = 0
+    """Bytes of the largest input and output of a layer for one image: a forward pass alone keeps no other maps."""
+    pixels: int = 0
+    """Pixels of an image, or of what the network enlarges it to."""
 
     @property
     def with_statistics(self) -> int:
@@ -51,20 +55,27 @@ def cost(network: Network, input_shape: Shape, num_classes: int) -> Cost:
     """The cost of a network for images (C, H, W). Raises SizeError if a map would be empty."""
     nodes = network.walk(input_shape, num_classes)
     found = list(layers(nodes))
+    prepared = [layer.output_shape for layer in found if layer.op == "prepare"]
     return Cost(
         parameters=sum(layer.parameters for layer in found),
         flops=sum(layer.flops for layer in found),
         activation_bytes=_activation_bytes(nodes, input_shape),
         statistics=sum(layer.statistics for layer in found),
         frozen=sum(layer.parameters for layer in found if frozen(layer)),
+        passing_bytes=_OUTPUT_BYTES * _largest(found, input_shape),
+        pixels=max(prod(shape[1:]) for shape in (input_shape, *prepared)),
     )
 
 
 def _activation_bytes(nodes: Sequence[Node], input_shape: Shape) -> int:
     trained = tuple(dropwhile(frozen, nodes))
     passing = layers(nodes[: len(nodes) - len(trained)])  # these keep nothing for a backward pass
-    largest = max((prod(layer.input_shape) + prod(layer.output_shape) for layer in passing), default=prod(input_shape))
-    return _OUTPUT_BYTES * largest + _kept(trained)
+    return _OUTPUT_BYTES * _largest(passing, input_shape) + _kept(trained)
+
+
+def _largest(passing: Iterable[Layer], input_shape: Shape) -> int:
+    """The elements of a layer's input and output, of the layer with the most; of the image if there are no layers."""
+    return max((prod(layer.input_shape) + prod(layer.output_shape) for layer in passing), default=prod(input_shape))
 
 
 def _kept(nodes: Sequence[Node], summed: bool = False) -> int:

@@ -1,6 +1,7 @@
 """The cost of a user's own module, which is built and called once, on the meta device if possible."""
 
 from collections.abc import Callable
+from math import prod
 
 import torch
 from torch import nn
@@ -37,12 +38,13 @@ def statistics(module: nn.Module) -> int:
 def _forward(make: Callable[[], nn.Module], input_shape: Shape, device: str) -> tuple[Cost, object]:
     with torch.device(device):
         module = make()
-    kept = 0
+    kept = largest = 0
 
     def count(_module: nn.Module, _inputs: object, output: object) -> None:
-        nonlocal kept
+        nonlocal kept, largest
         if isinstance(output, torch.Tensor):
-            kept += output.numel() * output.element_size()
+            kept += output.nbytes
+            largest = max(largest, output.nbytes)
 
     for leaf in module.modules():
         if not list(leaf.children()):
@@ -57,4 +59,5 @@ def _forward(make: Callable[[], nn.Module], input_shape: Shape, device: str) -> 
         raise ValueError(f"its forward raised {type(error).__name__}: {error}") from error
     parameters = sum(p.numel() for p in module.parameters())
     fixed = sum(p.numel() for p in module.parameters() if not p.requires_grad)
-    return Cost(parameters, counter.get_total_flops(), kept, statistics(module), fixed), logits
+    passing, pixels = 2 * largest, prod(input_shape[1:])  # an input is seldom larger than the largest output
+    return Cost(parameters, counter.get_total_flops(), kept, statistics(module), fixed, passing, pixels), logits

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+# Both are numbers of images up to 32×32; fewer larger ones are taken at once (`at_once`).
 AUGMENTED_TOGETHER = 512  # images, over several batches; no image's augmentation depends on it
+# Large enough to keep a device busy, small enough for the widest family's maps (under 1 GB in float32).
+EVALUATION_BATCH = 512
+_SMALL = 32 * 32  # pixels
+
+
+def at_once(images: int, pixels: int) -> int:
+    """How many images to take at once if each has so many pixels: `images` up to 32×32, fewer if larger, at least 1."""
+    return max(1, images * _SMALL // max(_SMALL, pixels))
 
 
 def batches_of(order: Tensor, size: int) -> list[Tensor]:
@@ -21,9 +30,12 @@ def batches_of(order: Tensor, size: int) -> list[Tensor]:
     return batches
 
 
-def blocks_of(batches: list[Tensor]) -> Iterator[list[Tensor]]:
-    """Batches that are augmented together: for small ones, calling operators takes longer than computing."""
-    together = max(1, AUGMENTED_TOGETHER // len(batches[0]))
+def blocks_of(batches: list[Tensor], pixels: int) -> Iterator[list[Tensor]]:
+    """Batches that are augmented together: for small ones, calling operators takes longer than computing.
+
+    pixels: of an image.
+    """
+    together = max(1, at_once(AUGMENTED_TOGETHER, pixels) // len(batches[0]))
     return (batches[i : i + together] for i in range(0, len(batches), together))
 
 

@@ -1,6 +1,8 @@
 """Whether images of a shape can be trained with a configuration, before anything is trained; mostly without torch."""
 
 from collections.abc import Mapping
+from math import prod
+from typing import TYPE_CHECKING
 
 from architectures.blocks import Network
 from architectures.families import make_without_weights
@@ -9,13 +11,18 @@ from trainables.config import Config
 from trainables.optimizers import OPTIMIZERS
 from trainables.transforms import TRANSFORMS
 
+if TYPE_CHECKING:
+    from torch import nn
+
 
 def check_training(config: Config, shape: tuple[int, ...], num_classes: int) -> None:
-    """Raise SizeError if images (C, H, W) do not fit a transform, or the network does not fit the optimizer.
+    """Raise SizeError if images (C, H, W) do not fit a transform, or the network does not fit optimizer or batch size.
 
     The network itself must take such images.
     """
     check_transforms(config.training.transforms, shape)
+    if config.training.batch_size == 1:
+        _check_norms(config, shape, num_classes)
     if OPTIMIZERS[config.optimizer.name].others is not None:
         check_matrices(config.optimizer.name, _matrices(config, shape, num_classes))
 
@@ -27,18 +34,34 @@ def check_transforms(strengths: Mapping[str, float], shape: tuple[int, ...]) -> 
             raise SizeError(misfit)
 
 
+def _check_norms(config: Config, shape: tuple[int, ...], num_classes: int) -> None:
+    """Raise SizeError if a norm would get a single number of each channel in a step of one image."""
+    network = _network(config, shape, num_classes)
+    for layer in layers(network.walk(shape, num_classes)) if isinstance(network, Network) else ():
+        if layer.op == "norm" and layer.lr_factor and prod(layer.input_shape[1:]) == 1:
+            raise SizeError(
+                f"batch_size must be at least 2 for this network, not 1: the norm of {layer.block} gets one number of "
+                "an image, and its mean and deviation take more"
+            )
+
+
 def check_matrices(optimizer: str, number: int) -> None:
-    """Raise SizeError if a network has no matrix or kernel besides that of its logits. number: with that one."""
+    """Raise SizeError if a network trains no matrix or kernel besides that of its logits. number: with that one."""
     if number < 2:
         raise SizeError(
-            f"optimizer '{optimizer}' trains matrices, and this network has none besides that of its logits; "
+            f"optimizer '{optimizer}' trains matrices, and this network has none to train besides that of its logits; "
             "take another optimizer"
         )
 
 
 def _matrices(config: Config, shape: tuple[int, ...], num_classes: int) -> int:
-    """How many matrices and kernels a configuration's network has."""
-    network = make_without_weights(config.network.name, config.network.hyperparameters, shape, num_classes)
+    """How many matrices and kernels of a configuration's network are trained."""
+    network = _network(config, shape, num_classes)
     if isinstance(network, Network):
-        return sum(layer.op in ("conv", "dense") for layer in layers(network.walk(shape, num_classes)))
-    return sum(parameter.dim() > 1 for parameter in network.parameters())
+        found = layers(network.walk(shape, num_classes))
+        return sum(layer.op in ("conv", "dense") and layer.lr_factor != 0 for layer in found)
+    return sum(parameter.dim() > 1 and parameter.requires_grad for parameter in network.parameters())
+
+
+def _network(config: Config, shape: tuple[int, ...], num_classes: int) -> "Network | nn.Module":
+    return make_without_weights(config.network.name, config.network.hyperparameters, shape, num_classes)

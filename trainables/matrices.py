@@ -57,12 +57,15 @@ class MatrixOptimizer:
         keep_norms: bool,
     ) -> None:
         """matrices: the kernels by `as_matrix`, in the same order; `of_matrices` optimizes these. keep_norms: whether
-        each is scaled back to its present norm after every step.
+        each is scaled back to its present norm after every step, if that is not zero.
         """
         self._kernels, self._matrices = list(kernels), list(matrices)
         self._of_matrices, self._others = of_matrices, others
         self._weights = [matrix.detach() for matrix in matrices]
-        self._norms = torch._foreach_norm(self._weights) if keep_norms else None
+        norms = torch._foreach_norm(self._weights) if keep_norms else ()
+        # A matrix that is zero at first could never leave that norm.
+        kept = [(weights, norm) for weights, norm in zip(self._weights, norms, strict=False) if norm > 0]
+        self._scaled, self._norms = [weights for weights, _ in kept], [norm for _, norm in kept]
         self._captured_step: Callable[[], None] | None = None
 
     @property
@@ -79,9 +82,9 @@ class MatrixOptimizer:
             self._give_gradients()
             self._of_matrices.step()
         self._others.step()
-        if self._norms is not None:
-            ratios = torch._foreach_div(self._norms, torch._foreach_norm(self._weights))
-            torch._foreach_mul_(self._weights, ratios)
+        if self._scaled:
+            ratios = torch._foreach_div(self._norms, torch._foreach_norm(self._scaled))
+            torch._foreach_mul_(self._scaled, ratios)
 
     def capture(self) -> None:
         """Launch the matrices' steps as a CUDA graph from now on. The kernels' gradients keep their memory.

@@ -18,10 +18,11 @@ from architectures.errors import HpsearchError, one_line
 from architectures.families import FAMILIES, make_network
 from trainables.config import Config
 from trainables.files import SETTINGS, WEIGHTS
+from trainables.memory import memory_error
 from trainables.metrics import balanced_accuracy, confusion
 from trainables.predictions import write_predictions
 from trainables.resident import Resident
-from trainables.training import evaluate
+from trainables.training import EVALUATION_BATCH, evaluate
 
 #: The name of all our networks in timm's registry.
 TIMM_NAME = "hpsearch"
@@ -124,7 +125,8 @@ def network_of(
         model.load_state_dict(from_safetensors(weights))
     except Exception as error:  # a user's network, torch and safetensors each fail in their own ways
         raise NetworkError(f"{folder}/{WEIGHTS} holds no network that can be rebuilt: {_reason(error)}") from error
-    return Network(model.to(device, memory_format=torch.channels_last), config, shape, classes)  # type: ignore[call-overload]
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Network(model.eval(), config, shape, classes)
 
 
 def _reason(error: Exception) -> str:
@@ -134,10 +136,26 @@ def _reason(error: Exception) -> str:
 def predict(
     model: nn.Module, images: Resident, precision: str, *, flips: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (N,) and probabilities (N, classes) of every image; flips and devices as in `test_pass`."""
-    found = [(logits.softmax(1), labels) for logits, labels in evaluate(model, images, precision)]
+    """Labels (N,) and probabilities (N, classes) of every image; flips and devices as in `test_pass`.
+
+    Where memory is too small for a batch, a half, a quarter and so on are predicted at a time.
+    """
+    batch = EVALUATION_BATCH
+    while True:
+        try:
+            return _predict(model, images, precision, batch, flips=flips)
+        except (RuntimeError, MemoryError) as error:
+            if batch == 1 or memory_error(error) is None:
+                raise
+        batch //= 2  # only here, where the failed attempt no longer holds its tensors
+
+
+def _predict(
+    model: nn.Module, images: Resident, precision: str, batch: int, *, flips: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    found = [(logits.softmax(1), labels) for logits, labels in evaluate(model, images, precision, batch)]
     if flips:
-        mirrored = evaluate(model, images, precision, mirrored=True)
+        mirrored = evaluate(model, images, precision, batch, mirrored=True)
         found = [((p + other.softmax(1)) / 2, labels) for (p, labels), (other, _) in zip(found, mirrored, strict=True)]
     probabilities = torch.cat([p for p, _ in found]).cpu().numpy()
     return torch.cat([label for _, label in found]).cpu().numpy(), probabilities

@@ -48,9 +48,12 @@ def rate_factor(
     """The factor of the learning rate for the next step after `images` images.
 
     warmup: the share of all images over which the factor rises to 1 in a straight line, before the schedule begins.
-    time_decay: per step; divides the factor by 1 + time_decay · steps, as Keras's argument `decay` does.
+    time_decay: per step; divides the factor by 1 + time_decay · steps, as Keras's argument `decay` does, also in the
+    warm-up.
     """
     before = warmup * total
     if images < before:
-        return min(1.0, (images + batch_size) / before)
-    return SCHEDULES[schedule](images - before, total - before) / (1 + time_decay * (images / batch_size))
+        factor = min(1.0, (images + batch_size) / before)
+    else:
+        factor = SCHEDULES[schedule](images - before, total - before)
+    return factor / (1 + time_decay * (images / batch_size))

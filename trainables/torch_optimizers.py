@@ -70,7 +70,18 @@ def _torchs(config: OptimizerConfig, keywords: dict[str, Any], parts: Sequence[_
         groups.setdefault(how, []).append(part.parameter)
     given = [{"params": group, "lr": lr, "weight_decay": decay} for (lr, decay), group in groups.items()]
     made: Optimizer = _eager(entry.torch_class)(given, lr=config.lr, weight_decay=config.weight_decay, **keywords)
+    made.register_load_state_dict_pre_hook(_on_host)
     return made
+
+
+def _on_host(_: Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+    """A state to load, with NAdam's `mu_product` as a number, of which torch makes a tensor on the host as before.
+
+    Torch would move the tensor to the parameter's device, and every step would wait for it.
+    """
+    key = "mu_product"
+    found = {number: of | {key: float(of[key])} if key in of else of for number, of in state["state"].items()}
+    return state | {"state": found}
 
 
 @cache

@@ -22,14 +22,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from architectures.build import build, capturable
+from architectures.build import Prepare, build, capturable
 from architectures.families import make_network
 from architectures.initialise import initialise
 from architectures.pretrained import load_weights
 from architectures.tuning import tunings
 from trainables.augment import augment, normalise
 from trainables.averaging import Average
-from trainables.batches import batches_of, blocks_of, mark_at, starts_of
+from trainables.batches import EVALUATION_BATCH, at_once, batches_of, blocks_of, mark_at, starts_of
 from trainables.config import Config
 from trainables.cuda_graph import Captured, CaptureMemoryError
 from trainables.distillation import Teachers
@@ -44,8 +44,6 @@ from trainables.stopping import Best
 from trainables.torch_optimizers import make_optimizer
 from trainables.transforms.apply import transforms
 
-# Large enough to keep a device busy, small enough for the widest family's maps (under 1 GB in float32).
-EVALUATION_BATCH = 512
 # Largest batch, in images, whose step is captured on a GPU: larger ones take longer to compute than to launch, and a
 # capture holds the memory of their maps (benchmarks/README.md).
 CAPTURED_BATCH = 512
@@ -233,7 +231,7 @@ class Training:
         change = transforms(settings.batch_transforms, self._seed(part), self.train.num_classes)
         refined_from = (1 - settings.refine) * len(self.train) * (settings.epochs or 1)
         self._totals.zero_()
-        for block in blocks_of(ahead):
+        for block in blocks_of(ahead, self.train.pixels.shape[2:].numel()):
             inputs, labels = self._inputs(torch.cat(block), generator)
             sizes = [len(batch) for batch in block]
             for batch, of in zip(inputs.split(sizes), labels.split(sizes), strict=True):
@@ -360,9 +358,14 @@ def _class_weights(images: Resident) -> Tensor:
 def evaluate(
     model: nn.Module, images: Resident, precision: str, batch: int = EVALUATION_BATCH, *, mirrored: bool = False
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Logits float32 (B, num_classes) and labels (B,) of every image in order, or of its mirror image."""
+    """Logits float32 (B, num_classes) and labels (B,) of every image in order, or of its mirror image.
+
+    batch: the most images at once; fewer if they, or what the network enlarges them to, are larger than 32×32.
+    """
     model.eval()
-    for pixels, labels in images.split(batch):
+    enlarged = (each.pixels for each in model.modules() if isinstance(each, Prepare))
+    most = at_once(EVALUATION_BATCH, max((images.pixels.shape[2:].numel(), *enlarged)))
+    for pixels, labels in images.split(min(batch, most)):
         with torch.inference_mode(), _autocast(images.device, precision):
             inputs = normalise(pixels)
             logits = model(inputs.flip(3) if mirrored else inputs).float()

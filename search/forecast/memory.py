@@ -1,6 +1,7 @@
 """The bytes that a configuration needs: in memory while it trains, and in its checkpoint."""
 
 from architectures.cost import Cost
+from trainables.batches import EVALUATION_BATCH, at_once
 from trainables.config import Config
 from trainables.optimizers import OPTIMIZERS
 
@@ -8,10 +9,14 @@ _FLOAT_BYTES = 4
 
 
 def memory_of(config: Config, cost: Cost) -> int:
-    """Bytes that a trial needs beside torch itself: weights, gradients, optimizer and a batch's activations."""
-    batch = config.training.batch_size * cost.activation_bytes
+    """Bytes that a trial needs beside torch itself: weights, gradients, optimizer and a batch's activations.
+
+    The batch is one of training or of validation, whichever takes more.
+    """
+    trained = 2 * config.training.batch_size * cost.activation_bytes  # twice: activations have gradients too
+    validated = at_once(EVALUATION_BATCH, cost.pixels) * cost.passing_bytes
     gradients = _FLOAT_BYTES * (cost.parameters - cost.frozen)
-    return state_bytes(config, cost) + gradients + 2 * batch  # twice: activations have gradients too
+    return state_bytes(config, cost) + gradients + max(trained, validated)
 
 
 def state_bytes(config: Config, cost: Cost) -> int:

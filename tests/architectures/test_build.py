@@ -187,3 +187,9 @@ def test_dropout_decides_in_each_format_and_not_at_all_in_evaluation() -> None:
     assert torch.equal(Dropout(0.5).eval()(x), x)
     assert torch.equal(Dropout(0.0)(x), x)
     assert not Dropout(1.0)(x).any()
+
+
+@pytest.mark.parametrize("p", [0.9999923, 0.9999924, 0.999999, 1 - 1e-12])
+def test_a_probability_close_to_one_drops_nearly_everything(p: float) -> None:
+    torch.manual_seed(0)
+    assert (Dropout(p)(torch.ones(1_000_003)) == 0).float().mean().item() > 0.9999

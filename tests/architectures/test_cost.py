@@ -80,3 +80,9 @@ def test_a_network_of_a_billion_parameters_is_costed_without_a_single_tensor() -
 def test_a_network_that_does_not_fit_has_no_cost() -> None:
     with pytest.raises(SizeError, match="unit"):
         cost(FAMILIES["cnn3"](), (3, 8, 8), 10)
+
+
+def test_the_largest_maps_of_a_forward_pass_are_those_of_the_enlarged_image() -> None:
+    found = cost(FAMILIES["vgg16"](), SHAPE, 100)
+    assert (found.pixels, found.passing_bytes) == (224 * 224, 4 * 2 * 64 * 224 * 224)
+    assert cost(FAMILIES["cnn5"](), (3, 48, 40), 100).pixels == 48 * 40

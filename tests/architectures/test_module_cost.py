@@ -34,6 +34,7 @@ def test_a_users_module_costs_what_its_layers_cost() -> None:
     assert found.parameters == sum(p.numel() for p in make().parameters())
     assert found.flops == 2 * 8 * 32 * 32 * 27 + 2 * 8 * 32 * 32 * 10
     assert found.activation_bytes == 4 * (3 * 8 * 32 * 32 + 10)
+    assert (found.pixels, found.passing_bytes) == (32 * 32, 4 * 2 * 8 * 32 * 32)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -1,27 +1,67 @@
 """What is known of a training before it begins."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
 from architectures.build import build
-from architectures.families import FAMILIES
+from architectures.families import FAMILIES, make_without_weights
+from architectures.layers import SizeError
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
-from trainables.fits import _matrices
+from trainables.fits import _matrices, check_training
+
+TRANSFER = ("vgg16", "vgg19", "resnet50")
 
 
 @pytest.mark.parametrize("name", list(FAMILIES))
-def test_the_matrices_of_a_family_are_counted_without_building_it(name: str) -> None:
+def test_the_trained_matrices_of_a_family_are_counted_without_building_it(name: str) -> None:
     config = Config(NetworkConfig(name, {}), OptimizerConfig("muon", 0.01), TrainingConfig(batch_size=2))
     with torch.device("meta"):
         built = build(FAMILIES[name](), (3, 64, 64), 10)
-    assert _matrices(config, (3, 64, 64), 10) == sum(parameter.dim() > 1 for parameter in built.parameters())
+    trained = [parameter for parameter in built.parameters() if parameter.requires_grad]
+    assert _matrices(config, (3, 64, 64), 10) == sum(parameter.dim() > 1 for parameter in trained)
 
 
 def test_the_matrices_of_a_users_network_are_counted() -> None:
     name = f"{__name__}:perceptron"
     config = Config(NetworkConfig(name, {"depth": 3}), OptimizerConfig("muon", 0.01), TrainingConfig(batch_size=2))
     assert _matrices(config, (3, 8, 8), 10) == 3
+
+
+def test_a_network_that_trains_no_matrix_but_that_of_its_logits_does_not_fit_an_optimizer_of_matrices() -> None:
+    def config(name: str, **hyperparameters: Any) -> Config:
+        return Config(NetworkConfig(name, hyperparameters), OptimizerConfig("muon", 0.02), TrainingConfig())
+
+    check_training(config("resnet50", body_lr=0.1), (3, 64, 64), 10)
+    check_training(config("resnet50", head_widths=[8]), (3, 64, 64), 10)
+    for frozen in (config("resnet50"), config(f"{__name__}:frozen")):
+        with pytest.raises(SizeError, match="has none to train besides that of its logits"):
+            check_training(frozen, (3, 64, 64), 10)
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_a_batch_of_one_image_is_refused_where_a_norm_cannot_be_computed(name: str) -> None:
+    """A smallest training of each family that can be trained so, and torch's refusal of each that cannot."""
+    network = NetworkConfig(name, {"weights": "random", "body_lr": 0.0, "size": 32} if name in TRANSFER else {})
+    shape = (3, 32, 32)
+    model = build(make_without_weights(name, network.hyperparameters, shape, 10), shape, 10).train()
+    config = Config(network, OptimizerConfig("sgd", 0.1), TrainingConfig(batch_size=1))
+    try:
+        model(torch.rand(1, *shape))
+    except ValueError as error:
+        assert "more than 1 value per channel" in str(error)
+        with pytest.raises(SizeError, match="batch_size must be at least 2 for this network, not 1: the norm of"):
+            check_training(config, shape, 10)
+    else:
+        check_training(config, shape, 10)
+    check_training(config.with_training(batch_size=2), shape, 10)
+
+
+def frozen() -> nn.Module:
+    """A network whose last layer alone is trained."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(12288, 8).requires_grad_(False), nn.Linear(8, 10))
 
 
 def perceptron(depth: int) -> nn.Module:

@@ -115,8 +115,21 @@ def test_gradients_may_stay_where_a_captured_step_writes_them(model: nn.Module) 
         assert torch.equal(ours, theirs)
 
 
+@pytest.mark.parametrize(("zero", "moves"), [("3.weight", True), ("0.weight", False)])
+def test_a_matrix_that_is_zero_at_first_has_no_norm_to_keep(model: nn.Module, zero: str, moves: bool) -> None:
+    """The second convolution has a gradient then, the first has none: its maps are zero and the ReLU passes nothing."""
+    named = dict(model.named_parameters())
+    nn.init.zeros_(named[zero])
+    (other,) = set(KERNELS) - {zero}
+    norm = named[other].norm().item()
+    train(model, made(model))
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+    assert bool(named[zero].any()) is moves
+    assert named[other].norm().item() == pytest.approx(norm, rel=1e-5)
+
+
 def test_a_network_whose_only_matrix_makes_the_logits_is_refused() -> None:
-    message = r"optimizer 'muon' trains matrices, and this network has none besides that of its logits; take another"
+    message = "'muon' trains matrices, and this network has none to train besides that of its logits; take another"
     with pytest.raises(SizeError, match=message):
         made(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)))
 

@@ -175,3 +175,21 @@ def test_adamw_decays_by_the_rate_alone_and_adam_by_its_gradient() -> None:
         make_optimizer(OptimizerConfig(name, 0.1, 0.5), [weight]).step()
     torch.testing.assert_close(weights["adamw"].detach(), torch.tensor([0.95, 9.5]))
     torch.testing.assert_close(weights["adam"].detach(), torch.tensor([0.9, 9.9]))
+
+
+@pytest.mark.parametrize("name", ["nadam", "adamw"])
+def test_numbers_that_torch_keeps_on_the_host_stay_there_when_a_state_is_loaded(name: str) -> None:
+    """The parameters to continue with are on another device: this one has no values and is on every machine."""
+    weight = nn.Parameter(torch.ones(2))
+    weight.grad = torch.ones(2)
+    first = make_optimizer(OptimizerConfig(name, 0.1), [weight])
+    for _ in range(2):
+        first.step()
+    saved = first.state_dict()
+    on_host = {key for key, value in saved["state"][0].items() if value.dim() == 0}
+    continued = make_optimizer(OptimizerConfig(name, 0.1), [nn.Parameter(torch.ones(2, device="meta"))])
+    continued.load_state_dict(saved)
+    (loaded,) = continued.state.values()
+    kept = {key: value for key, value in loaded.items() if value.device.type == "cpu"}
+    assert kept == {key: saved["state"][0][key] for key in on_host - ({"step"} if name == "adamw" else set())}
+    assert all(isinstance(value, torch.Tensor) for value in saved["state"][0].values())

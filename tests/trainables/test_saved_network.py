@@ -13,10 +13,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from sklearn.metrics import balanced_accuracy_score
+from torch import nn
 
 from architectures.build import build
 from architectures.families import make_network
 from trainables import files, saved_network
+from trainables.augment import normalise
 from trainables.config import Config
 from trainables.data.images import Images
 from trainables.predictions import PredictionsError, read_predictions
@@ -67,6 +69,14 @@ def test_a_saved_network_rebuilds_the_same_logits(
     assert torch.equal(ours, theirs)
 
 
+def test_a_loaded_network_is_ready_to_predict(folder: Path, network: saved_network.Network, resident: Resident) -> None:
+    model = saved_network.load_network(folder).model
+    with torch.no_grad():
+        logits = [model(normalise(resident.pixels[:8])) for _ in range(2)]
+    ((expected, _),) = evaluate(network.model, resident.first(8), "float32")
+    assert torch.equal(logits[0], expected) and torch.equal(logits[1], expected)
+
+
 def test_what_rebuilds_a_network_is_plain_json(folder: Path, digits: Images) -> None:
     settings = json.loads((folder / "config.json").read_text())
     assert settings["config"] == CONFIG.to_json()
@@ -101,6 +111,37 @@ def test_predictions_are_read_back_with_their_classes(
     assert np.array_equal(probabilities, expected.numpy())
     assert classes == digits.classes
     assert (probabilities.argmax(axis=1) == labels).sum() == correct
+
+
+@pytest.mark.parametrize("flips", [False, True])
+def test_where_memory_is_small_fewer_images_are_predicted_at_a_time(
+    resident: Resident, network: saved_network.Network, flips: bool
+) -> None:
+    labels, expected = saved_network.predict(network.model, resident, "float32", flips=flips)
+    small = Small(network.model)
+    same, found = saved_network.predict(small, resident, "float32", flips=flips)
+    assert np.array_equal(same, labels)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert max(small.fitted) <= 100 < len(resident)
+
+
+def test_memory_that_is_too_small_for_one_image_is_an_error(resident: Resident, network: saved_network.Network) -> None:
+    with pytest.raises(MemoryError):
+        saved_network.predict(Small(network.model, room=0), resident, "float32")
+
+
+class Small(nn.Module):
+    """A network on a device whose memory holds so many images at a time."""
+
+    def __init__(self, model: nn.Module, room: int = 100) -> None:
+        super().__init__()
+        self.model, self.room, self.fitted = model, room, set[int]()
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if len(inputs) > self.room:
+            raise MemoryError
+        self.fitted.add(len(inputs))
+        return self.model(inputs)
 
 
 def test_a_users_own_module_is_saved_and_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

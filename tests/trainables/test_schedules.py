@@ -71,3 +71,8 @@ def test_a_warm_up_rises_in_a_straight_line_and_the_schedule_follows_over_the_re
 def test_the_reports_time_decay_divides_by_the_steps() -> None:
     """Report 5's RMSprop with decay 1e-6, as Keras computes it: lr / (1 + decay · steps)."""
     assert ours("constant", time_decay=1e-6) == [1 / (1 + 1e-6 * step) for step in range(STEPS)]
+
+
+def test_the_time_decay_divides_in_a_warm_up_too_so_that_the_rate_does_not_fall_at_its_end() -> None:
+    plain, found = ours("cosine", warmup=0.25), ours("cosine", warmup=0.25, time_decay=0.1)
+    assert found == [factor / (1 + 0.1 * step) for step, factor in enumerate(plain)]

@@ -11,15 +11,19 @@ from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from architectures.blocks import Network
+from architectures.build import build
+from architectures.steps import Conv, Prepare
 from tests.trainables.trainings import STILL, Make, configured, everything, run, same_weights, untimed
 from trainables.augment import normalise
 from trainables.augmentation import PRESETS
+from trainables.batches import EVALUATION_BATCH, at_once, batches_of, blocks_of
 from trainables.config import Config
 from trainables.data.images import Images
 from trainables.files import Folder
 from trainables.optimizers import OPTIMIZERS
 from trainables.resident import Resident
-from trainables.training import Training, evaluate
+from trainables.training import Measurement, Training, evaluate
 from trainables.worker import checkpoints
 
 
@@ -269,6 +273,49 @@ def test_evaluation_gives_every_image_once_and_in_order(digits: Images, make: Ma
     with torch.no_grad():
         expected = model.eval()(normalise(torch.from_numpy(many.pixels)))
     torch.testing.assert_close(torch.cat([logits for logits, _ in found]).clone(), expected)
+
+
+@pytest.mark.parametrize("enlarged", [False, True])
+def test_evaluation_takes_as_many_pixels_at_once_whatever_the_size_of_the_images(enlarged: bool) -> None:
+    side = 32 if enlarged else 64
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (300, 3, side, side), dtype=torch.uint8, generator=generator)
+    images = Resident(pixels, torch.arange(300) % 10, 10)
+    prepared = (Prepare(64),) if enlarged else ()
+    torch.manual_seed(0)
+    model = build(Network(blocks=(*prepared, Conv(channels=4, kernel=3, stride=4))), (3, side, side), 10)
+    found = list(evaluate(model, images, "float32"))
+    assert [len(labels) for _, labels in found] == [128, 128, 44]
+    few = list(evaluate(model, images, "float32", 7))
+    assert {len(labels) for _, labels in few} == {7, 300 % 7}
+    assert torch.equal(*(torch.cat([labels for _, labels in each]) for each in (found, few)))
+    logits, of_few = (torch.cat([part for part, _ in each]).clone() for each in (found, few))
+    torch.testing.assert_close(logits, of_few)
+    assert torch.equal(logits.argmax(1), of_few.argmax(1))
+
+
+def test_larger_images_are_validated_and_augmented_in_smaller_batches_to_the_same_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (200, 3, 64, 64), dtype=torch.uint8, generator=generator)
+    images = Resident(pixels, torch.arange(200) % 10, 10)
+
+    def first() -> Measurement:
+        config = configured(augment="published", network={"name": "cnn5", "width": 0.1})
+        return untimed(Training(config, images, images, seed=0).run_segment())
+
+    small = first()
+    monkeypatch.setattr("trainables.batches._SMALL", 64 * 64)
+    large = first()
+    assert small.val_loss == pytest.approx(large.val_loss, rel=1e-5)
+    assert replace(small, val_loss=0.0) == replace(large, val_loss=0.0)
+
+
+def test_images_up_to_32_by_32_are_taken_512_at_once_and_of_any_size_at_least_one() -> None:
+    assert [at_once(EVALUATION_BATCH, side * side) for side in (8, 32, 64, 224, 1024)] == [512, 512, 128, 10, 1]
+    batches = batches_of(torch.arange(600), 32)
+    assert [len(next(blocks_of(batches, side * side))) for side in (32, 64, 224)] == [16, 4, 1]
 
 
 def test_images_stay_as_they_are(make: Make) -> None:

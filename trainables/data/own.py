@@ -82,7 +82,9 @@ class Own:
         # Classes, size and colour of the other parts come from train.
         needed = self.files.train if part == "train" else self.files.train + self.files.of(part)
         asked = [] if self.columns == AS_NAMED else [self.columns.label, self.columns.image]
-        return [str(self.root), *map(_state, needed), *asked]
+        # Without a test part, train lacks the images that are held out. For test itself, its own files say as much.
+        held_out = [] if part == "test" else [f"test part: {bool(self.files.test)}"]
+        return [str(self.root), *map(_state, needed), *asked, *held_out]
 
 
 def _state(file: Place) -> tuple[str, int, int]:

@@ -3,6 +3,9 @@
 import time
 from collections.abc import Sequence
 
+import torch
+
+from trainables.batches import batches_of
 from trainables.config import Config
 from trainables.resident import Resident
 from trainables.training import Training
@@ -33,7 +36,6 @@ def _measure(config: Config, images: Resident, precision: str) -> Speed | None:
 def _speed(config: Config, images: Resident, precision: str) -> Speed:
     batch = min(config.training.batch_size, LARGEST_BATCH, len(images))
     some = images.first(STEPS * batch)
-    cold = -(-len(some) // batch)
     began = time.perf_counter()
     # Enough epochs that a cosine does not end; only the time matters.
     training = Training(config.with_training(epochs=1000, batch_size=batch), some, None, seed=0, precision=precision)
@@ -44,12 +46,18 @@ def _speed(config: Config, images: Resident, precision: str) -> Speed:
     # their time, so it is timed again in an epoch with as many steps as a block has.
     more = min(images_for(batch), len(images), int(MORE_SECONDS / step) * batch)
     if more >= 2 * len(some):
-        training.train = images.first(more - more % batch)
+        training.train, training.images = images.first(more - more % batch), 0
         step = _seconds_a_step(training, batch)
-    return Speed(batch, step, max(0.0, warm - began - cold * step))
+    return Speed(batch, step, max(0.0, warm - began - _steps(some, batch) * step))
 
 
 def _seconds_a_step(training: Training, batch: int) -> float:
+    """The mean over an epoch, at whose start the training is."""
     began = time.perf_counter()
     training.run_segment()  # it waits for the device when it reads its metrics
-    return (time.perf_counter() - began) / -(-len(training.train) // batch)
+    return (time.perf_counter() - began) / _steps(training.train, batch)
+
+
+def _steps(images: Resident, batch: int) -> int:
+    """How many steps an epoch has."""
+    return len(batches_of(torch.arange(len(images)), batch))

@@ -130,22 +130,31 @@ def test_what_is_known_at_the_first_measurement_counts():
 
 @pytest.mark.parametrize("optimizer, copies", [("sgd", 3), ("adam", 4)])
 def test_memory_counts_weights_gradients_and_the_optimizers_state(optimizer, copies):
-    found = config(1.0, optimizer, batch_size=1)
+    found = config(1.0, optimizer, batch_size=512)  # so many that a step takes more than validation
     costs = cost(found)
-    assert memory_of(found, costs) == 4 * costs.parameters * copies + 2 * costs.activation_bytes
+    assert memory_of(found, costs) == 4 * costs.parameters * copies + 2 * 512 * costs.activation_bytes
+
+
+@pytest.mark.parametrize(("side", "at_once"), [(32, 512), (128, 32)])
+def test_memory_counts_the_largest_maps_of_the_images_that_are_validated_at_once(side, at_once):
+    found = config(batch_size=1)
+    costs = cost(found, (3, side, side))
+    assert costs.passing_bytes > 32 * side * side * 4
+    assert memory_of(found, costs) == 4 * costs.parameters * 3 + at_once * costs.passing_bytes
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_memory_of_a_frozen_body_has_neither_gradients_nor_an_optimizers_state(optimizer):
     def of(body_lr):
         network = NetworkConfig("vgg16", {"weights": "random", "body_lr": body_lr})
-        found = Config(network, OptimizerConfig(optimizer, 0.01), TrainingConfig(batch_size=1, epochs=1))
+        found = Config(network, OptimizerConfig(optimizer, 0.01), TrainingConfig(batch_size=64, epochs=1))
         return found, cost(found)
 
     (frozen, less), (tuned, more) = of(0.0), of(0.1)
     assert (more.frozen, less.parameters) == (0, more.parameters)
     assert less.frozen == 14_714_688  # the body of VGG-16
     copies = 2 + (optimizer == "adam")  # gradients, and what SGD's momentum or Adam's moments take
-    without = memory_of(tuned, more) - 2 * more.activation_bytes - memory_of(frozen, less) + 2 * less.activation_bytes
+    tuned_maps, frozen_maps = (2 * 64 * each.activation_bytes for each in (more, less))
+    without = memory_of(tuned, more) - tuned_maps - memory_of(frozen, less) + frozen_maps
     assert without == 4 * less.frozen * copies
     assert state_bytes(tuned, more) - state_bytes(frozen, less) == 4 * less.frozen * (copies - 1)

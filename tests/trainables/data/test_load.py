@@ -11,6 +11,8 @@ from trainables.data.formats import FORMATS
 from trainables.data.images import fingerprint
 from trainables.data.known import DATASETS
 from trainables.data.load import load
+from trainables.data.read import TEST_SEED, TEST_SHARE
+from trainables.data.split import split
 
 CIFAR10 = Path(os.environ.get("HPSEARCH_CIFAR10", Path(__file__).parents[3] / "shared" / "data" / "cifar10"))
 
@@ -26,6 +28,36 @@ def test_decoding_happens_once_and_again_when_a_file_changes(tmp_path: Path) -> 
     again = load(str(root), "train", data_dir=tmp_path)
     assert fingerprint(again) != fingerprint(first)
     assert np.array_equal(again.pixels[0], np.asarray(picture(77)).transpose(2, 0, 1))
+
+
+def test_a_test_part_that_goes_or_comes_changes_what_train_holds(tmp_path: Path) -> None:
+    root = tmp_path / "pets"
+    class_folders(root / "train", per_class=10)
+    class_folders(root / "test", per_class=5, classes=("cat", "dog"))
+    beside = tmp_path / "beside"
+    for place, sizes in ((beside, (16, 4)), (root / "test", (20, 10)), (beside, (16, 4))):
+        (beside if beside.exists() else root / "test").rename(place)
+        train, test = (load(str(root), part, data_dir=tmp_path) for part in ("train", "test"))
+        assert (len(train), len(test)) == sizes
+        if place == beside:  # the test part's pictures are those of train
+            assert not {image.tobytes() for image in train.pixels} & {image.tobytes() for image in test.pixels}
+
+
+def test_a_test_part_that_goes_changes_the_colour_of_validation_images_if_only_held_out_ones_have_any(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "pets"
+    class_folders(root / "train", mode="L")
+    class_folders(root / "val", mode="L")
+    class_folders(root / "test", mode="L")
+    kept = load(str(root), "train", data_dir=tmp_path)
+    assert len(kept) == 10
+    _, held_out = split(kept.labels, TEST_SHARE, TEST_SEED)
+    files = [file for name in ("cat", "dog") for file in sorted((root / "train" / name).iterdir())]
+    picture(1).save(files[held_out[0]])
+    assert load(str(root), "validation", data_dir=tmp_path).shape[0] == 3
+    (root / "test").rename(tmp_path / "test")
+    assert load(str(root), "validation", data_dir=tmp_path).shape[0] == 1
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:

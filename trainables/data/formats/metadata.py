@@ -106,7 +106,14 @@ def _by_part(images: Sequence[Place], root: Place, file: Place) -> dict[Part, tu
 
 def _named(file: Place, left_out: LeftOut) -> list[Place]:
     """The images that metadata name; other images beside them are counted."""
-    images = [_place(file, row) for row in _rows(file)]
+    rows = _rows(file)
+    for number, row in enumerate(rows, start=1):
+        if None in row:  # where `csv` puts the fields that have no column
+            raise DatasetError(
+                f"a row of {file} must have at most as many fields as its header, and row {number} after the header "
+                f"has more, {row.get(FILE_NAME)!a}: put a field that holds a comma in double quotes"
+            )
+    images = [_place(file, row) for row in rows]
     if len(set(images)) < len(images):
         first = next(image for number, image in enumerate(images) if image in images[:number])
         raise DatasetError(f"an image must be named once, for it has one label; {file} names {first} more than once")
@@ -144,7 +151,8 @@ def _rows(file: Place) -> list[Row]:
         text = file.read_bytes().decode("utf-8-sig")
         if file.suffix.lower() == ".csv":
             return list(csv.DictReader(io.StringIO(text, newline="")))
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+        # Not `splitlines`, which also splits at characters that a string may hold, such as U+2028.
+        rows = [json.loads(line) for line in text.split("\n") if line.strip()]
     except (UnicodeDecodeError, csv.Error, ValueError, RecursionError) as error:
         if isinstance(error, DatasetError):
             raise

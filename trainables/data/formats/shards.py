@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from trainables.data.archive import Place
 from trainables.data.formats.format import PART_NAMES, Files, Part
-from trainables.data.formats.listing import entries, first_of, parts_of
+from trainables.data.formats.listing import entries, first_of, parts_of, printable
 from trainables.data.images import DatasetError
 
 _SHARD = re.compile(r"(.+)-(\d+)-of-(\d+)(\.[a-z.]+)")
@@ -26,6 +27,20 @@ def by_name(found: Sequence[Path], names: Mapping[Part, re.Pattern[str]], what: 
     places = {part: some[0].name if len(some) == 1 else f"{len(some)} files" for part, some in parts.items()}
     left_out = f"{len(others)} {what}{'s' * (len(others) > 1)} of no part ({first_of(others)})"
     return files_of(parts, places, (left_out,) if others else ())
+
+
+def check_parts(files: Files) -> None:
+    """Raise DatasetError for a file whose name says that it belongs to more than one part."""
+    parts: dict[Place, list[Part]] = defaultdict(list)
+    for part in PART_NAMES:
+        for file in files.of(part):
+            parts[file].append(part)
+    for file, several in parts.items():
+        if len(several) > 1:
+            raise DatasetError(
+                f"a file's name must say which one part it belongs to, which {printable(file)} does not: it says "
+                f"{' and '.join(several)}; rename it"
+            )
 
 
 def by_folder(root: Path, suffixes: tuple[str, ...], what: str) -> Files | None:

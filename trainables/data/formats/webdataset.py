@@ -15,7 +15,7 @@ from trainables.data.formats.format import Columns, Files, Format, Part, Table
 from trainables.data.formats.images import images_of
 from trainables.data.formats.labels import find_label, from_text
 from trainables.data.formats.listing import first_of, folders, is_called_image, is_passed_over, part_of
-from trainables.data.formats.shards import by_folder, by_name, files_of, shards_in
+from trainables.data.formats.shards import by_folder, by_name, check_parts, files_of, shards_in
 from trainables.data.images import DatasetError
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
@@ -29,7 +29,10 @@ _WHAT = "tar file"
 
 
 def find(root: Place) -> Files | None:
-    """The shards in a folder, or one file that holds samples; raises DatasetError when shards are absent."""
+    """The shards in a folder, or one file that holds samples.
+
+    Raises DatasetError when shards are absent, or when a name says that a file belongs to two parts.
+    """
     if isinstance(root, Packed):
         return Files((root,), ()) if root.inside == "" and _is_of_samples(root) else None
     for folder in (root, root / "data"):
@@ -42,6 +45,7 @@ def find(root: Place) -> Files | None:
         else:
             files = files_of({"train": found}, {}, ())
         if files and _are_shards(files.train[0]):
+            check_parts(files)
             return files
     return None
 

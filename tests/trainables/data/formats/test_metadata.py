@@ -179,3 +179,27 @@ def test_a_class_that_is_not_utf_8_text_is_refused(tmp_path: Path) -> None:
     root = images(tmp_path / "set", NAMES)
     (root / "metadata.csv").write_bytes(b"file_name,label\n0.png,caf\xe9\n")
     assert "must be a table in UTF-8" in refused(root, tmp_path)
+
+
+@pytest.mark.parametrize("row", [0, 3])
+@pytest.mark.parametrize("in_class_folders", [False, True])
+def test_a_row_with_more_fields_than_the_header_is_refused(tmp_path: Path, row: int, in_class_folders: bool) -> None:
+    names = [f"{kind}/{name}" for kind, name in zip(KINDS, NAMES, strict=True)] if in_class_folders else NAMES
+    column = "author" if in_class_folders else "label"
+    kinds = [f"{kind}, ripe" if number == row else kind for number, kind in enumerate(KINDS)]
+    root = table(images(tmp_path / "set", names), labelled(names, **{column: kinds}))
+    assert f"row {row + 1} after the header has more, '{names[row]}'" in refused(root, tmp_path)
+
+
+def test_a_table_without_file_names_beside_class_folders_may_have_such_rows(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "set")
+    (root / "metadata.csv").write_text("author\nme, myself\n")
+    assert len(load(str(root), "train", data_dir=tmp_path)) == 8
+
+
+@pytest.mark.parametrize("letter", ["\u2028", "\u2029", "\u0085"])
+def test_a_string_of_json_may_hold_what_python_takes_for_a_line_s_end(tmp_path: Path, letter: str) -> None:
+    root = images(tmp_path / "set", NAMES)
+    rows = labelled(NAMES, label=[f"a{letter}b", "fig"] * 5)
+    (root / "metadata.jsonl").write_bytes("\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode())
+    assert load(str(root), "train", data_dir=tmp_path).classes == (f"a{letter}b", "fig")

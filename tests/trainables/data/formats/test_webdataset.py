@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.trainables.data.pictures import good, picture, refused, shard
+from tests.trainables.data.pictures import class_folders, good, picture, refused, shard
 from trainables.data.find import survey
 from trainables.data.formats.format import AS_NAMED, Columns
 from trainables.data.load import load
@@ -160,3 +160,17 @@ def test_a_part_whose_tar_files_hold_no_samples_is_refused(tmp_path: Path) -> No
     shard(tmp_path / "set" / "train-0.tar", samples(range(8), cls=word))
     shard(tmp_path / "set" / "test-0.tar", {"0.png": good(0)})
     assert "key.jpg beside key.cls or key.json; " in refused(tmp_path / "set", tmp_path, "test")
+
+
+@pytest.mark.parametrize("other", ["test", "val"])
+def test_a_name_that_says_two_parts_is_refused(tmp_path: Path, other: str) -> None:
+    for part in ("train", other):
+        shard(tmp_path / "set" / f"test-data-{part}-000.tar", samples(range(10), cls=parity))
+    message = refused(tmp_path / "set", tmp_path)
+    assert "test-data-train-000.tar does not: it says train and test; rename it" in message
+
+
+def test_a_name_that_says_two_parts_does_no_harm_beside_class_folders(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "set" / "train").parent
+    (root / "train-test-logs.tar").write_bytes(b"")
+    assert len(load(str(root), "train", data_dir=tmp_path)) == 8
