@@ -8,7 +8,7 @@ found.epochs                         # a row per measurement
 
 The functions that train take the options of the command line, and return the same tables:
 
-search.launch(dataset="digits", samples=20, epochs=8, engine="inline", name="my-search")
+search.launch(dataset="digits", samples=20, epochs=8, augment="none", engine="inline", name="my-search")
 search.retrain("my-search", top=3, epochs=10)
 """
 
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from search.history.load import Loaded
 
 
-def load(name: str | None = None, results: str = "results") -> Loaded:
-    """A search's tables, also while it runs; the newest when no name is given. Raises StoreError or LedgerError."""
-    from pathlib import Path
+def load(name: str | None = None, results: str | None = None) -> Loaded:
+    """A search's tables, also while it runs; the newest when no name is given. Raises StoreError or LedgerError.
 
-    from search.history.load import read_search  # imported late: `import search` stays cheap for the command line
+    results: the folder of searches; by default that in HPSEARCH_RESULTS, else `results`.
+    """
+    from search.cli.options import results_folder  # imported late: `import search` stays cheap for the command line
+    from search.history.load import read_search
 
-    return read_search(Path(results), name)
+    return read_search(results_folder(results), name)
 
 
 def launch(**words: Any) -> Loaded:

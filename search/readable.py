@@ -39,6 +39,7 @@ def between(low: float, middle: float, high: float, noun: str = "") -> str:
 
 
 def count(number: float, noun: str) -> str:
-    """A number with its noun: 1 trial, 2 trials, 1,200 trials, 2.5 epochs."""
+    """A number with its noun: 1 trial, 2 trials, 1,200 trials, 2.5 epochs, 2 passes."""
     shown = f"{round(number, 2):,}".removesuffix(".0")
-    return f"{shown} {noun}" if number == 1 else f"{shown} {noun}s"
+    plural = "es" if noun.endswith(("s", "x", "tch", "sh")) else "s"
+    return f"{shown} {noun}" if number == 1 else f"{shown} {noun}{plural}"

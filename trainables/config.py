@@ -10,7 +10,12 @@ from trainables.optimizers import OPTIMIZERS
 from trainables.rules import ConfigError, check_known, check_number, check_object
 from trainables.training_config import TrainingConfig
 
-__all__ = ["Config", "ConfigError", "NetworkConfig", "OptimizerConfig", "TrainingConfig"]
+__all__ = ["Config", "ConfigError", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "with_tuples"]
+
+
+def with_tuples(value: Any) -> Any:
+    """A value with tuples in place of lists: JSON has no tuples, and values are compared with those read from it."""
+    return tuple(map(with_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from search.cli.launching import launch, resume
-from search.cli.options import results_folder
 from search.cli.retraining import retrain
+from search.cli.sessions import Call
 from search.history.load import Loaded, read_search
 
 VERBS: dict[str, click.Command] = {"launch": launch, "resume": resume, "retrain": retrain}
@@ -16,17 +16,23 @@ VERBS: dict[str, click.Command] = {"launch": launch, "resume": resume, "retrain"
 def call(verb: str, search: str | None = None, **words: Any) -> Loaded:
     """Run a verb with its options as keywords, and load the search that it worked on.
 
-    What the command prints is printed. Raises TypeError for an option that the verb does not have, and the errors that
-    the command would report in one line: click.ClickException or HpsearchError.
+    Of a study of several datasets it is the last one's. What the command prints is printed. Raises TypeError for an
+    option that the verb does not have or that leaves no search here, and the errors that the command would report in
+    one line: click.ClickException or HpsearchError.
     """
     command = VERBS[verb]
+    for word in ("dry_run", "submit"):
+        if verb == "launch" and words.get(word):
+            raise TypeError(f"launch({word}=…) leaves no search here to return; use the command hpsearch launch")
     arguments = [*([search] if search is not None else []), *_options(command, words)]
+    called = Call([verb, *arguments])
     try:
-        command.main(arguments, prog_name=f"hpsearch {verb}", standalone_mode=False)
+        command.main(arguments, prog_name=f"hpsearch {verb}", standalone_mode=False, obj=called)
     except SystemExit as end:  # some trials failed, as the tables say; or it was interrupted
         if end.code == 130:
             raise KeyboardInterrupt from end
-    return read_search(results_folder(words.get("results")), search or words.get("name"))
+    assert called.search is not None  # a verb that found no search has raised an error
+    return read_search(*called.search)
 
 
 def _options(command: click.Command, words: dict[str, Any]) -> Iterator[str]:

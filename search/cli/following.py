@@ -16,7 +16,7 @@ STORED_SECONDS = 5.0  # between two reads of a storage
 @options.search_argument
 @click.option("--once", is_flag=True, help="Write the present results and end, also while the search runs.")
 @click.option("--beside", is_flag=True, hidden=True, help="End when standard input does, as launch --follow wants it.")
-@options.storage
+@options.from_storage
 @options.results
 def follow(sink: str, search: str | None, once: bool, beside: bool, storage: str | None, results: Path) -> None:
     """Show a search in another tool, until it is finished.

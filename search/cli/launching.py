@@ -57,7 +57,11 @@ SECTIONS = {
     shell_complete=options.from_names(options.study_names),
 )
 @click.option("--repeats", type=Count(min=1), help="Trainings of each arm of a study.  [default: the study's]")
-@click.option("--quick", is_flag=True, help="Run the study on fewer images and epochs: minutes instead of hours.")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Run the study in its short form, with fewer images or epochs: minutes instead of hours for built-in ones.",
+)
 @click.option("--samples", type=Count(min=1), help="Trials to draw.  [default: 60, or the whole list]")
 @click.option(
     "--budget",
@@ -71,7 +75,7 @@ SECTIONS = {
     default="cifar100",
     show_default=True,
     shell_complete=options.datasets,
-    help="A known name, or a folder or file with your own images.",
+    help="cifar100, cifar100-coarse, cifar10, fashion-mnist or digits, or a folder or file with your own images.",
 )
 @click.option("--label", metavar="NAME", help="Column or field of labels.  [default: label, labels, fine_label, …]")
 @click.option("--image", metavar="NAME", help="Column or field of images.  [default: the only one]")
@@ -90,7 +94,8 @@ SECTIONS = {
     type=click.Choice(list(PRESETS)),
     default="published",
     show_default=True,
-    help="Augmentation of training images.",
+    help="Augmentation of training images. published and flip-crop also mirror them, and published rotates them by up "
+    "to 5 degrees: for digits, text, or classes that differ by left and right, use none.",
 )
 @click.option(
     "--sampler",
@@ -158,8 +163,18 @@ SECTIONS = {
 @session_options
 @options.storage
 @click.option("--name", help="The search's name.  [default: space, dataset and time]")
-@click.option("--submit", metavar="URL", help="Submit the search as a job to the cluster with this Ray dashboard.")
-@click.option("--serve", "is_served", is_flag=True, help="Also show all searches in a browser; prints the address.")
+@click.option(
+    "--submit",
+    metavar="URL",
+    help="Submit the search as a job to the cluster with this Ray dashboard; needs --storage. Not with --study, "
+    "--first, --budget, --dry-run, --serve or --follow.",
+)
+@click.option(
+    "--serve",
+    "is_served",
+    is_flag=True,
+    help="Also show all searches in a browser, on any free port; prints the address.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what the search would draw and cost; train nothing.")
 @options.results
 def launch(
@@ -188,7 +203,7 @@ def launch(
     hpsearch launch --scheduler halving --budget 2h               as many samples as fit into two hours
     hpsearch launch --also parameters --sampler tpe               two objectives: see top --pareto parameters
     hpsearch launch --dataset ~/pictures --metric balanced_accuracy   for classes of very different sizes
-    hpsearch launch --sampler gp --scheduler halving --samples 40     guided draws: as good a winner with fewer epochs
+    hpsearch launch --sampler tpe --scheduler halving --samples 40    draws that learn from earlier trials
     hpsearch launch --sampler transfer --scheduler halving --samples 15               begins with experience
     hpsearch launch --sampler gp --first mine.jsonl               your own configurations first
     hpsearch launch --sampler tpe --warm-start my-search          also learns from that search

@@ -25,8 +25,10 @@ class WithColumns(click.Command):
 
 @click.command()
 @options.search_argument
-@click.option("--watch", "is_watched", is_flag=True, help="Keep showing it until the search ends.")
-@options.storage
+@click.option(
+    "--watch", "is_watched", is_flag=True, help="Keep showing it until the search ends; not with --json or --storage."
+)
+@options.from_storage
 @options.as_json
 @options.results
 def status(search: str | None, is_watched: bool, storage: str | None, as_json: bool, results: Path) -> None:
@@ -58,7 +60,7 @@ def status(search: str | None, is_watched: bool, storage: str | None, as_json: b
 
 
 @click.command("list")
-@options.storage
+@options.from_storage
 @options.as_json
 @options.results
 def list_searches(storage: str | None, as_json: bool, results: Path) -> None:
@@ -100,7 +102,7 @@ def list_searches(storage: str | None, as_json: bool, results: Path) -> None:
     multiple=True,
     help="Only Pareto-optimal trials by this cost; may be given again.",
 )
-@options.storage
+@options.from_storage
 @options.as_json
 @options.results
 def top(
@@ -134,7 +136,7 @@ def top(
         costs = tuple(dict.fromkeys(pareto))
         objectives = costs or found.search.request.costs
         ranked = ranking.top(found, None, distinct=distinct, everything=everything)
-        unbeaten = front(ranked, objectives) if objectives else []
+        unbeaten = front(ranking.top(found, None, distinct=distinct), objectives) if objectives else []
         best = unbeaten if costs else ranked
         runs = best if everything else best[:number]
         if as_json:

@@ -9,8 +9,8 @@ from search.cli import options
 
 
 @click.command()
-@click.option("--address", metavar="HOST:PORT", help="Look at this Ray cluster too.")
-@options.storage
+@click.option("--address", metavar="HOST:PORT", help="Look at this Ray cluster too; auto: this machine's.")
+@click.option("--storage", metavar="PLACE", help="Check this storage too: a folder, s3://… or gs://….")
 @options.data_dir
 @options.as_json
 @options.results

@@ -39,9 +39,9 @@ def cli() -> None:
     """Search hyperparameters of image classifiers, then retrain and test the winners.
 
     \b
-    hpsearch launch --dataset digits --samples 20 --epochs 8   a first search, nothing to download
-    hpsearch top                                               its best trials
-    hpsearch retrain --top 3 --epochs 10                       retrain the winners, test each once
+    hpsearch launch --dataset digits --samples 20 --epochs 8 --augment none   a first search, no download
+    hpsearch top                                                              its best trials
+    hpsearch retrain --top 3 --epochs 10                                      retrain the winners, test each once
     """
 
 

@@ -86,7 +86,7 @@ def changed_code(command: Any) -> Any:
 
 def results_folder(given: Path | str | None) -> Path:
     """The folder for --results: the given one, else that in HPSEARCH_RESULTS, else `results`."""
-    return Path(given or os.environ.get("HPSEARCH_RESULTS") or "results")
+    return Path(given or os.environ.get("HPSEARCH_RESULTS") or "results").expanduser()
 
 
 def results(command: Any) -> Any:
@@ -169,7 +169,17 @@ def storage(command: Any) -> Any:
     return click.option(
         "--storage",
         metavar="PLACE",
-        help="A folder or s3://bucket/path that all machines reach; the record and checkpoints are copied there.",
+        help="A folder, s3://bucket/path or gs://bucket/path that all machines reach; the record and checkpoints are "
+        "copied there.",
+    )(command)
+
+
+def from_storage(command: Any) -> Any:
+    """--storage of a verb that only reads: where the searches are."""
+    return click.option(
+        "--storage",
+        metavar="PLACE",
+        help="Read from this storage instead: a folder, s3://bucket/path or gs://bucket/path.",
     )(command)
 
 

@@ -32,14 +32,18 @@ FORMATS = ("html", "md")
 @click.option(
     "--figures", type=click.Path(path_type=Path), metavar="DIR", help="Write the figures as SVG and PNG files instead."
 )
-@click.option("--examples", is_flag=True, help="Show test images that winners misclassify; this look is recorded.")
+@click.option(
+    "--examples",
+    is_flag=True,
+    help="Show test images that winners misclassify; this is recorded. Not for a search with a storage.",
+)
 @click.option(
     "--dataset",
     metavar="PLACE",
     shell_complete=options.datasets,
     help="Where the images of --examples are now.  [default: where they were]",
 )
-@options.storage
+@options.from_storage
 @options.results
 def report(
     searches: tuple[str, ...],
@@ -61,7 +65,7 @@ def report(
     hpsearch report --examples               with images of the winners' mistakes
     hpsearch report one another --out both.html        side by side
     hpsearch report --format md >> pull-request.md
-    hpsearch report --figures paper/         needs pip install 'hpsearch[figures]'
+    hpsearch report --figures paper/         needs matplotlib (the extra figures)
     """
     from contextlib import ExitStack
 

@@ -36,7 +36,11 @@ from search.readable import count
     help="Factor on the width that each winner's network had in the search.  [default: 1]",
 )
 @click.option(
-    "--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change a field of the training, such as cutmix=0.5."
+    "--set",
+    "changes",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Change a field of the training, such as cutmix=0.5; may be given several times.",
 )
 @click.option("--patience", type=Count(1, MOST_EPOCHS), help="Stop after so many epochs without improvement.")
 @click.option(
@@ -99,7 +103,8 @@ def retrain(
     This includes the share of train that was held out to compare trials. Validation images that the dataset brings
     are used only with --with-validation.
 
-    The same command again continues an interrupted retrain, and shows the table when all trainings are done.
+    By default these are the three best trials, each trained for 100 epochs; --dry-run shows what that costs. The same
+    command again continues an interrupted retrain, and shows the table when all trainings are done.
 
     \b
     hpsearch retrain --top 3
@@ -116,7 +121,7 @@ def retrain(
     With --patience a winner trains on the training images alone, and its best epoch is tested.
 
     With --students 1 the best winner is then trained once more, on what all winners say of its augmented images
-    (knowledge distillation). A narrow student becomes better so than by the labels.
+    (knowledge distillation). A narrow network becomes better in this way than by learning the labels.
 
     With --finalists more of the search's best trials are cross-validated first. The --top trials with the best mean are
     the winners, and the predictions on the folds choose the weights of their ensemble.

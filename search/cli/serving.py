@@ -18,7 +18,7 @@ PORT = 8760
 @click.command()
 @click.option("--port", type=Count(0, 65535), default=PORT, show_default=True, help="0 for any free port.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@options.storage
+@options.from_storage
 @options.results
 def serve(port: int, host: str, storage: str | None, results: Path) -> None:
     """Show all searches in a browser, live while they run.

@@ -3,7 +3,9 @@
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,16 @@ from search.follow import SINKS
 from search.machines import debugging
 from search.readable import count
 from search.run.engines import ENGINES
+
+
+@dataclass
+class Call:
+    """A verb that is called from Python, as the object of its context."""
+
+    arguments: Sequence[str]
+    """Its command line, without `hpsearch`."""
+    search: tuple[Path, str] | None = None
+    """The folder and name of the search that it worked on."""
 
 
 def session_options(verb: Any) -> Any:
@@ -39,7 +51,8 @@ def session_options(verb: Any) -> Any:
             click.option(
                 "--max-time",
                 type=Real(min=0, min_open=True),
-                help="Minutes after which trials pause, at the end of their epoch; resume continues them.",
+                help="Minutes after which trainings pause, at the end of their epoch. hpsearch resume continues a "
+                "search, and the same retrain command a retrain.",
             ),
             click.option(
                 "--retries",
@@ -55,11 +68,16 @@ def session_options(verb: Any) -> Any:
                 show_default=True,
                 help="Minutes without progress after which a trial's worker ends itself.",
             ),
-            click.option("--address", metavar="HOST:PORT", help="Train on this Ray cluster.  [default: this machine]"),
+            click.option(
+                "--address",
+                metavar="HOST:PORT",
+                help="Train on this Ray cluster; auto: this machine's.  [default: this machine alone]",
+            ),
             click.option(
                 "--engine",
                 type=click.Choice(ENGINES),
-                help="Ray Tune, or one trial at a time in this process, without Ray.  [default: the launch's, or tune]",
+                help="Ray Tune, or one trial at a time in this process, without Ray.  [default: tune; in resume and "
+                "retrain the launch's]",
             ),
             click.option(
                 "--follow",
@@ -125,6 +143,7 @@ def take_up(name: str | None, storage: str | None, results: Path, *, dataset: st
     from dataclasses import replace
 
     search = _found(name, storage, results)
+    worked_on(search.name, results)
     request = search.request
     dataset = request.dataset if dataset is None else dataset_of(dataset)
     return replace(search, request=replace(request, dataset=dataset, data_dir=str(_cache(data_dir, request.data_dir))))
@@ -173,6 +192,7 @@ def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
     from search.show import ranking
 
     name, dataset = outcome.search.name, outcome.search.request.dataset
+    worked_on(name, results)
     moved = f" --dataset {shlex.quote(dataset)}" if dataset != store.find(results, name).request.dataset else ""
     if outcome.reason == "finished":
         if outcome.detail and not quiet:
@@ -200,15 +220,24 @@ def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
             click.echo(f"{failed} of {all_trials} failed: {command_line('status', name, results)}", err=True)
             sys.exit(1)
         return
-    again = shlex.join(["hpsearch", *sys.argv[1:]])
-    if sys.argv[1] in ("launch", "resume"):
+    context = click.get_current_context()
+    again = shlex.join(["hpsearch", *(context.obj.arguments if context.obj else sys.argv[1:])])
+    if context.command.name in ("launch", "resume"):
         again = command_line("resume", name, results) + (f" --address {outcome.address}" if outcome.address else "")
         again += moved
     if outcome.reason == "taken over":
         raise OptionError(f"{outcome.detail}, so this process has stopped; the search goes on there")
-    reason = outcome.reason if outcome.reason != "disk full" else f"paused, as a disk is full ({outcome.detail})"
+    why = {"disk full": "a disk is full", "files unavailable": "files cannot be read or written"}.get(outcome.reason)
+    reason = f"paused, as {why} ({outcome.detail})" if why else outcome.reason
     click.echo(f"{reason}; nothing recorded is lost. Continue with: {again}", err=True)
     sys.exit({"interrupted": 130, "out of time": 0}.get(outcome.reason, 1))
+
+
+def worked_on(name: str, results: Path) -> None:
+    """Tell a caller in Python which search its verb works on."""
+    call = click.get_current_context().obj
+    if call is not None:
+        call.search = results, name
 
 
 def command_line(verb: str, name: str, results: Path) -> str:

@@ -47,7 +47,7 @@ def own_code(command: Any) -> Any:
 @click.option("--flips", is_flag=True, help="Also predict each image mirrored.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write all probabilities, as Parquet.")
 @own_code
-@options.storage
+@options.from_storage
 @options.as_json
 @options.results
 def predict(
@@ -97,7 +97,9 @@ def predict(
     who += ", each image also mirrored" if flips else ""
     said = using.judge(images, networks, seen, device, flips=flips, complain=lambda line: click.echo(line, err=True))
     if not said.paths:
-        raise OptionError(f"an image must be readable; none of these {len(images):,} is" if images[1:] else _UNREADABLE)
+        raise OptionError(
+            f"none of these {len(images):,} images can be read" if images[1:] else "the image cannot be read"
+        )
     if out is not None:
         _write(out, lambda: using.write(said, out))
         click.echo(f"{out}: {count(len(said.paths), 'image')}; {who}")
@@ -107,9 +109,6 @@ def predict(
         print_rows([_row(row) for row in said.rows()], "", who)
     if said.failed:
         sys.exit(1)
-
-
-_UNREADABLE = "the image must be readable, which it is not"
 
 
 def _split(words: tuple[str, ...], results: Path, storage: str | None) -> tuple[str | None, list[Path]]:
@@ -146,7 +145,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 @click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="What to write; see above.")
 @click.option("--out", type=click.Path(path_type=Path), help="File or folder.  [default: beside the winner's weights]")
 @own_code
-@options.storage
+@options.from_storage
 @options.results
 def export(
     search: str | None,
@@ -161,13 +160,14 @@ def export(
     """Write a retrained winner for other programs.
 
     \b
-    onnx          for any ONNX runtime; needs pip install 'hpsearch[onnx]'
+    onnx          for any ONNX runtime; needs the extra onnx
     pt2           for torch.export.load
     safetensors   a folder with weights, config.json and model card, for timm too
     card          the model card again
 
     onnx and pt2 take uint8 images (N, C, H, W), with any N, and return probabilities: they include normalisation,
-    softmax and the names of the classes. Before they are written, their output is compared with torch's.
+    softmax and the names of the classes. Before they are written, their output is compared with torch's on training
+    images, or on noise if the dataset is not here. Without onnxruntime an onnx file is not compared.
 
     \b
     hpsearch export --format onnx --out winner.onnx

@@ -16,7 +16,7 @@ from typing import Any
 
 from search.spaces.flat_names import flat_names_of
 from search.spaces.space import SpaceError
-from trainables.config import Config
+from trainables.config import Config, with_tuples
 
 DATA = Path(__file__).with_name("data")
 MUCH_LARGER = 1.5  # of a study's images: their side relative to that of the images that are searched on
@@ -111,7 +111,9 @@ def text_of(studies: Sequence[Study]) -> str:
 
 def _tried(line: Mapping[str, Any]) -> Mapping[str, Any]:
     """A line's configuration by its flat names; files that hpsearch brings along have it whole."""
-    return dict(line["tried"]) if "tried" in line else flat_names_of(Config.from_json(line["config"]))
+    if "tried" in line:
+        return {name: with_tuples(value) for name, value in line["tried"].items()}
+    return flat_names_of(Config.from_json(line["config"]))
 
 
 def _value(line: Mapping[str, Any]) -> str:

@@ -72,7 +72,7 @@ def past(run: Run) -> list[tuple[int, int]]:
 
 def end(run: Run) -> tuple[Any, ...]:
     """What a run's final values depend on, besides its measurements."""
-    return str(run.state), run.test is not None
+    return str(run.state), (run.test.correct, run.test.flips) if run.test else None
 
 
 def digest(*of: Any) -> str:

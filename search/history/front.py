@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,12 +40,17 @@ def log_cost(cost: float) -> float:
 def front(runs: Sequence[Run], costs: Sequence[str]) -> list[Run]:
     """The Pareto front of trials with a value: none is as good or better in value and all costs, and better in one."""
     points = [_point(run, costs) for run in runs]
+    kept = unbeaten(points)
+    return [run for run, point in zip(runs, points, strict=True) if point in kept]
+
+
+def unbeaten(points: Iterable[tuple[float, ...]]) -> set[tuple[float, ...]]:
+    """The points that no other is as good as or better than in everything, and better in one thing; less is better."""
     best: list[tuple[float, ...]] = []
     for point in sorted(set(points)):  # what beats a point comes before it, and is in `best` or beaten by one there
         if not any(all(a <= b for a, b in zip(other, point, strict=True)) for other in best):
             best.append(point)
-    kept = set(best)
-    return [run for run, point in zip(runs, points, strict=True) if point in kept]
+    return set(best)
 
 
 def knee(runs: Sequence[Run], costs: Sequence[str]) -> Run | None:

@@ -1,10 +1,19 @@
 """A run as Optuna's trial, for samplers and for Optuna's dashboard."""
 
-from optuna.distributions import json_to_distribution
+import warnings
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.history.events import State
 from search.history.record import Run
+from trainables.config import with_tuples
+
+# Optuna's own storages take no sequence as a choice; our ledger does.
+warnings.filterwarnings("ignore", "Choices for a categorical distribution should be", UserWarning)
 
 #: States in Optuna's terms; any other state is RUNNING. Pruned trials without values rank last in TPE, as diverged and
 #: infeasible draws should.
@@ -27,7 +36,19 @@ def optuna_trial(run: Run) -> FrozenTrial:
     return create_trial(
         state=state,
         value=run.at_best("value") if state is TrialState.COMPLETE else None,
-        params=dict(run.asked.params),
-        distributions={name: json_to_distribution(text) for name, text in run.asked.distributions.items()},
+        params=params_of(run.asked.params),
+        distributions={name: distribution_of(text) for name, text in run.asked.distributions.items()},
         intermediate_values={} if run.state in (State.DIVERGED, State.INFEASIBLE) else curve,
     )
+
+
+def params_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters from the ledger as a space draws them: sequences are tuples."""
+    return {name: with_tuples(value) for name, value in params.items()}
+
+
+@lru_cache(maxsize=4096)
+def distribution_of(text: str) -> BaseDistribution:
+    """A distribution from Optuna's JSON; choices that are sequences are tuples."""
+    found = json_to_distribution(text)
+    return CategoricalDistribution(with_tuples(found.choices)) if isinstance(found, CategoricalDistribution) else found

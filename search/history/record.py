@@ -218,13 +218,16 @@ class Record:
         return [run for (_, repeat), run in sorted(self.runs.items()) if repeat > 0 and run.asked.fold is None]
 
 
+#: States of trials that never win, whatever they had reached before.
+UNRANKED = (State.DIVERGED, State.INFEASIBLE)
+
+
 def rank(record: Record, *, distinct: bool = False) -> list[Run]:
     """Trials ordered by their best value, best first; of equal ones the lower number is first.
 
     distinct: only the best trial of each network family. Runs without a measurement are left out.
     """
-    never = (State.DIVERGED, State.INFEASIBLE)
-    measured = [(run.best, run) for run in record.trials if run.best is not None and run.state not in never]
+    measured = [(run.best, run) for run in record.trials if run.best is not None and run.state not in UNRANKED]
     ranked = [run for best, run in sorted(measured, key=lambda pair: (-(pair[0].value or 0.0), pair[1].key))]
     if not distinct:
         return ranked

@@ -141,12 +141,13 @@ def check_facts(facts: dict[str, Any]) -> None:
     data = facts["data"]
     if not isinstance(data["fingerprint"], str):
         raise ValueError(f"the images' fingerprint is {data['fingerprint']!r}")
-    counts = [data["num_train"], data["num_validation"], *(facts[k] for k in ("slots", "threads") if k in facts)]
+    counts = [data["num_train"], data["num_validation"], facts.get("threads", 1)]
     if not all(isinstance(count, int) and count > 0 for count in counts):
-        raise ValueError(f"images, slots or threads are {counts}")
-    for key in ("duplicates", "num_test_hashed"):  # these may be absent or 0
-        if not isinstance(data.get(key, 0), int) or data.get(key, 0) < 0:
-            raise ValueError(f"{key} is {data[key]!r}")
+        raise ValueError(f"images or threads are {counts}")
+    # These may be absent or 0: a cluster had no slots if no machine that trains had joined it.
+    for key, held in (("slots", facts), ("room", facts), ("duplicates", data), ("num_test_hashed", data)):
+        if not isinstance(held.get(key, 0), int) or held.get(key, 0) < 0:
+            raise ValueError(f"{key} is {held[key]!r}")
     if guessing := data.get("guessing"):  # versions before this one recorded none
         for share in vars(Guess(**guessing)).values():
             if not 0 < finite(share) <= 1:

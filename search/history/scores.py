@@ -1,5 +1,6 @@
 """Scores of finalists on folds, and of winners on the test set, from their stored predictions."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -38,6 +39,7 @@ def table(folder: Path, record: Record) -> pd.DataFrame:
                 "with_validation": bool(run.asked.with_validation),
                 "teachers": in_words(run.teachers),
                 "flips": run.test is not None and bool(run.test.flips),
+                "config": json.dumps(run.config),
                 "val_accuracy": search_run.at_best("val_accuracy"),
                 "val_balanced_accuracy": search_run.at_best("val_balanced_accuracy"),
                 **score(labels, probabilities),
@@ -140,13 +142,14 @@ def _state(run: Run) -> str:
 
 
 def over_repeats(frame: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
-    """Mean and standard deviation of the test metric, for each trial with two or more repeats of the same epochs.
+    """Mean and standard deviation of the test metric, for each trial with two or more repeats of the same training.
 
-    Students, which other networks teach, are summed up apart.
+    Repeats have the same configuration, images, teachers and kind of test pass.
     """
     if frame.empty:
         return frame
-    grouped = frame.groupby(["trial", "epochs", "teachers"])[f"test_{metric}"]
+    same = ["trial", "epochs", "config", "with_validation", "teachers", "flips"]
+    grouped = frame.groupby(same)[f"test_{metric}"]
     summary = grouped.agg(["count", "mean", "std"]).reset_index()
     return summary[summary["count"] > 1]
 

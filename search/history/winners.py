@@ -3,6 +3,10 @@
 The page, `predict` and `export` all use this, so that they agree on the networks after several retrains.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+from architectures.families import FAMILIES
 from search.history.events import Chosen
 from search.history.record import Record, Run, rank
 from search.history.scores import tested
@@ -56,6 +60,14 @@ def _way(record: Record, run: Run) -> tuple[object, ...]:
     training, before = run.config["training"], record.runs[run.key[0], 0].config
     names = {*training, *before["training"]} - {"epochs", "patience"}
     changed = {name: training.get(name) for name in names if training.get(name) != before["training"].get(name)}
-    is_wider = run.config["network"] != before["network"]
-    own = repr(sorted(changed.items())), is_wider
+    own = repr(sorted(changed.items())), _factor(run.config["network"], before["network"])
     return training["epochs"], training.get("patience"), bool(run.asked.with_validation), *own
+
+
+def _factor(network: Mapping[str, Any], before: Mapping[str, Any]) -> float:
+    """How many times as wide a network is as in the search; a width that is a whole number was rounded."""
+    if network == before:
+        return 1.0
+    defaults = FAMILIES[network["name"]].hyperparameters if network["name"] in FAMILIES else {}
+    width = before.get("width", defaults.get("width"))
+    return round(network["width"] / width, 1 if isinstance(width, int) else 3) if width else 0.0

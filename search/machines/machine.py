@@ -9,17 +9,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from architectures.errors import HpsearchError, one_line
-from search.machines import gpus, host
+from search.machines import gpus, slots
 from search.readable import count
 from trainables import limits
 from trainables.precision import default_precision
 
 if TYPE_CHECKING:
     from search.machines.nodes import Node
-
-SLOTS_PER_GPU = 8  # at most: more gain little in total, and each trial gets slower (benchmarks/README.md)
-_SLOT_BYTES = 2e9  # of GPU memory, at least: a context, the images and a network in training took 1.5e9
-_LEAST_BYTES = 100e6  # of GPU memory for images and network, without which no slot is made
 
 
 class MachineError(HpsearchError):
@@ -57,6 +53,12 @@ class Machine:
     limit: int | None = None
     """Trials at a time on a cluster that has room for more; None for as many as fit."""
 
+    room: int = 0
+    """Trials at a time that fit, whether or not others are asked for."""
+
+    memory: int = 0
+    """Bytes that each trial takes of the memory that a cluster's nodes offer to Ray; 0 if cores alone limit trials."""
+
 
 def slots_per_gpu(here: Machine) -> int:
     """How many workers share a GPU; 0 without one."""
@@ -66,34 +68,39 @@ def slots_per_gpu(here: Machine) -> int:
 def find(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
     """This machine.
 
-    parallel: slots; None for as many of the earlier session's as fit here, or the default. facts: of an earlier
-    session, whose threads and precision are kept. Raises MachineError when torch cannot use the installed GPUs.
+    parallel: slots; None for as many as fit. facts: of the launch: threads and precision are kept, and the slots too,
+    unless fewer fit here than there. Raises MachineError when torch cannot use the installed GPUs, or when these have
+    too little memory for the slots that are asked for.
     """
     facts = facts or {}
     memory = _gpu_memory()
     num_gpus = len(memory)
     device = "cuda" if num_gpus else "cpu"
-    cores = limits.cores()
     threads = facts.get("threads") or 1
-    slots = parallel or facts.get("slots")
-    if not slots or (not parallel and _is_smaller(facts, num_gpus, cores)):
-        fitting = _default_slots(memory, max(1, cores // threads))
-        slots = min(slots or fitting, fitting)
+    cores = max(1, limits.cores() // threads)
+    fitting = slots.on_gpus(memory, cores) if memory else slots.on_cores(cores, limits.memory()[0])
+    wanted = parallel or facts.get("slots") or fitting
+    if not parallel and fitting < _room_at_launch(facts, threads):
+        wanted = min(wanted, fitting)
     if memory:
-        slots = _with_memory(slots, memory, asked=bool(parallel))
+        wanted = _with_memory(wanted, memory, asked=bool(parallel))
     return Machine(
-        slots=slots,
+        slots=wanted,
         threads=threads,
         num_gpus=num_gpus,
         device=device,
         precision=facts.get("precision") or default_precision(device),
+        room=fitting,
     )
 
 
-def _is_smaller(facts: dict[str, Any], num_gpus: int, cores: int) -> bool:
-    """Whether there are fewer cores or GPUs here than where the search began."""
-    there = facts.get("machine", {})
-    return cores < (there.get("usable_cores") or there.get("cores") or 0) or num_gpus < len(there.get("gpus") or ())
+def _room_at_launch(facts: dict[str, Any], threads: int) -> int:
+    """How many trials at a time fitted where the search began; 0 if that is unknown."""
+    if "room" in facts:
+        return int(facts["room"])
+    there = facts.get("machine", {})  # versions before this one recorded no more
+    cores, num_gpus = (there.get("usable_cores") or there.get("cores") or 0) // threads, len(there.get("gpus") or ())
+    return min(cores, num_gpus * slots.SLOTS_PER_GPU) if num_gpus else cores
 
 
 def _gpu_memory() -> list[int]:
@@ -107,52 +114,51 @@ def _gpu_memory() -> list[int]:
         ) from error
 
 
-def _default_slots(memory: Sequence[int], cores: int) -> int:
-    """One slot for each core, if memory has room. With GPUs, as many as their memory has room for, at most the cores.
-
-    memory: bytes of each GPU. cores: those that this process can keep busy; a container's limit may make them fewer
-    than the machine has.
-    """
-    if not memory:
-        return max(1, min(cores, host.slots_in(limits.memory()[0])))
-    return max(len(memory), min(cores, len(memory) * min(SLOTS_PER_GPU, int(min(memory) // _SLOT_BYTES))))
-
-
-def _with_memory(slots: int, memory: Sequence[int], *, asked: bool) -> int:
+def _with_memory(wanted: int, memory: Sequence[int], *, asked: bool) -> int:
     """The slots, or fewer if GPUs lack memory for so many contexts; MachineError then if the user asked for them."""
     smallest = min(memory)
-    most = len(memory) * max(1, int(smallest // (limits.GPU_CONTEXT_BYTES + _LEAST_BYTES)))
-    if slots > most and asked:
+    most = len(memory) * slots.contexts_in(smallest)
+    if wanted > most and asked:
         raise MachineError(
-            f"--parallel {slots} is too much for a GPU of {smallest / 1e9:.0f} GB: a worker takes "
+            f"--parallel {wanted} is too much for a GPU of {smallest / 1e9:.0f} GB: a worker takes "
             f"{limits.GPU_CONTEXT_BYTES / 1e9:g} GB before it trains; at most {most} fit"
         )
-    return min(slots, most)
+    return min(wanted, most)
 
 
 def of_cluster(address: str, nodes: Sequence[Node], parallel: int | None, facts: dict[str, Any] | None) -> Machine:
     """A cluster's machines as one; threads and precision of an earlier session are kept.
 
-    facts: of that session, if any. Raises MachineError when no machine has as many cores as a trial has threads.
+    parallel: slots, as far as the nodes have cores or GPUs for them; None for as many as also have enough memory.
+    facts: of that session, if any. There are no slots while no node trains: others may join. Raises MachineError when
+    no machine has as many cores as a trial has threads.
     """
     facts = facts or {}
-    num_gpus = sum(node.gpus for node in nodes)
     threads = facts.get("threads") or 1
-    room = num_gpus * SLOTS_PER_GPU if num_gpus else sum(node.cpus // threads for node in nodes)
-    if not room and (most := max((node.cpus for node in nodes), default=0)):
+    training = slots.that_train(nodes, threads)
+    if not training and (most := max((node.cpus for node in nodes), default=0)):
         raise MachineError(
             f"a trial of this search takes {threads} threads, as where it began, and no machine of {address} offers "
             f"more than {most} cores; resume it on a machine that does"
         )
-    precisions = {node.precision for node in nodes}
+    num_gpus, memory = sum(node.gpus for node in training), 0
+    if num_gpus:
+        most = num_gpus * slots.sharers(training, threads, asked=True)
+        room = num_gpus * slots.sharers(training, threads, asked=False)
+    else:
+        most = sum(node.cpus // threads for node in training)
+        room, memory = slots.on_nodes(training, threads)
+    precisions = {node.precision for node in training}
     return Machine(
-        slots=min(parallel or room, room),
+        slots=min(parallel, most) if parallel else room,
         threads=threads,
         num_gpus=num_gpus,
         device="cuda" if num_gpus else "cpu",
         precision=facts.get("precision") or ("bfloat16" if precisions == {"bfloat16"} else "float32"),
         address=address,
         limit=parallel,
+        room=room,
+        memory=0 if parallel else memory,
     )
 
 

@@ -45,10 +45,16 @@ class Node:
     """Versions of hpsearch, torch, ray and python there; None for a package that is missing."""
 
     cores: int | None = None
-    """Cores that Ray's processes may use there."""
+    """Cores that Ray's processes can keep busy there."""
+
+    total_memory: int | None = None
+    """Bytes of memory of the machine, or of a container with less."""
 
     gpu_names: tuple[str, ...] = ()
     """The names of the GPUs."""
+
+    gpu_memory: tuple[int, ...] = ()
+    """Bytes of memory of each GPU."""
 
     precision: str | None = None
     """The default precision of training there."""
@@ -65,8 +71,7 @@ def find() -> list[Node]:
 
     # Ray sends a nested function as code, so it also runs on nodes with another hpsearch, or none.
     @ray.remote(num_cpus=0, max_retries=0)
-    def look(folder: str) -> dict[str, Any]:
-        import os
+    def look(folder: str, *, has_gpus: bool) -> dict[str, Any]:
         import platform
         import shutil
         from importlib.metadata import PackageNotFoundError, version
@@ -77,18 +82,21 @@ def find() -> list[Node]:
                 versions[package] = version(package)
             except PackageNotFoundError:
                 versions[package] = None
-        found: dict[str, Any] = {
-            "versions": versions,
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-            "free_disk": shutil.disk_usage(folder).free,
-        }
+        found: dict[str, Any] = {"versions": versions, "free_disk": shutil.disk_usage(folder).free}
         try:
             import torch
 
+            from trainables import limits
             from trainables.precision import default_precision
 
-            names = tuple(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
-            found |= {"gpu_names": names, "precision": default_precision("cuda" if names else "cpu")}
+            gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count() if has_gpus else 0)]
+            found |= {
+                "cores": limits.cores(),
+                "total_memory": limits.memory()[0],
+                "gpu_names": tuple(gpu.name for gpu in gpus),
+                "gpu_memory": tuple(int(gpu.total_memory) for gpu in gpus),
+                "precision": default_precision("cuda" if gpus else "cpu"),
+            }
         except Exception as error:
             found["reason"] = f"hpsearch cannot be imported there ({type(error).__name__}: {error})"
         return found
@@ -96,7 +104,7 @@ def find() -> list[Node]:
     alive = [node for node in ray.nodes() if node["Alive"]]
     tasks = [
         look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
-            str(Path(node["ObjectStoreSocketName"]).parent)
+            str(Path(node["ObjectStoreSocketName"]).parent), has_gpus=node["Resources"].get("GPU", 0) >= 1
         )
         for node in alive
     ]

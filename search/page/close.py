@@ -319,7 +319,7 @@ def _calibration(run: Run, labels: np.ndarray, probabilities: np.ndarray) -> Fig
         key=f"calibration-{_id(run)}",
         title=f"Calibration of {label(run)}",
         sentence=f"The expected calibration error is {error:.3f}: "
-        + ("its confidence can be taken at its word." if error < 0.02 else f"on the whole it is {told}."),
+        + ("its confidence matches its accuracy." if error < 0.02 else f"on the whole it is {told}."),
         alt="A line of accuracy over confidence beside the diagonal on which both are equal.",
         table=Table(
             (

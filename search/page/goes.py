@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from search.history.record import Run
+from search.history.record import UNRANKED, Run
 from search.page.blocks import Axis, Block, Choice, Column, Facts, Figure, Mark, Section, Table
 from search.page.timeline import spans
 from search.page.view import View
@@ -39,11 +39,12 @@ def _states(view: View) -> tuple[tuple[str, str], ...]:
 def _seconds_left(view: View) -> float | None:
     """Seconds left, from the mean training time of the trials that ended; None before three have ended."""
     ended = [run.seconds for run in view.record.trials if view.state(run) not in _UNDER_WAY]
-    if len(ended) < 3 or not view.record.sessions or view.record.sessions[-1].opened.samples is None:
+    opened = view.record.sessions[-1].opened if view.record.sessions else None
+    if len(ended) < 3 or opened is None or opened.samples is None or not opened.slots:
         return None
     spent = sum(run.seconds for run in view.record.trials) - sum(ended)
     left = (view.found.samples - len(ended)) * sum(ended) / len(ended) - spent
-    return max(0.0, left) / view.record.sessions[-1].opened.slots
+    return max(0.0, left) / opened.slots
 
 
 # ---- the best so far
@@ -67,7 +68,7 @@ def so_far(view: View) -> list[dict[str, Any]]:
         trial, before = run.key[0], reached.get(run.key[0], (0.0, 0))
         epochs, images = epochs + event.epoch - before[0], images + event.images - before[1]
         reached[trial] = (event.epoch, event.images)
-        is_better = (event.value or 0.0) > best[0]
+        is_better = (event.value or 0.0) > best[0] and run.state not in UNRANKED
         best = ((event.value or 0.0), trial) if is_better else best
         row = {
             "epochs": epochs,
@@ -90,8 +91,8 @@ def best_so_far(view: View) -> Figure:
     return Figure(
         key="best-so-far",
         title="Best so far",
-        sentence=f"One percentage point below the final {percent(final)} was reached after "
-        f"{count(near['epochs'], 'epoch')} of {last:,.10g}, {share:.0%} of the time.",
+        sentence=f"A value within one percentage point of the final {percent(final)} was reached after "
+        f"{round(near['epochs'], 2):,.10g} of {count(last, 'epoch')}, {share:.0%} of the time.",
         alt=f"A rising staircase from {percent(rows[0]['value'])} to {percent(final)} over {count(last, 'epoch')}.",
         table=Table(_SO_FAR, rows),
         marks=(Mark("steps", "epochs", "value"),),
@@ -164,7 +165,7 @@ def _rungs(view: View) -> Figure | None:
             rows.append({"epoch": f"{rung['epoch']:g}", "what": what, "trials": number})
     return Figure(
         key="rungs",
-        title="Who was stopped where",
+        title="Where trials were stopped",
         sentence=_saved(view),
         alt="Bars for each rung: "
         + "; ".join(f"epoch {r['epoch']:g}: {r['reached']} reached it, {r['stopped']} stopped there" for r in rungs),
@@ -195,7 +196,7 @@ def _saved(view: View) -> str:
     left = sum(_left(run) for run in ended)
     trained = sum(run.epochs for run in view.record.trials)
     seconds = sum(_left(run) * run.seconds / run.epochs for run in ended)
-    slots = max((session.opened.slots for session in view.record.sessions), default=1)
+    slots = max((session.opened.slots for session in view.record.sessions), default=1) or 1
     return (
         f"{count(len(ended), 'trial')} did not go on. Training them to their end would have taken about {left:,.0f} "
         f"more epochs than the {trained:,.0f} that were trained, about {duration(seconds / slots)} more of wall clock "

@@ -81,13 +81,14 @@ def varying(trials: Sequence[Run]) -> list[str]:
 def importance(trials: Sequence[Run]) -> Importance | None:
     """The importance of the parameters that vary, by PED-ANOVA (Watanabe et al. 2023) for the best quarter.
 
-    None for too few trials.
+    None for too few trials. Parameters whose choices or range depend on others are left out, as Optuna has none of
+    theirs.
     """
     epoch = common_epoch(trials)
     if epoch is None:
         return None
     compared = [(run, value) for run in trials if (value := value_at(run, epoch)) is not None]
-    names = varying([run for run, _ in compared])
+    names = [name for name in varying([run for run, _ in compared]) if _is_of_one_range(name, compared)]
     if len(compared) < LEAST or not names:
         return None
     trial = compared[0][0].asked
@@ -106,6 +107,10 @@ def importance(trials: Sequence[Run]) -> Importance | None:
     return Importance(epoch, len(compared), shares)
 
 
+def _is_of_one_range(name: str, compared: Sequence[tuple[Run, float]]) -> bool:
+    return len({run.asked.distributions[name] for run, _ in compared}) == 1
+
+
 @lru_cache(maxsize=16)  # a live page asks after every measurement, but few of them are at this epoch
 def _computed(spaces: str, drawn: tuple[tuple[str, float], ...]) -> tuple[_Found, list[_Found], list[_Found]]:
     """The importance from all draws, from each subsample, and from all draws with shuffled values.
@@ -113,13 +118,14 @@ def _computed(spaces: str, drawn: tuple[tuple[str, float], ...]) -> tuple[_Found
     spaces: the parameters' distributions by name, as JSON. drawn: each trial's parameters, as JSON, and its value.
     """
     import optuna  # imported late: only pages need it
-    from optuna.distributions import json_to_distribution
+
+    from search.history.optuna_trial import distribution_of, params_of
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
-    distributions = {name: json_to_distribution(text) for name, text in json.loads(spaces).items()}
+    distributions = {name: distribution_of(text) for name, text in json.loads(spaces).items()}
     names = list(distributions)
-    params = [dict(zip(names, json.loads(each), strict=True)) for each, _ in drawn]
+    params = [params_of(dict(zip(names, json.loads(each), strict=True))) for each, _ in drawn]
     values = [value for _, value in drawn]
 
     def evaluate(places: Sequence[int], values: Sequence[float]) -> _Found:

@@ -4,13 +4,14 @@ import json
 from statistics import median
 from typing import Any
 
-from search.history.front import front
+from search.history.front import unbeaten
 from search.history.record import Run
-from search.page.blocks import Axis, Block, Choice, Column, Figure, Listing, Mark, Rows, Section, Table, Words
+from search.page.blocks import Axis, Block, Choice, Column, Figure, Kind, Listing, Mark, Rows, Section, Table, Words
 from search.page.importance import Importance, common_epoch, importance, value_at, varying
 from search.page.view import View, word
 from search.readable import count, percent
 
+_CATEGORICAL = "CategoricalDistribution"  # Optuna's name
 _MOST_AXES = 7  # of parallel coordinates
 _COST = {"parameters": Axis("parameters", "count", log=True), "flops": Axis("FLOPs of an image", "count", log=True),
          "seconds": Axis("seconds of training", "seconds", log=True)}  # fmt: skip
@@ -43,8 +44,8 @@ def _importance(found: Importance) -> Figure:
     ]
     known = found.known
     if known:
-        others = " Of the others these trials cannot tell." if len(known) < len(rows) else ""
-        told = f"More than chance explains, {' and '.join(known)} mattered.{others}"
+        others = " For the others these trials cannot tell." if len(known) < len(rows) else ""
+        told = f"{' and '.join(known)} mattered more than chance explains.{others}"
     else:
         told = f"These {found.trials:,} trials cannot tell which parameter mattered: chance gives shares as large."
     return Figure(
@@ -171,22 +172,22 @@ def _title(name: str, everywhere: list[str]) -> str:
 
 
 def _is_text(name: str, compared: list[tuple[Run, float]]) -> bool:
-    has = [run for run, _ in compared if name in run.asked.params]
-    return json.loads(has[0].asked.distributions[name])["name"] == "CategoricalDistribution" if has else True
+    return any(each["name"] == _CATEGORICAL for each in _distributions(name, compared))
 
 
 def _axis(name: str, compared: list[tuple[Run, float]]) -> Axis:
-    described = next(json.loads(r.asked.distributions[name]) for r, _ in compared if name in r.asked.params)
-    attributes = described["attributes"]
-    if described["name"] == "CategoricalDistribution":
-        drawn = {word(r.asked.params[name]) for r, _ in compared if name in r.asked.params}
-        return Axis(name, "text", order=tuple(w for c in attributes["choices"] if (w := word(c)) in drawn))
-    return Axis(name, "number", log=bool(attributes.get("log")))
+    described = _distributions(name, compared)
+    if not _is_text(name, compared):
+        return Axis(name, "number", log=all(each["attributes"].get("log") for each in described))
+    drawn = [word(run.asked.params[name]) for run, _ in compared if name in run.asked.params]
+    choices = [word(choice) for each in described for choice in each["attributes"].get("choices", ())]
+    return Axis(name, "text", order=tuple(dict.fromkeys([each for each in choices if each in drawn] + drawn)))
 
 
-def _shown(value: Any) -> Any:
-    """A parameter's value in a table: numbers that are drawn from a range stay numbers."""
-    return value if isinstance(value, float) or value is None else word(value)
+def _distributions(name: str, compared: list[tuple[Run, float]]) -> list[dict[str, Any]]:
+    """What a parameter was drawn from: one distribution, or several if its range depends on other parameters."""
+    texts = [run.asked.distributions[name] for run, _ in compared if name in run.asked.params]
+    return [json.loads(text) for text in dict.fromkeys(texts)]
 
 
 def _parallel(view: View, found: Importance | None) -> Figure | None:
@@ -271,9 +272,9 @@ def _cost(view: View) -> Figure:
         for run in view.ranked
     ]
     for name in _COST:
-        on_front = {run.key for run in front(view.ranked, [name])}
-        for row, run in zip(rows, view.ranked, strict=True):
-            row[f"front_{name}"] = run.key in on_front
+        kept = unbeaten([(-row["value"], row[name]) for row in rows])
+        for row in rows:
+            row[f"front_{name}"] = (-row["value"], row[name]) in kept
     number = sum(row["front_parameters"] for row in rows)
     smallest = min((row for row in rows if row["front_parameters"]), key=lambda row: row["parameters"])
     low = f"{smallest['parameters']:,} parameters and {percent(smallest['value'])}"
@@ -321,23 +322,22 @@ def _listing(view: View) -> Listing:
     names = dict.fromkeys(name for run in runs for name in run.asked.params)
     differs = [name for name in names if len({repr(run.asked.params.get(name)) for run in runs}) > 1]
     # Parameters of branches are under slices and in the downloads.
-    shown = [name for name in differs if "/" not in name]
+    kinds = {name: _kind([run.asked.params.get(name) for run in runs]) for name in differs if "/" not in name}
     rows: Rows = [
         {
             "trial": run.key[0],
             "value": run.at_best("value"),
             "state": view.state(run),
-            "epochs": run.epochs,
+            "trained": run.epochs,
             "parameters": run.asked.parameters,
             "seconds": run.seconds,
-            **{name: _shown(run.asked.params.get(name)) for name in shown},
+            **{name: _shown(run.asked.params.get(name)) for name in kinds},
             "others": ", ".join(
                 f"{n} {_brief(run.asked.params[n])}" for n in differs if "/" in n and n in run.asked.params
             ),
         }
         for run in runs
     ]
-    numbers = {name for name in shown if all(isinstance(row[name], float | None) for row in rows)}
     return Listing(
         "trials",
         "All trials",
@@ -346,16 +346,26 @@ def _listing(view: View) -> Listing:
                 Column("trial", "trial", "count"),
                 Column("value", f"best validation {view.metric}", "percent"),
                 Column("state", "state"),
-                Column("epochs", "epochs", "epoch"),
+                Column("trained", "epochs", "epoch"),
                 Column("parameters", "parameters", "count"),
                 Column("seconds", "time", "seconds"),
-                *(Column(name, name, "number" if name in numbers else "text") for name in shown),
+                *(Column(name, name, kind) for name, kind in kinds.items()),
                 Column("others", "of its branch"),
             ),
             rows,
         ),
         "Only what differs between trials is shown. A click on a column's name sorts by it.",
     )
+
+
+def _kind(values: list[Any]) -> Kind:
+    """The kind of a column with these values: of numbers, so that it is sorted by them, if all that are there are."""
+    types = {type(value) for value in values if value is not None}
+    return "count" if types == {int} else "number" if types <= {int, float} else "text"
+
+
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, int | float | None) and not isinstance(value, bool) else word(value)
 
 
 def _brief(value: Any) -> str:

@@ -33,7 +33,8 @@ def _tests(view: View) -> tuple[str, ...]:
     told = f"The test set was read {count(passes, 'time')} for {count(winners, kind)}."
     more = passes - winners
     if more > 0:
-        told += f" {count(more, 'pass')} more than needed was begun and did not end, and counts all the same."
+        counts = "was interrupted or repeated, and counts" if more == 1 else "were interrupted or repeated, and count"
+        told += f" {count(more, 'further pass')} {counts} all the same."
     elif view.is_of_arms:
         told += " Arms are compared by it, and nothing was chosen with it."
     else:

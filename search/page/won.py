@@ -94,9 +94,12 @@ def told_apart(rows: Rows) -> str:
     overlap = [row for row in rows if row is not best and row["test_high"] >= best["test_low"]]
     if not overlap:
         return "The highest interval stands apart from the others."
+    if len(rows) == 2:
+        return "The two intervals overlap, so the difference may be chance."
+    overlaps = "overlaps" if len(overlap) == 1 else "overlap"
     return (
-        f"{count(len(overlap), 'interval')} of {len(rows) - 1} others reach into that of the highest, so those "
-        "differences may be chance."
+        f"{len(overlap)} of the {len(rows) - 1} other intervals {overlaps} the highest one, so such a difference may "
+        "be chance."
     )
 
 

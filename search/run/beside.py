@@ -67,7 +67,9 @@ class _Follower:
         """Wait until it has ended and its output has been passed on."""
         self._thread.join(END_SECONDS)
         if self._thread.is_alive():
-            self._say(f"a follower did not end in {END_SECONDS:.0f} s and is killed; what is left: {self._again}")
+            self._say(
+                f"hpsearch follow did not end in {END_SECONDS:.0f} s and is killed; to write the rest: {self._again}"
+            )
 
     def kill(self) -> None:
         """If it still runs, kill it and the processes that its tool's library has started."""
@@ -79,11 +81,11 @@ class _Follower:
     def _listen(self) -> None:
         """Pass on its line that says where to look, and its last line if it fails."""
         assert self._process.stdout is not None
-        last = "a follower has ended without a word"
+        last = "hpsearch follow ended without a message"
         for line in self._process.stdout:
             last = line.strip() or last
             if line.startswith(self._first):
                 self._say(last)
         if self._process.wait() and not self._is_killed:
             why = last.removeprefix("hpsearch: ").rstrip(".")
-            self._say(f"{why}; the search does without. Try again: {self._again}")
+            self._say(f"{why}; the search continues without it. Try again: {self._again}")

@@ -16,6 +16,7 @@ from search.history.record import Key, Record, Run, in_words
 from search.machines.machine import Machine
 from search.readable import count, duration
 from search.run.asking import alike
+from search.run.shelf import images_of
 from trainables.config import Config
 
 
@@ -74,7 +75,10 @@ def lot_of(
 def _left(run: Run, config: Config) -> float:
     if run.state in (State.DONE, State.DIVERGED, State.INFEASIBLE):
         return 0.0
-    return (config.training.epochs or 0) - (run.epochs if run.checkpoint else 0.0)
+    # It continues from its checkpoint, which a failed run no longer has.
+    kept = images_of(run.checkpoint) if run.checkpoint and run.state is not State.FAILED else 0
+    trained = max((each.epoch for each in run.measurements if each.images <= kept), default=0.0)
+    return (config.training.epochs or 0) - trained
 
 
 def forecast_of(

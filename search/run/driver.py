@@ -8,15 +8,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Any, Protocol
 
+from architectures.errors import one_line
 from search.forecast.calibration import Calibration
-from search.history.events import FINAL, Decision, Ended, Event, Granted, Measured, Started, State
+from search.history.events import FINAL, Decision, Ended, Event, Granted, Measured, Opened, Started, State
 from search.history.metric import ACCURACY, METRICS
 from search.history.record import Key, Record, Run
-from search.run.shelf import Shelf
+from search.run.shelf import Shelf, images_of
 from search.schedulers.scheduler import Scheduler
+from trainables.files import is_full
+from trainables.worker.patience import patiently
 from trainables.worker.speed import Speed
 from trainables.worker.task import Task
 
@@ -74,6 +77,8 @@ class Driver:
         self.active: set[Key] = set()
         self.full: str | None = None
         """The error of a full disk."""
+        self.out_of_reach: str | None = None
+        """Why files that a run needs could not be read or written, in several attempts."""
         self.interrupted = False
         """Whether the user has asked to end the session."""
         self.deaf: list[str] = []
@@ -103,6 +108,8 @@ class Driver:
             return "taken over"
         if self.full is not None:
             return "disk full"
+        if self.out_of_reach is not None:
+            return "files unavailable"
         if self.interrupted:
             return "interrupted"
         return "out of time" if self.deadline is not None and self._clock() > self.deadline else None
@@ -140,6 +147,12 @@ class Driver:
         run = self._next_again() or self._chosen() or self._next_of_source()
         if run is None:
             return None
+        try:
+            teachers = patiently(partial(self.shelf.lend, run, [self.record.runs[key] for key in run.teachers]))
+        except OSError as error:
+            self._stop_for(error)
+            self._again.append(run)
+            return None
         (trial, repeat), asked = run.key, run.asked
         self._handed_out.add(run.key)
         return Task(
@@ -151,7 +164,7 @@ class Driver:
             resume_from=self.shelf.usable(run),
             weights=run.is_kept,
             fold=(asked.fold, asked.folds, self._split_seed) if asked.fold and asked.folds else None,
-            teachers=self.shelf.lend(run, [self.record.runs[key] for key in run.teachers]),
+            teachers=teachers,
             deadline=self.deadline,
             micro_batch=run.micro_batch,
             calibrate=self._calibration.share(run.key) if self._calibration else (),
@@ -162,7 +175,7 @@ class Driver:
 
     def started(self, task: Task) -> None:
         """A worker has begun the task."""
-        images = _images_of(task.resume_from) if task.resume_from else 0
+        images = images_of(task.resume_from) if task.resume_from else 0
         self.active.add((task.trial, task.repeat))
         self.append(Started(**_who(task), images=images))
 
@@ -179,6 +192,8 @@ class Driver:
             self._calibration.conclude()
         self.full = answer.get("full") or self.full
         if answer.get("images") is None:
+            if answer["state"] == State.INTERRUPTED:
+                self.out_of_reach = answer["reason"]
             self._end(task, run, answer["state"], answer["reason"])
             return False
         if answer["epoch"] > self._suspects.get(run.key, answer["epoch"]):
@@ -194,7 +209,12 @@ class Driver:
         if decision is Decision.STOP:
             reason = f"below the others at epoch {event.epoch:g}"
         if state is State.DONE and (task.weights or task.fold is not None):
-            self.shelf.collect(task, run)
+            try:
+                patiently(partial(self.shelf.collect, task, run))
+            except OSError as error:
+                self._stop_for(error)
+                self._end(task, run, State.INTERRUPTED, f"its network cannot be fetched: {one_line(error)}")
+                return False
         self.append(replace(event, state=state, reason=reason, decision=decision))
         if event.checkpoint and older:
             self.shelf.remove(older)
@@ -224,12 +244,13 @@ class Driver:
         self._end(task, run, State.INTERRUPTED if again else State.FAILED, self.shelf.note(task) or reason)
 
     def unfinished(self, runs: list[Run]) -> list[Run]:
-        """The runs that still have to be trained, interrupted ones first; without those handed out already.
+        """The runs that still have to be trained, interrupted ones first; without those handed out, now or again.
 
         Failed ones get another attempt, unless the search must be the same on any slots.
         """
         over = (*FINAL, State.PAUSED)
-        left = [run for run in runs if run.state not in over and run.key not in self._handed_out]
+        handed_out = {*self._handed_out, *(run.key for run in self._again)}
+        left = [run for run in runs if run.state not in over and run.key not in handed_out]
         if not self.scheduler.same_on_any_slots:
             left += [run for run in runs if run.state is State.FAILED]
         return sorted(left, key=lambda run: (run.state is State.WAITING and not run.attempt, run.key))
@@ -252,7 +273,11 @@ class Driver:
             return next(self._source)
         except StopIteration:
             self._source_is_empty = True
-            return None
+            if len(self.record.trials) >= (self.record.samples or 0):
+                return None
+            # A sampler that finds no more trials: those there are compared as if no more had been asked for.
+            self.scheduler.hear(Opened(samples=len(self.record.trials), slots=0))
+            return self._chosen()
 
     def _chosen(self) -> Run | None:
         """The paused run that the scheduler continues now, if there is one."""
@@ -276,8 +301,9 @@ class Driver:
         if decision is Decision.PAUSE:
             return decision, State.PAUSED
         why = self.pausing
-        # By the worker's clock the deadline may not have passed: its next segment writes a checkpoint to pause at.
-        if why is None or (why == "out of time" and event.checkpoint is None):
+        # By the worker's clock the deadline may not have passed: its next segment writes a checkpoint to pause at,
+        # unless none can be written.
+        if why is None or (why == "out of time" and event.checkpoint is None and event.trouble is None):
             return Decision.CONTINUE, State.RUNNING
         return Decision.PAUSE, State.INTERRUPTED
 
@@ -300,6 +326,13 @@ class Driver:
             self._again.append(run)
         self._release(run)
 
+    def _stop_for(self, error: OSError) -> None:
+        """End the session after the current segments, since files cannot be read or written."""
+        if is_full(error):
+            self.full = str(error)
+        else:
+            self.out_of_reach = one_line(error)
+
     def _release(self, run: Run) -> None:
         """Free the run's slot; a run that has ended no longer needs its files."""
         self.active.discard(run.key)
@@ -310,8 +343,3 @@ class Driver:
 
 def _who(task: Task) -> dict[str, Any]:
     return {"trial": task.trial, "repeat": task.repeat, "attempt": task.attempt}
-
-
-def _images_of(checkpoint: str) -> int:
-    """The images that a checkpoint's training has seen, which are the end of its name."""
-    return int(Path(checkpoint).stem.rpartition("-")[2])

@@ -38,14 +38,14 @@ def stop(found: Loaded, *, sleep: Callable[[float], None] = time.sleep) -> str:
     if opened and opened.host not in (None, socket.gethostname()):
         raise EndingError(f"{search.name} runs on {opened.host} (process {opened.pid}): hpsearch stop there")
     if opened is None or opened.pid is None or not _has_open(opened.pid, search.ledger):
-        raise EndingError(f"{search.name} has not begun yet, or is looked at; try again in a moment")
+        raise EndingError(f"{search.name} is starting, or another command is using its record; try again")
     os.kill(opened.pid, signal.SIGINT)
     for _ in range(round(PATIENCE / 0.2)):
         sleep(0.2)
         if not ledger.is_open(search.ledger):
             return read_search(search.folder.parent, search.name).state
     raise EndingError(
-        f"{search.name} was asked to end and has not after {PATIENCE:.0f} s; process {opened.pid} is at work still"
+        f"{search.name} has not ended {PATIENCE:.0f} s after the request; process {opened.pid} still runs"
     )
 
 

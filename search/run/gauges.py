@@ -8,7 +8,7 @@ from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Set
 
 from search.history.events import Ended, Event, Measured, OfRun, State
-from search.history.record import Key, Record, Run, rank
+from search.history.record import UNRANKED, Key, Record, Run, rank
 from search.machines import ray_variables as ray_variables  # before Ray
 from search.run.driver import Driver
 
@@ -55,7 +55,7 @@ class Values:
 
     def _judge(self, run: Run, event: OfRun) -> None:
         trial = run.key[0]
-        if run.state in (State.DIVERGED, State.INFEASIBLE):  # as in the ranking
+        if run.state in UNRANKED:
             self._best_of.pop(trial, None)
         elif isinstance(event, Measured) and event.value is not None:
             self._best_of[trial] = max(event.value, self._best_of.get(trial, 0.0))

@@ -241,6 +241,7 @@ def _facts(problem: Problem, here: Machine, met: Met) -> dict[str, Any]:
         },
         **_began_with(problem),
         "slots": here.slots,
+        "room": here.room,
         "threads": here.threads,
         "precision": here.precision,
         "versions": {p: version(p) for p in ("hpsearch", "torch", "ray", "optuna")},

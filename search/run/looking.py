@@ -26,11 +26,13 @@ def look(search: Search, indices: np.ndarray, *, why: str, expected: str | None)
     also in a storage, and LedgerError while another process writes the record.
     """
     if place := note.location_of(search.folder):
-        raise LookError(f"that would have to be recorded in {place}, which sessions alone write to")
+        raise LookError(
+            f"looking at test images would have to be recorded in {place} too, where only searches and retrains write"
+        )
     place = search.request.dataset
     if place not in DATASETS and not Path(place).exists():
         raise LookError(
-            f"the images of {search.name} were in {place}, which is not here; --dataset says where they are"
+            f"the images of {search.name} were in {place}, which is not here: say with --dataset where they are now"
         )
     own = own_dataset(search.request)
     unchanged_images(search, own)

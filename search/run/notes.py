@@ -25,7 +25,9 @@ def objectives(request: Request) -> tuple[str, ...]:
         return ()
     costs = in_words(request.costs)
     if not scheduler_of(request, request.samples).rungs and request.sampler not in LEARNING:
-        return (f"note: nothing here goes by {costs}: no trial is stopped, and {request.sampler} does not learn",)
+        given = " ".join(f"--also {name}" for name in request.costs)
+        why = f"no trial is stopped, and the sampler {request.sampler} does not learn"
+        return (f"note: {given} has no effect on the search: {why}",)
     return (f"compared by {words(request.metric)}, the more the better, and {costs}, the less the better",)
 
 

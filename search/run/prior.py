@@ -1,14 +1,14 @@
 """Trials of an earlier search that a sampler that learns starts from: those that this search could have drawn."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from architectures.errors import HpsearchError, one_line
 from search.history import store
 from search.history.events import State, parse
 from search.history.ledger import read
-from search.history.record import Record
+from search.history.record import Record, Run
 from search.history.request import Request, finite
 from search.readable import count
 from search.samplers.hearing import Observed, observed
@@ -51,7 +51,7 @@ def prior_of(request: Request, function: Function | None, images: Images) -> Pri
     runs = Record(parse(read(earlier.ledger)) if earlier.ledger.exists() else ()).trials
     what = f"--warm-start {earlier.name}: none of its {count(len(runs), 'trial')} is usable"
     if function is None:
-        raise PriorError(f"{what}, as a list is tried in its order; leave --warm-start out")
+        raise PriorError(f"{what}, as the trials of a list follow its lines; leave --warm-start out")
     if earlier.facts["data"]["fingerprint"] != fingerprint(images):
         raise PriorError(
             f"{what}, as their accuracies are of other images ({earlier.request.dataset}); name a search of the same "
@@ -62,16 +62,28 @@ def prior_of(request: Request, function: Function | None, images: Images) -> Pri
             f"{what}, as it compared by {earlier.request.metric} and this one compares by {request.metric}; "
             f"give --metric {earlier.request.metric}, or leave --warm-start out"
         )
-    found = tuple(observed(run, request.costs) for run in runs if replayed(function, run.asked.params) is not None)
+    found = tuple(_observed(run, request) for run in runs if replayed(function, run.asked.params) is not None)
     if not found:
         raise PriorError(
             f"{what}, as they were drawn from {earlier.request.space} and {request.space} can draw none of them; "
             "name a search of the same space, or leave --warm-start out"
         )
     left = len(runs) - len(found)
-    but = f"; {count(left, 'other')} no draw of {request.space}" if left else ""
+    which = "1 other is not used, as" if left == 1 else f"{left:,} others are not used, as"
+    it = "it" if left == 1 else "them"
+    but = f"; {which} {request.space} cannot draw {it}" if left else ""
     line = f"warm start: the sampler begins with {count(len(found), 'trial')} of {earlier.name}{but}"
     return Prior(found, (line,))
+
+
+def _observed(run: Run, request: Request) -> Observed:
+    """What the sampler receives about an earlier run; one that ended before this search's trials do has been stopped.
+
+    Otherwise its last value would count as one after all epochs of this search.
+    """
+    told = observed(run, request.costs)
+    is_shorter = "epochs" not in run.asked.params and run.config["training"]["epochs"] < request.epochs
+    return replace(told, state=State.STOPPED) if is_shorter and told.state is State.DONE else told
 
 
 def write_prior(folder: Path, prior: Prior) -> None:

@@ -15,6 +15,7 @@ from search.history.events import Asked
 from search.history.ledger import MemoryLedger
 from search.history.record import Run
 from search.history.request import Request
+from search.readable import count
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
@@ -161,15 +162,20 @@ def heard(request: Request, samples: int) -> tuple[str, ...]:
     if request.sampler not in LEARNING or request.hears is None:
         return ()
     scheduler = scheduler_of(request, samples)
-    same = "the same on any number of slots" if scheduler.same_on_any_slots or not scheduler.rungs else "not always"
-    depends = f"are {same}" if request.hears == "waves" else "depend on when trials end"
+    depends = "depend on when trials end"
+    if request.hears == "waves":
+        are = "are" if scheduler.same_on_any_slots or not scheduler.rungs else "are not always"
+        depends = f"{are} the same on any number of slots"
     lines = [f"{request.sampler} hears {HEARS[request.hears]}; its draws {depends}"]
     if scheduler.pauses:
-        begins = [f"{rung:g} from draw {draw}" for rung, draw in _first_heard(request, scheduler, samples).items()]
-        lines.append(
-            f"note: {request.scheduler} lets trials go on late, so {request.sampler} hears of few epochs for long: "
-            f"{', '.join(begins) or 'of none at all'} of {samples}"
-        )
+        begins = [
+            f"{f'{rung:g}' if place else count(rung, 'epoch')} from draw {draw}"
+            for place, (rung, draw) in enumerate(_first_heard(request, scheduler, samples).items())
+        ]
+        learns = f"first learns from short trainings: {', '.join(begins)} of {samples}"
+        if not begins:
+            learns = f"does not learn within {count(samples, 'trial')}"
+        lines.append(f"note: {request.scheduler} continues trials late, so {request.sampler} {learns}")
     return tuple(lines)
 
 

@@ -73,9 +73,9 @@ class Outcome:
     record: Record
     """The record as it is now."""
     reason: str
-    """Why: "finished", "interrupted", "out of time", "disk full" or "taken over"."""
+    """Why: "finished", "interrupted", "out of time", "disk full", "files unavailable" or "taken over"."""
     detail: str | None = None
-    """The disk's error, which driver took over, or why there was nothing to do."""
+    """The error of the disk or storage, which driver took over, or why there was nothing to do."""
     address: str | None = None
     """The Ray cluster that it ran on, if any."""
 
@@ -155,7 +155,8 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
             reason = _work(driver, search, here, options, errand, train, progress)
         for failure in driver.deaf:
             progress.complain(f"a listener failed and is no longer called: {failure}")
-        return Outcome(search, driver.record, reason, driver.superseded or driver.full, options.address)
+        detail = driver.superseded or driver.full or driver.out_of_reach
+        return Outcome(search, driver.record, reason, detail, options.address)
 
 
 def finished_before(search: Search, record: Record) -> Outcome:

@@ -30,7 +30,7 @@ def check_sampler(request: Request, space: Space) -> None:
     if space.function is None and request.sampler != "random":
         raise SpaceError(
             f"--sampler {request.sampler} is for a space that is drawn from, and {space.name} is a list, whose trials "
-            "have its order; leave --sampler out"
+            "follow its lines; leave --sampler out"
         )
 
 

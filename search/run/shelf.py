@@ -84,9 +84,10 @@ class Shelf:
     def sweep(self, record: Record) -> None:
         """Remove what a killed session left: files that no unfinished run needs, and half-written ones."""
         needed = {run.checkpoint for run in record.runs.values() if run.state not in FINAL}
-        for name in self.checkpoints.names():
-            if name not in needed and re.match(r"\d+-\d+-\d+[-+.]", name):  # only files of ours
-                self.remove(name)
+        with suppress(OSError):  # an unavailable storage keeps them until the next sweep
+            for name in self.checkpoints.names():
+                if name not in needed and re.match(r"\d+-\d+-\d+[-+.]", name):  # only files of ours
+                    self.remove(name)
         for path in self._folder.rglob("*.tmp"):
             files.remove(path)
 
@@ -98,6 +99,11 @@ class Shelf:
 
     def _names(self, prefix: str) -> list[str]:
         return [name for name in self.checkpoints.names() if name.startswith(prefix)]
+
+
+def images_of(checkpoint: str) -> int:
+    """The images that a checkpoint's training has seen, which are the end of its name."""
+    return int(Path(checkpoint).stem.rpartition("-")[2])
 
 
 class NoShelf(Shelf):

@@ -27,7 +27,7 @@ def test_all(
     from trainables.saved_network import NetworkError, load_network, test_pass
 
     test = part_images(search.request, "test")
-    torch.set_num_threads(here.threads * here.slots)
+    torch.set_num_threads(here.threads * max(1, here.slots))  # a cluster may have begun without slots
     device = here.device if torch.cuda.is_available() else "cpu"  # the GPUs of a cluster may be elsewhere
     resident, digest = Resident.of(test, device), fingerprint(test)
     for each in waiting:

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from architectures.layers import SizeError
 from search.samplers.sampler import Check
 from search.spaces.drawing import Choice
-from search.spaces.explorer import explore, place_of, value_at
+from search.spaces.explorer import explore, holds, place_of, value_at
 from search.spaces.space import Function
 
 _RANDOM = 400  # candidates drawn at random
@@ -86,7 +86,8 @@ class Chooser(optuna.samplers.RandomSampler):
         random = self.random
 
         def pick(name: str, distribution: BaseDistribution) -> Any:
-            if name not in params:
+            # Where a range depends on another parameter, it may not hold the value any more.
+            if name not in params or not holds(distribution, params[name]):
                 return value_at(distribution, random.random())
             if random.random() >= _CHANGED:
                 return params[name]

@@ -6,17 +6,15 @@ Early accuracies mislead: a sampler that uses all of them draws near configurati
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Protocol
 
-from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from architectures.errors import one_line
 from search.history.events import FINAL, State
 from search.history.front import cost_of, log_cost
-from search.history.optuna_trial import optuna_trial
+from search.history.optuna_trial import distribution_of, optuna_trial, params_of
 from search.history.record import Run
 from search.spaces.space import SpaceError
 
@@ -159,17 +157,12 @@ def _frozen(trial: int, told: Observed, rung: float | None) -> FrozenTrial:
         return create_trial(
             state=state,
             values=None if value is None else [value, *told.costs],
-            params=dict(told.params),
-            distributions={name: _distribution(text) for name, text in told.distributions.items()},
+            params=params_of(told.params),
+            distributions={name: distribution_of(text) for name, text in told.distributions.items()},
             intermediate_values=curve,
         )
     except (ValueError, LookupError, TypeError) as error:
         raise _unusable(trial, error) from error
-
-
-@lru_cache(maxsize=4096)
-def _distribution(text: str) -> BaseDistribution:
-    return json_to_distribution(text)
 
 
 def _unusable(trial: int, error: Exception) -> SpaceError:

@@ -34,7 +34,7 @@ def _shown(row: Row, facts: Any) -> dict[str, str]:
         "p": _chance(row["p"]),
         "train − val": _signed(row["gap"]) if measure != "gap" else "",
         "test": percent(row["test_accuracy"]) if measure != "test_accuracy" else "",
-        "coarse, read off": percent(row["coarse_accuracy"]),
+        "coarse accuracy": percent(row["coarse_accuracy"]),
         "time": duration(row["seconds"]) if row["seconds"] else "",
     }
 

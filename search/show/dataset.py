@@ -92,12 +92,13 @@ def duplicates(found: Description) -> tuple[str, ...]:
             lines.append(f"{told}, the same to the pixel{nearly}")
     for part in found.parts:
         if own := found.within(part):
-            lines.append(f"{sum(map(len, own)):,} images of {part} show {count(len(own), 'picture')}")
+            occur = f"{count(len(own), 'image')} {'occurs' if len(own) == 1 else 'occur'}"
+            lines.append(f"{occur} more than once in {part}, {sum(map(len, own)):,} times in all")
     if len(lines) < len(found.parts):
-        lines.append("no part holds a picture more than once")
+        lines.append("no part holds an image more than once")
     if found.contradictions:
         is_one = found.contradictions == 1
-        lines.append(f"{count(found.contradictions, 'picture')} {'is' if is_one else 'are'} in more than one class")
+        lines.append(f"{count(found.contradictions, 'image')} {'is' if is_one else 'are'} in more than one class")
     return tuple(lines)
 
 

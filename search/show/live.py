@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from rich.console import Group
 from rich.table import Table
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from search.history.events import FINAL, Decision, Ended, Event, Measured, State
 from search.history.metric import BALANCED
-from search.history.record import Key, Record, Run, rank
+from search.history.record import UNRANKED, Key, Record, Run, rank
 from search.readable import duration, epochs, percent
 from search.schedulers.scheduler import ROUNDING
 from search.show.terminal import Rows
@@ -20,14 +21,21 @@ _MOST_BARS = 24
 
 
 class Best:
-    """The best value so far, after each measurement of a trial."""
+    """The best value so far, after each measurement of a trial; a trial that diverged does not count any more."""
 
     def __init__(self) -> None:
+        self._heard: list[tuple[int, float]] = []
         self.values: list[float] = []
 
     def hear(self, event: Event) -> None:
         """Add one more event."""
-        if isinstance(event, Measured) and not event.repeat and event.value is not None:
+        if not isinstance(event, Measured | Ended) or event.repeat:
+            return
+        if event.state in UNRANKED:
+            self._heard = [(trial, value) for trial, value in self._heard if trial != event.trial]
+            self.values = list(accumulate((value for _, value in self._heard), max))
+        elif isinstance(event, Measured) and event.value is not None:
+            self._heard.append((event.trial, event.value))
             self.values.append(max([event.value, *self.values[-1:]]))
 
     @property
@@ -138,7 +146,8 @@ def time_left(scene: Scene) -> float | None:
     """
     runs, seconds = scene.runs, sum(run.seconds for run in scene.runs)
     trained = sum(run.epochs for run in runs)
-    if not trained or scene.total is None:
+    at_a_time = scene.slots or len(scene.active)  # a cluster whose machines joined later began with no slots
+    if not trained or not at_a_time or scene.total is None:
         return None
     if scene.pauses:
         left = scene.expected - trained if scene.expected is not None else None
@@ -148,11 +157,11 @@ def time_left(scene: Scene) -> float | None:
         left = unasked + sum(run.config["training"]["epochs"] - run.epochs for run in runs if run.state not in FINAL)
     else:
         ended = [run.epochs for run in runs if run.state in FINAL]
-        if len(ended) < max(3, scene.slots):
+        if len(ended) < max(3, at_a_time):
             return None
         begun = sum(run.epochs for run in runs if run.state not in FINAL)
         left = (scene.total - len(ended)) * sum(ended) / len(ended) - begun
-    return None if left is None else max(0.0, left) * seconds / trained / scene.slots
+    return None if left is None else max(0.0, left) * seconds / trained / at_a_time
 
 
 # ---- in a log

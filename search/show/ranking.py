@@ -7,7 +7,7 @@ from search.history.front import in_words, knee
 from search.history.load import Loaded
 from search.history.metric import ACCURACY, METRICS, words
 from search.history.record import Run, rank, state_of
-from search.readable import duration, epochs, percent
+from search.readable import count, duration, epochs, percent
 from search.show.terminal import Rows, console, print_rows, standing
 from trainables.intervals import wilson
 
@@ -68,11 +68,11 @@ def print_front(found: Loaded, best: Sequence[Run], costs: Sequence[str]) -> Non
     """Say what a front is, and which of its trials is its knee."""
     if not best:
         return
-    number = "1 trial is" if len(best) == 1 else f"{len(best)} trials are"
-    console.print(f"by {in_words(costs)}, {number} beaten by none that costs no more", soft_wrap=True)
+    objectives = f"{words(found.search.request.metric)} and {in_words(costs)}"
+    console.print(f"Pareto front of {objectives}: {count(len(best), 'trial')}", soft_wrap=True)
     if one := knee(best, costs):
         console.print(
-            f"the knee is trial {one.key[0]}, nearest to as good as the best and as cheap as the cheapest: "
+            f"the knee, the best compromise, is trial {one.key[0]}: "
             f"hpsearch retrain {found.search.name} --trial {one.key[0]}",
             soft_wrap=True,
         )

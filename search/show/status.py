@@ -122,7 +122,7 @@ def print_status(data: dict[str, Any]) -> None:
     )
     if data["training_share"] is not None:
         share = percent(data["training_share"])
-        console.print(f"           {share} of slots × wall clock, which includes start-up, was training")
+        console.print(f"           slots trained {share} of the wall clock, start-up included")
     for rung in data["rungs"]:
         if rung["reached"]:
             ended = [state for state in ("stopped", "paused") if rung[state]]
@@ -134,11 +134,16 @@ def print_status(data: dict[str, Any]) -> None:
         times = count(data["test_passes"], "time")
         console.print(f"retrained  {data['retrained']}; the test set was read {times}")
     for failure in data["failures"]:
-        console.print(f"trial {failure['trial']}: {failure['state']}, {failure['reason']}")
+        console.print(f"trial {_name(failure)}: {failure['state']}, {failure['reason']}")
     for retry in data["retries"]:
-        console.print(f"trial {retry['trial']}: attempt {retry['attempt']} ended, {retry['reason']}")
+        console.print(f"trial {_name(retry)}: attempt {retry['attempt']} ended, {retry['reason']}")
     console.print(f"disk       {_mib(data['bytes'])}, of which checkpoints {_mib(data['checkpoint_bytes'])}")
     console.print(f"folder     {data['folder']}")
+
+
+def _name(row: dict[str, Any]) -> str:
+    """A run as tables name it: 7, or 7-1 for the first retrain of trial 7 or its first fold."""
+    return f"{row['trial']}-{row['repeat']}" if row["repeat"] else str(row["trial"])
 
 
 def _listed(trials: list[int]) -> str:

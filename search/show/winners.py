@@ -1,5 +1,6 @@
 """The retrained winners: their table, repeats, ensemble and classes."""
 
+import json
 from typing import Any
 
 from search.history import scores
@@ -34,7 +35,7 @@ def retrain_report(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
         "search": found.search.name,
         "metric": found.search.request.metric,
         "finalists": scores.finalists(record, chosen, found.search.request.metric) if chosen else [],
-        "winners": rows_of(mine),
+        "winners": [row | {"config": json.loads(row["config"])} for row in rows_of(mine)],
         "repeats": scores.over_repeats(mine, found.search.request.metric).to_dict("records"),
         "ensemble": scores.ensemble(folder, runs, chosen),
         "classes": rows_of(scores.classes(folder, runs)),
@@ -101,10 +102,11 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
         if run.test is None:
             console.print(f"trial {run.key[0]}-{run.key[1]} is not tested: {run.state}, {run.reason}")
     if any(row["flips"] for row in report["winners"]):
-        console.print("Each test image was judged mirrored as well.")
+        console.print("Predictions are means over each test image and its mirror image.")
     for row in report["winners"]:
         if row["teachers"]:
-            console.print(f"{row['trial']}-{row['repeat']} learnt what {row['teachers']} say of its augmented images.")
+            learned = f"it learned the predictions of {row['teachers']} for its augmented images"
+            console.print(f"{row['trial']}-{row['repeat']} is a student: {learned}.")
     if both:
         console.print(_ensemble_line(both))
     for row in report["repeats"]:
@@ -168,5 +170,5 @@ def _ensemble_line(ensemble: dict[str, Any]) -> str:
     """The members of an ensemble, and how its weights were chosen."""
     members = ", ".join(f"{each['trial']}-{each['repeat']} × {each['weight']:.2f}" for each in ensemble["members"])
     if ensemble["weighed_on"] is None:
-        return f"ensemble: {members}; equal weights, for want of predictions on left-out images (see --finalists)"
+        return f"ensemble: {members}; equal weights (retrain --finalists can choose better ones)"
     return f"ensemble: {members}; weights by the finalists' predictions for {ensemble['weighed_on']:,} left-out images"

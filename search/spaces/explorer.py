@@ -9,7 +9,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from search.spaces.drawing import Choice
 from search.spaces.flat_names import flat_names_of
 from search.spaces.space import Function, SpaceError, draw
-from trainables.config import Config
+from trainables.config import Config, with_tuples
 
 Pick = Callable[[str, BaseDistribution], Any]
 """Gives a parameter's value, from its name and its distribution."""
@@ -68,8 +68,8 @@ def _replay(function: Function, values: Mapping[str, Any]) -> Choice | None:
     """The draw that takes its values from `values`; None if one is missing or out of range."""
 
     def pick(name: str, distribution: BaseDistribution) -> Any:
-        value = values[name]
-        if not distribution._contains(distribution.to_internal_repr(value)):
+        value = with_tuples(values[name])
+        if not holds(distribution, value):
             raise ValueError(f"{name} is drawn from {distribution}, got {value!r}")
         return value
 
@@ -77,6 +77,14 @@ def _replay(function: Function, values: Mapping[str, Any]) -> Choice | None:
         return explore(function, pick)
     except SpaceError:
         return None
+
+
+def holds(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a distribution can give a value."""
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except ValueError:
+        return False
 
 
 def value_at(distribution: BaseDistribution, place: float) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from architectures.families import FAMILIES
-from trainables.config import Config, ConfigError, NetworkConfig, OptimizerConfig, TrainingConfig
+from trainables.config import Config, ConfigError, NetworkConfig, OptimizerConfig, TrainingConfig, with_tuples
 
 
 def config_of(params: Mapping[str, Any]) -> Config:
@@ -37,12 +37,12 @@ def config_of(params: Mapping[str, Any]) -> Config:
 def flat_names_of(config: Config) -> dict[str, Any]:
     """The flat names and values of a configuration, with its family's defaults: the inverse of `config_of`.
 
-    The weight decay is given under both of its names.
+    The weight decay is given under both of its names. Sequences are tuples.
     """
     network, optimizer = config.network, config.optimizer
     defaults = FAMILIES[network.name].hyperparameters if network.name in FAMILIES else {}
     own = {**optimizer.arguments, "lr": optimizer.lr, "weight_decay": optimizer.weight_decay}
-    return {
+    named = {
         **config.to_json()["training"],
         "network": network.name,
         **{f"{network.name}/{key}": value for key, value in {**defaults, **network.hyperparameters}.items()},
@@ -50,6 +50,7 @@ def flat_names_of(config: Config) -> dict[str, Any]:
         "weight_decay": optimizer.weight_decay,
         **{f"{optimizer.name}/{key}": value for key, value in own.items()},
     }
+    return {name: with_tuples(value) for name, value in named.items()}
 
 
 def without_prefix(name: str) -> str:

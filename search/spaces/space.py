@@ -6,11 +6,12 @@ decorated with `space` is found by its own name; `search.spaces` imports the mod
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 
 from architectures.errors import HpsearchError
-from trainables.config import Config
+from trainables.config import Config, with_tuples
 
 Function = Callable[[optuna.Trial], Config]
 
@@ -49,7 +50,7 @@ def space(function: Function) -> Function:
 def draw(function: Function, trial: optuna.Trial) -> Config:
     """Call a space; raises SpaceError when it fails or returns anything other than a Config."""
     try:
-        config = function(trial)
+        config = function(_WithTuples(trial))  # type: ignore[arg-type]
     except Exception as error:
         raise SpaceError(f"the space raised {type(error).__name__}: {error}") from error
     if not isinstance(config, Config):
@@ -57,3 +58,17 @@ def draw(function: Function, trial: optuna.Trial) -> Config:
             f"a space must return a trainables.config.Config (see search.spaces.config_of), got {type(config).__name__}"
         )
     return config
+
+
+class _WithTuples:
+    """A trial whose choices are tuples where a space gives lists, as they are when the ledger is read."""
+
+    def __init__(self, trial: optuna.Trial) -> None:
+        self._trial = trial
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._trial, name)
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """One of the choices."""
+        return self._trial.suggest_categorical(name, with_tuples(tuple(choices)))

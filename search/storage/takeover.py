@@ -12,7 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from search.history import ledger
+from search.history.events import Closed
 from search.history.ledger import Ledger
+from search.history.store import CARD
 from search.storage import layout, note, record
 from search.storage.layout import Claim, Home, StorageError, reported
 from search.storage.record import Stored
@@ -25,7 +27,7 @@ The clock is that of the machine that checks.
 """
 
 _LOOKS_A_WINDOW = 5
-_RETRAINED = re.compile(rf"retrain/\d+-\d+/({'|'.join(map(re.escape, layout.RETRAINED))})")
+_RETRAINED = re.compile(rf"retrain/(\d+)-(\d+)/({'|'.join(map(re.escape, layout.RETRAINED))})")
 
 
 def fetch(location: str, name: str | None, results: Path) -> Path:
@@ -131,17 +133,16 @@ def _bring(home: Home, stored: Stored, results: Path, weights: bool = True) -> P
     _check_same(folder, home, description["search.json"])
     folder.mkdir(parents=True, exist_ok=True)
     with Ledger(folder / "ledger.jsonl"):  # so that no process of this machine writes it meanwhile
-        became = _update(folder, stored)
-    if became == "kept":
-        return folder
-    with reported(home.location):
-        names = home.folder.names("retrain")
-    for name in names:
-        wanted = _RETRAINED.fullmatch(name) and (weights or not name.endswith(".safetensors"))
-        if wanted and (became == "replaced" or not (folder / name).exists()):
-            with reported(home.location):
-                data = home.folder.read(name)
-            files.write(folder / name, data)
+        mine = (folder / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+        is_prefix = mine == stored.lines[: len(mine)]
+        if not is_prefix and note.is_known(folder, stored):
+            return folder
+        # Before the ledger: if this is interrupted, the next fetch must still find the lines that name these files.
+        _bring_retrained(home, folder, stored.lines, len(mine) if is_prefix else 0, weights=weights)
+        if not is_prefix:
+            _put_aside(folder, stored)
+        if mine != stored.lines:
+            files.write(folder / "ledger.jsonl", b"".join(stored.lines))
     if stored.claims and note.is_own(folder, stored.claims[-1]):
         return folder
     note.remember(folder, home.location, **{each.id: len(stored.lines) for each in stored.claims[-1:]})
@@ -150,36 +151,37 @@ def _bring(home: Home, stored: Stored, results: Path, weights: bool = True) -> P
     return folder
 
 
-def _update(folder: Path, stored: Stored) -> str:
-    """Replace the local ledger by the stored one, unless it is ahead of it; returns the result.
-
-    "kept": it differs, and no other driver has written since. "replaced": it differed, and another driver has written.
-    "same": it had the stored lines, or the first of them.
-    """
-    path = folder / "ledger.jsonl"
-    mine = path.read_bytes().splitlines(keepends=True)
-    if mine != stored.lines[: len(mine)]:
-        if note.is_known(folder, stored):
-            return "kept"
-        aside = _put_aside(path, stored.claims[-1].number)
-        warnings.warn(
-            f"{folder.name} was taken over by {stored.claims[-1].owner}; what was recorded here since then does not "
-            f"count and is kept in {aside}",
-            stacklevel=4,
-        )
-    if mine != stored.lines:
-        files.write(path, b"".join(stored.lines))
-    return "same" if mine == stored.lines[: len(mine)] else "replaced"
+def _bring_retrained(home: Home, folder: Path, lines: list[bytes], known: int, *, weights: bool) -> None:
+    """Fetch the files of retrains that are missing here, or whose runs have lines after the first `known` ones."""
+    news = [ledger.decode(line, seq) for seq, line in enumerate(lines[known:], known)]
+    told = {(each["trial"], each["repeat"]) for each in news if "repeat" in each}
+    has_closed = any(each["event"] == Closed.kind for each in news)  # a session writes its cards before it closes
+    with reported(home.location):
+        names = home.folder.names("retrain")
+    for name in names:
+        found = _RETRAINED.fullmatch(name)
+        if found is None or (name.endswith(".safetensors") and not weights):
+            continue
+        is_new = (int(found[1]), int(found[2])) in told or (has_closed and found[3] == CARD)
+        if is_new or not (folder / name).exists():
+            with reported(home.location):
+                data = home.folder.read(name)
+            files.write(folder / name, data)
 
 
-def _put_aside(path: Path, number: int) -> Path:
-    """Copy a ledger beside itself, named after the driver that took over; an earlier copy stays."""
+def _put_aside(folder: Path, stored: Stored) -> None:
+    """Copy a ledger beside itself, named after the driver that took over, with a warning; an earlier copy stays."""
+    path, claim = folder / "ledger.jsonl", stored.claims[-1]
     data = path.read_bytes()
-    aside = path.with_name(f"ledger.before-{number:04}.jsonl")
+    aside = path.with_name(f"ledger.before-{claim.number:04}.jsonl")
     while aside.exists() and aside.read_bytes() != data:
         aside = aside.with_name(f"{aside.stem}+.jsonl")
     files.write(aside, data)
-    return aside
+    warnings.warn(
+        f"{folder.name} was taken over by {claim.owner}; what was recorded here since then does not count and is kept "
+        f"in {aside}",
+        stacklevel=4,
+    )
 
 
 def _check_same(folder: Path, home: Home, description: bytes) -> None:

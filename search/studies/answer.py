@@ -97,7 +97,8 @@ def _of_places(found: Loaded, facts: Mapping[str, Any]) -> list[Row]:
         assert best is not None and best.val_accuracy is not None  # rank leaves out what was not measured
         images = found.search.facts["data"]["num_validation"]
         low, high = wilson(round(best.val_accuracy * images), images)
-        tests = _values({each.key[1]: each for each in retrained if each.key[0] == run.key[0]}, "test_accuracy")
+        mine = {each.key[1]: each for each in retrained if each.key[0] == run.key[0] and not each.teachers}
+        tests = _values(mine, "test_accuracy")
         gap = best.train_accuracy - best.val_accuracy if best.train_accuracy is not None else None
         values = {"train_accuracy": best.train_accuracy, "val_accuracy": best.val_accuracy, "gap": gap}
         row = _row(found, facts, place, {0: run}) | values | {"low": low, "high": high, "test_accuracy": _mean(tests)}
@@ -245,11 +246,12 @@ def directions(first: Row, others: list[Row], source: str) -> str:
             (same if (row["difference"] > 0) == (published > 0) else opposite).append(row["arm"])
     parts = [
         f"{len(arms)} {words} ({', '.join(arms) if len(arms) <= 4 else f'{arms[0]}, {arms[1]} …'})"
-        for words, arms in (("as published", same), ("against it", opposite), ("cannot be told", open_))
+        for words, arms in (("in the same direction", same), ("in the other", opposite), ("uncertain", open_))
         if arms
     ]
-    together = f", by 95 % intervals for all {len(others)} together" if len(others) > 1 else ""
-    return f"Differences to {first['arm']} that {source or 'the publication'} states{together}: {'; '.join(parts)}."
+    together = f" (95 % intervals for all {len(others)} together)" if len(others) > 1 else ""
+    theirs = f"those of {source}" if source else "the published ones"
+    return f"Differences to {first['arm']}, compared with {theirs}{together}: {'; '.join(parts)}."
 
 
 def ranking(published: Sequence[float], ours: Sequence[float]) -> str | None:
@@ -280,7 +282,9 @@ def _caveats(found: Loaded, facts: Mapping[str, Any], rows: list[Row]) -> list[s
     lines = []
     there = ", as there" if facts["source"] else ""
     if not facts["arms"]:
-        lines.append("Intervals are of validation images, of which the best of many trials has the highest value.")
+        lines.append(
+            "Intervals are for the validation images, which also chose these trials: they are a little too high."
+        )
     elif facts["repeats"] == 1:
         lines.append("One repeat has no deviation and no interval: launch it with --repeats 3 or more.")
     else:
@@ -299,7 +303,7 @@ def _caveats(found: Loaded, facts: Mapping[str, Any], rows: list[Row]) -> list[s
     if facts["measure"] == "val_accuracy" and any(
         run.config["training"].get("patience") for run in found.record.trials
     ):
-        lines.append("It is that of the best epoch on the same images, so a little too good.")
+        lines.append("It is that of the best epoch, which the same images chose, so it is a little too high.")
     return [*lines, *([facts["remark"]] if facts["remark"] else [])]
 
 
@@ -309,4 +313,4 @@ def _why(found: Loaded) -> str:
     if not found.record.finished:
         return f"The study is not over: hpsearch resume {found.search.name}"
     states = sorted({run.state.value for run in found.record.trials if not run.retrained})
-    return f"The others are {' or '.join(states)}, and in no mean." if states else "The others were not tested."
+    return f"The others are {' or '.join(states)}, and not in the means." if states else "The others were not tested."

@@ -104,7 +104,7 @@ def _check(study: Study, given: Mapping[str, Any], repeats: int | None) -> None:
     for option in refused:
         if option in given:
             raise StudyError(
-                f"--{option.replace('_', '-')} is for a search of your own, and --study {study.name} settles it; "
+                f"--study {study.name} does not take --{option.replace('_', '-')}, which is for a search of your own; "
                 "give one of them"
             )
     if repeats is not None and study.space:

@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from search.cli.main import main
 from search.follow import SINKS, sink
 from search.follow.following import follow, sink_folder
-from search.history import ledger, store
+from search.history import events, ledger, store
 from search.history.events import FINAL, Decision, Measured, OfRun, State, parse
 from search.history.ledger import Ledger
 from search.history.record import Record, Run
@@ -200,6 +200,22 @@ def test_a_trial_that_is_trained_again_has_the_curve_and_the_end_of_its_last_att
             write(search, name)
             holds(name, search)
             book.append(ended(State.FAILED, "its worker died", trial=measured.trial, attempt=8))
+
+
+def test_a_second_test_pass_is_written_over_the_first(search: Search) -> None:
+    grow(search, len(LINES))
+    client = MlflowClient(f"sqlite:///{folder_of(search, 'mlflow')}/mlflow.db")
+
+    def tested() -> list[float]:
+        write(search, "mlflow")
+        runs = client.search_runs([client.get_experiment_by_name(search.name).experiment_id])
+        return [each.data.metrics["test_accuracy"] for each in runs if "test_accuracy" in each.data.metrics]
+
+    with Ledger(search.ledger) as book:
+        done = next(run for run in Record(book.events).trials if run.state is State.DONE)
+        for correct, flips in ((50, None), (60, True)):
+            book.append(events.Tested(trial=done.key[0], repeat=0, correct=correct, images=100, flips=flips))
+            assert tested() == [correct / 100]
 
 
 def test_a_diverged_trial_keeps_no_values_that_a_sampler_could_learn_from(search: Search) -> None:

@@ -51,7 +51,7 @@ class Head:
 
 
 @contextmanager
-def head(**variables: str) -> Iterator[Head]:
+def head(cpus: int = 1, **variables: str) -> Iterator[Head]:
     """A head with one core; variables: more of its environment, PATH for its jobs."""
     folder = Path(tempfile.mkdtemp(prefix="hp-ray-"))  # short: the name of a socket has 107 characters at most
     port, dashboard, client = free_ports(3)
@@ -66,17 +66,18 @@ def head(**variables: str) -> Iterator[Head]:
     started = Head(port, dashboard, folder, env)
     options = ["--head", f"--port={port}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
     try:
-        with node(started, *options, "--dashboard-host=127.0.0.1", "--dashboard-agent-grpc-port=0", count=1):
+        options += ["--dashboard-host=127.0.0.1", "--dashboard-agent-grpc-port=0"]
+        with node(started, *options, count=1, cpus=cpus):
             yield started
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def node(of: Head, *options: str, count: int, **variables: str) -> Iterator[None]:
+def node(of: Head, *options: str, count: int, cpus: int = 1, **variables: str) -> Iterator[None]:
     """A node with one core, in a folder of its own; returns when the cluster has `count`."""
     folder = Path(tempfile.mkdtemp(prefix="hp-node-"))
-    command = [RAY, "start", "--block", *options, "--num-cpus=1", "--object-store-memory=80000000"]
+    command = [RAY, "start", "--block", *options, f"--num-cpus={cpus}", "--object-store-memory=80000000"]
     command += [f"--temp-dir={folder}", "--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"]
     process = _start(command, folder, of.env | variables)
     try:

@@ -80,7 +80,9 @@ def find_own(dataset: str, columns: Columns) -> Own | None:
     if dataset not in DATASETS:
         return find(dataset, columns)
     if columns != AS_NAMED:
-        raise DatasetError(f"--label and --image choose columns of your own Parquet files, and {dataset} has none")
+        raise DatasetError(
+            f"--label and --image choose columns or fields of your own dataset, and {dataset} has none; leave them out"
+        )
     return None
 
 

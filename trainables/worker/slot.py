@@ -7,10 +7,11 @@ decides what follows from an answer.
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 
@@ -29,6 +30,7 @@ from trainables.training import Measurement, Training
 from trainables.worker import checkpoints
 from trainables.worker.checkpoints import CheckpointError, Files
 from trainables.worker.measure import measure
+from trainables.worker.patience import OutOfReachError, patiently
 from trainables.worker.speed import SECONDS
 from trainables.worker.task import Task
 from trainables.worker.watchdog import Watchdog
@@ -43,8 +45,10 @@ Answer = dict[str, Any]
 """The measurement's fields, `state`, `checkpoint`, `began`, `host` and `pid`; plain values to send to the driver.
 
 Without a measurement `state` says why: "calibrated" (then there are `speeds`), "out of memory", "unreadable" if a
-checkpoint is, or "interrupted" when a network could not be written.
+checkpoint is, or "interrupted" when files could not be read, or a network not be written, in several attempts.
 """
+
+_Result = TypeVar("_Result")
 
 
 class Slot:
@@ -69,6 +73,7 @@ class Slot:
         self._train = Resident.of(train, device, room=room)
         self._validation = Resident.of(validation, device, room=room) if validation is not None else None
         self._bytes_per_second = _DISK_BYTES_PER_SECOND
+        self._attempts = 0  # to read or write a file that a run cannot do without
         self._watchdog = Watchdog(timeout, self._progress, self._give_up) if timeout else None
 
     def begin(self, task: Task) -> None:
@@ -102,6 +107,8 @@ class Slot:
             measurement = self._training.run_segment()
         except CheckpointError as error:
             return self._answer(began, state="unreadable", reason=str(error))
+        except OutOfReachError as error:
+            return self._answer(began, state="interrupted", reason=f"its files cannot be read: {error}")
         except (RuntimeError, MemoryError) as error:
             if (cause := memory_error(error)) is None:
                 raise
@@ -126,7 +133,8 @@ class Slot:
             if is_full(error):
                 kept["full"] = str(error)
             if training.finished:  # a network that was not saved does not count as done
-                return self._answer(began, **kept | {"state": "interrupted", "reason": str(error)})
+                reason = f"its network cannot be written: {one_line(error)}"
+                return self._answer(began, **kept | {"state": "interrupted", "reason": reason})
         cost = time.perf_counter() - saved
         return self._answer(began, **kept, checkpoint_seconds=cost, **asdict(measurement))
 
@@ -155,12 +163,12 @@ class Slot:
         """The networks with these names, on this slot's device."""
         found = []
         for name in names:
-            written = {part: self._files.read(f"{name}+{part}") for part in NETWORK_FILES}
+            written = {part: self._patiently(partial(self._files.read, f"{name}+{part}")) for part in NETWORK_FILES}
             found.append(network_of(written, name, str(self._train.device), run_own_code=True).model)
         return Teachers(found) if found else None
 
     def _restore(self, training: Training, name: str) -> None:
-        state = checkpoints.load(self._files, name)
+        state = self._patiently(partial(checkpoints.load, self._files, name))
         if not isinstance(state, Mapping) or not all(isinstance(state.get(part), Mapping) for part in _PARTS):
             raise CheckpointError(f"the checkpoint {name} is not that of a training")
         try:
@@ -201,11 +209,20 @@ class Slot:
             found = predict(training.result, training.validation, self._precision)
             kept[PREDICTIONS] = predictions_file(*found, self._classes)
         for name, data in kept.items():
-            self._files.write(f"{self._task.prefix}+{name}", data)
+            self._patiently(partial(self._files.write, f"{self._task.prefix}+{name}", data))
 
-    def _progress(self) -> tuple[str, int]:
+    def _patiently(self, attempt: Callable[[], _Result]) -> _Result:
+        """As the function, which the watchdog does not take for a hang."""
+
+        def counted() -> _Result:
+            self._attempts += 1
+            return attempt()
+
+        return patiently(counted)
+
+    def _progress(self) -> tuple[str, int, int]:
         """A value that changes as long as this slot makes progress."""
-        return self._task.prefix, self._training.images if self._training else 0
+        return self._task.prefix, self._training.images if self._training else 0, self._attempts
 
     def _give_up(self, reason: str) -> None:
         """End this process; a note says why, unless writing it hangs."""

@@ -1,6 +1,6 @@
 """Checks of every Ray that runs here, who can connect to it, and every machine of a cluster."""
 
-from search.machines import ray_processes
+from search.machines import ray_processes, slots
 from search.machines.row import Row, count, size_of
 
 
@@ -52,7 +52,7 @@ def machines(address: str) -> list[Row]:
         remedy = "install this machine's versions there" if node.versions else "see Ray's log there"
         advice = f"{trouble}: {remedy}" if trouble else ""
         rows.append(Row(f"node {node.host}", f"{found}{versions}", "problem" if trouble else "ok", advice))
-    precisions = {node.precision for node in members if node.precision}
+    precisions = {node.precision for node in slots.that_train(members) if node.precision}
     if len(precisions) > 1:
         rows.append(Row("precision", f"{' and '.join(sorted(precisions))}", "ok", "all train in float32"))
     return rows

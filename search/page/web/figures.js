@@ -66,9 +66,11 @@ function tracesOf(mark, look) {
     default:
       return [{ ...common, type: "heatmap", x: pick(x), y: pick(y), z: pick(values[look.at(mark.value)]), ...about,
         colorscale: [[0, css("cell0")], [0.5, css("cell1")], [1, css("cell2")]], zmin: 0, xgap: 1, ygap: 1,
-        colorbar: { thickness: 10, tickformat: look.at(mark.value) === "share" ? ".0%" : "d" }, showscale: !isNarrow() }];
+        colorbar: { thickness: 10, tickformat: isPercent(look, mark.value) ? ".0%" : "d" }, showscale: !isNarrow() }];
   }
 }
+
+const isPercent = (look, name) => look.figure.table.columns.some((column) => column.name === look.at(name) && column.kind === "percent");
 
 // Lines of many groups as one trace, with gaps between them: thousands of traces would be slow.
 function chained(rows, group, x, y, figure) {

@@ -69,7 +69,7 @@ def run_workers(
             versions=versions(),
             folder=str(Path.cwd()) if here.address is None else None,  # a cluster's workers have a copy
         ),
-        {"GPU": 1 / sharers} if sharers else {"CPU": here.threads},
+        {"GPU": 1 / sharers} if sharers else {"CPU": here.threads, "memory": here.memory},
     )
     judge = _Judge(driver, here, is_gpu_shared)
     with scratch.folder() as place:

@@ -1,11 +1,16 @@
 """The verbs that train, from Python: the command's words, and its tables in return."""
 
+import shlex
+import sys
+
 import click
 import pytest
 
 import search
 from architectures.errors import HpsearchError
 from search.history.request import Request
+from search.studies import STUDIES
+from search.studies.study import Part, Study, arm
 
 SMALL = {
     "space": "cnn5",
@@ -74,3 +79,37 @@ def test_an_unknown_word_names_the_known_ones_and_a_wrong_value_is_refused_as_by
 def test_an_option_that_may_be_given_again_takes_a_list():
     with pytest.raises(click.BadParameter, match="'nix' is not one of 'tensorboard'"):
         search.launch(follow=["tensorboard", "nix"])
+
+
+def test_an_interrupted_search_is_returned_and_says_how_to_continue(words, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [""])  # as in an interpreter
+    found = search.launch(**{**words, "samples": 40}, name="one", max_time=0.001)
+    assert found.search.name == "one" and len(found.trials) < 40
+    command = shlex.split(capsys.readouterr().err.rpartition("Continue with: ")[2])
+    assert command[:3] == ["hpsearch", "resume", "one"]
+    search.resume("one", results=words["results"])
+    search.retrain("one", top=1, epochs=40, max_time=0.001, results=words["results"])
+    command = shlex.split(capsys.readouterr().err.rpartition("Continue with: ")[2])
+    assert command[:6] == ["hpsearch", "retrain", "one", "--top", "1", "--epochs"]
+
+
+def test_a_study_of_several_parts_returns_the_last_one(words, monkeypatch):
+    arms = {"one": arm("cnn5"), "two": arm("cnn5", "sgd", 0.01)}
+    parts = (Part(dataset="digits"), Part(dataset="digits"))
+    monkeypatch.setitem(STUDIES, "two", Study(name="two", question="Which?", parts=parts, arms=arms, epochs=1))
+    asked = {"study": "two", "name": "mine", "repeats": 1, "limit_train": 60, "results": words["results"]}
+    assert search.launch(**asked, engine="inline").search.name == "mine-digits-2"
+
+
+@pytest.mark.parametrize("word", [{"dry_run": True}, {"submit": "http://127.0.0.1:1"}])
+def test_what_leaves_no_search_here_is_refused(words, word):
+    with pytest.raises(TypeError, match="leaves no search here to return"):
+        search.launch(**words, **word)
+
+
+def test_the_home_folder_is_known_by_its_sign_also_to_python(words, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HPSEARCH_RESULTS", "~/mine")
+    words.pop("results")
+    assert search.launch(**words, name="one").search.folder == tmp_path / "mine" / "one"
+    assert search.load().search.name == search.load(results="~/mine").search.name == "one"

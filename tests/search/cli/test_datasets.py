@@ -41,10 +41,27 @@ def test_it_prints_classes_counts_colours_and_duplicates_in_80_columns(pets, tmp
     assert re.search(r"cat +5 +3\s+dog +5 +2", printed)
     assert re.search(r"train +green +10 +0\.\d{4} +0\.\d{4}", printed)
     assert "1 of 5 test images are in train too, the same to the pixel; 0 more nearly" in printed
+    assert "no part holds an image more than once" in printed
     assert "2 pairs of images are nearly the same" in printed
     assert "  test dog (test/dog/0.png) = test dog (test/dog/1.png)" in printed
     assert "  train cat (train/cat/0.png) = test cat (test/cat/copy.png)" in printed
     assert max(len(line) for line in printed.splitlines() if str(pets) not in line) <= 80
+
+
+def test_images_that_occur_more_than_once_are_counted(tmp_path):
+    class_folders(tmp_path / "pets" / "train", per_class=5)
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / "test" / name).mkdir(parents=True)
+        Image.new("RGB", (6, 5), (len(name), 1, ord(name[0]))).save(tmp_path / "pets" / "test" / name / "0.png")
+    cats = tmp_path / "pets" / "train" / "cat"
+    for name in ("copy", "another"):
+        shutil.copy(cats / "0.png", cats / f"{name}.png")
+    printed = run(tmp_path / "pets", "--data-dir", tmp_path).output
+    assert "1 image occurs more than once in train, 3 times in all" in printed
+    shutil.copy(cats / "1.png", tmp_path / "pets" / "train" / "dog" / "copy.png")
+    printed = run(tmp_path / "pets", "--data-dir", tmp_path).output
+    assert "2 images occur more than once in train, 5 times in all" in printed
+    assert "1 image is in more than one class" in printed
 
 
 def test_json_holds_all_of_it(pets, tmp_path):

@@ -8,6 +8,7 @@ from search.cli.launching import SECTIONS
 from search.cli.main import cli
 from search.history.columns import TRIALS
 from search.history.hyperparameters import hyperparameter_columns
+from trainables.data.known import DATASETS
 
 CODE = """
 import json, sys
@@ -45,6 +46,17 @@ def test_help_of_top_explains_every_column():
         assert column.name in text
         if column.name not in hyperparameter_columns():
             assert column.meaning.split()[0] in text
+
+
+def test_help_of_launch_names_every_known_dataset():
+    (dataset,) = (param for param in cli.commands["launch"].params if param.name == "dataset")
+    assert all(name in dataset.help.replace(",", "").split() for name in DATASETS)
+
+
+@pytest.mark.parametrize("verb", ["status", "list", "top", "predict", "export", "report", "serve", "follow"])
+def test_a_verb_that_only_reads_copies_nothing_to_a_storage(verb):
+    (storage,) = (param for param in cli.commands[verb].params if param.name == "storage")
+    assert "Read from this storage" in storage.help and "copied" not in storage.help
 
 
 def test_every_option_of_launch_is_in_one_section():

@@ -9,8 +9,11 @@ from click.testing import CliRunner
 from search.cli.looking import status, top
 from search.cli.reporting import report
 from search.cli.types import OptionError
+from search.history.events import State
+from search.history.ledger import Ledger
 from search.run.launch import launch
 from search.run.session import Options
+from tests.search.events import asked, ended
 from tests.search.run import searches
 
 
@@ -46,7 +49,9 @@ def test_the_front_is_a_part_of_the_ranking_and_the_knee_is_marked(results: Path
     assert sum(row["knee"] for row in front) == (len(front) >= 3)
     assert "knee" not in ranking[0]
     said = call(results, "--pareto", "parameters", "--pareto", "seconds")
-    assert "by parameters and time to train an image," in said and "beaten by none that costs no more" in said
+    assert "Pareto front of accuracy and parameters and time to train an image: " in said
+    if len(front) >= 3:
+        assert "the knee, the best compromise, is trial " in call(results, "--pareto", "parameters")
 
 
 def test_all_trials_and_a_front_are_not_asked_for_together(results: Path) -> None:
@@ -56,13 +61,22 @@ def test_all_trials_and_a_front_are_not_asked_for_together(results: Path) -> Non
 
 def test_a_search_with_several_aims_shows_its_front_unasked_and_says_so_everywhere(results: Path) -> None:
     path = results / "three" / "search.json"
-    before = path.read_bytes()
-    asked = json.loads(before)
-    asked["request"]["also"] = "flops,seconds"
-    path.write_text(json.dumps(asked))
+    book = results / "three" / "ledger.jsonl"
+    before, recorded = path.read_bytes(), book.read_bytes()
+    found = json.loads(before)
+    found["request"]["also"] = "flops,seconds"
+    path.write_text(json.dumps(found))
     try:
         assert all("knee" in row for row in json.loads(call(results, "--json")))
-        assert "by FLOPs of an image and time to train an image," in call(results)
+        with Ledger(book) as lines:
+            lines.append(asked(3, parameters=1, flops=1))
+            lines.append(ended(State.FAILED, trial=3))
+        some, every = call(results), call(results, "--all")
+        assert "failed" in every
+        assert [line for line in every.splitlines() if "front" in line] == [
+            line for line in some.splitlines() if "front" in line
+        ]
+        assert "Pareto front of accuracy and FLOPs of an image and time to train an image: " in call(results)
         shown = CliRunner().invoke(status, ["three", "--results", str(results)], catch_exceptions=False).output
         assert "compared   by accuracy and FLOPs of an image and time to train an image" in shown
         out = results / "page.html"
@@ -70,3 +84,4 @@ def test_a_search_with_several_aims_shows_its_front_unasked_and_says_so_everywhe
         assert "accuracy and FLOPs of an image and time to train an image" in out.read_text()
     finally:
         path.write_bytes(before)
+        book.write_bytes(recorded)

@@ -37,9 +37,13 @@ def test_a_score_is_accuracy_with_its_interval_and_loss():
     assert score["test_loss"] == pytest.approx(-np.log([0.9, 0.8, 0.4, 0.5]).mean(), rel=1e-6)
 
 
-def test_repeats_are_summed_up_by_trial_and_epochs_where_there_are_two_or_more():
+def test_repeats_are_summed_up_by_trial_and_training_where_there_are_two_or_more():
     rows = [(0, 5, "", 0.5), (0, 5, "", 0.7), (0, 5, "0-1, 0-2", 0.8), (0, 9, "", 0.9), (1, 5, "", 0.1)]
-    frame = pd.DataFrame(rows, columns=["trial", "epochs", "teachers", "test_accuracy"])
+    alike = pd.DataFrame(rows, columns=["trial", "epochs", "teachers", "test_accuracy"])
+    alike = alike.assign(config="narrow", with_validation=False, flips=False)
+    others = [alike.iloc[:1].assign(**{name: value}) for name, value in
+              (("config", "wide"), ("with_validation", True), ("flips", True))]  # fmt: skip
+    frame = pd.concat([alike, *others], ignore_index=True)
     (row,) = scores.over_repeats(frame).to_dict("records")
     assert (row["trial"], row["count"]) == (0, 2)
     assert row["mean"] == pytest.approx(0.6)

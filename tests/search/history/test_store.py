@@ -18,6 +18,11 @@ def test_a_search_comes_back_as_it_was_asked(tmp_path):
     assert (found.request, found.facts) == (REQUEST, FACTS)
 
 
+def test_a_search_of_a_cluster_that_had_no_slots_yet_can_be_read(tmp_path):
+    store.create(tmp_path, "one", REQUEST, 12.0, FACTS | {"slots": 0})
+    assert [each.facts["slots"] for each in store.find_all(tmp_path)] == [0]
+
+
 def test_the_newest_is_the_latest_by_creation_not_by_name(tmp_path):
     for name, created in (("b", 1.0), ("a", 3.0), ("c", 2.0)):
         store.create(tmp_path, name, REQUEST, created, FACTS)

@@ -14,9 +14,11 @@ def chosen(*trials, weights=None):
     return Chosen(trials=list(trials), finalists=[0, 1, 2], repeats=[], images=80, weights=weights)
 
 
-def retrained(*keys, epochs=4):
+def retrained(*keys, epochs=4, width=None):
     """Retrains that are asked for, trained and tested."""
     config = {**CONFIG, "training": {**CONFIG["training"], "epochs": epochs}}
+    if width is not None:
+        config["network"] = {**CONFIG["network"], "width": width}
     for trial, repeat in keys:
         yield asked(trial, repeat, config=config)
         yield measured(10, None, trial=trial, repeat=repeat, state=State.DONE)
@@ -68,3 +70,14 @@ def test_finalists_come_in_the_order_of_their_folds_and_others_as_the_search_ran
     record = after(*retrained((2, 1), (1, 1)), chosen(0, 1), *retrained((0, 1), (0, 2), (1, 2), epochs=9))
     assert [run.key for run in in_order(record)] == [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1)]
     assert [run.key for run in in_order(after(*retrained((0, 1), (2, 1))))] == [(2, 1), (0, 1)]
+
+
+def test_retrains_of_other_widths_are_other_retrains():
+    record = after(*retrained((2, 1), (1, 1), width=1.0), *retrained((2, 2), width=2.0))
+    assert [run.key for run in last_retrain(record)[0]] == [(2, 2)]
+    narrow = asked(0, config={**CONFIG, "network": {"name": "mlp"}})
+    trained = [(0, 1, {"name": "mlp", "width": 450}), (0, 2, {"name": "mlp", "width": 600})]
+    wide = [asked(trial, repeat, config={**CONFIG, "network": network}) for trial, repeat, network in trained]
+    passes = [events.Tested(trial=0, repeat=repeat, correct=1, images=2) for repeat in (1, 2)]
+    record = Record(made.in_order([narrow, *wide, *passes]))
+    assert [run.key for run in last_retrain(record)[0]] == [(0, 2)]

@@ -12,10 +12,12 @@ from pathlib import Path
 import grpc
 import pytest
 
-from search.machines import cluster, nodes  # before Ray
+import search
+from search.machines import cluster, host, nodes  # before Ray
 from search.machines.cluster import ClusterError
 from tests.search import rays
 from tests.search.machines.files import write
+from trainables import limits
 
 # isort: split
 from ray.core.generated.gcs_service_pb2 import GetAllNodeInfoReply
@@ -205,6 +207,31 @@ def test_nodes_their_versions_and_a_users_module_on_each(head, home, tmp_path_fa
     assert "\n" not in found["versions"]
 
 
+MEMORY = """
+import json, sys
+from search.machines import cluster, nodes
+from search.machines.machine import of_cluster
+import ray
+from ray.util import placement_group
+
+cluster.connect(sys.argv[1])
+here = of_cluster(sys.argv[1], nodes.find(), None, None)
+bundles = [placement_group([{"CPU": here.threads, "memory": here.memory}]) for _ in range(here.slots + 1)]
+ready, _ = ray.wait([each.ready() for each in bundles[:-1]], num_returns=here.slots, timeout=60)
+print(json.dumps([here.slots, len(ready), bundles[-1].wait(2)]))
+"""
+
+
+@pytest.mark.slow
+def test_ray_gives_a_node_no_more_trials_than_its_memory_has_room_for(tmp_path):
+    room = host.slots_in(limits.memory()[0])
+    with rays.head(cpus=room + 5) as head:
+        command = [sys.executable, "-c", MEMORY, head.address]
+        done = subprocess.run(command, cwd=tmp_path, env=head.env, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [room, room, False]
+
+
 SPACE = """
 from helper import LR
 from search.spaces import config_of
@@ -253,3 +280,34 @@ def test_a_search_is_sent_with_its_own_space_and_read_from_its_storage(head, hom
             break
         assert time.monotonic() < deadline, status
     assert not (home / "results").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_sessions_that_begin_before_any_worker_has_joined_can_be_read_and_end(home, tmp_path_factory):
+    small = ("--dataset", "digits", "--limit-train", "100", "--epochs", "1", "--samples", "2", "--space", "cnn5")
+    ledger, said = home / "results" / "first" / "ledger.jsonl", home / "said"
+
+    def found():
+        return search.load("first", str(home / "results"))
+
+    with rays.head(cpus=0, PATH=f"{BIN}:{os.environ['PATH']}", HOME=str(tmp_path_factory.mktemp("empty"))) as empty:
+        for number, verb in enumerate(
+            [("launch", "--name", "first", *small), ("retrain", "--top", "1", "--epochs", "2")], 1
+        ):
+            with said.open("w") as output:
+                command = [BIN / "hpsearch", *verb, "--address", empty.address]
+                session = subprocess.Popen(command, cwd=home, env=empty.env, stdout=output, stderr=output)
+            try:
+                deadline = time.monotonic() + 120
+                while not ledger.exists() or len(found().record.sessions) < number:
+                    assert session.poll() is None and time.monotonic() < deadline, said.read_text()
+                    time.sleep(0.2)
+                assert (found().running, found().record.sessions[-1].opened.slots) == (True, 0)
+                with rays.node(empty, f"--address={empty.address}", count=2):
+                    assert session.wait(timeout=200) == 0, said.read_text()
+            finally:
+                session.kill()
+                session.wait()
+    assert (found().search.facts["slots"], found().state) == (0, "finished")
+    assert [run.test is not None for run in found().record.retrains] == [True]

@@ -90,6 +90,30 @@ def test_slots_that_are_asked_for_or_were_there_before_stay(gpus):
 
 
 @pytest.mark.parametrize(
+    ("here", "facts", "slots"),
+    [
+        ((0, 0, 8), {"slots": 64, "room": 64, "machine": {"usable_cores": 8, "gpus": []}}, 8),  # of a cluster
+        ((0, 0, 8), {"slots": 0, "room": 0, "machine": {"usable_cores": 8, "gpus": []}}, 8),  # it had no slots yet
+        ((1, 12, 16), {"slots": 8, "room": 8, "machine": {"usable_cores": 16, "gpus": ["of 80 GB"]}}, 6),
+        ((1, 12, 16), {"slots": 8, "machine": {"usable_cores": 16, "gpus": ["of 80 GB"]}}, 6),
+        ((1, 80, 16), {"slots": 16, "room": 16, "machine": {"usable_cores": 16, "gpus": []}}, 8),  # cores only
+        ((1, 80, 16), {"slots": 16, "machine": {"usable_cores": 16, "gpus": []}}, 8),
+        ((0, 0, 100), {"slots": 100, "room": 100, "machine": {"usable_cores": 100, "gpus": []}}, 60),  # more memory
+        ((0, 0, 100), {"slots": 90, "room": 60, "machine": {"usable_cores": 100, "gpus": []}}, 90),  # asked for there
+        ((0, 0, 8), {"slots": 2, "room": 64}, 2),  # it fits
+    ],
+)
+def test_a_resume_where_less_fits_than_at_the_launch_takes_what_fits(gpus, here, facts, slots):
+    gpus(*here)
+    assert machine.find(None, facts).slots == slots
+
+
+def test_what_fits_is_known_whatever_is_asked_for(gpus):
+    gpus(1, 12, 16)
+    assert (machine.find(None).room, machine.find(3).room, machine.find(9).room) == (6, 6, 6)
+
+
+@pytest.mark.parametrize(
     ("cpu", "memory", "slots"),
     [
         ("max 100000", "max", 8),

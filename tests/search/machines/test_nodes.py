@@ -4,7 +4,7 @@ import pytest
 
 from search.machines import nodes
 from search.machines.cluster import ClusterError
-from search.machines.machine import MachineError, of_cluster
+from search.machines.machine import MachineError, of_cluster, slots_per_gpu
 from search.machines.nodes import Node
 
 
@@ -19,6 +19,75 @@ def test_a_search_of_more_threads_than_any_node_has_cores_is_refused():
     with pytest.raises(MachineError, match=r"takes 8 threads.* no machine of head:6379 offers more than 4 cores"):
         of_cluster("head:6379", [machine(), machine(cpus=2)], None, {"threads": 8})
     assert of_cluster("head:6379", [], None, {"threads": 8}).slots == 0, "machines may join"
+
+
+GB = 10**9
+GPUS = {"cpus": 16, "gpus": 2, "gpu_memory": (80 * GB, 80 * GB), "precision": "bfloat16"}
+
+
+@pytest.mark.parametrize(
+    ("members", "threads", "sharers"),
+    [
+        ([GPUS], 1, 8),
+        ([GPUS | {"gpu_memory": (80 * GB, 12 * GB)}], 1, 6),  # of the smaller GPU's memory
+        ([GPUS | {"cpus": 6}], 1, 3),  # of the cores
+        ([GPUS | {"cpus": 6}], 4, 1),
+        ([GPUS, {"cpus": 16, "gpus": 1, "gpu_memory": (8 * GB,)}], 1, 4),  # Ray has one part for all GPUs
+        ([GPUS | {"cpus": 0, "cores": 12}], 1, 6),  # Ray offers its GPUs alone
+        ([GPUS | {"gpu_memory": ()}], 1, 8),  # unknown
+        ([GPUS, {"cpus": 2}], 1, 8),  # without a GPU it trains nothing
+    ],
+)
+def test_gpus_are_shared_as_on_one_machine_and_alike(members, threads, sharers):
+    here = of_cluster("head:6379", [machine(**each) for each in members], None, {"threads": threads})
+    assert (slots_per_gpu(here), here.slots, here.device) == (sharers, sharers * here.num_gpus, "cuda")
+
+
+@pytest.mark.parametrize(
+    ("memory", "parallel", "slots"),
+    [
+        (80 * GB, 6, 6),
+        (12 * GB, 16, 16),  # each has less than by default, as asked
+        (80 * GB, 99, 16),
+        (5 * GB, 16, 10),  # more contexts do not fit
+    ],
+)
+def test_as_many_share_gpus_as_are_asked_for_if_they_can_start(memory, parallel, slots):
+    nodes = [machine(cpus=2, gpus=2, gpu_memory=(memory, memory))]
+    here = of_cluster("head:6379", nodes, parallel, None)
+    assert (here.slots, here.limit, here.room) == (slots, parallel, 2)
+
+
+def test_a_node_with_little_memory_trains_fewer_than_it_has_cores():
+    little = machine(cpus=8, total_memory=4 * 2**30, memory=3 * 2**30)
+    here = of_cluster("head:6379", [little, machine(cpus=8, total_memory=2**36, memory=2**35)], None, None)
+    assert (here.slots, here.memory) == (3 + 8, 2**30)
+    asked = of_cluster("head:6379", [little], 6, None)
+    assert (asked.slots, asked.room, asked.memory) == (6, 3, 0), "what is asked for is given"
+    tiny = of_cluster("head:6379", [machine(total_memory=2**20, memory=2**19)], None, None)
+    assert (tiny.slots, tiny.memory) == (1, 2**19)
+    enough = of_cluster("head:6379", [machine(cpus=8, total_memory=2**36, memory=2**35)], None, None)
+    assert (enough.slots, enough.memory) == (8, 0)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"precision": "float32", "cpus": 4},
+        {"precision": "float32", "cpus": 0},
+        {"precision": None, "cpus": 0, "reason": "it cannot run tasks"},
+    ],
+)
+def test_nodes_that_train_nothing_do_not_decide_the_precision(beside):
+    with_gpu = machine(**GPUS)
+    assert of_cluster("head:6379", [machine(**beside), with_gpu], None, None).precision == "bfloat16"
+    if not beside["cpus"]:
+        of_cores = machine(precision="bfloat16")
+        assert of_cluster("head:6379", [machine(**beside), of_cores], None, None).precision == "bfloat16"
+
+
+def test_a_cluster_whose_machines_may_be_of_any_kind_trains_in_float32():
+    assert of_cluster("head:6379", [machine(cpus=0, precision="bfloat16")], None, None).precision == "float32"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from search.history.ledger import Ledger
 from search.history.store import Request, Search
 from search.spaces import find_space
 from search.spaces.drawing import choice
+from search.spaces.space import Function
 from tests.search.events import asked
 from trainables.predictions import write_predictions
 
@@ -43,6 +44,7 @@ def make_search(
     classes: tuple[str, ...] = CLASSES,
     finished: bool = True,
     space: str = "cnn_all",
+    function: Function | None = None,
     **predicted: Any,
 ) -> Search:
     """Trials of which half are stopped after an epoch, on two slots, and tested retrains of (trial, repeat)."""
@@ -65,7 +67,7 @@ def make_search(
         "machine": {},
     }
     found = store.create(results, name, request, clock.now, facts)
-    function = find_space(space).function
+    function = function or find_space(space).function
     assert function is not None
     with Ledger(found.ledger, clock=clock) as book:
         book.append(Opened(slots=2, samples=max(trials, 1), threads=1, device="cpu", host="here", pid=1))
@@ -132,7 +134,7 @@ def train(book: Ledger, clock: Clock, trial: int, repeat: int, last: int, epochs
                 began=began,
                 host="here",
                 pid=1 + trial % 2,
-                images_per_second=100.0,
+                images_per_second=100.0 + trial,
             )
         )
 

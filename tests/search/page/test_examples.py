@@ -72,7 +72,8 @@ def test_without_the_dataset_nothing_is_recorded_and_the_page_says_why(made, cap
     path.write_text(path.read_text().replace('"dataset": "digits"', '"dataset": "/nowhere"'))
     before = lines(made)
     page = call(made, "--examples")
-    assert "There are no examples of its mistakes: the images of made were in /nowhere, which is not here; " in page
+    gone = "the images of made were in /nowhere, which is not here: say with --dataset"
+    assert f"There are no examples of its mistakes: {gone}" in page
     assert "which is not here" in capsys.readouterr().err
     assert lines(made) == before and not pictures(page)
     page = call(made, "--examples", "--dataset", "digits")  # where they are now

@@ -8,11 +8,20 @@ from itertools import pairwise
 
 import pytest
 
+from search.history import events, ledger
+from search.history.events import State, parse
+from search.history.ledger import Ledger
 from search.history.load import read_search
+from search.history.record import Record
 from search.page.blocks import Listing, Sheet
 from search.page.close import calibration, close
+from search.page.drawing import write_figures
 from search.page.page import as_file, data_of, embedded, page_of
+from search.page.trust import trust
 from search.page.view import View
+from search.page.won import told_apart
+from search.spaces import config_of
+from tests.search.events import ended
 from tests.search.page.searches import accuracy_of, make_search
 from trainables.data.superclasses import SUPERCLASSES
 
@@ -134,8 +143,7 @@ def test_the_front_holds_what_nothing_cheaper_beats(page):
         for row in rows:
             beaten = any(o[name] <= row[name] and o["value"] > row["value"] for o in rows)
             same = any(o[name] < row[name] and o["value"] == row["value"] for o in rows)
-            if row[f"front_{name}"]:
-                assert not beaten and not same
+            assert row[f"front_{name}"] == (not beaten and not same)
 
 
 def test_importance_comes_with_its_range_and_only_of_what_every_trial_has(page, view):
@@ -175,6 +183,44 @@ def test_slices_of_a_branch_show_the_trials_of_that_branch_alone(page, view):
         column = choice.bind["parameter"]
         has = [run.key[0] for run in view.record.trials if column in run.asked.params]
         assert [row["trial"] for row in found.table.rows if row[column] is not None] == has
+
+
+def test_choices_and_ranges_that_depend_on_other_draws_get_a_page(tmp_path):
+    def depends(trial):
+        network = trial.suggest_categorical("network", ("cnn5", "cnn6"))
+        trial.suggest_categorical("batch_size", (16, 32) if network == "cnn5" else (64, 128))
+        trial.suggest_float("label_smoothing", 0.0, 0.1 if network == "cnn5" else 0.2)
+        trial.suggest_int("epochs", 2, 8)
+        trial.suggest_categorical("optimizer", ("adam",))
+        trial.suggest_float("adam/lr", 1e-4, 1e-2, log=True)
+        return config_of(trial.params)
+
+    make_search(tmp_path, "depends", trials=40, function=depends)
+    found = View(read_search(tmp_path, "depends"))
+    page = page_of([found])
+    importance = {row["parameter"] for row in figure(page, "importance").table.rows}
+    assert importance == {"network", "epochs", "adam/lr"}, "batch sizes and smoothing come from several ranges"
+    slices = figure(page, "slices")
+    axes = {choice.bind["parameter"]: choice.axis for choice in slices.choices}
+    assert set(axes["batch_size"].order) == {"16", "32", "64", "128"}
+    assert axes["label_smoothing"].kind == "number"
+    write_figures(page, tmp_path / "figures")
+    (listing,) = (block for section in page.sections for block in section.blocks if block.key == "trials")
+    kinds = {column.name: column.kind for column in listing.table.columns}
+    assert (kinds["batch_size"], kinds["epochs"], kinds["trained"]) == ("count", "count", "epoch")
+    assert {row["trained"] for row in listing.table.rows} == {1.0, 4.0}
+
+
+def test_a_trial_that_diverged_is_never_the_best_so_far(tmp_path):
+    search = make_search(tmp_path, "diverged")
+    runs = Record(parse(ledger.read(search.ledger))).trials
+    best = max(runs, key=lambda run: run.at_best("value"))
+    with Ledger(search.ledger) as book:
+        book.append(ended(State.DIVERGED, "NaN", trial=best.key[0]))
+    found = View(read_search(tmp_path, "diverged"))
+    rows = figure(page_of([found]), "best-so-far").table.rows
+    assert best.key[0] not in {row["trial"] for row in rows}
+    assert rows[-1]["value"] == found.ranked[0].at_best("value")
 
 
 def test_the_confusions_are_all_test_images(page):
@@ -301,3 +347,33 @@ def test_searches_of_other_images_are_said_to_be_so(tmp_path):
     described.write_text(described.read_text().replace('"fingerprint": "0123"', '"fingerprint": "4567"'))
     text = as_file(page_of([View(read_search(tmp_path, name)) for name in ("one", "two")]))
     assert "These searches have different images" in text
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (1, "1 further pass was interrupted or repeated, and counts all the same."),
+        (2, "2 further passes were interrupted or repeated, and count all the same."),
+    ],
+)
+def test_passes_over_the_test_set_that_no_retrain_needed_are_named(tmp_path, more, told):
+    made = make_search(tmp_path, trials=2, retrains=[(0, 1)])
+    with Ledger(made.ledger) as book:
+        for _ in range(more):
+            book.append(events.Testing(trial=0, repeat=1))
+    (said, *_) = trust(View(read_search(tmp_path, "made"))).blocks[0].lines
+    assert said == f"The test set was read {1 + more} times for 1 tested retrain. {told}"
+
+
+@pytest.mark.parametrize(
+    ("lows", "told"),
+    [
+        ((0.5, 0.45), "The two intervals overlap, so the difference may be chance."),
+        ((0.5, 0.3), "The highest interval stands apart from the others."),
+        ((0.5, 0.45, 0.3), "1 of the 2 other intervals overlaps the highest one, so such a difference may be chance."),
+        ((0.5, 0.45, 0.45), "2 of the 2 other intervals overlap the highest one, so such a difference may be chance."),
+    ],
+)
+def test_winners_whose_intervals_overlap_are_counted(lows, told):
+    rows = [{"test_accuracy": low + 0.05, "test_low": low, "test_high": low + 0.1} for low in lows]
+    assert told_apart(rows) == told

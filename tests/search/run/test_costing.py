@@ -103,6 +103,14 @@ def test_what_earlier_commands_have_done_is_not_counted(tmp_path):
     assert lot(0, 20, known=(done, begun), repeats=3).left == [20, 20, 20], "another number of epochs is another run"
 
 
+def test_epochs_after_a_checkpoint_and_those_of_a_failed_run_are_trained_again(tmp_path):
+    curve = [measured(images, None) for images in (20, 40, 60)]
+    begun = run(0, curve, State.INTERRUPTED, repeat=1, config=config(0, 10).to_json())
+    failed = run(0, curve, State.FAILED, repeat=2, config=config(0, 10).to_json())
+    begun.checkpoint, failed.checkpoint = "0-1-1-40.pt", "0-2-1-40.pt"
+    assert lot(0, 10, known=(begun, failed), repeats=2).left == [6, 10]
+
+
 def test_a_training_that_may_stop_by_itself_is_said(tmp_path):
     found = foreseen(tmp_path, [], [lot(0, 10, patience=2)], top=1, slots=1)
     assert found.warnings == ["a training ends sooner where --patience says so"]

@@ -16,7 +16,9 @@ from search.run.driver import Driver
 from search.run.shelf import Shelf
 from search.schedulers.asha import Asha
 from search.schedulers.none import NoScheduler
+from tests.contracts.halves import Halves
 from tests.search.events import asked
+from trainables.worker import patience
 
 
 @pytest.fixture
@@ -25,11 +27,11 @@ def book(tmp_path):
         yield ledger
 
 
-def make(book, folder, *, trials=1, **settings):
+def make(book, folder, *, trials=1, kept=None, **settings):
     def source(driver):
         yield from driver.unfinished(driver.record.trials)
         for trial in range(len(driver.record.trials), trials):
-            driver.append(asked(trial))
+            driver.append(asked(trial, kept=kept))
             yield driver.record.runs[trial, 0]
 
     driver = Driver(book, source, settings.pop("scheduler", Asha(max_t=4)), Shelf(folder), **settings)
@@ -292,6 +294,28 @@ def test_a_run_that_the_deadline_meets_without_a_checkpoint_goes_on_to_one(tmp_p
     assert driver.record.runs[0, 0].measurements[-1].decision == "pause"
 
 
+def test_a_run_that_the_deadline_meets_pauses_even_if_no_checkpoint_can_be_written(tmp_path, book):
+    driver = make(book, tmp_path)
+    task = begin(driver)
+    driver.deadline = time.time() - 1
+    assert not driver.measured(task, epoch(task, 1, trouble="cannot write a checkpoint: access denied"))
+    run = driver.record.runs[0, 0]
+    assert (run.state, run.measurements[-1].decision, driver.pausing) == ("interrupted", "pause", "out of time")
+
+
+def test_a_run_that_failed_before_the_source_was_asked_is_handed_out_once(tmp_path, book):
+    driver = make(book, tmp_path, trials=2, scheduler=Halves(max_t=4))
+    for task in (begin(driver), begin(driver)):
+        driver.measured(task, epoch(task, 1, checkpoint=True, driver=driver))
+    driver = make(book, tmp_path, trials=3, scheduler=Halves(max_t=4))
+    tasks = [begin(driver), begin(driver)]
+    assert [task.attempt for task in tasks] == [2, 2], "the scheduler has let them go on"
+    for task in tasks:
+        driver.failed(task, "CUDA error", is_shared=True)
+    assert [begin(driver).trial, begin(driver).trial] == [0, 2], "the second suspect waits for the first"
+    assert driver.next_task() is None and driver.waiting
+
+
 def test_a_storage_that_is_away_ends_no_search(tmp_path, book):
     driver = make(book, tmp_path)
     task = begin(driver)
@@ -305,17 +329,97 @@ def test_a_storage_that_is_away_ends_no_search(tmp_path, book):
     assert there.names() == ["0-0-1-100.pt"], "the next session's to remove"
 
 
+def test_a_storage_that_stays_away_pauses_the_session_and_spends_no_retry(tmp_path, book):
+    driver = make(book, tmp_path, trials=2, retries=0)
+    first, second = begin(driver), begin(driver)
+    driver.measured(first, epoch(first, 1, checkpoint=True, driver=driver))
+    driver.measured(first, {"state": "interrupted", "reason": "no route to host", "checkpoint": None})
+    assert (driver.pausing, driver.out_of_reach) == ("files unavailable", "no route to host")
+    assert driver.next_task() is None and not driver.waiting
+    assert not driver.measured(second, epoch(second, 1))
+    assert not driver.finished
+    run = driver.record.runs[0, 0]
+    assert (run.state, run.reason, run.checkpoint) == ("interrupted", "no route to host", "0-0-1-100.pt")
+    assert begin(make(book, tmp_path, trials=2)).resume_from == "0-0-1-100.pt"
+
+
+def test_a_network_is_fetched_from_a_storage_that_is_back_soon(tmp_path, book, monkeypatch):
+    monkeypatch.setattr(patience, "WAITS", (0.0, 0.0))
+    driver = make(book, tmp_path, kept=True)
+    task = begin(driver)
+    driver.shelf.checkpoints.write(f"{task.prefix}+config.json", b"{}")
+    driver.shelf.checkpoints = Away(driver.shelf.checkpoints, attempts=2)
+    driver.measured(task, epoch(task, 4))
+    assert (driver.record.runs[0, 0].state, driver.next_task(), driver.finished) == ("done", None, True)
+    assert (tmp_path / "retrain" / "0-0" / "config.json").read_bytes() == b"{}"
+
+
+def test_a_network_that_cannot_be_fetched_pauses_the_session_and_is_trained_from_its_checkpoint(
+    tmp_path, book, monkeypatch
+):
+    monkeypatch.setattr(patience, "WAITS", (0.0,))
+    driver = make(book, tmp_path, kept=True)
+    task = begin(driver)
+    driver.measured(task, epoch(task, 1, checkpoint=True, driver=driver))
+    driver.shelf.checkpoints = Away()
+    assert not driver.measured(task, epoch(task, 4))
+    assert driver.pausing == "files unavailable" and not driver.finished
+    run = driver.record.runs[0, 0]
+    assert (run.state, run.reason) == ("interrupted", "its network cannot be fetched: no route to host")
+    assert begin(make(book, tmp_path, kept=True)).resume_from == "0-0-1-100.pt"
+
+
+def test_a_student_whose_teachers_cannot_be_lent_is_the_next_session_s(tmp_path, book, monkeypatch):
+    monkeypatch.setattr(patience, "WAITS", ())
+
+    def source(driver):
+        if not driver.record.runs:
+            driver.append(asked(0, 1))
+            driver.append(asked(0, 2, teachers=[[0, 1]]))
+        yield from driver.unfinished([driver.record.runs[0, 2]])
+
+    teacher = tmp_path / "retrain" / "0-1" / "config.json"
+    teacher.parent.mkdir(parents=True)
+    teacher.write_bytes(b"{}")
+    driver = Driver(book, source, NoScheduler(), Shelf(tmp_path))
+    driver.shelf.checkpoints = Away()
+    assert driver.next_task() is None
+    assert (driver.pausing, driver.num_handed_out, driver.finished) == ("files unavailable", 0, False)
+    task = Driver(book, source, NoScheduler(), Shelf(tmp_path)).next_task()
+    assert (task.repeat, task.attempt, task.teachers) == (2, 1, ("0-2-1-teacher-1",))
+
+
+def test_a_session_begins_although_its_storage_does_not_answer(tmp_path, book):
+    shelf = Shelf(tmp_path, checkpoints=Away())
+    assert Driver(book, lambda _: iter(()), NoScheduler(), shelf).next_task() is None
+
+
 class Away:
-    """A place that cannot be reached, but to forget a file."""
+    """A place that cannot be reached, but to forget a file.
+
+    there: a folder that is reached after so many attempts.
+    """
+
+    def __init__(self, there=None, *, attempts=0):
+        self.there, self.left = there, attempts
 
     def names(self, below=""):
-        raise OSError("no route to host")
+        return self._reached().names(below)
 
     def has(self, name):
-        raise OSError("no route to host")
+        return self._reached().has(name)
 
     def read(self, name):
-        raise OSError("no route to host")
+        return self._reached().read(name)
+
+    def write(self, name, data):
+        self._reached().write(name, data)
+
+    def _reached(self):
+        self.left -= 1
+        if self.there is None or self.left >= 0:
+            raise OSError("no route to host")
+        return self.there
 
     def remove(self, name):
         pass

@@ -51,7 +51,7 @@ def test_a_search_of_another_machine_is_named_with_that_machine(tmp_path):
 def test_a_process_that_does_not_work_on_the_search_is_left_alone(tmp_path):
     with subprocess.Popen(["sleep", "100"]) as other:
         _, book = make(tmp_path, host=socket.gethostname(), pid=other.pid)
-        with book, pytest.raises(EndingError, match="has not begun yet"):
+        with book, pytest.raises(EndingError, match="one is starting, or another command is using its record"):
             ending.stop(read_search(tmp_path, "one"))
         assert other.poll() is None
         other.kill()

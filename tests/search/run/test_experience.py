@@ -48,7 +48,8 @@ def test_trials_that_may_go_on_are_left_out_and_so_are_those_that_failed():
 
 
 def test_studies_are_written_and_read_again():
-    config = {"network": {"name": "cnn5"}, "optimizer": {"name": "sgd", "lr": 0.1}, "training": {"batch_size": 32}}
+    network = {"name": "cnn5", "head_widths": [64, 32]}
+    config = {"network": network, "optimizer": {"name": "sgd", "lr": 0.1}, "training": {"batch_size": 32}}
     row = flat_names_of(Config.from_json(config))
     written = [Study("one", "cnn5 on digits", [row, row], [1.0, 0.0], 16), Study("two", "nothing", [], [])]
     found = read_studies(text_of(written))

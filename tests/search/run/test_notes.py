@@ -3,7 +3,7 @@
 import pytest
 
 from search.history.store import Request
-from search.run.notes import judged_early
+from search.run.notes import judged_early, objectives
 from search.run.problem import Problem
 from search.run.settled import settled
 from search.spaces import find_space
@@ -61,3 +61,22 @@ def test_a_first_rung_after_few_images_is_named(images, num_train, grace_period,
     if said:
         assert said[0].endswith(f"; --grace-period {grace_period} compares trials later")
         assert "when good networks may still be at chance" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (
+            {"scheduler": "none"},
+            "note: --also parameters --also flops has no effect on the search: no trial is stopped, and the sampler "
+            "random does not learn",
+        ),
+        (
+            {},
+            "compared by accuracy, the more the better, and parameters and FLOPs of an image, the less the better",
+        ),
+    ],
+)
+def test_costs_that_nothing_compares_have_no_effect(asked, told) -> None:
+    request = settled(Request(space="cnn_all", samples=4, data_dir="", also="parameters,flops", **asked))
+    assert objectives(request) == (told,)

@@ -79,8 +79,14 @@ def test_a_launch_says_from_which_draw_on_a_sampler_hears_of_how_many_epochs():
     )
     hears, note = heard(asked, 60)
     assert hears.startswith("gp hears what was measured when") and hears.endswith("the same on any number of slots")
-    assert note.endswith("0.5 from draw 8, 1 from draw 32, 2 from draw 46, 4 from draw 55 of 60")
+    assert note == (
+        "note: halving continues trials late, so gp first learns from short trainings: "
+        "0.5 epochs from draw 8, 1 from draw 32, 2 from draw 46, 4 from draw 55 of 60"
+    )
+    assert heard(asked, 6)[1].endswith("so gp does not learn within 6 trials")
     assert len(heard(replace(asked, scheduler="asha", hears="everything"), 60)) == 1
+    (line,) = heard(replace(asked, scheduler="asha"), 60)
+    assert line.endswith("; its draws are not always the same on any number of slots")
     assert heard(replace(asked, sampler="random", hears=None), 60) == ()
 
 

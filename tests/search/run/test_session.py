@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from torch import nn
@@ -17,6 +18,8 @@ from search.run.launch import launch, resume
 from search.run.progress import Progress
 from search.run.session import Options
 from tests.search.run import searches
+from trainables.files import Folder
+from trainables.worker import patience
 
 INLINE = Options(engine="inline")
 LINES = [
@@ -106,6 +109,30 @@ def test_a_search_that_is_out_of_time_says_so_and_is_resumed_to_its_end(tmp_path
     outcome = launch(request_of(), Options(engine="inline", max_time=1e-9), results=tmp_path, name="short")
     assert (outcome.reason, closings(outcome.search.folder)) == ("out of time", ["out of time"])
     outcome = resume(store.find(tmp_path, "short"), INLINE, samples=None)
+    assert outcome.reason == "finished"
+    searches.assert_same_tables(outcome.search.folder, whole.search.folder)
+
+
+def test_a_storage_that_is_away_pauses_a_search_that_promotes_and_the_next_session_ends_with_the_same_tables(
+    tmp_path, request_of, monkeypatch
+):
+    request = replace(request_of(LINES * 2), scheduler="halving", keep=0.5)
+    whole = launch(request, INLINE, results=tmp_path, name="whole")
+    read = Folder.read
+
+    def refuse(self, name):
+        if name.endswith(".pt"):
+            raise OSError("no route to host")
+        return read(self, name)
+
+    monkeypatch.setattr(patience, "WAITS", (0.0, 0.0))
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "read", refuse)
+        outcome = launch(request, INLINE, results=tmp_path, name="away", storage=str(tmp_path / "storage"))
+    assert (outcome.reason, closings(outcome.search.folder)) == ("files unavailable", ["files unavailable"])
+    assert "no route to host" in outcome.detail
+    assert not [run for run in outcome.record.trials if run.state in ("failed", "running")]
+    outcome = resume(store.find(tmp_path, "away"), INLINE, samples=None)
     assert outcome.reason == "finished"
     searches.assert_same_tables(outcome.search.folder, whole.search.folder)
 

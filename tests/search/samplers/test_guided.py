@@ -1,5 +1,6 @@
 """The samplers that learn from equally far trials, and the one that draws evenly."""
 
+import json
 from collections import Counter
 from itertools import pairwise
 
@@ -18,6 +19,7 @@ from search.spaces.explorer import explore, found_in, place_of, replayed, value_
 from search.spaces.space import SPACES
 from tests.search import events
 from tests.search.events import measured
+from trainables.config import Config
 
 HALF_GUIDED = ("tpe", "gp")  # every second draw is random; transfer has tests of its own
 
@@ -191,6 +193,42 @@ def test_a_draw_is_found_again_by_its_parameters_and_by_its_configuration():
     assert replayed(function, {**drawn.params, "more": 1}) is None
     assert replayed(function, {**drawn.params, "batch_size": 48}) is None
     assert found_in(function, drawn.config.with_training(batch_size=48)) is None
+
+
+def depends(trial):
+    """Choices that are sequences, and a range that depends on another draw."""
+    trial.suggest_categorical("network", ("cnn6",))
+    trial.suggest_categorical("cnn6/head_widths", ([256], (512, 256)))
+    size = trial.suggest_int("batch_size", 16, 256)
+    trial.suggest_float("cnn6/width", 0.1, 0.2 + 16 / size)
+    trial.suggest_categorical("optimizer", ("adam",))
+    trial.suggest_float("adam/lr", 1e-4, 1e-2, log=True)
+    return config_of(trial.params)
+
+
+@pytest.mark.parametrize("name", ["random", "tpe", "gp", "transfer", "qmc"])
+def test_every_sampler_draws_sequences_and_from_ranges_that_depend_on_other_draws(name):
+    """The ledger keeps the draws as JSON, so a sampler that is told of them again has lists."""
+    space = Space("depends", depends)
+    drawing, again = (make_sampler(space, name, 0, anything, Deepest((1.0,))) for _ in range(2))
+    for n in range(3 * LEAST):
+        drawn = drawing.draw(n)
+        assert 0.1 <= drawn.params["cnn6/width"] <= 0.2 + 16 / drawn.params["batch_size"]
+        assert again.draw(n) == drawn
+        told = json.loads(json.dumps(history_json(drawn)))
+        for each in (drawing, again):
+            each.tell(events.run(n, [measured(10, 1 / drawn.params["batch_size"], trial=n)], State.DONE, **told))
+        found = replayed(depends, told["params"])
+        assert found.params == drawn.params
+        assert found_in(depends, Config.from_json(told["config"])).params == drawn.params
+
+
+def test_the_same_sequence_has_one_coordinate_whether_new_or_from_a_ledger():
+    history = Deepest((1.0,))
+    drawn = make_sampler(Space("depends", depends), "random", 0, anything).draw(0)
+    history.tell(ended(0, drawn, 0.5))
+    known, new = flatten([*history.trials(), replayed(depends, drawn.params)])
+    assert (known == new).all()
 
 
 def test_a_list_is_drawn_in_its_order_whatever_is_told(tmp_path):

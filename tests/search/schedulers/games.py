@@ -72,13 +72,15 @@ class Game:
         slots: int = 1,
         seed: int = 0,
         samples: int | None = None,
+        more: int = 0,
         before: Sequence[Event] = (),
         kill_after: int | None = None,
         **options: float,
     ) -> Driver:
         """Begin the search, or go on after some events; segments take random times.
 
-        samples: the first trials; None for all. kill_after: lines after which the driver is killed, and resumed.
+        samples: the first trials; None for all. more: trials that are asked for and that the sampler cannot draw.
+        kill_after: lines after which the driver is killed, and resumed.
         """
         rng, clock, samples = random.Random(seed), Clock(), samples or len(self.values)
 
@@ -98,13 +100,14 @@ class Game:
                     yield rng.expovariate(1.0), self._answer(task, end)
 
         book = Doomed(before, kill_after, clock)
-        made = make_scheduler(scheduler, max_t=MAX_T, samples=samples, also=self.also, **options)
+        made = make_scheduler(scheduler, max_t=MAX_T, samples=samples + more, also=self.also, **options)
         driver = Driver(book, source, made, NoShelf(), clock=clock)
         try:
-            driver.append(Opened(samples=samples, slots=slots))
+            driver.append(Opened(samples=samples + more, slots=slots))
             simulate(driver, steps, slots=slots, clock=clock)
         except KilledError:
-            return self.play(scheduler, slots=slots, seed=seed + 1, samples=samples, before=book.events, **options)
+            again = {"samples": samples, "more": more, "before": book.events}
+            return self.play(scheduler, slots=slots, seed=seed + 1, **again, **options)
         assert driver.finished
         return driver
 

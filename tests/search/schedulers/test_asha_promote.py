@@ -63,3 +63,9 @@ def test_somebody_is_trained_to_the_end_however_small_the_search(number, slots, 
     states = [run.state for run in game.play("asha-promote", slots=slots, seed=seed).record.trials]
     assert len(states) == number
     assert set(states) <= {State.DONE, State.PAUSED} and State.DONE in states
+
+
+def test_the_best_is_trained_to_the_end_when_the_sampler_finds_no_more_trials():
+    game = Game(values=[[0.3] * len(ENDS), [0.5] * len(ENDS), [0.4] * len(ENDS)])
+    states = [run.state for run in game.play("asha-promote", more=2).record.trials]
+    assert states == [State.PAUSED, State.DONE, State.PAUSED]

@@ -1,6 +1,7 @@
 """Halving: who goes on does not depend on timing, and everything that may go on does."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -42,6 +43,22 @@ def test_the_same_is_trained_on_any_slots_at_any_speed_and_whatever_is_killed_wh
     alone = outcome(game.play().record)
     assert outcome(game.play(slots=slots, seed=seed).record) == alone
     assert outcome(game.play(slots=slots, seed=seed, kill_after=kill_after).record) == alone
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    game=games(deadly=False),
+    ends=st.sampled_from([ENDS, COARSE]),
+    slots=st.integers(1, 16),
+    more=st.integers(1, 9),
+    kill_after=st.integers(1, 300),
+)
+def test_trials_that_cannot_be_drawn_keep_nobody_from_going_on(game, ends, slots, more, kill_after):
+    game = replace(game, ends=ends)
+    fewer = game.play(slots=slots).record
+    found = game.play(slots=slots, more=more, kill_after=kill_after).record
+    for rung in RUNGS:
+        assert len(reached(found, rung)) >= len(reached(fewer, rung))
 
 
 @settings(deadline=None, max_examples=60)

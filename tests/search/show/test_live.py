@@ -7,7 +7,7 @@ from rich.console import Console
 
 from search.history.events import State
 from search.show.live import Best, Scene, picture, time_left
-from tests.search.events import measured, record, run
+from tests.search.events import ended, measured, record, run
 
 
 def scene_of(*runs, **changes):
@@ -16,8 +16,8 @@ def scene_of(*runs, **changes):
         for event in each.measurements:
             best.hear(event)
     made = {"what": "trial", "total": 10, "slots": 2, "rungs": (1.0, 2.0), "pauses": False, "expected": None}
-    active = [each.key for each in runs if each.state is State.RUNNING]
-    return Scene(record=record(*runs), runs=runs, active=active, best=best, elapsed=30.0, **{**made, **changes})
+    made["active"] = [each.key for each in runs if each.state is State.RUNNING]
+    return Scene(record=record(*runs), runs=runs, best=best, elapsed=30.0, **{**made, **changes})
 
 
 def drawn(scene, width=80):
@@ -65,6 +65,8 @@ def test_the_best_so_far_never_falls_and_ends_at_its_highest_bar():
         best.hear(event)
     assert best.sparkline == "▁" + "█" * 23
     assert Best().sparkline == ""
+    best.hear(ended(State.DIVERGED, trial=0))
+    assert best.values == [0.2] * 96
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,8 @@ def test_the_best_so_far_never_falls_and_ends_at_its_highest_bar():
         ({"pauses": True, "expected": 26.0}, 10.0),
         ({"pauses": True}, None),
         ({"total": None}, None),
+        ({"slots": 0}, 11 / 3),  # the two at work are on machines that joined later
+        ({"slots": 0, "active": ()}, None),
     ],
 )
 def test_the_time_left_goes_by_what_is_known_of_the_epochs_to_come(changes, left):

@@ -82,8 +82,28 @@ def test_test_passes_are_counted_in_words(tmp_path, capsys, passes, words):
     assert words in capsys.readouterr().out
 
 
+def test_a_retrain_that_failed_is_named_as_in_the_tables(tmp_path, capsys):
+    shutil.copytree(OLD / "finished", tmp_path / "one")
+    with Ledger(tmp_path / "one" / "ledger.jsonl") as book:
+        asked = next(event for event in book.events if isinstance(event, events.Asked))
+        book.append(replace(asked, repeat=1))
+        attempts = ((0, "interrupted", "its worker was killed"), (1, "failed", "its worker was killed again"))
+        for attempt, state, reason in attempts:
+            of = {"trial": asked.trial, "repeat": 1, "attempt": attempt}
+            book.append(events.Started(**of, images=0))
+            book.append(events.Ended(**of, state=events.State(state), reason=reason))
+    print_status(status(search.load("one", results=str(tmp_path))))
+    said = capsys.readouterr().out.splitlines()
+    assert f"trial {asked.trial}-1: failed, its worker was killed again" in said
+    assert f"trial {asked.trial}-1: attempt 0 ended, its worker was killed" in said
+
+
 def test_a_count_has_a_plural_and_thousands():
     assert [count(n, "trial") for n in (0, 1, 2, 1200)] == ["0 trials", "1 trial", "2 trials", "1,200 trials"]
+    assert [count(n, "pass") for n in (1, 2)] == ["1 pass", "2 passes"]
+    assert [count(2, noun) for noun in ("box", "batch", "epoch", "flash")] == [
+        "2 boxes", "2 batches", "2 epochs", "2 flashes"
+    ]  # fmt: skip
 
 
 def test_epochs_and_seconds_are_short():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from search.history import ledger, store
+from search.history import events, ledger, store
 from search.history.events import State
 from search.history.ledger import Ledger
 from search.storage import layout, note, record
@@ -55,6 +55,55 @@ def test_what_the_old_machine_retrained_after_it_was_taken_over_is_replaced(
     with pytest.warns(UserWarning, match="taken over by"):
         fetch(str(place), "one", here)
     assert (here / "one" / "retrain" / "3-1" / "model.safetensors").read_bytes() == b"new"
+
+
+def test_what_another_machine_tested_again_is_fetched_by_one_that_had_it_already(
+    place: Path, here: Path, there: Path
+) -> None:
+    names = ("predictions.parquet", "README.md")
+    for results, content in ((here, b"plain"), (there, b"flips")):
+        driver = resume(place, results) if results is there else launch(place, results)
+        folder = driver.folder / "retrain" / "3-1"
+        for name in names:
+            files.write(folder / name, content)
+        files.write(folder / "config.json", b"the same")
+        if results is here:
+            driver.ledger.append(asked(3, 1))
+            driver.ledger.append(measured(40, None, trial=3, repeat=1, state=State.DONE))
+        driver.ledger.append(events.Tested(trial=3, repeat=1, correct=1, images=2, fingerprint="any"))
+        driver.mirror.copy()
+        driver.mirror.beat(closed=True)
+        driver.die()
+    fetch(str(place), "one", here)
+    assert {(here / "one" / "retrain" / "3-1" / name).read_bytes() for name in names} == {b"flips"}
+
+
+def test_a_fetch_that_was_interrupted_is_completed_by_the_next_one(
+    place: Path, here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = launch(place, here)
+    card = driver.folder / "retrain" / "3-1" / "README.md"
+    for content in (b"old", b"new"):
+        files.write(card, content)
+        driver.ledger.append(asked(3, 1) if content == b"old" else measured(40, trial=3, repeat=1, state=State.DONE))
+        driver.mirror.copy()
+        if content == b"old":
+            place.joinpath("one", "retrain", "3-1").mkdir(parents=True)
+            place.joinpath("one", "retrain", "3-1", "README.md").write_bytes(content)
+            fetch(str(place), "one", there)
+    read = files.Folder.read
+
+    def refuse(self: files.Folder, name: str) -> bytes:
+        if name.startswith("retrain/"):
+            raise OSError("no route to host")
+        return read(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.Folder, "read", refuse)
+        with pytest.raises(StorageError, match="no route to host"):
+            fetch(str(place), "one", there)
+    fetch(str(place), "one", there)
+    assert (there / "one" / "retrain" / "3-1" / "README.md").read_bytes() == b"new"
 
 
 def test_lines_put_aside_twice_are_kept_twice(place: Path, here: Path, there: Path) -> None:

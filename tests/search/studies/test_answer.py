@@ -99,7 +99,7 @@ def test_the_answer_is_shown_with_its_caveats(finished, capsys):
     print_answer(answer(read_search(finished, "rates")))
     shown = capsys.readouterr().out
     assert "Which rate? (a report)" in shown
-    assert "Differences to slow that a report states: 1 as published (quick)." in shown
+    assert "Differences to slow, compared with those of a report: 1 in the same direction (quick)." in shown
     assert "slow: published 20.0%, " in shown and "in which 95 % of further runs are expected." in shown
     assert "Intervals are over repeats with other seeds, on the same split and test images." in shown
 
@@ -158,16 +158,18 @@ def row(arm, published=None, difference=None, half=0.01, pairs=5, **more):
 def test_a_published_direction_is_met_missed_or_cannot_be_told():
     rows = [row("a", 0.6, 0.05), row("b", 0.6, -0.05), row("c", 0.6, 0.005), row("d", 0.4, -0.05)]
     assert directions(row("first", 0.5), rows, "report 9") == (
-        "Differences to first that report 9 states, by 95 % intervals for all 4 together: "
-        "2 as published (a, d); 1 against it (b); 1 cannot be told (c)."
+        "Differences to first, compared with those of report 9 (95 % intervals for all 4 together): "
+        "2 in the same direction (a, d); 1 in the other (b); 1 uncertain (c)."
     )
 
 
 def test_many_differences_need_wider_intervals():
     near = row("near", 0.6, 0.011)
-    assert "1 as published (near)" in directions(row("first", 0.5), [near], "")
+    assert "compared with the published ones: 1 in the same direction (near)" in directions(
+        row("first", 0.5), [near], ""
+    )
     others = [row(f"arm {n}", 0.6, 0.05) for n in range(9)]
-    assert "1 cannot be told (near)" in directions(row("first", 0.5), [near, *others], "")
+    assert "1 uncertain (near)" in directions(row("first", 0.5), [near, *others], "")
 
 
 def test_a_ranking_of_many_figures_is_compared_as_a_whole():

@@ -63,7 +63,7 @@ def test_a_study_without_arms_is_a_search_of_its_space():
     "option", ["space", "samples", "sampler", "experience", "first", "keep", "submit", "scheduler"]
 )
 def test_what_a_study_settles_is_not_asked_for_as_well(option):
-    with pytest.raises(StudyError, match=rf"--{option} is for a search of your own, and --study padding settles it"):
+    with pytest.raises(StudyError, match=rf"--study padding does not take --{option}, which is for a search of your"):
         of("padding", {option: "x"})
 
 

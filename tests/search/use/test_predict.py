@@ -102,7 +102,8 @@ def test_winners_are_ranked_by_validation(found):
     ("words", "error", "message"),
     [
         (("digits",), OptionError, "say which images"),
-        (("photos/broken.png",), OptionError, "must be readable"),
+        (("photos/broken.png",), OptionError, "the image cannot be read"),
+        (("photos/broken.png", "photos/broken.png"), OptionError, "none of these 2 images can be read"),
         (("none.png",), UseError, "there is no image or folder none.png"),
         (("other", "photos/a.png"), OptionError, "'other' is neither a search in .* nor an image"),
         (("photos/a.png", "--rank", 3), UseError, "--rank is 1 to 2, .*; got 3"),

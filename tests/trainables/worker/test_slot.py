@@ -14,7 +14,7 @@ from torch import nn
 
 from trainables.data.images import Images
 from trainables.files import Folder
-from trainables.worker import checkpoints
+from trainables.worker import checkpoints, patience
 from trainables.worker import slot as slots
 from trainables.worker.checkpoints import Files
 from trainables.worker.slot import Slot
@@ -120,6 +120,39 @@ def test_a_trained_network_that_cannot_be_written_is_not_done(digits: Images) ->
     assert "No space left" in answer["full"]
 
 
+def test_a_storage_that_is_back_soon_costs_nothing(
+    digits: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "WAITS", (0.0, 0.0))
+    slot = make(digits, tmp_path, make_task(deadline=0.0))
+    name = slot.step()["checkpoint"]
+    away = Away(Folder(str(tmp_path)), attempts=2)
+    again = make(digits, away, make_task(attempt=3, resume_from=name, weights=True))
+    answer = again.step()
+    assert (answer["state"], answer["val_loss"]) == ("done", slot.step()["val_loss"])
+    assert (tmp_path / "3-0-3+model.safetensors").exists()
+
+
+def test_a_checkpoint_in_a_storage_that_stays_away_is_no_failure_of_the_configuration(
+    digits: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "WAITS", (0.0, 0.0))
+    name = make(digits, tmp_path, make_task(deadline=0.0)).step()["checkpoint"]
+    slot = make(digits, Away(Folder(str(tmp_path)), attempts=3), make_task(attempt=3, resume_from=name))
+    answer = slot.step()
+    assert (answer["state"], answer.get("images")) == ("interrupted", None)
+    assert answer["reason"] == "its files cannot be read: no route to host"
+    assert slot.step()["images"] == 640, "the slot trains on"
+
+
+def test_a_trained_network_that_is_refused_says_why(digits: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "WAITS", ())
+    files = Away(Folder(""), attempts=1)
+    answer = make(digits, files, make_task(epochs=1, weights=True)).step()
+    assert (answer["state"], answer.get("full")) == ("interrupted", None)
+    assert answer["reason"] == "its network cannot be written: no route to host"
+
+
 def test_a_trained_network_is_written_under_its_attempt(digits: Images, tmp_path: Path) -> None:
     assert make(digits, tmp_path, make_task(epochs=1, weights=True)).step()["state"] == "done"
     assert Folder(str(tmp_path)).names() == ["3-0-2+config.json", "3-0-2+model.safetensors"]
@@ -135,6 +168,27 @@ class SlowDisk:
 
     def read(self, name: str) -> bytes:
         raise FileNotFoundError(name)
+
+
+class Away:
+    """A place that does not answer the first so many attempts of each kind."""
+
+    def __init__(self, files: Folder, *, attempts: int) -> None:
+        self.files = files
+        self.left = {"read": attempts, "write": attempts}
+
+    def write(self, name: str, data: bytes | memoryview) -> None:
+        self._try("write")
+        self.files.write(name, data)
+
+    def read(self, name: str) -> bytes:
+        self._try("read")
+        return self.files.read(name)
+
+    def _try(self, what: str) -> None:
+        if self.left[what]:
+            self.left[what] -= 1
+            raise OSError("no route to host")
 
 
 class FullDisk:

@@ -1,0 +1,35 @@
+"""Repeats what cannot be read or written at the moment: a storage that is away is often back within a minute."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from architectures.errors import one_line
+from trainables.files import is_full
+
+WAITS = (5.0, 10.0, 20.0, 20.0, 20.0)
+"""Seconds before each further attempt."""
+
+_Result = TypeVar("_Result")
+
+
+class OutOfReachError(OSError):
+    """Files could not be read or written in several attempts; one line says why."""
+
+
+def patiently(attempt: Callable[[], _Result]) -> _Result:
+    """What `attempt` returns; it is called again after a while if it raises OSError.
+
+    A missing file and a full disk are raised at once, since waiting changes neither. Raises OutOfReachError after the
+    last attempt.
+    """
+    why = OSError()
+    for wait in (0.0, *WAITS):
+        time.sleep(wait)
+        try:
+            return attempt()
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) or is_full(error):
+                raise
+            why = error
+    raise OutOfReachError(one_line(why)) from why
