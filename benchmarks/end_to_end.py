@@ -42,8 +42,9 @@ CORES = len(os.sched_getaffinity(0))
 IMAGE_SIZE = {"overhead": 16, "compute": 32}  # pixels a side
 VALIDATION = 0.2
 #: The scripts' settings by name, and what a sweep tries. CPUs a trial say how many trials there are at a time.
-TUNE = ("CPUs a trial", "workers", "threads")
-TUNE_TRIES = [(cpus, workers, cpus) for cpus in (1, CORES) for workers in (0, 1, 2)]
+TUNE = ("CPUs a trial", "workers", "threads", "reuse_actors")
+TUNE_TRIES = [(cpus, workers, cpus, reuse) for reuse in (0, 1) for cpus in (1, CORES) for workers in (0, 1, 2)]
+TUNE_BEST = (1, 1, 1, 1)
 OPTUNA = ("workers", "threads")
 OPTUNA_TRIES = list(product((0, 1, 2), (1, CORES)))
 FEW = 6  # configurations of a sweep, for an epoch each
@@ -77,7 +78,15 @@ class Run:
     @property
     def all_train(self) -> float:
         """When as many trials had begun as there are slots."""
-        return sorted(epoch["began"] for epoch in self.epochs if epoch["epoch"] == 1)[: self.slots][-1]
+        return sorted(self._begun)[: self.slots][-1]
+
+    @property
+    def _begun(self) -> Iterable[float]:
+        """When each trial began."""
+        begun: dict[int, float] = {}
+        for epoch in self.epochs:
+            begun[epoch["trial"]] = min(epoch["began"], begun.get(epoch["trial"], epoch["began"]))
+        return begun.values()
 
     @property
     def last(self) -> float:
@@ -92,7 +101,7 @@ class Run:
     @property
     def none_waits(self) -> float:
         """When the last trial began, and no slot had anything to wait for but the end."""
-        return max(epoch["began"] for epoch in self.epochs if epoch["epoch"] == 1)
+        return max(self._begun)
 
     @property
     def busy(self) -> float:
@@ -105,6 +114,14 @@ class Run:
         until = self.none_waits
         within = sum(max(0.0, min(epoch["seconds"], until - epoch["began"])) for epoch in self.epochs)
         return within / (self.slots * (until - self.first)) if until > self.first else 1.0
+
+    @property
+    def trained(self) -> float:
+        """Epochs that were trained; the list has more measurements where epochs are also measured in part."""
+        last: dict[int, float] = defaultdict(float)
+        for epoch in self.epochs:
+            last[epoch["trial"]] = max(last[epoch["trial"]], epoch["epoch"])
+        return sum(last.values())
 
     @property
     def accuracy(self) -> float:
@@ -161,7 +178,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0, help="another seed takes other images")
     parser.add_argument("--sweep", action="store_true", help="find the best settings of the scripts first")
-    parser.add_argument("--tune-best", type=numbers, default=(1, 0, 1), help="CPUs a trial,workers,threads")
+    parser.add_argument(
+        "--tune-best", type=numbers, default=TUNE_BEST, help="CPUs a trial,workers,threads,reuse_actors"
+    )
     parser.add_argument("--optuna-best", type=numbers, default=(2, 1), help="workers,threads")
     parser.add_argument("--short", action="store_true", help="four configurations, once, without a sweep")
     return parser.parse_args()
@@ -249,15 +268,15 @@ def hpsearch(options: argparse.Namespace, space: Path | str, out: Path, **more: 
     launched, ended = timed([Path(sys.executable).with_name("hpsearch"), "launch", *flags(asked)], out)
     found = search.load(out.name, results=str(out.parent))
     measured = [event for run in found.record.trials for event in run.measurements]
-    epochs = [{**vars(event), "epoch": round(event.epoch), "ended": event.time} for event in measured]
+    epochs = [{**vars(event), "ended": event.time} for event in measured]
     return Run(launched, ended, found.search.facts["slots"], epochs)
 
 
 def tune_script(
     settings: Sequence[int], configs: Path, data: Path, precision: str = "float32", asha: int | None = None
 ) -> Way:
-    """The plain Ray Tune script with these CPUs a trial, loader processes and threads. asha: its max_t, if it stops."""
-    named = dict(zip(("cpus-per-trial", "workers", "threads"), settings, strict=True))
+    """The plain Ray Tune script with these settings, in the order of `TUNE`. asha: its max_t, if it stops."""
+    named = dict(zip(("cpus-per-trial", "workers", "threads", "reuse"), settings, strict=True))
     named |= {} if asha is None else {"asha": asha}
     return baseline("tune_script.py", configs, data, precision, named, CORES // settings[0])
 
@@ -341,7 +360,7 @@ def whole_commands(runs: dict[str, list[Run]]) -> str:
                 "way": way,
                 "whole command, s": spread([run.wall for run in done], ".1f"),
                 "× hpsearch": f"{median(done, 'wall') / median(ours, 'wall'):.2f}",
-                "epochs": len(done[0].epochs),
+                "epochs": round(done[0].trained),
                 "mean best validation accuracy": spread([100 * run.accuracy for run in done], ".1f") + " %",
             }
             for way, done in runs.items()

@@ -106,13 +106,14 @@ def figures(folder: Path) -> dict[str, str]:
     found = sessions(list(parse(ledger.read(loaded.search.ledger))))
     steps = [step for each in found for step in each.steps]
     gaps = 1000 * np.array([gap for each in found for gap in each.gaps])
+    epochs = sum(run.epochs for run in loaded.record.trials)
     trained = sum(step.seconds or 0.0 for step in steps)
     written = [step.checkpoint_seconds for step in steps if step.checkpoint_seconds is not None]
     held = sum(each.slots * (each.full - each.first) for each in found)
     tail, stepping = sum(each.last - each.full for each in found), sum(each.last - each.first for each in found)
     return {
         "trials": str(len(loaded.record.trials)),
-        "epochs trained": str(len(steps)),
+        "epochs trained": f"{epochs:.10g}",
         "sessions": str(len(found)),
         "wall clock": duration(sum(each.seconds for each in found)),
         "inside steps": duration(trained),
@@ -124,7 +125,7 @@ def figures(folder: Path) -> dict[str, str]:
         "gap, longest": f"{gaps.max():.0f} ms" if gaps.size else "–",
         "workers' processes for slots": ", ".join(f"{len(each.by_worker)} for {each.slots}" for each in found),
         "checkpoints, of training": _percent(sum(written), trained) if written else "–",
-        **_forecast(loaded.search.facts.get("forecast"), {"epochs": len(steps), "seconds": stepping}),
+        **_forecast(loaded.search.facts.get("forecast"), {"epochs": epochs, "seconds": stepping}),
     }
 
 

@@ -26,20 +26,24 @@ from pool_playing import Played, Way, play
 from pool_recording import record
 from pools import COSTS, Pool, read_pool
 from remembering import remember
+from scipy.stats import t
 
 from search.samplers import EXPERIENCED, HEARS, LEARNING, SAMPLERS
 from search.schedulers import SCHEDULERS
 
 BASE = "asha"  # the scheduler that, with random draws, the others are compared with
+ROUNDING = 1e-9  # of a mean of accuracies, whose sum depends on the order
 RESAMPLED = 400  # times the searches are drawn again from themselves, for the interval of where a curve is reached
 TEST = {"winner in the test, %": "tested", f"more than {BASE}'s, points": "tested_difference"}
 FRONT = {"front, % of the pool's": "front", f"more than {BASE}'s with one objective": "front_difference"}
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """The mean and the half width of its 95 % interval."""
-    spread = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return statistics.fmean(values), 1.96 * spread
+    """The mean and the half width of its 95 % interval (Student's t)."""
+    if len(values) < 2:
+        return statistics.fmean(values), 0.0
+    spread = statistics.stdev(values) / math.sqrt(len(values))
+    return statistics.fmean(values), float(t.ppf(0.975, len(values) - 1)) * spread
 
 
 def anytime(found: Sequence[Played]) -> np.ndarray:
@@ -50,7 +54,7 @@ def anytime(found: Sequence[Played]) -> np.ndarray:
 
 def reached(curves: np.ndarray, target: float) -> float | None:
     """The epochs after which the mean of any-time curves is at a target; None if it never is."""
-    there = curves.mean(axis=0) >= target
+    there = curves.mean(axis=0) >= target - ROUNDING
     return float(there.argmax()) if there.any() else None
 
 
@@ -71,7 +75,9 @@ def rows(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
             if missing := [cost for cost in asked.also if any(cost not in each.costs for each in pool.configurations)]:
                 sys.exit(f"{path} does not say the {missing[0]} of its configurations, so --also cannot go by them")
-            first = Way(BASE, BASE, {}, "random", None, asked.samples[0], weighed=tuple(asked.also))
+            first = Way(
+                BASE, BASE, {}, "random", None, asked.samples[0], weighed=tuple(asked.also), size=asked.image_size
+            )
             base = searches(first)
             for way in ways(asked):
                 yield _row(path.stem, way, slots, base if way == first else searches(way), base)

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 import end_to_end
 from common import header, spread, table
-from end_to_end import TUNE, TUNE_TRIES, Run, hpsearch, numbers, prepare, progress, said, sweep, tune_script
+from end_to_end import TUNE, TUNE_BEST, TUNE_TRIES, Run, hpsearch, numbers, prepare, progress, said, sweep, tune_script
 
 from search.experience.studies import datasets
 from search.samplers.make import make_sampler
@@ -46,9 +46,9 @@ def main() -> None:
             once = tuple(config.with_training(epochs=1) for config in drawn[: end_to_end.FEW])
             few.write_bytes(write_list(Space("few", configs=once)))
             options.tune_best = sweep("Tune script", tune_script, TUNE, TUNE_TRIES, few, data)
-        print(f"Tune script: {said(TUNE, options.tune_best)}.", end="\n\n")
+        print(f"Tune script: {options.precision}, {said(TUNE, options.tune_best)}.", end="\n\n")
         ways: dict[str, Callable[[Path], Run]] = {
-            "Tune script, ASHA": tune_script(options.tune_best, configs, data, asha=options.max_t),
+            "Tune script, ASHA": tune_script(options.tune_best, configs, data, options.precision, options.max_t),
             "hpsearch, halving": lambda out: hpsearch(options, configs, out, **searched(options)),
             "hpsearch, halving, gp": guided(options, sampler="gp"),
             "hpsearch, halving, transfer, half as many": transfer(options, samples=options.samples // 2),
@@ -82,7 +82,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="another seed takes other images and other draws")
     parser.add_argument("--way", action="append", help="only these rows; may be given several times; the script first")
     parser.add_argument("--sweep", action="store_true", help="find the best settings of the script first")
-    parser.add_argument("--tune-best", type=numbers, default=(1, 1, 1), help="CPUs a trial,workers,threads")
+    parser.add_argument(
+        "--tune-best", type=numbers, default=TUNE_BEST, help="CPUs a trial,workers,threads,reuse_actors"
+    )
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="the script's")
     return parser.parse_args()
 
 
@@ -125,7 +128,7 @@ def rows(runs: dict[str, list[Run]]) -> list[dict[str, str]]:
                 "of so many runs": f"{len(met)} of {len(done)}",
                 "sooner than the script, times": spread(ratios, ".1f") if ratios else "",
                 "whole command, s": spread([run.wall for run in done], ".1f"),
-                "epochs": spread([float(len(run.epochs)) for run in done], ".0f"),
+                "epochs": spread([run.trained for run in done], ".0f"),
                 "best validation accuracy, %": spread([100 * best(run) for run in done], ".1f"),
             }
         )

@@ -1,4 +1,4 @@
-"""A plain Ray Tune script as Ray's documentation teaches it: a function that trains and reports, a process a trial."""
+"""A plain Ray Tune script as Ray's documentation teaches it: a function that trains and reports."""
 
 import os
 from pathlib import Path
@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--cpus-per-trial", type=int, default=1, help="how many trials run at a time follows from it")
     parser.add_argument("--workers", type=int, default=0, help="processes of each DataLoader")
     parser.add_argument("--threads", type=int, default=1, help="of torch in each trial")
+    parser.add_argument("--reuse", type=int, default=0, help="1: Tune's reuse_actors, a process for many trials")
     parser.add_argument("--asha", type=int, metavar="MAX_T", help="stop trials early with Tune's ASHA")
     options = parser.parse_args()
     configs = find_space(str(options.configs)).configs
@@ -45,6 +46,7 @@ def main() -> None:
             tune_config=tune.TuneConfig(
                 metric="val_accuracy",
                 mode="max",
+                reuse_actors=bool(options.reuse),
                 scheduler=options.asha and ASHAScheduler(max_t=options.asha, grace_period=1, reduction_factor=2),
             ),
             run_config=tune.RunConfig(storage_path=storage),

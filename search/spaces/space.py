@@ -70,5 +70,7 @@ class _WithTuples:
         return getattr(self._trial, name)
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """One of the choices."""
-        return self._trial.suggest_categorical(name, with_tuples(tuple(choices)))
+        """One of the choices, as the space gives it."""
+        choices = tuple(choices)
+        tuples = with_tuples(choices)
+        return choices[tuples.index(self._trial.suggest_categorical(name, tuples))]
