@@ -36,11 +36,12 @@ class NetworkConfig:
             )
         try:
             check_name(self.name)
-            json.dumps(dict(self.hyperparameters), allow_nan=False)
+            plain = json.loads(json.dumps(dict(self.hyperparameters), allow_nan=False))
         except ValueError as error:
             raise ConfigError(str(error)) from error
         except TypeError as error:
             raise ConfigError(f"network '{self.name}' has a hyperparameter that is no plain JSON: {error}") from error
+        object.__setattr__(self, "hyperparameters", plain)  # the same as after reading it: lists, no tuples
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from trainables.memory import memory_error
 from trainables.metrics import balanced_accuracy, confusion
 from trainables.predictions import write_predictions
 from trainables.resident import Resident
-from trainables.training import EVALUATION_BATCH, evaluate
+from trainables.training import evaluate, evaluated_at_once
 
 #: The name of all our networks in timm's registry.
 TIMM_NAME = "hpsearch"
@@ -140,7 +140,7 @@ def predict(
 
     Where memory is too small for a batch, a half, a quarter and so on are predicted at a time.
     """
-    batch = EVALUATION_BATCH
+    batch = evaluated_at_once(model, images)
     while True:
         try:
             return _predict(model, images, precision, batch, flips=flips)

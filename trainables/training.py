@@ -360,16 +360,21 @@ def evaluate(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits float32 (B, num_classes) and labels (B,) of every image in order, or of its mirror image.
 
-    batch: the most images at once; fewer if they, or what the network enlarges them to, are larger than 32×32.
+    batch: the most images at once, of which `evaluated_at_once` may allow fewer.
     """
     model.eval()
-    enlarged = (each.pixels for each in model.modules() if isinstance(each, Prepare))
-    most = at_once(EVALUATION_BATCH, max((images.pixels.shape[2:].numel(), *enlarged)))
-    for pixels, labels in images.split(min(batch, most)):
+    for pixels, labels in images.split(min(batch, evaluated_at_once(model, images))):
         with torch.inference_mode(), _autocast(images.device, precision):
             inputs = normalise(pixels)
             logits = model(inputs.flip(3) if mirrored else inputs).float()
         yield logits, labels
+
+
+def evaluated_at_once(model: nn.Module, images: Resident) -> int:
+    """How many images are evaluated at once: fewer if they, or what the network enlarges them to, exceed 32×32."""
+    enlarged = (each.pixels for each in model.modules() if isinstance(each, Prepare))
+    most = at_once(EVALUATION_BATCH, max((images.pixels.shape[2:].numel(), *enlarged)))
+    return max(1, min(most, len(images)))
 
 
 def _autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -228,6 +228,10 @@ def launch(
         if is_given and (submit is not None or dry_run):
             other = "--submit" if submit else "--dry-run"
             raise OptionError(f"{option} shows a search that this machine runs; {other} runs none")
+    if dry_run and how["address"] is not None:
+        raise OptionError(
+            f"--dry-run measures this machine and --address {how['address']} uses others; give one of them"
+        )
     if study is not None:
         context = click.get_current_context()
         values = {**asked, "samples": samples, "budget": budget, "submit": submit}
@@ -273,13 +277,14 @@ def launch(
     source = click.get_current_context().get_parameter_source("validation")
     is_share_asked = source is _BY_USER
     if budget is not None:
-        request = replace(
-            request, samples=affordable(request, budget, parallel=how["parallel"], is_share_asked=is_share_asked)
+        samples = affordable(
+            request, budget, parallel=how["parallel"], engine=how["engine"], is_share_asked=is_share_asked
         )
+        request = replace(request, samples=samples)
         if not how["quiet"]:
             click.echo(f"{duration(budget)} are enough for {count(request.samples, 'sample')}", err=True)
     if dry_run:
-        show_forecast(request, results, how["parallel"], is_share_asked=is_share_asked)
+        show_forecast(request, results, options_of(**how), is_share_asked=is_share_asked)
         return
     with beside(results) if is_served else nullcontext():
         outcome = begin(

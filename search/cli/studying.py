@@ -59,7 +59,7 @@ def launch_study(
         if preset.note and not session.quiet:
             click.echo(preset.note)
         if dry_run:
-            show_forecast(request, results, session.parallel, listed=preset.listed, is_share_asked=share)
+            show_forecast(request, results, session, listed=preset.listed, is_share_asked=share)
             continue
         with beside(results) if is_served else nullcontext():
             outcome = begin(
@@ -86,12 +86,12 @@ def launch_study(
         sys.exit(code)
 
 
-def show_forecast(request: Any, results: Path, parallel: int | None, **more: Any) -> None:
-    """Print what a launch would draw and cost."""
+def show_forecast(request: Any, results: Path, session: Any, **more: Any) -> None:
+    """Print what a launch would draw and cost. session: how it would run."""
     from search.run.foresee import dry_run
     from search.show.forecast import print_forecast
 
-    found = dry_run(request, results=results, parallel=parallel, **more)
+    found = dry_run(request, results=results, parallel=session.parallel, engine=session.engine, **more)
     for line in found.notes:
         click.echo(line)
     print_forecast(request, found.search, found.schedulers)

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 
 from search.history.hyperparameters import hyperparameters_of
 from search.history.metric import METRICS
-from search.history.optuna_trial import optuna_trial
+from search.history.optuna_trial import optuna_trial, params_of
 from search.history.record import Run
 from search.history.store import Search
 
@@ -138,7 +138,7 @@ def _time_of(event: Any) -> datetime:
 
 def _can_become(have: FrozenTrial, wanted: FrozenTrial) -> bool:
     """Whether additions to the journal can turn one trial into the other; times are ignored."""
-    if have.params != wanted.params or have.user_attrs["config"] != wanted.user_attrs["config"]:
+    if params_of(have.params) != wanted.params or have.user_attrs["config"] != wanted.user_attrs["config"]:
         return False
     if have.state.is_finished():
         return (have.state, have.values, have.intermediate_values) == (

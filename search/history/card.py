@@ -126,7 +126,7 @@ def card(found: Loaded, run: Run) -> str:
         balanced_high=row["test_balanced_high"],
         balanced_guess=row["test_balanced_guess"],
         loss=row["test_loss"],
-        flips="Each test image was judged mirrored as well. " if run.test.flips else "",
+        flips=f"{scores.FLIPS} " if run.test.flips else "",
         passes=count(found.record.test_passes, "time"),
         dataset=_dataset(search),
         size=f", resized to {search.request.image_size} pixels a side" if search.request.image_size else "",

@@ -1,6 +1,5 @@
 """A run as Optuna's trial, for samplers and for Optuna's dashboard."""
 
-import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -11,9 +10,6 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search.history.events import State
 from search.history.record import Run
 from trainables.config import with_tuples
-
-# Optuna's own storages take no sequence as a choice; our ledger does.
-warnings.filterwarnings("ignore", "Choices for a categorical distribution should be", UserWarning)
 
 #: States in Optuna's terms; any other state is RUNNING. Pruned trials without values rank last in TPE, as diverged and
 #: infeasible draws should.

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,20 @@ import pandas as pd
 
 from search.history.events import Chosen
 from search.history.metric import ACCURACY, METRICS, guess
-from search.history.record import Key, Record, Run
+from search.history.record import Key, Record, Run, is_family
+from search.history.record import in_words as network_in_words
 from search.history.store import retrain_folder
+from search.readable import count
 from trainables import metrics
 from trainables.predictions import read_predictions
+
+#: How test images were judged, if mirrored as well.
+FLIPS = "Predictions are means over each test image and its mirror image."
+
+
+def taught(teachers: str) -> str:
+    """What a student learnt. teachers: as from `in_words`."""
+    return f"learnt what {teachers} {'say' if ', ' in teachers else 'says'} of its augmented images"
 
 
 def tested(record: Record) -> list[Run]:
@@ -154,6 +164,40 @@ def over_repeats(frame: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
     return summary[summary["count"] > 1]
 
 
+def distinctions(rows: Sequence[Mapping[Any, Any]]) -> list[str]:
+    """For each row of `over_repeats`, what distinguishes it from others of its trial; empty for a trial's only row.
+
+    Configurations may also be objects.
+    """
+    found = [_training_in_words(row) for row in rows]
+    told = []
+    for row, own in zip(rows, found, strict=True):
+        others = [other for beside, other in zip(rows, found, strict=True) if beside["trial"] == row["trial"]]
+        told.append(", ".join(text for name, text in own.items() if any(other.get(name) != text for other in others)))
+    return told
+
+
+def _training_in_words(row: Mapping[Any, Any]) -> dict[str, str]:
+    """All that is the same in the repeats of a row of `over_repeats`, in words by name; empty words are left out."""
+    config = json.loads(row["config"]) if isinstance(row["config"], str) else row["config"]
+    settings = {**config["network"], **config["optimizer"], **config["training"]}
+    told = ("name", "epochs", *(["width"] if is_family(config["network"]["name"]) else []))  # below, in other words
+    found = {
+        "network": network_in_words(config["network"]),
+        "optimizer": config["optimizer"]["name"],
+        "epochs": count(row["epochs"], "epoch"),
+        **{
+            name: f"{name} {value}"
+            for name, value in settings.items()
+            if value not in (None, False, []) and name not in told
+        },
+        "with_validation": "trained on validation images too" if row["with_validation"] else "",
+        "teachers": f"taught by {row['teachers']}" if row["teachers"] else "",
+        "flips": "tested mirrored as well" if row["flips"] else "",
+    }
+    return {name: text for name, text in found.items() if text}
+
+
 def classes(folder: Path, runs: list[Run]) -> pd.DataFrame:
     """One row for each retrain and class: images, accuracy, and the class it is most often mistaken for."""
     rows: list[dict[str, Any]] = []
@@ -184,10 +228,10 @@ def confusions(folder: Path, runs: list[Run]) -> pd.DataFrame:
         labels, probabilities, names = read_predictions(retrain_folder(folder, run))
         matrix = metrics.confusion(labels, probabilities.argmax(1), len(names))
         for label, counts in enumerate(matrix):
-            for predicted, count in enumerate(counts):
+            for predicted, images in enumerate(counts):
                 for key, value in zip(
                     ("trial", "repeat", "label", "predicted", "images"),
-                    (*run.key, names[label], names[predicted], int(count)),
+                    (*run.key, names[label], names[predicted], int(images)),
                     strict=True,
                 ):
                     rows[key].append(value)

@@ -19,7 +19,7 @@ def last_retrain(record: Record) -> tuple[list[Run], Chosen | None]:
     trial was later retrained in this way. It does not count yet while its winners are still in training.
     """
     newest = max(tested(record), key=_tested_at, default=None)
-    alike = [run for run in tested(record) if newest and _way(record, run) == _way(record, newest)]
+    alike = [run for run in tested(record) if newest and _is_alike(record, run, newest)]
     for chosen in reversed(record.choices):
         mine = [run for run in alike if run.key[0] in chosen.trials]
         since = [run for run in alike if _tested_at(run) > chosen.seq]
@@ -51,6 +51,12 @@ def _tested_at(run: Run) -> int:
     return run.test.seq
 
 
+def _is_alike(record: Record, run: Run, other: Run) -> bool:
+    """Whether one command can have retrained both."""
+    (low, high), (lowest, highest) = _factors(record, run), _factors(record, other)
+    return _way(record, run) == _way(record, other) and max(low, lowest) <= min(high, highest)
+
+
 def _way(record: Record, run: Run) -> tuple[object, ...]:
     """How a winner was retrained, as far as trials can share it: the settings that differ from the search.
 
@@ -60,14 +66,17 @@ def _way(record: Record, run: Run) -> tuple[object, ...]:
     training, before = run.config["training"], record.runs[run.key[0], 0].config
     names = {*training, *before["training"]} - {"epochs", "patience"}
     changed = {name: training.get(name) for name in names if training.get(name) != before["training"].get(name)}
-    own = repr(sorted(changed.items())), _factor(run.config["network"], before["network"])
+    own = repr(sorted(changed.items())), run.config["network"] != before["network"]
     return training["epochs"], training.get("patience"), bool(run.asked.with_validation), *own
 
 
-def _factor(network: Mapping[str, Any], before: Mapping[str, Any]) -> float:
-    """How many times as wide a network is as in the search; a width that is a whole number was rounded."""
+def _factors(record: Record, run: Run) -> tuple[float, float]:
+    """Between which factors the command's --width lies: a width that is a whole number was rounded."""
+    run = record.runs[run.teachers[0]] if run.teachers else run
+    network, before = run.config["network"], record.runs[run.key[0], 0].config["network"]
     if network == before:
-        return 1.0
+        return 1.0, 1.0
     defaults = FAMILIES[network["name"]].hyperparameters if network["name"] in FAMILIES else {}
-    width = before.get("width", defaults.get("width"))
-    return round(network["width"] / width, 1 if isinstance(width, int) else 3) if width else 0.0
+    was, now = before.get("width", defaults.get("width")), network["width"]
+    around = 0.5 if isinstance(defaults.get("width", was), int) else 1e-6 * now
+    return (now - around) / was, (now + around) / was

@@ -67,13 +67,18 @@ def on_nodes(nodes: Iterable[Node], threads: int) -> tuple[int, int]:
     """The default on nodes without GPUs, and the bytes of Ray's memory that each trial takes.
 
     Ray fills a node's cores unless trials also take some of the memory that it offers. 0 bytes if every node has
-    memory enough for its cores.
+    memory enough for its cores. Trials take the same on all nodes, so some nodes may get fewer than fit, but none more.
     """
-    slots, shares = 0, []
+    nodes = list(nodes)
+    least = 0
+    shares: list[int] = []
+    small: list[int] = []
     for node in nodes:
         cores = node.cpus // threads
-        fitting = cores if node.total_memory is None else on_cores(cores, node.total_memory)
-        slots += fitting
-        if fitting < cores:
-            shares.append(node.memory // fitting)
-    return slots, min(shares, default=0)
+        if node.total_memory is None or (fitting := on_cores(cores, node.total_memory)) >= cores:
+            continue
+        least = max(least, node.memory // (fitting + 1) + 1)  # with a smaller share the node would get one more
+        (shares if host.slots_in(node.total_memory) else small).append(node.memory // fitting)
+    # A node that is too small for one trial would let all others take as little as it has.
+    share = max(least, min(shares or small, default=0))
+    return sum(min(node.cpus // threads, node.memory // share if share else node.cpus) for node in nodes), share

@@ -141,8 +141,8 @@ def _duplicates(found: Description) -> tuple[Block, ...]:
     if not rows:
         return (Words("duplicates-words", words),)
     more = f"The first {_MOST_GROUPS} of {len(rows):,}." if len(rows) > _MOST_GROUPS else ""
-    table = Table((Column("same", "the same picture"),), [{"same": row} for row in rows[:_MOST_GROUPS]])
-    return (Words("duplicates-words", words), Sheet("groups", "Pictures that are there more than once", table, more))
+    table = Table((Column("same", "the same image"),), [{"same": row} for row in rows[:_MOST_GROUPS]])
+    return (Words("duplicates-words", words), Sheet("groups", "Images that are there more than once", table, more))
 
 
 def _near(found: Description, *, show_test: bool) -> tuple[Block, ...]:

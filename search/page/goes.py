@@ -29,8 +29,8 @@ def _states(view: View) -> tuple[tuple[str, str], ...]:
     waiting = view.found.samples - len(view.record.trials)
     if waiting > 0 and view.found.state != "finished":
         rows.append(("not drawn yet", f"{waiting:,}"))
-    share = view.status["training_share"]
-    rows.append(("slots trained", f"{percent(share)} of their time" if share else "nothing yet"))
+    if (share := view.status["training_share"]) is not None:
+        rows.append(("slots trained", f"{percent(share)} of their time" if share else "nothing yet"))
     if view.found.running and (left := _seconds_left(view)):
         rows.append(("time left", f"about {duration(left)}"))
     return tuple(rows)
@@ -196,11 +196,11 @@ def _saved(view: View) -> str:
     left = sum(_left(run) for run in ended)
     trained = sum(run.epochs for run in view.record.trials)
     seconds = sum(_left(run) * run.seconds / run.epochs for run in ended)
-    slots = max((session.opened.slots for session in view.record.sessions), default=1) or 1
+    slots = max((session.opened.slots for session in view.record.sessions), default=1)
+    saved = f"{duration(seconds / slots)} more of wall clock" if slots else f"{duration(seconds)} more of training"
     return (
         f"{count(len(ended), 'trial')} did not go on. Training them to their end would have taken about {left:,.0f} "
-        f"more epochs than the {trained:,.0f} that were trained, about {duration(seconds / slots)} more of wall clock "
-        "at their own speed."
+        f"more epochs than the {trained:,.0f} that were trained, about {saved} at their own speed."
     )
 
 
@@ -224,11 +224,11 @@ def _timeline(view: View) -> Figure:
         "failed": "bad",
     }
     share = view.status["training_share"]
+    trained = "" if share is None else f"Slots trained {percent(share)} of the wall clock, start-up included. "
     return Figure(
         key="timeline",
         title="What the slots did",
-        sentence=f"Slots trained {percent(share)} of the wall clock, start-up included. Gaps are times in which a slot "
-        "waited, or its process began.",
+        sentence=f"{trained}Gaps are times in which a slot waited, or its process began.",
         alt=f"A bar for each training on one of {count(len(slots), 'slot')}, from its begin to its end.",
         table=Table(
             (

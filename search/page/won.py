@@ -165,14 +165,12 @@ def _sheet(view: View, rows: Rows) -> Sheet:
     chosen += test_columns(metrics_of(view, rows))
     chosen += [Column("test_loss", "test loss", "number"), Column("seconds", "time", "seconds")]
     table = Table(tuple(chosen), [{column.name: row.get(column.name) for column in chosen} for row in rows])
-    flips = " Each test image was judged mirrored as well." if any(row.get("flips") for row in rows) else ""
+    flips = f" {scores.FLIPS}" if any(row.get("flips") for row in rows) else ""
     order = "In the order of validation, by which they were chosen"
     if last_retrain(view.record)[1]:
         order = "First those that were chosen on folds of the images, in that order; others by validation"
     taught = "".join(
-        f" {label(run)} learnt what {scores.in_words(run.teachers)} say of its augmented images."
-        for run in view.tested
-        if run.teachers
+        f" {label(run)} {scores.taught(scores.in_words(run.teachers))}." for run in view.tested if run.teachers
     )
     return Sheet("winners-table", "The winners", table, f"{order}; the test set ranks nothing.{flips}{taught}")
 
@@ -181,8 +179,9 @@ def _repeats(view: View) -> tuple[str, ...]:
     metric = view.found.search.request.metric
     summary = scores.over_repeats(view.found.retrains, metric)
     lines = []
-    for row in summary.to_dict("records"):
-        who = f"{'Students of trial' if row['teachers'] else 'Trial'} {row['trial']:.0f}"
+    rows = summary.to_dict("records")
+    for row, apart in zip(rows, scores.distinctions(rows), strict=True):
+        who = f"{'Students of trial' if row['teachers'] else 'Trial'} {row['trial']:.0f}{apart and f' ({apart})'}"
         spread = f"{row['mean']:.1%} ± {row['std']:.1%} over {row['count']:.0f} seeds"
         lines.append(f"{who}: test {words(metric)} {spread}.")
     return tuple(lines)

@@ -28,6 +28,7 @@ from trainables.data.find import survey_of
 from trainables.data.images import Images
 from trainables.data.own import Own
 from trainables.data.split import fold
+from trainables.fits import check_training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,10 +148,15 @@ class Retraining:
         widths = {how.width, how.student_width or 1.0, how.finals.width if how.finals else 1.0}
         if ours != theirs or widths != {1.0}:
             return None
+        # A session that continued the search may have run on another machine or device than its launch.
+        searched = [session.opened for session in self.record.sessions if session.opened.samples is not None]
+        if any(opened.device != here.device for opened in searched):
+            return None
         found: Speeds = {}
         for place, lot in enumerate(lot for part in self.lots() for lot in part):
-            speed = measured_speed(self.record.runs[lot.trial, 0], facts["data"]["num_train"])
-            if speed is None:
+            run = self.record.runs[lot.trial, 0]
+            speed = measured_speed(run, facts["data"]["num_train"])
+            if speed is None or any(each.host != socket.gethostname() for each in run.measurements):
                 return None
             found[place] = speed
         return found
@@ -189,6 +195,7 @@ def prepare(
     judged = [finals.config_of(each, how.patience) for each in best] if finals else []
     for config in (*configs.values(), *taught.values(), *judged):
         cost_of(config, train)  # so does an impossible width
+        check_training(config, train.shape, len(train.classes))
     networks = {config.network.name for config in configs.values()}
     own_code.check(search, networks, accept=changed_code)
     return Retraining(

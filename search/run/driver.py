@@ -210,7 +210,7 @@ class Driver:
             reason = f"below the others at epoch {event.epoch:g}"
         if state is State.DONE and (task.weights or task.fold is not None):
             try:
-                patiently(partial(self.shelf.collect, task, run))
+                self._fetch(partial(self.shelf.collect, task, run))
             except OSError as error:
                 self._stop_for(error)
                 self._end(task, run, State.INTERRUPTED, f"its network cannot be fetched: {one_line(error)}")
@@ -325,6 +325,16 @@ class Driver:
         if run.state is State.INTERRUPTED:
             self._again.append(run)
         self._release(run)
+
+    def _fetch(self, attempt: Callable[[], None]) -> None:
+        """Call this patiently, or only once if the session is ending because files are out of reach or a disk is full.
+
+        Otherwise the session would wait again for each run that is still at work.
+        """
+        if self.out_of_reach is None and self.full is None:
+            patiently(attempt)
+        else:
+            attempt()
 
     def _stop_for(self, error: OSError) -> None:
         """End the session after the current segments, since files cannot be read or written."""

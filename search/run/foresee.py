@@ -40,15 +40,16 @@ def dry_run(
     *,
     results: Path,
     parallel: int | None,
+    engine: str | None = None,
     is_share_asked: bool = False,
     listed: Space | None = None,
 ) -> Foreseen:
     """The forecast of a search; only the dataset's cache is left on disk. TPE draws as at a search's beginning.
 
-    listed: the arms of a study, if it is one.
+    engine: the one that would train; None for the default. listed: the arms of a study, if it is one.
     """
     problem = new_problem(request, is_share_asked=is_share_asked, listed=listed)
-    here = machine.find(parallel, wanted(request))
+    here = _here(request, parallel, engine)
     plan = problem.plan()
     speeds = calibrate(plan.configs, problem.images, here)
     plan = replace(plan, order=problem.order(problem.samples, speeds))
@@ -67,13 +68,20 @@ def dry_run(
     return Foreseen((*problem.notes, *notes), found, schedulers)
 
 
-def affordable(request: Request, budget: float, *, parallel: int | None, is_share_asked: bool = False) -> int:
+def affordable(
+    request: Request,
+    budget: float,
+    *,
+    parallel: int | None,
+    engine: str | None = None,
+    is_share_asked: bool = False,
+) -> int:
     """How many samples a search can have if its forecast is at most `budget` seconds.
 
-    Raises RequestError if a single sample takes longer.
+    engine: as for `dry_run`. Raises RequestError if a single sample takes longer.
     """
     problem = new_problem(replace(request, samples=MOST_AFFORDED), is_share_asked=is_share_asked)
-    here = machine.find(parallel, wanted(request))
+    here = _here(request, parallel, engine)
     plan = problem.plan()
     speeds = calibrate(plan.configs, problem.images, here)
     seconds = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
@@ -88,6 +96,11 @@ def affordable(request: Request, budget: float, *, parallel: int | None, is_shar
     if (least := takes(1)) > budget:
         raise RequestError(f"one sample takes about {duration(least)}, longer than --budget {duration(budget)}")
     return bisect_right(range(1, problem.samples + 1), budget, key=takes)
+
+
+def _here(request: Request, parallel: int | None, engine: str | None) -> Machine:
+    """This machine, as the engine would use it: `inline` trains one trial at a time."""
+    return machine.find(1 if engine == "inline" else parallel, wanted(request))
 
 
 def foresee(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecast:

@@ -31,12 +31,12 @@ ANSWER_SECONDS = 10  # for the dashboard's first answer
 BEGIN_SECONDS = 120  # for the search to begin; after that `submit` returns
 _LOOK_SECONDS = 0.5
 
-#: Options of `launch` that `submit` sets itself.
-_CHANGED = ("space", "name", "address", "submit", "storage", "results")
+#: Options of `launch` that `submit` sets itself, and `quiet`: `_wait` reads what the search says when it begins.
+_CHANGED = ("space", "name", "address", "submit", "storage", "results", "quiet")
 
 
 def words(context: click.Context) -> list[str]:
-    """The options of `launch` that were given on the command line, without those that `submit` sets itself.
+    """The options of `launch` that were given on the command line, without those in `_CHANGED`.
 
     Raises ClusterError for a folder that is not an absolute path, as the head would look for it.
     """

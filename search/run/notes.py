@@ -26,8 +26,9 @@ def objectives(request: Request) -> tuple[str, ...]:
     costs = in_words(request.costs)
     if not scheduler_of(request, request.samples).rungs and request.sampler not in LEARNING:
         given = " ".join(f"--also {name}" for name in request.costs)
+        have = "have" if len(request.costs) > 1 else "has"
         why = f"no trial is stopped, and the sampler {request.sampler} does not learn"
-        return (f"note: {given} has no effect on the search: {why}",)
+        return (f"note: {given} {have} no effect on the search: {why}",)
     return (f"compared by {words(request.metric)}, the more the better, and {costs}, the less the better",)
 
 

@@ -77,13 +77,13 @@ def prior_of(request: Request, function: Function | None, images: Images) -> Pri
 
 
 def _observed(run: Run, request: Request) -> Observed:
-    """What the sampler receives about an earlier run; one that ended before this search's trials do has been stopped.
+    """What the sampler receives about an earlier run; one that ended before this search's trials do could go on.
 
     Otherwise its last value would count as one after all epochs of this search.
     """
     told = observed(run, request.costs)
     is_shorter = "epochs" not in run.asked.params and run.config["training"]["epochs"] < request.epochs
-    return replace(told, state=State.STOPPED) if is_shorter and told.state is State.DONE else told
+    return replace(told, state=State.PAUSED) if is_shorter and told.state is State.DONE else told
 
 
 def write_prior(folder: Path, prior: Prior) -> None:

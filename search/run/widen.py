@@ -23,5 +23,7 @@ def widened(config: Config, factor: float, option: str = "--width") -> Config:
             f"network '{name}' has no width for {option} {factor:g} to multiply (its hyperparameters: {known}); "
             f"leave {option} out"
         )
-    wider = max(1, round(width * factor)) if isinstance(width, int) else width * factor
+    # A share may be written as 1, so a family's default says whether its width is a number of units.
+    is_whole = isinstance(defaults.get("width", width), int)
+    wider = max(1, round(width * factor)) if is_whole else width * factor
     return replace(config, network=NetworkConfig(name, {**given, "width": wider}))

@@ -121,7 +121,7 @@ def space(name: str, *, each: bool = False) -> Rows:
         {
             "parameter": p.name,
             "values": _values(p.distribution),
-            "when": " and ".join(f"{k} is {' or '.join(map(str, v))}" for k, v in p.conditions) or "always",
+            "when": " and ".join(f"{k} is {' or '.join(map(_plain, v))}" for k, v in p.conditions) or "always",
         }
         for p in (drawn if each else _together(drawn))
     ]
@@ -155,7 +155,7 @@ def _shared(of: list[Parameter], choices: dict[str, tuple[Any, ...]]) -> Paramet
 
 def _values(distribution: Any) -> str:
     if hasattr(distribution, "choices"):
-        return ", ".join(map(str, distribution.choices))
+        return ", ".join(map(_plain, distribution.choices))
     scale = "log scale" if distribution.log else "uniform"
     step = f", step {distribution.step:g}" if distribution.step not in (None, 1) else ""
     return f"{distribution.low:g} to {distribution.high:.10g}, {scale}{step}"

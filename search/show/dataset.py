@@ -103,7 +103,7 @@ def duplicates(found: Description) -> tuple[str, ...]:
 
 
 def groups(found: Description) -> tuple[str, ...]:
-    """A line for each picture that occurs more than once.
+    """A line for each image that occurs more than once.
 
     Those in several parts come first, then those in several classes.
     """

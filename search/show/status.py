@@ -8,7 +8,7 @@ from typing import Any
 from search.history.front import in_words
 from search.history.load import Loaded
 from search.history.metric import METRICS, Guess, shown, words
-from search.history.record import rank, state_of
+from search.history.record import Record, Session, rank, state_of
 from search.readable import between, count, duration, epochs, percent, time_between
 from search.schedulers.scheduler import SchedulerError, scheduler_of
 from search.show.live import rungs
@@ -25,7 +25,6 @@ def status(found: Loaded) -> dict[str, Any]:
     best = rank(record)[:1]
     training = sum(run.seconds for run in record.runs.values())
     forecast = found.search.facts.get("forecast")
-    slots = sum(session.seconds * session.opened.slots for session in record.sessions)
     return {
         "name": found.search.name,
         "state": found.state,
@@ -46,7 +45,7 @@ def status(found: Loaded) -> dict[str, Any]:
         "epochs_trained": sum(run.epochs for run in record.runs.values()),
         "training_seconds": training,
         "wall_clock_seconds": sum(session.seconds for session in record.sessions),
-        "training_share": training / slots if slots else None,
+        "training_share": _training_share(record, training),
         "sessions": len(record.sessions),
         "retrained": sum(run.retrained for run in record.retrains),
         "chosen": [{"trials": each.trials, "finalists": each.finalists} for each in record.choices[-1:]],
@@ -66,6 +65,27 @@ def status(found: Loaded) -> dict[str, Any]:
         "bytes": _size(found.search.folder),
         "checkpoint_bytes": _size(found.search.folder / "checkpoints"),
     }
+
+
+def _training_share(record: Record, training: float) -> float | None:
+    """The part of the slots' time in which they trained; None if it is not known how many slots there were.
+
+    A session on a cluster records the slots with which it begins, and machines may join later.
+    """
+    slots = sum(session.seconds * session.opened.slots for session in record.sessions)
+    if (
+        not slots
+        or training > slots
+        or any(_trained(record, each) for each in record.sessions if not each.opened.slots)
+    ):
+        return None
+    return training / slots
+
+
+def _trained(record: Record, session: Session) -> bool:
+    """Whether a segment was measured in a session."""
+    began, ended = session.opened.time, session.last
+    return any(began <= event.time <= ended for run in record.runs.values() for event in run.measurements)
 
 
 def _size(folder: Path) -> int:

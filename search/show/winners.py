@@ -1,6 +1,7 @@
 """The retrained winners: their table, repeats, ensemble and classes."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from search.history import scores
@@ -35,13 +36,18 @@ def retrain_report(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
         "search": found.search.name,
         "metric": found.search.request.metric,
         "finalists": scores.finalists(record, chosen, found.search.request.metric) if chosen else [],
-        "winners": [row | {"config": json.loads(row["config"])} for row in rows_of(mine)],
-        "repeats": scores.over_repeats(mine, found.search.request.metric).to_dict("records"),
+        "winners": _with_configs(rows_of(mine)),
+        "repeats": _with_configs(scores.over_repeats(mine, found.search.request.metric).to_dict("records")),
         "ensemble": scores.ensemble(folder, runs, chosen),
         "classes": rows_of(scores.classes(folder, runs)),
         "confusion": scores.confusions(folder, runs).query("images > 0").to_dict("records") if runs else [],
         "test_passes": record.test_passes,
     }
+
+
+def _with_configs(rows: Iterable[dict[Any, Any]]) -> list[dict[str, Any]]:
+    """The rows of a table, with configurations as objects instead of JSON."""
+    return [row | {"config": json.loads(row["config"])} for row in rows]
 
 
 def _tested(found: Loaded, keys: list[tuple[int, int]]) -> list[Run]:
@@ -102,17 +108,16 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
         if run.test is None:
             console.print(f"trial {run.key[0]}-{run.key[1]} is not tested: {run.state}, {run.reason}")
     if any(row["flips"] for row in report["winners"]):
-        console.print("Predictions are means over each test image and its mirror image.")
+        console.print(scores.FLIPS)
     for row in report["winners"]:
         if row["teachers"]:
-            learned = f"it learned the predictions of {row['teachers']} for its augmented images"
-            console.print(f"{row['trial']}-{row['repeat']} is a student: {learned}.")
+            console.print(f"{row['trial']}-{row['repeat']} is a student: it {scores.taught(row['teachers'])}.")
     if both:
         console.print(_ensemble_line(both))
-    for row in report["repeats"]:
+    for row, apart in zip(report["repeats"], scores.distinctions(report["repeats"]), strict=True):
         spread = f"{words(metric)} {row['mean']:.1%} ± {row['std']:.1%}"
         of = "students of " if row["teachers"] else ""
-        console.print(f"{of}trial {row['trial']}: {spread} over {row['count']} seeds")
+        console.print(f"{of}trial {row['trial']}{apart and f' ({apart})'}: {spread} over {row['count']} seeds")
     for row in report["winners"]:
         if line := _overfit_line(row, found.record.runs[row["trial"], row["repeat"]]):
             console.print(line)

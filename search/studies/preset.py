@@ -7,6 +7,11 @@ from typing import Any
 
 from search.spaces.space import Space
 from search.studies.study import Part, Study, StudyError
+from trainables.data.find import find_own
+from trainables.data.formats.folders import FOLDERS
+from trainables.data.formats.format import AS_NAMED
+from trainables.data.formats.npz import NPZ
+from trainables.data.images import DatasetError
 from trainables.data.known import DATASETS
 
 
@@ -71,25 +76,38 @@ def presets(study: Study, given: Mapping[str, Any], *, repeats: int | None, quic
 def _parts(study: Study, given: Mapping[str, Any]) -> list[tuple[Part, Part | None]]:
     """The images to search on, each with the part of the study that they belong to; None if there is no such part.
 
-    A folder or file that is named like a known dataset counts as it; the part's labels are then a column of its files.
+    A folder or file that is named like a known dataset counts as it. If its files have columns, one of them holds the
+    part's labels; else there are only the labels of the part with this name.
     """
     if "dataset" not in given:
         return [(_by_name(part), part) for part in study.parts]
     named, label = str(given["dataset"]), given.get("label")
+    stem = Path(named).stem
     found: list[tuple[Part, Part | None]]
     if named in DATASETS:
         found = [(_by_name(part), part) for part in study.parts if part.dataset == named]
+    elif label is None and stem in DATASETS and not _has_columns(named):
+        found = [(Part(dataset=named), part) for part in study.parts if part.dataset == stem]
     else:
         found = [
             (Part(dataset=named, label=part.label), part)
             for part in study.parts
-            if part.dataset.removesuffix("-coarse") == Path(named).stem and label in (None, part.label)
+            if stem in (part.dataset, part.dataset.removesuffix("-coarse")) and label in (None, part.label)
         ]
     return found or [(Part(dataset=named, label=label), None)]
 
 
+def _has_columns(dataset: str) -> bool:
+    """Whether a folder or file has columns or fields of labels; True if the launch will refuse it anyway."""
+    try:
+        own = find_own(dataset, AS_NAMED)
+    except DatasetError:
+        return True
+    return own is None or own.format not in (FOLDERS, NPZ)
+
+
 def _note(study: Study, part: Part) -> str:
-    names = " or ".join(dict.fromkeys(each.dataset.removesuffix("-coarse") for each in study.parts))
+    names = " or ".join(dict.fromkeys(each.dataset for each in study.parts))
     hint = "" if part.dataset in DATASETS else f" (a folder or file named {names} is)"
     return f"note: the published figures are of {names}, and {part.dataset} is not compared with them{hint}"
 

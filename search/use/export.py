@@ -53,13 +53,16 @@ def export(found: Loaded, run: Run, form: str, *, own_code: bool) -> tuple[bytes
 
 
 def _examples(found: Loaded, network: Network) -> tuple[Tensor, str]:
-    """Images (N, C, H, W) to compare on, and what they are: training images, or noise if those are missing."""
+    """Images (N, C, H, W) to compare on, and what they are: training images, or noise if those cannot be used."""
+    why = "the dataset here has another shape"
     try:
-        pixels = part_images(found.search.request, "train").pixels[:EXAMPLES]
+        images = part_images(found.search.request, "train")
+        if images.shape == network.shape:
+            return torch.from_numpy(np.array(images.pixels[:EXAMPLES])), "training images"
     except (DatasetError, OSError):
-        pixels = np.random.default_rng(0).integers(0, 256, (EXAMPLES, *network.shape), dtype=np.uint8)
-        return torch.from_numpy(pixels), "images of noise, as the dataset is not here"
-    return torch.from_numpy(np.array(pixels)), "training images"
+        why = "the dataset is not here"
+    pixels = np.random.default_rng(0).integers(0, 256, (EXAMPLES, *network.shape), dtype=np.uint8)
+    return torch.from_numpy(pixels), f"images of noise, as {why}"
 
 
 class Classifier(nn.Module):

@@ -8,7 +8,8 @@ import numpy as np
 
 from search.use.winners import UseError
 from trainables.data.decode import SUFFIXES, Look, decode_one
-from trainables.data.formats.listing import printable
+from trainables.data.find import unreadable
+from trainables.data.formats.listing import entries, is_image, printable
 from trainables.data.images import DatasetError
 
 #: Images that are decoded and predicted at a time.
@@ -30,7 +31,8 @@ class Batch:
 def files_of(places: Iterable[Path]) -> list[Path]:
     """The named files as they are, and all images in and below the named folders, in order of their paths.
 
-    Raises UseError for a place that does not exist, and for a folder without images.
+    What is an image in a folder, and what is passed over, is as in a folder of training images. Raises UseError for a
+    place that does not exist and for a folder without images, DatasetError for a folder that cannot be read.
     """
     found: list[Path] = []
     for place in places:
@@ -39,11 +41,27 @@ def files_of(places: Iterable[Path]) -> list[Path]:
                 raise UseError(f"there is no image or folder {printable(place)}")
             found.append(place)
             continue
-        inside = sorted(each for each in place.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
+        try:
+            inside = list(_images_below(place))
+        except OSError as error:
+            raise unreadable(place, error) from error
         if not inside:
             raise UseError(f"{printable(place)} holds no images ({', '.join(sorted(SUFFIXES))})")
         found += inside
     return found
+
+
+def _images_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """The images in and below a folder, in order of their paths. above: the folders on the way to it, resolved."""
+    real = folder.resolve()
+    if real in above:  # a link back to one of them
+        return
+    for entry in entries(folder):
+        file = folder / entry.name
+        if entry.is_dir():
+            yield from _images_below(file, above | {real})
+        elif entry.is_file() and is_image(file):
+            yield file
 
 
 def batches(files: list[Path], seen: Look) -> Iterator[Batch]:

@@ -80,7 +80,18 @@ def test_a_container_is_bounded_and_the_object_store_fits(service: dict[str, Any
 @SERVICES
 def test_a_container_is_watched_and_started_again(service: dict[str, Any]) -> None:
     assert service["restart"] == "unless-stopped"
-    assert not service.get("healthcheck", {}).get("disable")  # where it says nothing, the image's
+    from ray._private.ray_constants import DEFAULT_DASHBOARD_AGENT_LISTEN_PORT
+
+    check = service["healthcheck"]
+    assert {key: check[key] for key in check if key != "test"} == {
+        "interval": "10s",
+        "timeout": "5s",
+        "start_period": "60s",
+        "retries": 6,
+    }
+    assert check["test"][:3] == ["CMD", "python", "-c"]
+    compile(check["test"][3], "health check", "exec")
+    assert f":{DEFAULT_DASHBOARD_AGENT_LISTEN_PORT}/api/healthz" in check["test"][3]
 
 
 def test_workers_wait_for_a_head_that_takes_jobs() -> None:

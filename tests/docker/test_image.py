@@ -1,7 +1,7 @@
 """The image: lints clean, pins what it brings, has nothing secret in its layers and runs as an ordinary user."""
 
-import json
 import re
+import subprocess
 
 import pytest
 
@@ -53,14 +53,16 @@ def test_its_layers_hold_what_is_copied_by_name_and_that_is_no_secret() -> None:
     assert not re.search("token|secret|password|key|credential", named, re.I)
 
 
-def test_it_says_whether_its_node_of_ray_is_well() -> None:
-    from ray._private.ray_constants import DEFAULT_DASHBOARD_AGENT_LISTEN_PORT
+def test_a_user_that_the_base_has_already_is_refused_in_one_line() -> None:
+    check = instructions("RUN")[0].partition(" && useradd")[0]
+    line = "UID is an ordinary user's number, such as 1000; got '0', which the base image has already\n"
+    for number, expected in (("0", (2, "", line)), ("54321", (0, "", ""))):
+        done = subprocess.run(["sh", "-c", check.replace("$UID", number)], capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == expected
 
-    (line,) = instructions("HEALTHCHECK")
-    command = json.loads(line.partition("CMD ")[2])
-    assert command[:2] == ["python", "-c"]
-    compile(command[2], "health check", "exec")
-    assert f":{DEFAULT_DASHBOARD_AGENT_LISTEN_PORT}/api/healthz" in command[2]
+
+def test_it_says_nothing_of_its_health_as_a_single_container_has_no_node_to_ask() -> None:
+    assert not instructions("HEALTHCHECK")
 
 
 @pytest.mark.parametrize(

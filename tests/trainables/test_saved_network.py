@@ -125,6 +125,13 @@ def test_where_memory_is_small_fewer_images_are_predicted_at_a_time(
     assert max(small.fitted) <= 100 < len(resident)
 
 
+def test_each_further_attempt_takes_fewer_images_than_the_one_before(network: saved_network.Network) -> None:
+    images = Resident(torch.zeros(40, 1, 224, 224, dtype=torch.uint8), torch.zeros(40, dtype=torch.int64), 10)
+    small = Small(nn.Sequential(nn.Flatten(), nn.Linear(224 * 224, 10)), room=3)
+    saved_network.predict(small, images, "float32")
+    assert small.tried == [10, 5, *[2] * 20]
+
+
 def test_memory_that_is_too_small_for_one_image_is_an_error(resident: Resident, network: saved_network.Network) -> None:
     with pytest.raises(MemoryError):
         saved_network.predict(Small(network.model, room=0), resident, "float32")
@@ -135,9 +142,10 @@ class Small(nn.Module):
 
     def __init__(self, model: nn.Module, room: int = 100) -> None:
         super().__init__()
-        self.model, self.room, self.fitted = model, room, set[int]()
+        self.model, self.room, self.fitted, self.tried = model, room, set[int](), list[int]()
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        self.tried.append(len(inputs))
         if len(inputs) > self.room:
             raise MemoryError
         self.fitted.add(len(inputs))

@@ -51,21 +51,21 @@ def look(images: Iterable[Encoded], total: int, root: Path) -> Look:
 
     Raises DatasetError when no header can be read.
     """
-    size, largest = None, 0
+    mode, size, largest = "L", None, 0
     faults = _Faults()
     is_any_deep = False
     for _, where, data in images:
         with faults.noted(where, data), _opened(data) as image:
             size = size or upright_size(image)
             if image.mode not in GREY:
-                return Look("RGB", size)
+                mode = "RGB"  # a later image may still be grey with 16 bits
             if is_deep(image):
                 is_any_deep = True
                 largest = max(largest, int(np.asarray(image).max()))
     if size is None:
         faults.refuse(total, root)
     assert size is not None, "every part has an image"
-    return Look("L", size, max(largest.bit_length(), 8) if is_any_deep else None)
+    return Look(mode, size, max(largest.bit_length(), 8) if is_any_deep else None)
 
 
 def decode(

@@ -73,7 +73,7 @@ class Slot:
         self._train = Resident.of(train, device, room=room)
         self._validation = Resident.of(validation, device, room=room) if validation is not None else None
         self._bytes_per_second = _DISK_BYTES_PER_SECOND
-        self._attempts = 0  # to read or write a file that a run cannot do without
+        self._patience = 0  # counts while files that a run cannot do without are read, written and waited for
         self._watchdog = Watchdog(timeout, self._progress, self._give_up) if timeout else None
 
     def begin(self, task: Task) -> None:
@@ -212,17 +212,16 @@ class Slot:
             self._patiently(partial(self._files.write, f"{self._task.prefix}+{name}", data))
 
     def _patiently(self, attempt: Callable[[], _Result]) -> _Result:
-        """As the function, which the watchdog does not take for a hang."""
+        """As the function, whose waits the watchdog does not take for a hang."""
 
-        def counted() -> _Result:
-            self._attempts += 1
-            return attempt()
+        def count() -> None:
+            self._patience += 1
 
-        return patiently(counted)
+        return patiently(attempt, count)
 
     def _progress(self) -> tuple[str, int, int]:
         """A value that changes as long as this slot makes progress."""
-        return self._task.prefix, self._training.images if self._training else 0, self._attempts
+        return self._task.prefix, self._training.images if self._training else 0, self._patience
 
     def _give_up(self, reason: str) -> None:
         """End this process; a note says why, unless writing it hangs."""

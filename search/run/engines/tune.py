@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from search.machines import local_ray, mps, tokens
 from search.machines.machine import slots_per_gpu
-from search.readable import duration
+from search.readable import count, duration
 from search.run.driver import Driver
 from search.run.engines.engine import Watcher, Work
 from trainables import collection
@@ -17,8 +17,13 @@ def train(driver: Driver, work: Work, watcher: Watcher) -> None:
     Raises StartError when Ray or its workers do not start.
     """
     here, began = work.here, time.time()
-    workers = f"{here.slots} worker{'s' * (here.slots > 1)}"
-    watcher.say(f"starting Ray and {workers} …" if here.address is None else f"starting {workers} on {here.address} …")
+    workers = count(here.slots, "worker")
+    if here.address is None:
+        watcher.say(f"starting Ray and {workers} …")
+    elif here.slots:
+        watcher.say(f"starting {workers} on {here.address} …")
+    else:
+        watcher.say(f"starting workers on {here.address} as machines join …")
     # Before Ray starts, as its workers inherit the environment. A cluster's machines start their own service.
     with mps.sharing(slots_per_gpu(here) if here.address is None else 0) as (is_shared, line):
         address = local_ray.start(here, meanwhile=_import_the_rest)

@@ -124,8 +124,9 @@ def test_a_job_is_not_a_dry_run(refused: Refused) -> None:
     assert "give one of them" in refused("launch", "--submit", "http://head:8265", "--storage", "/s", "--dry-run")
 
 
-def test_a_dry_run_measures_this_machine(refused: Refused) -> None:
-    says(refused("retrain", "--dry-run", "--address", "10.0.0.5:6379"), "--dry-run", "--address", "give one of them")
+@pytest.mark.parametrize("verb", [("retrain",), ("launch",), ("launch", "--study", "padding")])
+def test_a_dry_run_measures_this_machine(refused: Refused, verb: tuple[str, ...]) -> None:
+    says(refused(*verb, "--dry-run", "--address", "10.0.0.5:6379"), "--dry-run", "--address", "give one of them")
 
 
 @pytest.mark.parametrize("verb", ["launch", "resume", "retrain"])

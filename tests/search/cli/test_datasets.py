@@ -85,6 +85,7 @@ def test_the_page_shows_test_images_only_when_it_is_asked_to(pets, tmp_path):
     file = tmp_path / "pets.html"
     done = run(pets, "--data-dir", tmp_path, "--html", file, "--near")
     assert f"{file}: " in done.output and done.exit_code == 0
+    assert "Images that are there more than once" in file.read_text() and "the same image" in file.read_text()
     shown = pictures(file.read_text())
     assert [alt for alt, _ in shown] == ["average of cat", "average of dog", "5 images of cat", "5 images of dog"]
     cats = np.stack([np.asarray(picture(number, size=(12, 10))) for number in range(5)])

@@ -14,6 +14,7 @@ from search.history.ledger import Ledger
 from search.run.launch import launch
 from search.run.session import Options
 from tests.search.events import asked, ended
+from tests.search.page.searches import make_search
 from tests.search.run import searches
 
 
@@ -50,8 +51,14 @@ def test_the_front_is_a_part_of_the_ranking_and_the_knee_is_marked(results: Path
     assert "knee" not in ranking[0]
     said = call(results, "--pareto", "parameters", "--pareto", "seconds")
     assert "Pareto front of accuracy and parameters and time to train an image: " in said
-    if len(front) >= 3:
-        assert "the knee, the best compromise, is trial " in call(results, "--pareto", "parameters")
+
+
+def test_a_front_of_three_has_a_knee(tmp_path: Path) -> None:
+    make_search(tmp_path, "three")
+    front = json.loads(call(tmp_path, "--pareto", "flops", "--json"))
+    assert len(front) == 5, "curves and FLOPs follow from formulas"
+    (knee,) = (row["trial"] for row in front if row["knee"])
+    assert f"the knee, the best compromise, is trial {knee}" in call(tmp_path, "--pareto", "flops")
 
 
 def test_all_trials_and_a_front_are_not_asked_for_together(results: Path) -> None:

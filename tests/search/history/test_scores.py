@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,3 +50,31 @@ def test_repeats_are_summed_up_by_trial_and_training_where_there_are_two_or_more
     assert (row["trial"], row["count"]) == (0, 2)
     assert row["mean"] == pytest.approx(0.6)
     assert row["std"] == pytest.approx(0.1 * 2**0.5)
+
+
+def test_repeats_of_one_trial_are_told_apart_by_what_differs():
+    def row(trial=0, *, width=0.5, epochs=5, teachers="", flips=False, with_validation=False, **training):
+        config = {
+            **CONFIG,
+            "network": {"name": "cnn5", "width": width},
+            "training": {**CONFIG["training"], "epochs": epochs, **training},
+        }
+        return {
+            "trial": trial,
+            "epochs": epochs,
+            "config": json.dumps(config),
+            "with_validation": with_validation,
+            "teachers": teachers,
+            "flips": flips,
+        }
+
+    rows = [row(), row(epochs=9, width=1.0, flips=True), row(1), row(2, mixup=0.2), row(2, with_validation=True)]
+    assert scores.distinctions(rows) == [
+        "cnn5 ×0.5, 5 epochs",
+        "cnn5, 9 epochs, tested mirrored as well",
+        "",
+        "mixup 0.2",
+        "trained on validation images too",
+    ]
+    students = [row(teachers="0-1, 1-1"), row(teachers="0-1, 1-1, 2-1")]
+    assert scores.distinctions(students) == ["taught by 0-1, 1-1", "taught by 0-1, 1-1, 2-1"]

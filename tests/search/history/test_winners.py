@@ -75,9 +75,18 @@ def test_finalists_come_in_the_order_of_their_folds_and_others_as_the_search_ran
 def test_retrains_of_other_widths_are_other_retrains():
     record = after(*retrained((2, 1), (1, 1), width=1.0), *retrained((2, 2), width=2.0))
     assert [run.key for run in last_retrain(record)[0]] == [(2, 2)]
-    narrow = asked(0, config={**CONFIG, "network": {"name": "mlp"}})
-    trained = [(0, 1, {"name": "mlp", "width": 450}), (0, 2, {"name": "mlp", "width": 600})]
-    wide = [asked(trial, repeat, config={**CONFIG, "network": network}) for trial, repeat, network in trained]
-    passes = [events.Tested(trial=0, repeat=repeat, correct=1, images=2) for repeat in (1, 2)]
-    record = Record(made.in_order([narrow, *wide, *passes]))
-    assert [run.key for run in last_retrain(record)[0]] == [(0, 2)]
+
+
+def test_winners_whose_whole_widths_were_rounded_are_of_one_retrain():
+    """The first of mlp at twice its width, the others at 1.25 times theirs."""
+    before = {0: 300, 1: 100, 2: 102, 3: 51}
+    wide = [(0, 1, 600), (0, 2, 375), (1, 1, 125), (2, 1, round(102 * 1.25)), (3, 1, round(51 * 1.25))]
+
+    def mlp(width):
+        return {**CONFIG, "network": {"name": "mlp", "width": width}}
+
+    drawn = [asked(trial, config=mlp(width)) for trial, width in before.items()]
+    retrains = [asked(trial, repeat, config=mlp(width)) for trial, repeat, width in wide]
+    passes = [events.Tested(trial=trial, repeat=repeat, correct=1, images=2) for trial, repeat, _ in wide]
+    record = Record(made.in_order([*drawn, *retrains, *passes]))
+    assert [run.key for run in last_retrain(record)[0]] == [(0, 2), (1, 1), (2, 1), (3, 1)]

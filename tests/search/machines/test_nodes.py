@@ -2,7 +2,7 @@
 
 import pytest
 
-from search.machines import nodes
+from search.machines import host, nodes
 from search.machines.cluster import ClusterError
 from search.machines.machine import MachineError, of_cluster, slots_per_gpu
 from search.machines.nodes import Node
@@ -68,6 +68,29 @@ def test_a_node_with_little_memory_trains_fewer_than_it_has_cores():
     assert (tiny.slots, tiny.memory) == (1, 2**19)
     enough = of_cluster("head:6379", [machine(cpus=8, total_memory=2**36, memory=2**35)], None, None)
     assert (enough.slots, enough.memory) == (8, 0)
+
+
+LITTLE = {"cpus": 8, "total_memory": 4 * 2**30, "memory": int(2.8 * 2**30)}  # room for three
+TINY = {"cpus": 8, "total_memory": 2**30, "memory": 2**29}  # for none
+WIDE = {"cpus": 8, "total_memory": 2**36, "memory": 2**31}  # for more than its cores, of which Ray offers little
+
+
+@pytest.mark.parametrize(
+    ("members", "slots"),
+    [
+        ([LITTLE, TINY], 3),
+        ([TINY, {**WIDE, "memory": 2**35}], 1 + 8),
+        ([LITTLE, WIDE], 3 + 2),
+        ([LITTLE, {**LITTLE, "memory": 2**30}], 3 + 1),  # Ray offers the second less
+        ([LITTLE, {**TINY, "total_memory": 2 * 2**30, "memory": int(1.4 * 2**30)}], 3 + 1),
+    ],
+)
+def test_no_node_gets_more_than_its_memory_has_room_for_and_the_slots_are_those_that_ray_gives(members, slots):
+    here = of_cluster("head:6379", [machine(**each) for each in members], None, None)
+    given = [min(each["cpus"], each["memory"] // here.memory) for each in members]
+    assert here.slots == sum(given) == slots
+    for each, number in zip(members, given, strict=True):
+        assert number <= max(1, host.slots_in(each["total_memory"]))
 
 
 @pytest.mark.parametrize(

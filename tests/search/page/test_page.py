@@ -3,12 +3,14 @@
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
 
 from search.history import events, ledger
+from search.history.card import card
 from search.history.events import State, parse
 from search.history.ledger import Ledger
 from search.history.load import read_search
@@ -20,9 +22,10 @@ from search.page.page import as_file, data_of, embedded, page_of
 from search.page.trust import trust
 from search.page.view import View
 from search.page.won import told_apart
+from search.show.winners import print_retrains, retrain_report
 from search.spaces import config_of
-from tests.search.events import ended
-from tests.search.page.searches import accuracy_of, make_search
+from tests.search.events import asked, ended
+from tests.search.page.searches import CLASSES, Clock, accuracy_of, make_search, pass_over_test, train
 from trainables.data.superclasses import SUPERCLASSES
 
 
@@ -221,6 +224,51 @@ def test_a_trial_that_diverged_is_never_the_best_so_far(tmp_path):
     rows = figure(page_of([found]), "best-so-far").table.rows
     assert best.key[0] not in {row["trial"] for row in rows}
     assert rows[-1]["value"] == found.ranked[0].at_best("value")
+
+
+def test_the_time_of_slots_is_not_told_if_a_session_that_trained_began_without_any(tmp_path, page):
+    def states(of):
+        return dict(next(block for section in of.sections for block in section.blocks if block.key == "states").rows)
+
+    assert figure(page, "timeline").sentence.startswith("Slots trained ") and "slots trained" in states(page)
+    found = make_search(tmp_path, trials=4)
+    opened, *others = ledger.read(found.ledger)
+    found.ledger.unlink()
+    with Ledger(found.ledger) as book:
+        for event in parse([opened | {"slots": 0}, *others]):
+            book.append(event)
+    of = page_of([View(read_search(tmp_path, "made"))])
+    assert figure(of, "timeline").sentence.startswith("Gaps are times") and "slots trained" not in states(of)
+    assert "more of training at their own speed" in figure(of, "rungs").sentence
+
+
+def test_repeats_and_students_are_told_of_in_the_same_words_on_the_page_the_card_and_the_terminal(tmp_path, capsys):
+    made, clock = make_search(tmp_path, retrains=[(18, 1), (18, 2)]), Clock()
+    with Ledger(made.ledger, clock=clock) as book:
+        drawn = next(each for each in book.events if isinstance(each, events.Asked) and each.trial == 18)
+        for repeat, more in ((3, {}), (4, {}), (5, {"teachers": [[18, 1], [18, 2]]})):
+            config = {**drawn.config, "training": {**drawn.config["training"], "epochs": 3}}
+            book.append(asked(18, repeat, config=config, with_validation=False, **more))
+            train(book, clock, 18, repeat, 3, 3)
+            pass_over_test(made, book, 18, repeat, CLASSES)
+        tested = book.events[-1]
+        book.append(events.Testing(trial=18, repeat=5))
+        book.append(replace(tested, flips=True))
+    found = read_search(tmp_path, "made")
+    blocks = {block.key: block for section in page_of([View(found)]).sections for block in section.blocks}
+    apart = [line.partition(":")[0] for line in blocks["repeats"].lines]
+    assert apart == ["Trial 18 (2 epochs)", "Trial 18 (3 epochs)"]
+    flips = "Predictions are means over each test image and its mirror image."
+    taught = "learnt what 18-1, 18-2 say of its augmented images."
+    assert flips in blocks["winners-table"].sentence and taught in blocks["winners-table"].sentence
+    keys = [run.key for run in found.record.retrains]
+    print_retrains(found, keys)
+    said = " ".join(capsys.readouterr().out.split())
+    assert flips in said and f"18-5 is a student: it {taught}" in said
+    assert "trial 18 (2 epochs): accuracy" in said and "trial 18 (3 epochs): accuracy" in said
+    assert flips in card(found, found.record.runs[18, 5])
+    report = retrain_report(found, keys)
+    assert [row["config"] for row in report["repeats"]] == [report["winners"][at]["config"] for at in (0, 2)]
 
 
 def test_the_confusions_are_all_test_images(page):

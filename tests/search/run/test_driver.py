@@ -369,6 +369,20 @@ def test_a_network_that_cannot_be_fetched_pauses_the_session_and_is_trained_from
     assert begin(make(book, tmp_path, kept=True)).resume_from == "0-0-1-100.pt"
 
 
+def test_once_files_are_out_of_reach_the_session_does_not_wait_for_each_run_again(tmp_path, book, monkeypatch):
+    monkeypatch.setattr(patience, "WAITS", (0.0, 0.0))
+    driver = make(book, tmp_path, trials=2, kept=True)
+    first, second = begin(driver), begin(driver)
+    away = Away(driver.shelf.checkpoints, attempts=9)
+    driver.shelf.checkpoints = away
+    driver.measured(first, epoch(first, 4))
+    assert (driver.pausing, away.left) == ("files unavailable", 6)
+    driver.measured(second, epoch(second, 4))
+    assert away.left == 5, "one attempt"
+    run = driver.record.runs[1, 0]
+    assert (run.state, run.reason) == ("interrupted", "its network cannot be fetched: no route to host")
+
+
 def test_a_student_whose_teachers_cannot_be_lent_is_the_next_session_s(tmp_path, book, monkeypatch):
     monkeypatch.setattr(patience, "WAITS", ())
 

@@ -83,6 +83,11 @@ def test_options_travel_as_they_were_given_and_defaults_are_the_heads(monkeypatc
         words("--data-dir", "there")
 
 
+def test_the_search_there_says_when_it_begins_also_if_little_is_to_be_printed_here():
+    asked = ["--samples", "4", "--quiet", "--submit", "http://head:8265", "--storage", "/shared"]
+    assert job.words(launch.make_context("launch", asked)) == ["--samples", "4"]
+
+
 # ---- who answers
 
 

@@ -4,7 +4,9 @@ import json
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
+from search.cli.launching import launch as launch_command
 from search.forecast.calibration import Calibration
 from search.history.events import Opened
 from search.history.ledger import Ledger
@@ -138,6 +140,25 @@ def test_forecasts_of_a_list_begin_with_the_longest_by_measured_time(tmp_path, m
     played.clear()
     assert affordable(request, 60, parallel=1) == 3
     assert ("none", [0]) in played and all(order[0] == 0 for _, order in played)
+
+
+@pytest.mark.parametrize("more", [(), ("--budget", "1h"), ("--study", "padding", "--image-size", "32")])
+def test_forecasts_for_the_inline_engine_count_with_its_one_trial_at_a_time(tmp_path, monkeypatch, more):
+    slots = []
+
+    def spy(plan, seconds, parallel, *others):
+        slots.append(parallel)
+        return rehearse(plan, seconds, parallel, *others)
+
+    monkeypatch.setattr(foresee, "rehearse", spy)
+    monkeypatch.setattr(foresee, "MOST_AFFORDED", 4)
+    monkeypatch.setattr(foresee, "calibrate", lambda *_: {0: Speed(32, 0.1, 0.0)})
+    words = ["--dataset", "digits", "--data-dir", tmp_path, "--results", tmp_path, "--epochs", 2, "--parallel", 2]
+    space = () if "--study" in more else ("--space", "cnn5")
+    asked = [*map(str, (*words, *space, *more)), "--limit-train", "100", "--engine", "inline", "--dry-run"]
+    done = CliRunner().invoke(launch_command, asked)
+    assert done.exit_code == 0, done.output
+    assert set(slots) == {1}
 
 
 def test_networks_that_are_to_be_kept_are_tested_also_those_that_a_resume_adds(tmp_path):

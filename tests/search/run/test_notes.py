@@ -68,8 +68,13 @@ def test_a_first_rung_after_few_images_is_named(images, num_train, grace_period,
     [
         (
             {"scheduler": "none"},
-            "note: --also parameters --also flops has no effect on the search: no trial is stopped, and the sampler "
+            "note: --also parameters --also flops have no effect on the search: no trial is stopped, and the sampler "
             "random does not learn",
+        ),
+        (
+            {"scheduler": "none", "also": "flops"},
+            "note: --also flops has no effect on the search: no trial is stopped, and the sampler random does not "
+            "learn",
         ),
         (
             {},
@@ -78,5 +83,5 @@ def test_a_first_rung_after_few_images_is_named(images, num_train, grace_period,
     ],
 )
 def test_costs_that_nothing_compares_have_no_effect(asked, told) -> None:
-    request = settled(Request(space="cnn_all", samples=4, data_dir="", also="parameters,flops", **asked))
+    request = settled(Request(**{"space": "cnn_all", "samples": 4, "data_dir": "", "also": "parameters,flops"} | asked))
     assert objectives(request) == (told,)

@@ -4,13 +4,17 @@ import json
 from pathlib import Path
 
 import pytest
+from optuna.distributions import FloatDistribution, distribution_to_json
 
 from search.history.request import Request
 from search.run.prior import PriorError, prior_of
 from search.samplers.hearing import LEAST, Deepest
 from search.spaces import find_space
+from tests.search.events import measured, run
 from tests.search.page.searches import make_search
 from trainables.data.images import Images, fingerprint
+
+X = distribution_to_json(FloatDistribution(0.0, 1.0))
 
 
 def test_trials_that_the_space_cannot_draw_are_counted_and_not_used(tmp_path: Path, images: Images) -> None:
@@ -43,4 +47,11 @@ def test_trials_of_a_shorter_search_do_not_count_as_trained_to_the_end_of_this_o
             space="cnn_all", samples=1, data_dir="", sampler="gp", warm_start=str(earlier.folder), epochs=epochs
         )
         prior = prior_of(request, find_space("cnn_all").function, images)
-        assert Deepest((1.0, 4.0, epochs), prior.observed).rung == rung
+        history = Deepest((1.0, 4.0, epochs), prior.observed)
+        assert history.rung == rung
+        assert sum(each.value is not None for each in history.trials()) == LEAST
+    deeper = Deepest((1.0, 4.0, 16.0), prior.observed)
+    for trial in range(LEAST):
+        deeper.tell(run(trial, [measured(160, 0.5, trial=trial)], params={"x": 1.0}, distributions={"x": X}))
+    assert deeper.rung == 16.0
+    assert len(deeper.trials()) == LEAST + LEAST, "earlier ones that went on are unknown there, others were stopped"

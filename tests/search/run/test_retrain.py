@@ -10,12 +10,12 @@ import torch
 
 from architectures.errors import HpsearchError
 from search.history import ledger, store
-from search.history.events import Opened, parse
+from search.history.events import Measured, Opened, parse
 from search.history.ledger import DiskError, Ledger
 from search.history.record import Record, rank
 from search.history.request import Request
 from search.history.winners import last_retrain
-from search.run.again import Again, dry_run, knee_of
+from search.run.again import Again, dry_run, knee_of, prepare
 from search.run.engines import inline
 from search.run.launch import launch
 from search.run.problem import RequestError
@@ -121,6 +121,36 @@ def test_a_dry_run_forecasts_the_retrain_and_records_nothing(found, capsys):
     retrain(found, Options(engine="inline"), how, **asked)
     assert "forecast: 6 epochs in " in capsys.readouterr().err
     assert dry_run(found, Options(), how, **asked) == (title, None)
+
+
+def test_a_forecast_uses_only_speeds_that_were_measured_here(found):
+    planned = prepare(found, Options(engine="inline"), Again(epochs=3), top=1, distinct=False)
+    assert planned.recorded().keys() == {0}
+    known = list(parse(ledger.read(found.ledger)))
+    elsewhere = [replace(event, host="elsewhere") if isinstance(event, Measured) else event for event in known]
+    assert replace(planned, record=Record(elsewhere)).recorded() is None
+    continued = [*known, Opened(slots=1, samples=1, device="cuda")]
+    assert replace(planned, record=Record(continued)).recorded() is None
+    retrained = [*known, Opened(slots=1, device="cuda")]
+    assert replace(planned, record=Record(retrained)).recorded() == planned.recorded()
+
+
+@pytest.mark.parametrize(
+    ("network", "training", "message"),
+    [
+        ({"name": "cnn5", "width": 0.125}, {"cutout": 200}, "cutout .*200"),
+        ({"name": "coursework_bn", "width": 0.125}, {"batch_size": 1}, "batch_size must be at least 2"),
+    ],
+)
+def test_a_training_that_images_or_network_cannot_take_is_refused_before_anything_is_recorded(
+    tmp_path, network, training, message
+):
+    request = searches.listed(tmp_path, [{**WINNER, "network": network}], epochs=1, limit_train=60)
+    search = launch(request, Options(engine="inline"), results=tmp_path, name="one").search
+    before = search.ledger.read_bytes()
+    with pytest.raises(HpsearchError, match=message):
+        retrain(search, Options(engine="inline"), Again(epochs=1, training=training), top=1, distinct=False)
+    assert search.ledger.read_bytes() == before
 
 
 def test_what_an_earlier_retrain_has_done_is_not_done_again(found):

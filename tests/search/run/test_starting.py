@@ -72,3 +72,20 @@ def test_no_worker_starts_after_a_ctrl_c_whose_exception_ray_has_lost(monkeypatc
     here = Machine(slots=2, threads=1, num_gpus=0, device="cpu", precision="float32")
     tune.train(driver, SimpleNamespace(here=here), SimpleNamespace(say=lambda _: None))
     assert done == ["stop"]
+
+
+@pytest.mark.parametrize(
+    ("slots", "address", "told"),
+    [
+        (1, None, "starting Ray and 1 worker …"),
+        (2, "head:6379", "starting 2 workers on head:6379 …"),
+        (0, "head:6379", "starting workers on head:6379 as machines join …"),
+    ],
+)
+def test_a_session_says_how_many_workers_it_starts(monkeypatch, slots, address, told):
+    monkeypatch.setattr(tune.local_ray, "start", lambda *_, **__: None)
+    monkeypatch.setattr(tune.local_ray, "stop", lambda: None)
+    here = Machine(slots=slots, threads=1, num_gpus=0, device="cpu", precision="float32", address=address)
+    said = []
+    tune.train(SimpleNamespace(pausing="interrupted"), SimpleNamespace(here=here), SimpleNamespace(say=said.append))
+    assert said[0] == told

@@ -35,6 +35,12 @@ def test_a_whole_number_stays_one_and_at_least_one() -> None:
     assert widened(config("mlp", width=3), 0.1).network.hyperparameters["width"] == 1
 
 
+@pytest.mark.parametrize("factor", [0.5, 1.5])
+def test_a_share_that_is_written_as_a_whole_number_is_still_one(factor: float) -> None:
+    assert widened(config("cnn6", width=1), factor) == widened(config("cnn6", width=1.0), factor)
+    assert widened(config("cnn6", width=1), factor).network.hyperparameters["width"] == factor
+
+
 @pytest.mark.parametrize("given", [{}, {"depth": 3}, {"width": True}])
 def test_a_network_without_a_width_is_refused(given: dict[str, object]) -> None:
     with pytest.raises(

@@ -98,6 +98,34 @@ def test_a_retrain_that_failed_is_named_as_in_the_tables(tmp_path, capsys):
     assert f"trial {asked.trial}-1: attempt 0 ended, its worker was killed" in said
 
 
+def test_the_share_of_training_is_unknown_if_a_session_that_trained_began_without_slots(tmp_path, capsys):
+    shutil.copytree(OLD / "finished", tmp_path / "one")
+    book = tmp_path / "one" / "ledger.jsonl"
+    known = status(search.load("one", results=str(tmp_path)))
+    assert 0 < known["training_share"] <= 1
+    with Ledger(book) as lines:  # a later session, which trained nothing
+        lines.append(events.Opened(slots=0))
+        lines.append(events.Closed(reason="interrupted"))
+    assert status(search.load("one", results=str(tmp_path)))["training_share"] == pytest.approx(known["training_share"])
+    with Ledger(book) as lines:
+        lines.append(events.Opened(slots=0))
+        measured = next(event for event in lines.events if isinstance(event, events.Measured))
+        lines.append(replace(measured, attempt=9))
+        lines.append(events.Closed(reason="finished"))
+    found = status(search.load("one", results=str(tmp_path)))
+    assert found["training_share"] is None
+    print_status(found)
+    assert "slots trained" not in capsys.readouterr().out
+
+
+def test_a_share_of_more_than_the_slots_time_is_unknown_since_machines_joined(tmp_path):
+    shutil.copytree(OLD / "finished", tmp_path / "one")
+    with Ledger(tmp_path / "one" / "ledger.jsonl") as lines:
+        measured = next(event for event in lines.events if isinstance(event, events.Measured))
+        lines.append(replace(measured, attempt=9, seconds=1e9))
+    assert status(search.load("one", results=str(tmp_path)))["training_share"] is None
+
+
 def test_a_count_has_a_plural_and_thousands():
     assert [count(n, "trial") for n in (0, 1, 2, 1200)] == ["0 trials", "1 trial", "2 trials", "1,200 trials"]
     assert [count(n, "pass") for n in (1, 2)] == ["1 pass", "2 passes"]

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from search.studies import STUDIES, StudyError
 from search.studies.preset import presets
 from search.studies.study import Part
+from tests.trainables.data.pictures import class_folders, good, parquet
 
 
 def of(name, given=None, repeats=None, quick=False):
@@ -30,6 +32,22 @@ def test_a_folder_is_taken_for_the_dataset_whose_name_it_has():
     assert one.facts["part"] == "cifar100-coarse"
     (ten,) = of("dropout", {"dataset": "/images/cifar10"})
     assert ten.facts["part"] == "cifar10"
+
+
+def test_without_columns_a_folder_or_file_has_the_labels_that_its_name_says(tmp_path):
+    for name in ("cifar100", "cifar100-coarse"):
+        (one,) = of("coarse-fine", {"dataset": str(class_folders(tmp_path / name))})
+        assert (one.words["label"], one.facts["part"], one.note) == (None, name, None)
+    pixels, labels = np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 1, 0, 1])
+    np.savez(tmp_path / "cifar100.npz", train_images=pixels, train_labels=labels)
+    (arrays,) = of("padding", {"dataset": str(tmp_path / "cifar100.npz")})
+    assert (arrays.words["label"], arrays.note) == (None, None)
+    assert arrays.facts["published"]
+    (asked,) = of("padding", {"dataset": str(tmp_path / "cifar100"), "label": "fine_label"})
+    assert asked.words["label"] == "fine_label", "the launch says that there are no columns"
+    parquet(tmp_path / "tables" / "cifar100" / "train.parquet", [good(i) for i in range(4)], [0, 1, 0, 1])
+    (table,) = of("padding", {"dataset": str(tmp_path / "tables" / "cifar100")})
+    assert table.words["label"] == "fine_label"
 
 
 def test_of_other_images_nothing_is_published():

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,13 @@ def test_a_program_of_torch_takes_pixels_and_holds_the_names_of_classes(found, i
     assert json.loads(about["classes"]) == found.search.facts["data"]["classes"]
     assert about["input"].startswith("images: uint8")
     torch.testing.assert_close(program(images), Classifier(winners.load(found, winner).model).eval()(images))
+
+
+def test_a_winner_is_exported_also_where_the_dataset_has_another_shape_now(found):
+    request = replace(found.search.request, image_size=8)
+    moved = replace(found, search=replace(found.search, request=request))
+    _, told = export(moved, winners.pick(found, 1), "pt2", own_code=False)
+    assert told.endswith("on 64 images of noise, as the dataset here has another shape")
 
 
 @pytest.mark.parametrize("name", ["mlp", "resnet"])

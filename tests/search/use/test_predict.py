@@ -1,6 +1,7 @@
 """What winners say of files is what they say of the same pixels in a dataset."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from search.cli.using import predict
 from search.history.store import retrain_folder
 from search.run.images import part_images
 from search.use import winners
+from search.use.images import files_of
 from search.use.winners import UseError
 from trainables.augment import normalise
 
@@ -62,6 +64,20 @@ def test_a_folder_becomes_a_table_of_every_probability_and_a_damaged_image_is_na
     assert done.stderr.splitlines() == [f"{photos / 'broken.png'}: not a PNG, JPEG, BMP, WEBP, GIF, TIFF, PPM image"]
     second = winners.pick(found, 2)
     np.testing.assert_allclose(probabilities_in(tmp_path / "out.parquet"), expected(found, second), atol=1e-5)
+
+
+def test_a_folder_has_the_images_that_training_would_take(photos, tmp_path):
+    usual = files_of([photos])
+    (photos / "._a.png").write_bytes(b"no image")
+    for folder in ("__MACOSX", ".ipynb_checkpoints"):
+        (photos / folder).mkdir()
+        shutil.copy(photos / "a.png", photos / folder)
+    assert files_of([photos]) == usual
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(photos / "a.png", tmp_path / "elsewhere" / "unnamed")
+    (photos / "linked").symlink_to(tmp_path / "elsewhere")
+    (photos / "more" / "back").symlink_to(photos)
+    assert files_of([photos]) == sorted([*usual, photos / "linked" / "unnamed"])
 
 
 def test_the_five_most_probable_classes_are_shown_best_first(results, found, photos):

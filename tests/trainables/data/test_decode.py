@@ -49,6 +49,18 @@ def test_a_camera_s_twelve_bits_are_scaled_as_what_they_are_in_all_parts(tmp_pat
     assert load(str(class_folders(tmp_path / "pets", mode="L")), "train", data_dir=tmp_path).bits is None
 
 
+def test_twelve_bits_are_scaled_as_what_they_are_beside_colour_images(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "mixed" / name).mkdir(parents=True)
+        for i in range(6):
+            picture(i, size=(4, 1)).save(tmp_path / "mixed" / name / f"{i}.png")
+            ramp = np.array([[0, 16, 2048, 4095]], dtype=np.uint16)
+            Image.fromarray(ramp).save(tmp_path / "mixed" / name / f"{i}-deep.png")
+    images = load(str(tmp_path / "mixed"), "train", data_dir=tmp_path)
+    assert images.shape == (3, 1, 4) and images.bits == 12
+    assert [0, 1, 128, 255] in images.pixels[:, 0, 0].tolist()
+
+
 def test_mixed_sizes_are_refused_or_resized(tmp_path: Path) -> None:
     root = class_folders(tmp_path / "pets")
     picture(9, size=(8, 7)).save(root / "dog" / "other.png")

@@ -227,6 +227,41 @@ def test_a_worker_without_progress_ends_itself_and_says_why(tmp_path: Path) -> N
     assert (tmp_path / "3-0-2.reason").read_text().startswith("no progress for 0.5 s, in <string>, line")
 
 
+WAITING = """
+import sys
+from pathlib import Path
+from tests.trainables.worker.test_slot import Away, make, make_task
+from trainables.data.load import load
+from trainables.files import Folder
+from trainables.worker import patience
+
+patience.WAITS = (12.0,)
+images = load("digits", "train", data_dir=Path(sys.argv[1]) / "data").take(range(100))
+files = Away(Folder(sys.argv[1]), attempts=1)
+print(make(images, files, make_task(epochs=1, weights=True), timeout=8.0).step()["state"])
+"""
+
+
+@pytest.mark.slow
+def test_a_wait_for_a_storage_that_is_away_is_no_hang(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", WAITING, tmp_path]
+    done = subprocess.run(command, cwd=root, timeout=100, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+def test_a_wait_shows_progress_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "WAITS", (0.35,))
+    attempts, signs = iter([OSError("no route to host"), None]), []
+
+    def attempt() -> None:
+        if error := next(attempts):
+            raise error
+
+    patience.patiently(attempt, lambda: signs.append(1))
+    assert len(signs) == 2 + 4, "one for each attempt, and one for each tenth of a second"
+
+
 def test_reading_a_checkpoint_of_another_kind_runs_no_code(digits: Images, tmp_path: Path) -> None:
     checkpoints.save(Folder(str(tmp_path)), "a.pt", {"images": 1})
     assert make(digits, tmp_path, make_task(resume_from="a.pt")).step()["state"] == "unreadable"
