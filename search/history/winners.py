@@ -3,8 +3,6 @@
 The page, `predict` and `export` all use this, so that they agree on the networks after several retrains.
 """
 
-from collections.abc import Mapping
-from typing import Any
 
 from architectures.families import FAMILIES
 from search.history.events import Chosen

@@ -30,6 +30,6 @@ class FirstThen:
 
 
 def draw_of(function: Function, config: Config) -> Draw:
-    """A configuration as a draw; without parameters, so nothing is learned from it, if the space cannot draw it."""
+    """A configuration as a draw; without parameters, so nothing is learnt from it, if the space cannot draw it."""
     found = found_in(function, config)
     return Draw(config, {}, {}) if found is None else as_draw(found)
