@@ -3,7 +3,6 @@
 The page, `predict` and `export` all use this, so that they agree on the networks after several retrains.
 """
 
-
 from architectures.families import FAMILIES
 from search.history.events import Chosen
 from search.history.record import Record, Run, rank
