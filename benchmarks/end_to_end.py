@@ -179,7 +179,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="another seed takes other images")
     parser.add_argument("--sweep", action="store_true", help="find the best settings of the scripts first")
     parser.add_argument(
-        "--tune-best", type=numbers, default=TUNE_BEST, help="CPUs a trial,workers,threads,reuse_actors"
+        "--tune-best", type=tune_settings, default=TUNE_BEST, help="CPUs a trial,workers,threads,reuse_actors"
     )
     parser.add_argument("--optuna-best", type=numbers, default=(2, 1), help="workers,threads")
     parser.add_argument("--short", action="store_true", help="four configurations, once, without a sweep")
@@ -188,6 +188,11 @@ def parse() -> argparse.Namespace:
 
 def numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
+
+
+def tune_settings(text: str) -> tuple[int, ...]:
+    """The Tune script's settings, in the order of `TUNE`; without the last, Tune's default for it."""
+    return (*numbers(text), 0)[: len(TUNE)]
 
 
 def checked(space: Space) -> Space:

@@ -17,7 +17,19 @@ from tempfile import TemporaryDirectory
 
 import end_to_end
 from common import header, spread, table
-from end_to_end import TUNE, TUNE_BEST, TUNE_TRIES, Run, hpsearch, numbers, prepare, progress, said, sweep, tune_script
+from end_to_end import (
+    TUNE,
+    TUNE_BEST,
+    TUNE_TRIES,
+    Run,
+    hpsearch,
+    prepare,
+    progress,
+    said,
+    sweep,
+    tune_script,
+    tune_settings,
+)
 
 from search.experience.studies import datasets
 from search.samplers.make import make_sampler
@@ -83,7 +95,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--way", action="append", help="only these rows; may be given several times; the script first")
     parser.add_argument("--sweep", action="store_true", help="find the best settings of the script first")
     parser.add_argument(
-        "--tune-best", type=numbers, default=TUNE_BEST, help="CPUs a trial,workers,threads,reuse_actors"
+        "--tune-best", type=tune_settings, default=TUNE_BEST, help="CPUs a trial,workers,threads,reuse_actors"
     )
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="the script's")
     return parser.parse_args()
