@@ -18,7 +18,8 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Any:
 def run(module: Any, launched: float, *accuracies: float | None) -> Any:
     """A command whose epochs end every ten seconds, the first one after ten."""
     epochs = [
-        {"val_accuracy": accuracy, "ended": launched + 10 * (place + 1)} for place, accuracy in enumerate(accuracies)
+        {"trial": 0, "epoch": place, "val_accuracy": accuracy, "ended": launched + 10 * place}
+        for place, accuracy in enumerate(accuracies, 1)
     ]
     return module.Run(launched, launched + 10 * len(epochs) + 5, 2, epochs)
 
@@ -41,3 +42,16 @@ def test_a_way_that_is_never_as_good_has_no_time(module: Any) -> None:
     assert module.reached(ours, module.best(script)) is None
     (_, row) = module.rows({"script": [script], "ours": [ours]})
     assert (row["as good as the script's best after, s"], row["sooner than the script, times"]) == ("never", "")
+
+
+def test_epochs_count_once_although_half_ones_are_measured_too(module: Any) -> None:
+    measured = [(0, 0.5), (0, 1.0), (0, 2.0), (1, 0.5), (1, 1.0), (2, 0.5)]
+    epochs = [{"trial": trial, "epoch": epoch, "began": place} for place, (trial, epoch) in enumerate(measured)]
+    run = module.Run(0.0, 10.0, 2, epochs)
+    assert run.trained == 3.5
+    assert (run.all_train, run.none_waits) == (3, 5), "when the second trial began, and the last one"
+
+
+def test_settings_of_the_script_may_leave_out_reuse_actors(module: Any) -> None:
+    assert module.tune_settings("1,2,1") == (1, 2, 1, 0)
+    assert module.tune_settings("1,2,1,1") == (1, 2, 1, 1)

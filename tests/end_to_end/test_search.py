@@ -110,7 +110,7 @@ def test_workers_stay_warm_and_bring_every_trial_to_its_end(amid):
 
 @pytest.mark.slow
 def test_ctrl_c_closes_the_record_and_resume_grows_the_search(home, amid):
-    process = start(home, *small_search("stopped-by-hand", "--epochs", "64"))
+    process = start(home, *small_search("stopped-by-hand", "--epochs", "1000"))  # an epoch takes milliseconds
     path = home / "results" / "stopped-by-hand" / "ledger.jsonl"
     wait_for(lambda: measured(path) >= 3)
     assert loaded(home, "stopped-by-hand").running

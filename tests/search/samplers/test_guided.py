@@ -206,6 +206,7 @@ def depends(trial):
     return config_of(trial.params)
 
 
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
 @pytest.mark.parametrize("name", ["random", "tpe", "gp", "transfer", "qmc"])
 def test_every_sampler_draws_sequences_and_from_ranges_that_depend_on_other_draws(name):
     """The ledger keeps the draws as JSON, so a sampler that is told of them again has lists."""
