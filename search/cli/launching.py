@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from search.cli import options
 from search.cli.sections import Sections
 from search.cli.serving import beside
-from search.cli.sessions import SESSION, conclude, dataset_of, options_of, session_options, take_up
+from search.cli.sessions import SESSION, check_dry_run, conclude, dataset_of, options_of, session_options, take_up
 from search.cli.studying import launch_study, show_forecast
 from search.cli.types import MOST_EPOCHS, MOST_PIXELS, MOST_THREADS, Count, Duration, OptionError, Real
 from search.history.front import COSTS
@@ -228,10 +228,7 @@ def launch(
         if is_given and (submit is not None or dry_run):
             other = "--submit" if submit else "--dry-run"
             raise OptionError(f"{option} shows a search that this machine runs; {other} runs none")
-    if dry_run and how["address"] is not None:
-        raise OptionError(
-            f"--dry-run measures this machine and --address {how['address']} uses others; give one of them"
-        )
+    check_dry_run(how["address"], dry_run=dry_run)
     if study is not None:
         context = click.get_current_context()
         values = {**asked, "samples": samples, "budget": budget, "submit": submit}

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from search.cli import options
-from search.cli.sessions import conclude, options_of, session_options, take_up
+from search.cli.sessions import check_dry_run, conclude, options_of, session_options, take_up
 from search.cli.types import MOST_EPOCHS, Count, OptionError, Real, TrialNumber
 from search.readable import count
 
@@ -166,10 +166,7 @@ def retrain(
         trials=trials,
         finals=finals,
     )
-    if dry_run and how["address"] is not None:
-        raise OptionError(
-            f"--dry-run measures this machine and --address {how['address']} uses others; give one of them"
-        )
+    check_dry_run(how["address"], dry_run=dry_run)
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
     asked: dict[str, Any] = {"top": top, "distinct": distinct, "changed_code": changed_code}
     if dry_run:

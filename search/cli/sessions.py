@@ -108,6 +108,12 @@ def _installed(_ctx: click.Context, _param: click.Parameter, sinks: tuple[str, .
 SESSION = ("parallel", "max_time", "retries", "trial_timeout", "address", "engine", "follow", "quiet")
 
 
+def check_dry_run(address: str | None, *, dry_run: bool) -> None:
+    """Raise OptionError for a forecast of a session on a cluster."""
+    if dry_run and address is not None:
+        raise OptionError(f"--dry-run measures this machine and --address {address} uses others; give one of them")
+
+
 def options_of(
     *,
     parallel: int | None,

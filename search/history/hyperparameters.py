@@ -73,3 +73,14 @@ def _of_families() -> list[tuple[str, Any]]:
 def _is_number(hint: Any) -> bool:
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     return set(kinds) - {NoneType} <= {int, float}
+
+
+def width_of(network: str, given: Mapping[str, Any]) -> tuple[Any, bool]:
+    """A network's hyperparameter `width`, by default its family's, and whether it is a number of units.
+
+    A share of a width may be written as 1, so a family's default says which of the two it is. None without such a
+    hyperparameter. given: the hyperparameters of its configuration.
+    """
+    default = FAMILIES[network].hyperparameters.get("width") if network in FAMILIES else None
+    width = given.get("width", default)
+    return width, isinstance(width if default is None else default, int)

@@ -8,7 +8,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, json
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.history.events import State
-from search.history.record import Run
+from search.history.record import UNRANKED, Run
 from trainables.config import with_tuples
 
 #: States in Optuna's terms; any other state is RUNNING. Pruned trials without values rank last in TPE, as diverged and
@@ -34,7 +34,7 @@ def optuna_trial(run: Run) -> FrozenTrial:
         value=run.at_best("value") if state is TrialState.COMPLETE else None,
         params=params_of(run.asked.params),
         distributions={name: distribution_of(text) for name, text in run.asked.distributions.items()},
-        intermediate_values={} if run.state in (State.DIVERGED, State.INFEASIBLE) else curve,
+        intermediate_values={} if run.state in UNRANKED else curve,
     )
 
 

@@ -3,8 +3,8 @@
 The page, `predict` and `export` all use this, so that they agree on the networks after several retrains.
 """
 
-from architectures.families import FAMILIES
 from search.history.events import Chosen
+from search.history.hyperparameters import width_of
 from search.history.record import Record, Run, rank
 from search.history.scores import tested
 
@@ -73,7 +73,6 @@ def _factors(record: Record, run: Run) -> tuple[float, float]:
     network, before = run.config["network"], record.runs[run.key[0], 0].config["network"]
     if network == before:
         return 1.0, 1.0
-    defaults = FAMILIES[network["name"]].hyperparameters if network["name"] in FAMILIES else {}
-    was, now = before.get("width", defaults.get("width")), network["width"]
-    around = 0.5 if isinstance(defaults.get("width", was), int) else 1e-6 * now
+    (was, is_whole), now = width_of(before["name"], before), network["width"]
+    around = 0.5 if is_whole else 1e-6 * now
     return (now - around) / was, (now + around) / was

@@ -9,11 +9,12 @@ from search.forecast.calibration import Speeds, calibrate
 from search.forecast.forecast import Expected, Forecast, Plan, expected, forecast
 from search.forecast.seconds import times
 from search.history.store import Request
-from search.machines import machine
 from search.machines.machine import Machine
 from search.readable import duration
+from search.run.engines import DEFAULT_ENGINE
 from search.run.problem import RequestError, new_problem
 from search.run.rehearsal import heard, rehearse
+from search.run.session import Options, find_machine
 from search.run.settled import with_scheduler
 from search.schedulers import SCHEDULERS
 from search.spaces import Space
@@ -99,8 +100,8 @@ def affordable(
 
 
 def _here(request: Request, parallel: int | None, engine: str | None) -> Machine:
-    """This machine, as the engine would use it: `inline` trains one trial at a time."""
-    return machine.find(1 if engine == "inline" else parallel, wanted(request))
+    """This machine, as the engine would use it."""
+    return find_machine(Options(parallel=parallel, engine=engine or DEFAULT_ENGINE), (), wanted(request))
 
 
 def foresee(plan: Plan, speeds: Speeds, here: Machine, folder: Path) -> Forecast:

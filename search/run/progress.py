@@ -8,7 +8,7 @@ from rich.live import Live
 
 from search.forecast.forecast import Forecast
 from search.history.events import Ended, Event, Measured, State
-from search.history.record import Record, Run
+from search.history.record import UNRANKED, Record, Run
 from search.machines import debugging
 from search.readable import between, brief, time_between
 from search.run.driver import Driver
@@ -69,7 +69,7 @@ class Progress:
         run = self._driver.record.runs[event.trial, event.repeat]
         if line := mishap(event, run, self._what):
             (self.complain if run.state is State.FAILED else self.say)(line)
-        if not self._live and isinstance(event, Measured) and run.state not in (State.DIVERGED, State.INFEASIBLE):
+        if not self._live and isinstance(event, Measured) and run.state not in UNRANKED:
             self.say(measurement(event, run, self._what))
 
     def refresh(self) -> None:

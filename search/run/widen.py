@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from architectures.families import FAMILIES
+from search.history.hyperparameters import width_of
 from search.run.problem import RequestError
 from trainables.config import Config, NetworkConfig
 
@@ -15,15 +16,12 @@ def widened(config: Config, factor: float, option: str = "--width") -> Config:
     if factor == 1:
         return config
     name, given = config.network.name, config.network.hyperparameters
-    defaults = FAMILIES[name].hyperparameters if name in FAMILIES else {}
-    width = given.get("width", defaults.get("width"))
+    width, is_whole = width_of(name, given)
     if isinstance(width, bool) or not isinstance(width, int | float):
-        known = ", ".join(defaults or given) or "none"
+        known = ", ".join(FAMILIES[name].hyperparameters if name in FAMILIES else given) or "none"
         raise RequestError(
             f"network '{name}' has no width for {option} {factor:g} to multiply (its hyperparameters: {known}); "
             f"leave {option} out"
         )
-    # A share may be written as 1, so a family's default says whether its width is a number of units.
-    is_whole = isinstance(defaults.get("width", width), int)
     wider = max(1, round(width * factor)) if is_whole else width * factor
     return replace(config, network=NetworkConfig(name, {**given, "width": wider}))
