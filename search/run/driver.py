@@ -7,6 +7,7 @@ line before the engine receives the decision, a grant before its task is handed 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -81,6 +82,8 @@ class Driver:
         """Why files that a run needs could not be read or written, in several attempts."""
         self.interrupted = False
         """Whether the user has asked to end the session."""
+        self.is_undisturbed = False
+        """Whether a Ctrl-C is only noted now, in `interrupted`: see `undisturbed`."""
         self.deaf: list[str] = []
         """The errors of listeners that were removed."""
         self._handed_out: set[Key] = set()
@@ -123,6 +126,18 @@ class Driver:
     def waiting(self) -> bool:
         """Whether a running task may, when it ends, bring another task to hand out."""
         return self.pausing is None and bool(self._handed_out)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Within this a Ctrl-C raises nothing: see `pausing` afterwards.
+
+        For starts and imports of libraries, which lose its exception, make another of it, or stay half imported.
+        """
+        self.is_undisturbed = True
+        try:
+            yield
+        finally:
+            self.is_undisturbed = False
 
     def listen(self, listener: Listener) -> None:
         """Add a listener, which receives every event from now on."""

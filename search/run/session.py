@@ -196,11 +196,14 @@ def _work(
         reason = "finished" if driver.finished else driver.pausing or "interrupted"
     except KeyboardInterrupt:
         reason = "interrupted"
-    except (DiskError, OSError) as error:  # an OSError comes from writing a network or predictions
-        if isinstance(error, OSError) and not is_full(error):
+    except Exception as error:
+        if isinstance(error, DiskError) or (isinstance(error, OSError) and is_full(error)):
+            driver.full = driver.full or str(error)
+            reason = "disk full"
+        elif driver.interrupted:  # a library has made this of the KeyboardInterrupt
+            reason = "interrupted"
+        else:
             raise
-        driver.full = driver.full or str(error)
-        reason = "disk full"
     finally:
         with suppress(DiskError):
             driver.append(Closed(reason=reason))
@@ -247,7 +250,8 @@ def _interruptible(driver: Driver, search: Search) -> Iterator[None]:
     """A first Ctrl-C is a KeyboardInterrupt, which closes the record; a second one ends the process at once.
 
     If the exception gets lost, as in a destructor or a callback of a library, the driver still knows of the Ctrl-C, and
-    no trial continues after its current segment.
+    no trial continues after its current segment. If a library makes another error of it, the session ends all the same.
+    While Ray starts there is no exception.
 
     SIGTERM, which a container or a batch system sends before it kills, acts as a Ctrl-C, and so does SIGHUP, which a
     terminal sends when it is closed; under `nohup`, SIGHUP stays ignored.
@@ -256,7 +260,9 @@ def _interruptible(driver: Driver, search: Search) -> Iterator[None]:
     def hear(*_: object) -> None:
         signal.signal(signal.SIGINT, end)
         driver.interrupted = True
-        raise KeyboardInterrupt
+        if not driver.is_undisturbed:
+            raise KeyboardInterrupt
+        os.write(2, b"\nstopping once Ray has started; Ctrl-C again stops at once\n")
 
     def end(*_: object) -> None:
         os.write(2, f"\nstopped at once; nothing recorded is lost: hpsearch resume {search.name}\n".encode())

@@ -26,7 +26,8 @@ def train(driver: Driver, work: Work, watcher: Watcher) -> None:
         watcher.say(f"starting workers on {here.address} as machines join …")
     # Before Ray starts, as its workers inherit the environment. A cluster's machines start their own service.
     with mps.sharing(slots_per_gpu(here) if here.address is None else 0) as (is_shared, line):
-        address = local_ray.start(here, meanwhile=_import_the_rest)
+        with driver.undisturbed():
+            address = local_ray.start(here, meanwhile=_import_the_rest)
         if here.address is None:
             watcher.say(f"Ray started in {duration(time.time() - began)}")
             watcher = _Announcing(watcher)
@@ -35,9 +36,9 @@ def train(driver: Driver, work: Work, watcher: Watcher) -> None:
         if line is not None:
             watcher.say(line)
         try:
-            if driver.pausing is None:  # Ray's start may lose the exception of a Ctrl-C, and no worker is needed then
+            with driver.undisturbed():
                 from search.run.engines.tuner import run_workers  # imports Tune: half a second
-
+            if driver.pausing is None:
                 # Nobody was asked whether the machines of a cluster have the service.
                 is_shared = is_shared or (here.address is not None and slots_per_gpu(here) > 1)
                 run_workers(driver, work, watcher, is_gpu_shared=is_shared)

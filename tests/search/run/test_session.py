@@ -13,6 +13,7 @@ from torch import nn
 from search.history import ledger, store
 from search.history.events import Measured
 from search.history.store import NameTakenError
+from search.run import session
 from search.run.engines.engine import EngineError, engine
 from search.run.launch import launch, resume
 from search.run.progress import Progress
@@ -102,6 +103,30 @@ def test_a_ctrl_c_whose_exception_a_library_swallows_ends_the_session_all_the_sa
     assert (outcome.reason, closings(outcome.search.folder)) == ("interrupted", ["interrupted"])
     outcome = resume(store.find(tmp_path, "interrupted"), INLINE, samples=None)
     searches.assert_same_tables(outcome.search.folder, whole.search.folder)
+
+
+def test_a_ctrl_c_of_which_a_library_makes_another_error_ends_the_session_too(tmp_path, request_of, monkeypatch):
+    def train(driver, work, watcher):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    monkeypatch.setattr(session, "engine", lambda name: train)
+    outcome = launch(request_of(), INLINE, results=tmp_path, name="interrupted")
+    assert (outcome.reason, closings(outcome.search.folder)) == ("interrupted", ["interrupted"])
+
+
+def test_a_ctrl_c_while_libraries_start_is_only_noted(tmp_path, request_of, monkeypatch, capfd):
+    def train(driver, work, watcher):
+        with driver.undisturbed():
+            signal.raise_signal(signal.SIGINT)
+        assert driver.pausing == "interrupted"
+
+    monkeypatch.setattr(session, "engine", lambda name: train)
+    outcome = launch(request_of(), INLINE, results=tmp_path, name="interrupted")
+    assert (outcome.reason, closings(outcome.search.folder)) == ("interrupted", ["interrupted"])
+    assert "Ctrl-C again stops at once" in capfd.readouterr().err
 
 
 def test_a_search_that_is_out_of_time_says_so_and_is_resumed_to_its_end(tmp_path, request_of):

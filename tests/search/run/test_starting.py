@@ -1,5 +1,6 @@
 """When a session gives up on workers that do not start."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -60,7 +61,7 @@ def test_failed_starts_end_the_session():
 
 
 def test_no_worker_starts_after_a_ctrl_c_whose_exception_ray_has_lost(monkeypatch):
-    driver, done = SimpleNamespace(pausing=None), []
+    driver, done = SimpleNamespace(pausing=None, undisturbed=nullcontext), []
 
     def start(here, meanwhile):
         driver.pausing = "interrupted"  # the signal's handler; its KeyboardInterrupt came in a callback of a library
@@ -87,5 +88,6 @@ def test_a_session_says_how_many_workers_it_starts(monkeypatch, slots, address, 
     monkeypatch.setattr(tune.local_ray, "stop", lambda: None)
     here = Machine(slots=slots, threads=1, num_gpus=0, device="cpu", precision="float32", address=address)
     said = []
-    tune.train(SimpleNamespace(pausing="interrupted"), SimpleNamespace(here=here), SimpleNamespace(say=said.append))
+    driver = SimpleNamespace(pausing="interrupted", undisturbed=nullcontext)
+    tune.train(driver, SimpleNamespace(here=here), SimpleNamespace(say=said.append))
     assert said[0] == told
