@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +24,9 @@ import torch
 from trainables.data.images import Images
 from trainables.data.load import load
 from trainables.data.split import subset
+
+# Below nohup, or started in the background by a shell, this process and all that it starts would ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

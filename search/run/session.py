@@ -189,6 +189,7 @@ def _work(
     try:
         work = Work(train=errand.train, validation=errand.validation, here=here, timeout=options.trial_timeout)
         train(driver, work, progress)
+        driver.shelf.sweep_checkpoints(driver.record)  # a host that was cut off may have written after its run's end
         if driver.finished:
             errand.after(driver, progress)
             if errand.samples is not None:  # after a retrain the search itself may continue

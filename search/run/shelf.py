@@ -83,13 +83,17 @@ class Shelf:
 
     def sweep(self, record: Record) -> None:
         """Remove what a killed session left: files that no unfinished run needs, and half-written ones."""
+        self.sweep_checkpoints(record)
+        for path in self._folder.rglob("*.tmp"):
+            files.remove(path)
+
+    def sweep_checkpoints(self, record: Record) -> None:
+        """Remove the files of workers that no unfinished run needs."""
         needed = {run.checkpoint for run in record.runs.values() if run.state not in FINAL}
         with suppress(OSError):  # an unavailable storage keeps them until the next sweep
             for name in self.checkpoints.names():
                 if name not in needed and re.match(r"\d+-\d+-\d+[-+.]", name):  # only files of ours
                     self.remove(name)
-        for path in self._folder.rglob("*.tmp"):
-            files.remove(path)
 
     def release_paused(self, runs: Iterable[Run]) -> None:
         """Remove the checkpoints of runs that stay paused, as the search is finished."""
@@ -127,4 +131,7 @@ class NoShelf(Shelf):
         """Nothing to remove."""
 
     def sweep(self, record: Record) -> None:
+        """Nothing to remove."""
+
+    def sweep_checkpoints(self, record: Record) -> None:
         """Nothing to remove."""

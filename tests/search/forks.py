@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import TextIO
 
 @contextmanager
 def forked(call: Callable[[], object]) -> Iterator[tuple[BaseProcess, TextIO]]:
-    """A process that makes the call, and what it prints; killed at the end. It hears a Ctrl-C in any case."""
+    """A process that makes the call, and what it prints; killed at the end."""
     read, write = os.pipe()
     process = multiprocessing.get_context("fork").Process(target=_run, args=(call, write))
     process.start()
@@ -26,7 +25,6 @@ def forked(call: Callable[[], object]) -> Iterator[tuple[BaseProcess, TextIO]]:
 
 
 def _run(call: Callable[[], object], write: int) -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run below nohup, it would be ignored
     os.dup2(write, 1)
     sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8")
     call()

@@ -129,6 +129,17 @@ def test_a_ctrl_c_while_libraries_start_is_only_noted(tmp_path, request_of, monk
     assert "Ctrl-C again stops at once" in capfd.readouterr().err
 
 
+def test_what_a_cut_off_host_writes_after_its_runs_end_is_removed_with_the_workers(tmp_path, request_of, monkeypatch):
+    def train(driver, work, watcher):
+        engine("inline")(driver, work, watcher)
+        driver.shelf.checkpoints.write("0-0-1-1200.pt", b"late")
+
+    monkeypatch.setattr(session, "engine", lambda name: train)
+    outcome = launch(request_of(), INLINE, results=tmp_path, name="late")
+    assert outcome.reason == "finished"
+    assert list((outcome.search.folder / "checkpoints").iterdir()) == []
+
+
 def test_a_search_that_is_out_of_time_says_so_and_is_resumed_to_its_end(tmp_path, request_of):
     whole = launch(request_of(), INLINE, results=tmp_path, name="whole")
     outcome = launch(request_of(), Options(engine="inline", max_time=1e-9), results=tmp_path, name="short")
