@@ -15,7 +15,8 @@ class Tuning:
     lr_factor: float = 1.0
     """Factor on the learning rate."""
     l2: float = 0.0
-    """λ of the penalty λ·Σw², whose gradient is 2λ·w."""
+    """λ of the penalty λ·Σw², whose gradient is 2λ·w. An optimizer with decoupled weight decay (AdamW, Muon) adds 2λ to
+    that decay instead, which has no effect on kernels whose norm Muon keeps."""
 
 
 def tunings(

@@ -14,10 +14,14 @@ search.retrain("my-search", top=3, epochs=10)
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from search.history.load import Loaded
+
+# Optuna's own storages take no sequence as a choice; our ledger does.
+warnings.filterwarnings("ignore", "Choices for a categorical distribution should be", UserWarning)
 
 
 def load(name: str | None = None, results: str | None = None) -> Loaded:

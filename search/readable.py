@@ -1,4 +1,7 @@
-"""Shares, counts and times as people read them."""
+"""Shares, counts, times and commands as people read them."""
+
+import shlex
+from pathlib import Path
 
 
 def percent(value: float | None) -> str:
@@ -43,3 +46,9 @@ def count(number: float, noun: str) -> str:
     shown = f"{round(number, 2):,}".removesuffix(".0")
     plural = "es" if noun.endswith(("s", "x", "tch", "sh")) else "s"
     return f"{shown} {noun}" if number == 1 else f"{shown} {noun}{plural}"
+
+
+def command_line(verb: str, name: str, results: Path, *options: str) -> str:
+    """The command that calls a verb on a search of this results folder."""
+    where = ("--results", str(results)) if str(results) != "results" else ()
+    return shlex.join(["hpsearch", verb, name, *where, *options])

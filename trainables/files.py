@@ -121,6 +121,47 @@ class Folder:
         return fs.LocalFileSystem(), path
 
 
+@dataclass(frozen=True)
+class SharedFolder(Folder):
+    """A folder that several machines reach, such as a mounted one.
+
+    Where it is not mounted every file would be missing, and written ones would lie where no other machine looks. So
+    that is an OSError, and no FileNotFoundError.
+    """
+
+    home: Folder
+    """What is mounted, or a folder in it."""
+    sign: str
+    """The name in `home` of a file that is always there."""
+
+    def write(self, name: str, data: bytes | memoryview) -> None:
+        """As `Folder.write`, where the folder is reached."""
+        self._check()
+        super().write(name, data)
+
+    def read(self, name: str) -> bytes:
+        """As `Folder.read`, where the folder is reached."""
+        try:
+            return super().read(name)
+        except FileNotFoundError:
+            self._check()
+            raise
+
+    def has(self, name: str) -> bool:
+        """As `Folder.has`, where the folder is reached."""
+        if super().has(name):
+            return True
+        self._check()
+        return False
+
+    def _check(self) -> None:
+        if not self.home.has(self.sign):
+            raise OSError(
+                f"{shown(self.home.location)} on {os.uname().nodename} is not the folder that the machines share: "
+                f"{self.sign} is missing there"
+            )
+
+
 @lru_cache(maxsize=64)  # one client for each place, as a client keeps its connections
 def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
     """The file system of a URI and the path in it; raises OSError with the rule that the URI breaks."""

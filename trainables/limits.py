@@ -4,11 +4,19 @@ Read from /proc and /sys/fs/cgroup where there are such files; elsewhere only th
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from architectures.errors import HpsearchError
 
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
 GPU_CONTEXT_BYTES = 900e6  # of GPU memory, which a process takes for its context and cuDNN (benchmarks/README.md)
+GPU_LEAST_BYTES = 100e6  # of GPU memory for images and network, without which no worker trains
+
+
+class UnfitError(HpsearchError):
+    """This machine cannot train what it is asked to, whatever the configuration; one line names it and says why."""
 
 
 def usable_cores() -> int:
@@ -36,12 +44,19 @@ def cores() -> int:
 def memory() -> tuple[int, int]:
     """Bytes in all and bytes available, of the machine or of a container with less."""
     total, available = _machine_memory()
-    limits = [int(text) for text in _limits("memory", "memory.max", "memory.limit_in_bytes") if text != "max"]
-    limit = min(limits, default=total)
-    if limit >= total:
-        return total, available
-    used = [int(text) for text in _limits("memory", "memory.current", "memory.usage_in_bytes")]
-    return limit, min(available, limit - min(used, default=0))
+    for group in _groups("memory"):
+        limit = text_of(group / "memory.max") or text_of(group / "memory.limit_in_bytes")
+        if limit.strip() not in ("", "max"):
+            total, available = min(total, int(limit)), min(available, int(limit) - _used(group))
+    return total, available
+
+
+def _used(group: Path) -> int:
+    """Bytes of memory that a control group uses, without files that stay only while nothing needs the room."""
+    used = text_of(group / "memory.current") or text_of(group / "memory.usage_in_bytes")
+    sizes = dict(line.split() for line in text_of(group / "memory.stat").splitlines())
+    kept = sizes.get("total_inactive_file") or sizes.get("inactive_file")  # the first in version 1, with groups below
+    return max(0, int(used or 0) - int(kept or 0))
 
 
 def _machine_memory() -> tuple[int, int]:
@@ -65,7 +80,12 @@ def text_of(path: Path) -> str:
 
 def _limits(controller: str, *names: str) -> list[str]:
     """The contents of all files of these names in this process's control groups and those above, of version 1 and 2."""
-    found = []
+    files = [group / name for group in _groups(controller) for name in names]
+    return [file.read_text().strip() for file in files if file.is_file()]
+
+
+def _groups(controller: str) -> Iterator[Path]:
+    """The folders of this process's control groups and those above."""
     for line in text_of(PROC / "self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers not in ("", controller) and controller not in controllers.split(","):
@@ -75,5 +95,4 @@ def _limits(controller: str, *names: str) -> list[str]:
         for group in (root / path.strip("/"), *(root / path.strip("/")).parents):
             if not group.is_relative_to(root):
                 break
-            found += [(group / name).read_text().strip() for name in names if (group / name).is_file()]
-    return found
+            yield group

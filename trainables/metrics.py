@@ -60,8 +60,9 @@ def ensemble_weights(probabilities: list[np.ndarray], labels: np.ndarray, *, bal
     Others are found by forward selection with replacement (Caruana, Niculescu-Mizil, Crew, Ksikes 2004, "Ensemble
     selection from libraries of models"): each step adds the member with which the mean's cross-entropy is lowest, and
     the best of all these sets is taken. It replaces equal weights if it recognises more images, by at least a standard
-    error of the difference; a smaller gain may be chance. probabilities (N, classes) of each network and labels (N,)
-    are of images that none of them was trained on. balanced: whether each class that occurs counts the same.
+    error of the difference, as a smaller gain may be chance, or if both recognise exactly the same images, so that only
+    the loss tells them apart. probabilities (N, classes) of each network and labels (N,) are of images that none of
+    them was trained on. balanced: whether each class that occurs counts the same.
     """
     importance = 1 / np.bincount(labels)[labels] if balanced else np.ones(len(labels))
     selected, equal = _selected(probabilities, labels, importance), np.full(len(probabilities), 1 / len(probabilities))

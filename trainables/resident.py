@@ -10,6 +10,9 @@ from torch import Tensor
 
 from trainables.data.images import Images
 
+# Of the GPU memory that a process may use, at most, for training images, and again for those to validate or test on.
+IMAGES_SHARE = 0.25
+
 
 @dataclass(frozen=True)
 class Resident:

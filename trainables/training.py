@@ -101,7 +101,7 @@ class Training:
         judged_by: str = "val_accuracy",
         teachers: Teachers | None = None,
     ) -> None:
-        """micro_batch: images whose gradients are computed at a time if memory is too small for a batch. The training
+        """micro_batch: images that networks compute at a time if memory is too small for a batch. The training
         then differs slightly: batch norm sees fewer images at a time. captured: whether steps are launched as CUDA
         graphs; by default if that is faster. marks: epochs, perhaps fractions, at which a segment ends as well; each is
         rounded up to a whole batch. judged_by: the field of `Measurement` that early stopping uses. teachers: whose
@@ -129,7 +129,9 @@ class Training:
         self._rates = [group["lr"] for group in self.optimizer.param_groups]
         self._average = Average(self.model, settings.ema) if settings.ema is not None else None
         self._best = Best(settings.patience) if settings.patience is not None else None
-        self._class_weights = _class_weights(train) if settings.class_weights else None
+        # What teachers say has their weights already.
+        weighted = settings.class_weights and teachers is None
+        self._class_weights = _class_weights(train) if weighted else None
         # Summed on the device over a segment: the loss of its images, and how many were recognised.
         self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         if captured is None:
@@ -258,7 +260,7 @@ class Training:
         if self._teachers is None:
             return inputs, labels
         with _autocast(self.device, self.precision):
-            return inputs, self._teachers(inputs)
+            return inputs, torch.cat([self._teachers(part) for part in inputs.split(self.micro_batch or len(inputs))])
 
     def _seed(self, part: int) -> int:
         """The seed of a part of this epoch; that of the first part is the whole epoch's."""

@@ -48,12 +48,18 @@ def make_network(
 def make_without_weights(
     name: str, hyperparameters: Mapping[str, Any], input_shape: Shape, num_classes: int
 ) -> Network | nn.Module:
-    """As `make_network`, but the weights of a module are on the meta device. A family is made without torch."""
+    """As `make_network`, but the weights of a module are on the meta device if it can be built there.
+
+    A family is made without torch.
+    """
     if name in FAMILIES:
         return make_network(name, hyperparameters, input_shape, num_classes)
     import torch
 
-    with torch.device("meta"):
+    try:
+        with torch.device("meta"):
+            return make_network(name, hyperparameters, input_shape, num_classes)
+    except ValueError:  # a module may read values while it is built, which the meta device does not have
         return make_network(name, hyperparameters, input_shape, num_classes)
 
 

@@ -1,6 +1,6 @@
 """The verbs that train, called from Python: the same options as on the command line, checked by the same rules."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -17,8 +17,8 @@ def call(verb: str, search: str | None = None, **words: Any) -> Loaded:
     """Run a verb with its options as keywords, and load the search that it worked on.
 
     Of a study of several datasets it is the last one's. What the command prints is printed. Raises TypeError for an
-    option that the verb does not have or that leaves no search here, and the errors that the command would report in
-    one line: click.ClickException or HpsearchError.
+    option that the verb does not have or that leaves no search here, and for a flag that is not True or False; and the
+    errors that the command would report in one line: click.ClickException or HpsearchError.
     """
     command = VERBS[verb]
     for word in ("dry_run", "submit"):
@@ -28,6 +28,8 @@ def call(verb: str, search: str | None = None, **words: Any) -> Loaded:
     called = Call([verb, *arguments])
     try:
         command.main(arguments, prog_name=f"hpsearch {verb}", standalone_mode=False, obj=called)
+    except click.Abort as end:  # click's form of a Ctrl-C outside the session, which is an Exception
+        raise KeyboardInterrupt from end
     except SystemExit as end:  # some trials failed, as the tables say; or it was interrupted
         if end.code == 130:
             raise KeyboardInterrupt from end
@@ -44,7 +46,10 @@ def _options(command: click.Command, words: dict[str, Any]) -> Iterator[str]:
             given = sorted(name for name, each in known.items() if isinstance(each, click.Option))
             raise TypeError(f"{command.name}() has no option '{word}'; it takes {', '.join(given)}")
         if option.is_flag:
+            if not isinstance(value, bool | None):
+                raise TypeError(f"{command.name}({word}=…) takes True or False; got {value!r}")
             yield from [option.opts[0]] if value else []
         elif value is not None:
-            for each in value if option.multiple and not isinstance(value, str) else (value,):
+            is_several = option.multiple and isinstance(value, Iterable) and not isinstance(value, str)
+            for each in value if is_several else (value,):
                 yield from (option.opts[0], str(each))

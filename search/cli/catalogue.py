@@ -70,7 +70,8 @@ def networks(name: str | None, settings: tuple[str, ...], input_shape: str, clas
         if name is None:
             rows = catalogue.networks(shape, classes)
         else:
-            rows = catalogue.network(name, dict(map(options.setting, settings)), shape, classes)
+            changed = dict(options.setting(each, "width=0.5") for each in settings)
+            rows = catalogue.network(name, changed, shape, classes)
     except (ValueError, TypeError) as error:
         raise OptionError(str(error)) from error
     if as_json:

@@ -10,7 +10,7 @@ import click
 from search.cli import options
 from search.cli.reporting import check_place, write_page
 from search.cli.sessions import dataset_of
-from search.cli.types import MOST_PIXELS, Count, OptionError
+from search.cli.types import MOST_PIXELS, Count, OptionError, Place
 
 if TYPE_CHECKING:
     from trainables.data.decode import Progress
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--image-size", type=Count(1, MOST_PIXELS), help="Resize every image to this many pixels a side.")
 @options.data_dir
 @click.option("--near", is_flag=True, help="Also find near-duplicates, which takes longer.")
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Also write a page with pictures.")
+@click.option("--html", type=Place(), metavar="FILE", help="Also write a page with pictures.")
 @click.option("--show-test", is_flag=True, help="Also show test images on the page; they are hashed in any case.")
 @options.as_json
 def dataset(

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from search.cli import options
+from search.readable import command_line, count
 
 
 @click.command()
@@ -22,7 +23,8 @@ def stop(search: str | None, results: Path) -> None:
     from search.run import ending
 
     found = read_search(results, search)
-    click.echo(f"{found.search.name} has ended: {ending.stop(found)}; hpsearch resume {found.search.name} goes on")
+    name = found.search.name
+    click.echo(f"{name} has ended: {ending.stop(found)}; {command_line('resume', name, results)} continues it")
 
 
 @click.command()
@@ -39,7 +41,6 @@ def delete(search: str, yes: bool, results: Path) -> None:
     hpsearch delete my-search
     hpsearch delete my-search --yes
     """
-    from search.readable import count
     from search.run import ending
 
     found = ending.check_deletable(results, search)

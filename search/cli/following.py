@@ -40,15 +40,24 @@ def follow(sink: str, search: str | None, once: bool, beside: bool, storage: str
         pause = wait_for_input if beside else wait
         write(found, sink, sink_folder(found.folder, sink), once=once, say=click.echo, pause=pause)
         return
+    from search.storage.layout import StorageError
     from search.storage.takeover import open_growing_copy
 
     with open_growing_copy(storage, search) as (copy, bring):
         found = store.find(copy)
         folder = sink_folder(results / found.name, sink)
+        is_away = False
 
         def fetch() -> bool:
+            nonlocal is_away
             time.sleep(STORED_SECONDS)
-            bring()
+            try:
+                bring()
+                is_away = False
+            except StorageError as error:
+                if not is_away:
+                    click.echo(f"{error}; it is tried again every {STORED_SECONDS:g} s", err=True)
+                is_away = True
             return True
 
         write(found, sink, folder, once=once, say=click.echo, pause=fetch)

@@ -318,12 +318,18 @@ def resume(
     hpsearch resume --storage s3://bucket/searches      on another machine, if the first one is lost
     hpsearch resume my-search --dataset /archive/pictures      its images have moved
     """
-    from search.history import ledger, store
+    from search.history import events, ledger, store
+    from search.history.load import read_search
     from search.run.launch import resume as go_on
 
     if until is not None:  # before the storage is read, which does not update a damaged ledger
         here = store.find(results, search)
-        ledger.cut(here.ledger, until)
+        try:
+            read_search(results, here.name)
+        except (ledger.LedgerError, events.EventError):
+            ledger.cut(here.ledger, until)
+        else:
+            raise OptionError(f"no line of {here.ledger} is damaged, so --until is not needed")
         search = here.name
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
     outcome = go_on(found, options_of(**how), samples=samples, changed_code=changed_code)

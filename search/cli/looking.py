@@ -8,6 +8,7 @@ import click
 from search.cli import options
 from search.cli.types import Count, OptionError
 from search.history.front import COSTS, front, knee
+from search.readable import command_line
 
 
 class WithColumns(click.Command):
@@ -145,4 +146,7 @@ def top(
         else:
             ranking.print_top(found, runs, everything=everything)
             if objectives:
-                ranking.print_front(found, unbeaten, objectives)
+                where = ["--storage", storage] if storage is not None else []
+                ranking.print_front(
+                    found, unbeaten, objectives, command_line("retrain", found.search.name, results, *where)
+                )

@@ -1,6 +1,5 @@
 """Options that several verbs share."""
 
-import glob
 import json
 import os
 import re
@@ -110,7 +109,8 @@ def search_argument(command: Any) -> Any:
 def searches(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The searches whose names begin with `incomplete`, for shell completion."""
     folder = results_folder(ctx.params.get("results"))
-    return sorted(each.parent.name for each in folder.glob(f"{glob.escape(incomplete)}*/search.json"))
+    names = (each.parent.name for each in folder.glob("*/search.json"))
+    return sorted(name for name in names if name.startswith(incomplete))
 
 
 def searches_or_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -164,11 +164,19 @@ def network_names() -> Iterable[str]:
     return FAMILIES
 
 
+def _not_empty(ctx: click.Context, param: click.Parameter, place: str | None) -> str | None:
+    """A storage; a usage error for an empty path, which would be the working folder."""
+    if place == "":
+        raise click.BadParameter("an empty path is not a storage.", ctx, param)
+    return place
+
+
 def storage(command: Any) -> Any:
     """--storage: a second place for the search."""
     return click.option(
         "--storage",
         metavar="PLACE",
+        callback=_not_empty,
         help="A folder, s3://bucket/path or gs://bucket/path that all machines reach; the record and checkpoints are "
         "copied there.",
     )(command)
@@ -179,6 +187,7 @@ def from_storage(command: Any) -> Any:
     return click.option(
         "--storage",
         metavar="PLACE",
+        callback=_not_empty,
         help="Read from this storage instead: a folder, s3://bucket/path or gs://bucket/path.",
     )(command)
 
@@ -186,11 +195,14 @@ def from_storage(command: Any) -> Any:
 _POINT = re.compile(r"-?(\d+\.|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)  # what JSON does not take
 
 
-def setting(text: str) -> tuple[str, Any]:
-    """A name and its value from KEY=VALUE: JSON, a number as people write it (.5 and 5.), or a plain word."""
+def setting(text: str, example: str) -> tuple[str, Any]:
+    """A name and its value from KEY=VALUE: JSON, a number as people write it (.5 and 5.), or a plain word.
+
+    example: one that the verb takes, for the error.
+    """
     key, mark, value = text.partition("=")
     if not mark:
-        raise OptionError(f"--set takes KEY=VALUE, such as width=0.5; got '{text}'")
+        raise OptionError(f"--set takes KEY=VALUE, such as {example}; got '{text}'")
     try:
         return key, json.loads(value)
     except (ValueError, RecursionError):  # not JSON, or nested too deeply

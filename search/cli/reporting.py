@@ -10,7 +10,7 @@ import click
 
 from search.cli import options
 from search.cli.sessions import dataset_of
-from search.cli.types import OptionError
+from search.cli.types import OptionError, Place
 
 if TYPE_CHECKING:
     from search.page.view import View
@@ -20,7 +20,7 @@ FORMATS = ("html", "md")
 
 @click.command()
 @click.argument("searches", nargs=-1, shell_complete=options.searches)
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write.  [default: report.html in its folder]")
+@click.option("--out", type=Place(), help="Where to write.  [default: report.html in its folder]")
 @click.option(
     "--format",
     "form",
@@ -29,9 +29,7 @@ FORMATS = ("html", "md")
     show_default=True,
     help="A page, or a table in Markdown on standard output.",
 )
-@click.option(
-    "--figures", type=click.Path(path_type=Path), metavar="DIR", help="Write the figures as SVG and PNG files instead."
-)
+@click.option("--figures", type=Place(), metavar="DIR", help="Write the figures as SVG and PNG files instead.")
 @click.option(
     "--examples",
     is_flag=True,
@@ -137,16 +135,22 @@ def _with_examples(view: View, results: Path, dataset: str | None) -> View:
 
 def check_place(out: Path, option: str) -> None:
     """Raise OptionError before long work if a file cannot be written after it; option: the one that names it."""
-    above = next(folder for folder in out.absolute().parents if folder.exists())
+    try:
+        reason = _why_not(out)
+    except OSError as error:  # such as a name that is too long
+        reason = error.strerror
+    if reason is not None:
+        raise OptionError(f"cannot write {out}: {reason}; give another {option}")
+
+
+def _why_not(out: Path) -> str | None:
+    """Why a file cannot be written; None if it can."""
     if out.is_dir():
-        reason = "it is a folder"
-    elif not above.is_dir():
-        reason = f"{above} is a file"
-    elif not os.access(above, os.W_OK):
-        reason = f"{above} is read-only"
-    else:
-        return
-    raise OptionError(f"cannot write {out}: {reason}; give another {option}")
+        return "it is a folder"
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    if not above.is_dir():
+        return f"{above} is a file"
+    return None if os.access(above, os.W_OK) else f"{above} is read-only"
 
 
 def write_page(text: str, out: Path | None, option: str, *, err: bool = False) -> None:

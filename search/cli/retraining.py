@@ -193,7 +193,7 @@ def _is_given(option: str) -> bool:
 
 def _fields(changes: tuple[str, ...]) -> dict[str, Any]:
     """The fields of a training that --set changes."""
-    found = dict(map(options.setting, changes))
+    found = dict(options.setting(each, "cutmix=0.5") for each in changes)
     for name in ("epochs", "patience"):
         if name in found:
             raise OptionError(f"--set is not for {name}: give --{name} {found[name]}")

@@ -43,7 +43,8 @@ def serve(port: int, host: str, storage: str | None, results: Path) -> None:
         from search.storage.look import opened
 
         searches = shelf.StorageShelf(partial(layout.searches, storage), lambda name: opened(results, name, storage))
-        searches.rows()  # raises now if the storage cannot be reached
+        with layout.reported(storage):
+            searches.rows()  # raises now if the storage cannot be reached
     token = secrets.token_urlsafe(24)
     click.echo(f"searches of {storage or results}: {server.address_of(listening, host, token)}")
     click.echo("Ctrl-C ends the server; searches go on.", err=True)

@@ -16,7 +16,7 @@ from search.cli import options
 from search.cli.types import MOST_SLOTS, Count, OptionError, Real
 from search.follow import SINKS
 from search.machines import debugging
-from search.readable import count
+from search.readable import command_line, count
 from search.run.engines import ENGINES
 
 
@@ -233,7 +233,11 @@ def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
         again += moved
     if outcome.reason == "taken over":
         raise OptionError(f"{outcome.detail}, so this process has stopped; the search goes on there")
-    why = {"disk full": "a disk is full", "files unavailable": "files cannot be read or written"}.get(outcome.reason)
+    why = {
+        "disk full": "a disk is full",
+        "files unavailable": "files cannot be read or written",
+        "machine unfit": "a machine of the cluster cannot train",
+    }.get(outcome.reason)
     reason = f"paused, as {why} ({outcome.detail})" if why else outcome.reason
     click.echo(f"{reason}; nothing recorded is lost. Continue with: {again}", err=True)
     sys.exit({"interrupted": 130, "out of time": 0}.get(outcome.reason, 1))
@@ -244,8 +248,3 @@ def worked_on(name: str, results: Path) -> None:
     call = click.get_current_context().obj
     if call is not None:
         call.search = results, name
-
-
-def command_line(verb: str, name: str, results: Path) -> str:
-    """The command that calls a verb on a search of this results folder."""
-    return shlex.join(["hpsearch", verb, name, *(["--results", str(results)] if str(results) != "results" else [])])

@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import click
 from search.cli import options
 from search.cli.serving import beside
 from search.cli.sessions import conclude, dataset_of
+from search.readable import command_line
 
 
 def launch_study(
@@ -52,6 +53,8 @@ def launch_study(
         words = {**asked, **preset.words}
         request = Request(**words | {"dataset": dataset_of(words["dataset"])})
         scheduler_of(request, request.samples)  # raises for options that are not the scheduler's
+        if quick and "dataset" in given and "limit_train" not in given:
+            request = _no_more_than_all(request)
         searches.append((named, request, preset))
     share = "validation" in given
     code: Any = 0
@@ -84,6 +87,16 @@ def launch_study(
                 raise
     if code:
         sys.exit(code)
+
+
+def _no_more_than_all(request: Any) -> Any:
+    """A request with all training images, if the subset that --quick takes by default is no smaller."""
+    from search.run.images import training_images
+
+    if request.limit_train is None:
+        return request
+    every = replace(request, limit_train=None)
+    return every if len(training_images(every).labels) <= request.limit_train else request
 
 
 def show_forecast(request: Any, results: Path, session: Any, **more: Any) -> None:
@@ -119,13 +132,16 @@ def answer(searches: tuple[str, ...], as_json: bool, results: Path) -> None:
     from search.studies.answer import answer as ask
 
     if not searches:
-        studies = [each.name for each in find_all(results) if "study" in each.facts]
-        if not studies:
+        names = [each.name for each in find_all(results) if "study" in each.facts]
+        if not names:
             raise StudyError(f"there is no study in {results} yet; begin one with hpsearch launch --study NAME")
-        searches = (studies[-1],)
-    found = [ask(read_search(results, name)) for name in searches]
+        searches = (names[-1],)
+    studies = [read_search(results, name) for name in searches]
+    answers = [ask(study) for study in studies]
     if as_json:
-        options.emit([asdict(each) for each in found])
+        options.emit([asdict(each) for each in answers])
         return
-    for each in found:
-        print_answer(each)
+    for study, answered in zip(studies, answers, strict=True):
+        print_answer(answered)
+        if not study.running and not study.record.finished:
+            click.echo(f"to continue it: {command_line('resume', study.search.name, results)}")

@@ -82,9 +82,25 @@ class TrialNumber(click.ParamType):
         """The number or the word; a usage error for anything else."""
         if value == KNEE:
             return KNEE
-        if not str(value).isdecimal():
-            self.fail(f"'{value}' is neither a trial's number nor {KNEE}.", param, ctx)
-        return int(value)
+        try:
+            if str(value).isdecimal():
+                return int(value)
+        except ValueError:  # of too many digits
+            pass
+        self.fail(f"'{value}' is neither a trial's number nor {KNEE}.", param, ctx)
+
+
+class Place(click.Path):
+    """A file or folder to write; click's own type takes an empty path for the working folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; a usage error for an empty one."""
+        if not str(value):
+            self.fail("an empty path is not a place to write to.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Folder(click.ParamType):

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from search.cli import options
-from search.cli.types import Count, OptionError
+from search.cli.types import Count, OptionError, Place
 from search.readable import count
 
 FORMATS = ("onnx", "pt2", "safetensors", "card")
@@ -45,7 +45,7 @@ def own_code(command: Any) -> Any:
 @student
 @click.option("--ensemble", is_flag=True, help="Use all winners of the last retrain, with its ensemble weights.")
 @click.option("--flips", is_flag=True, help="Also predict each image mirrored.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write all probabilities, as Parquet.")
+@click.option("--out", type=Place(), metavar="FILE", help="Write all probabilities, as Parquet.")
 @own_code
 @options.from_storage
 @options.as_json
@@ -117,15 +117,25 @@ def _split(words: tuple[str, ...], results: Path, storage: str | None) -> tuple[
     images = words[is_search:]
     if not images:
         raise OptionError("say which images: hpsearch predict [SEARCH] IMAGE..., where an image may be a folder")
-    if not is_search and len(words) > 1 and not Path(words[0]).exists():
+    if "" in words:
+        raise OptionError("an empty path is neither an image nor a folder")
+    if not is_search and len(words) > 1 and not _may_exist(Path(words[0])):
         raise OptionError(f"'{words[0]}' is neither a search in {storage or results} nor an image")
     return words[0] if is_search else None, [Path(word) for word in images]
+
+
+def _may_exist(place: Path) -> bool:
+    """Whether there may be a file or folder; `files_of` says why one cannot be looked at."""
+    try:
+        return place.exists()
+    except OSError:
+        return True
 
 
 def _is_search(name: str, results: Path, storage: str | None) -> bool:
     """Whether there is a search of that name in the results folder, or in the storage if one is given."""
     if storage is None:
-        return (results / name / "search.json").exists()
+        return any(found.parent.name == name for found in results.glob("*/search.json"))
     from search.storage import layout
 
     with layout.reported(storage):
@@ -143,7 +153,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 @rank
 @student
 @click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="What to write; see above.")
-@click.option("--out", type=click.Path(path_type=Path), help="File or folder.  [default: beside the winner's weights]")
+@click.option("--out", type=Place(), help="File or folder.  [default: beside the winner's weights]")
 @own_code
 @options.from_storage
 @options.results

@@ -124,7 +124,8 @@ class Closed(Event):
 
     kind = "closed"
     reason: str = needs(is_text)
-    """Why: "finished", "interrupted", "out of time", "disk full", "files unavailable", "taken over" or "failed"."""
+    """Why: "finished", "interrupted", "out of time", "disk full", "files unavailable", "machine unfit", "taken over" or
+    "failed"."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,7 +41,7 @@ class Follower:
 
     def poll(self) -> Change:
         """Read new lines and apply their events. Raises LedgerError or EventError on damage before the last line."""
-        anew = self._file is not None and not self._is_as_it_was()
+        anew = self._file is not None and not self._goes_on()
         if anew:
             self.close()
             self._begin()
@@ -77,15 +77,16 @@ class Follower:
         while True:
             yield self._unchecked.popleft()
 
-    def _is_as_it_was(self) -> bool:
-        """Whether the path still has the file that was read, with the last line at the same place."""
+    def _goes_on(self) -> bool:
+        """Whether the path's file has the last line that was read at the same place; it may be a longer copy."""
         assert self._file is not None
-        descriptor = self._file.fileno()
         try:
-            same_file = os.path.samestat(os.fstat(descriptor), self._path.stat())
+            if not os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
+                self.close()
+                self._file = self._path.open("rb", buffering=0)
         except FileNotFoundError:
             return False
-        return same_file and os.pread(descriptor, len(self._last), self._end - len(self._last)) == self._last
+        return os.pread(self._file.fileno(), len(self._last), self._end - len(self._last)) == self._last
 
     def _new_entries(self, file: FileIO) -> Iterator[ledger.Entry]:
         file.seek(self._end)

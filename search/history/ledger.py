@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 
 from architectures.errors import HpsearchError
 from search.history.events import Cut, Event, parse
+from search.readable import command_line
 from trainables import files
 
 VERSION = 1
@@ -78,7 +79,7 @@ class Ledger:
             if isinstance(error, OSError):
                 raise DiskError(
                     f"cannot write {self._path}: {error.strerror}; nothing recorded is lost: "
-                    f"make room, then hpsearch resume {self._path.parent.name}"
+                    f"make room, then {_resume(self._path)}"
                 ) from error
             raise
         return event
@@ -205,6 +206,11 @@ def _encode(entry: Entry) -> bytes:
     return f'{body[:-1]},"crc":{zlib.crc32(body.encode())}}}\n'.encode()
 
 
+def _resume(path: Path, *options: str) -> str:
+    """The command that continues the search of a ledger."""
+    return command_line("resume", path.parent.name, path.parent.parent, *options)
+
+
 def _parse(path: Path) -> tuple[list[Entry], int]:
     """The objects of the complete lines and their length in bytes; an incomplete end is left out."""
     events = _decode_all(path, lines := path.read_bytes().splitlines(keepends=True))
@@ -221,7 +227,7 @@ def _decode_all(path: Path, lines: list[bytes]) -> list[Entry]:
                 break
             way_on = (
                 f"the lines before it are whole, those after it cannot be trusted. "
-                f"To go on from before it: hpsearch resume {path.parent.name} --until {number}"
+                f"To go on from before it: {_resume(path, '--until', str(number))}"
                 if number > 1
                 else "there is nothing before it: restore the file"
             )

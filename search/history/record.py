@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search.history import events
-from search.history.events import Asked, Chosen, Ended, Event, Looked, Measured, Opened, State, Tested
+from search.history.events import Asked, Chosen, Cut, Ended, Event, Looked, Measured, Opened, State, Tested
 
 Key = tuple[int, int]
 
@@ -151,16 +151,15 @@ class Record:
         if isinstance(event, Opened):
             self.sessions.append(Session(event, event.time))
             return True
-        if isinstance(event, Looked):  # belongs to no session, so it makes none longer
-            self.looks.append(event)
-            return True
-        if self.sessions:
+        if self.sessions and not isinstance(event, Looked | Cut):  # these belong to no session
             self.sessions[-1].last = event.time
         match event:
+            case Looked():
+                self.looks.append(event)
+            case Cut():
+                self.test_passes += event.tested
             case events.Closed():
                 self.sessions[-1].reason = event.reason
-            case events.Cut():
-                self.test_passes += event.tested
             case Chosen():
                 self.choices.append(event)
             case Asked():

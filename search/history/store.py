@@ -11,6 +11,7 @@ from architectures.errors import HpsearchError, one_line
 from search.history.metric import Guess, shown
 from search.history.record import Run
 from search.history.request import Request, check_facts, check_request, finite
+from search.readable import command_line
 from trainables import files
 
 VERSION = 1
@@ -84,7 +85,8 @@ def check_new(results: Path, name: str) -> None:
 
 def _taken(results: Path, name: str) -> NameTakenError:
     return NameTakenError(
-        f"the search '{name}' exists in {results}; choose another --name, or continue it: hpsearch resume {name}"
+        f"the search '{name}' exists in {results}; choose another --name, or continue it: "
+        f"{command_line('resume', name, results)}"
     )
 
 

@@ -3,6 +3,10 @@
 The page, `predict` and `export` all use this, so that they agree on the networks after several retrains.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from search.history.events import Chosen
 from search.history.hyperparameters import width_of
 from search.history.record import Record, Run, rank
@@ -15,8 +19,7 @@ def last_retrain(record: Record) -> tuple[list[Run], Chosen | None]:
     Its winners were trained in the same way as the one that was tested last. A choice counts as followed unless another
     trial was later retrained in this way. It does not count yet while its winners are still in training.
     """
-    newest = max(tested(record), key=_tested_at, default=None)
-    alike = [run for run in tested(record) if newest and _is_alike(record, run, newest)]
+    alike = _last_together(record)
     for chosen in reversed(record.choices):
         mine = [run for run in alike if run.key[0] in chosen.trials]
         since = [run for run in alike if _tested_at(run) > chosen.seq]
@@ -48,31 +51,53 @@ def _tested_at(run: Run) -> int:
     return run.test.seq
 
 
-def _is_alike(record: Record, run: Run, other: Run) -> bool:
-    """Whether one command can have retrained both."""
-    (low, high), (lowest, highest) = _factors(record, run), _factors(record, other)
-    return _way(record, run) == _way(record, other) and max(low, lowest) <= min(high, highest)
+def _last_together(record: Record) -> list[Run]:
+    """The newest tested runs, as many as one command can have retrained, ordered by trial and repeat."""
+    found: list[tuple[Run, _Way]] = []
+    for run in sorted(tested(record), key=_tested_at, reverse=True):
+        way = _way(record, run)
+        if all(way.can_be_that_of(other) for _, other in found):
+            found.append((run, way))
+    return sorted((run for run, _ in found), key=lambda run: run.key)
 
 
-def _way(record: Record, run: Run) -> tuple[object, ...]:
-    """How a winner was retrained, as far as trials can share it: the settings that differ from the search.
+@dataclass(frozen=True)
+class _Way:
+    """How a winner was retrained."""
 
-    That of a student is that of its teachers.
-    """
+    training: Mapping[str, Any]
+    """The settings of its training."""
+    given: frozenset[str]
+    """The settings that the command has certainly given."""
+    with_validation: bool
+    """Whether the dataset's own validation images were trained on."""
+    widths: tuple[float, float]
+    """Between which factors the command's --width lies."""
+
+    def can_be_that_of(self, other: "_Way") -> bool:
+        """Whether one command can have asked for both. What it gives for all, a winner may have had in the search."""
+        if self.with_validation != other.with_validation:
+            return False
+        if max(self.widths[0], other.widths[0]) > min(self.widths[1], other.widths[1]):
+            return False
+        return all(self.training.get(name) == other.training.get(name) for name in self.given | other.given)
+
+
+def _way(record: Record, run: Run) -> _Way:
+    """How a winner was retrained; that of a student is that of its teachers."""
     run = record.runs[run.teachers[0]] if run.teachers else run
-    training, before = run.config["training"], record.runs[run.key[0], 0].config
-    names = {*training, *before["training"]} - {"epochs", "patience"}
-    changed = {name: training.get(name) for name in names if training.get(name) != before["training"].get(name)}
-    own = repr(sorted(changed.items())), run.config["network"] != before["network"]
-    return training["epochs"], training.get("patience"), bool(run.asked.with_validation), *own
+    training, before = run.config["training"], record.runs[run.key[0], 0].config["training"]
+    changed = {name for name in {*training, *before} if training.get(name) != before.get(name)}
+    given = frozenset(changed | {"epochs", "patience"})
+    return _Way(training, given, bool(run.asked.with_validation), _factors(record, run))
 
 
 def _factors(record: Record, run: Run) -> tuple[float, float]:
     """Between which factors the command's --width lies: a width that is a whole number was rounded."""
-    run = record.runs[run.teachers[0]] if run.teachers else run
     network, before = run.config["network"], record.runs[run.key[0], 0].config["network"]
-    if network == before:
+    was, is_whole = width_of(before["name"], before)
+    if network == before and not (is_whole and was):
         return 1.0, 1.0
-    (was, is_whole), now = width_of(before["name"], before), network["width"]
+    now = network.get("width", was)
     around = 0.5 if is_whole else 1e-6 * now
     return (now - around) / was, (now + around) / was

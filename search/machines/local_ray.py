@@ -31,9 +31,8 @@ def start(here: Machine, meanwhile: Callable[[], None] = lambda: None) -> str | 
     if here.address is None:
         _start_local(here, meanwhile)
     else:  # this process is already connected, so Ray only returns the connection
-        found = ray.init(ignore_reinit_error=True, logging_level=debugging.ray_level()).dashboard_url
-    # SIGTERM, which a container or a batch system sends first, acts as Ctrl-C; Ray's own handler would abort.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        with ray_private.sigterm_left_to_us():
+            found = ray.init(ignore_reinit_error=True, logging_level=debugging.ray_level()).dashboard_url
     return f"http://{found}" if found else None
 
 
@@ -57,6 +56,7 @@ def _start_local(here: Machine, meanwhile: Callable[[], None]) -> None:
             ray_private.on_free_ports(),
             ray_private.without_monitors(logs=debugging.is_on()),
             ray_private.with_all_processes_at_once(meanwhile),
+            ray_private.sigterm_left_to_us(),
             _path_for_ray(),
             _without_hangups(),
         ):

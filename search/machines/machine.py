@@ -78,7 +78,9 @@ def find(parallel: int | None, facts: dict[str, Any] | None = None) -> Machine:
     device = "cuda" if num_gpus else "cpu"
     threads = facts.get("threads") or 1
     cores = max(1, limits.cores() // threads)
-    fitting = slots.on_gpus(memory, cores) if memory else slots.on_cores(cores, limits.memory()[0])
+    fitting = slots.on_cores(cores, limits.memory()[0])
+    if memory:
+        fitting = slots.on_gpus(memory, fitting)
     wanted = parallel or facts.get("slots") or fitting
     if not parallel and fitting < _room_at_launch(facts, threads):
         wanted = min(wanted, fitting)

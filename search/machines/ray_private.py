@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partialmethod
@@ -117,6 +118,20 @@ def with_all_processes_at_once(meanwhile: Callable[[], None]) -> Iterator[None]:
         Node.start_api_server, Node.start_ray_processes = start_dashboard, start_others
         services.start_ray_process, internal_kv._internal_kv_get = begin, stored
         utils.get_dashboard_dependency_error = look_for_libraries
+
+
+@contextmanager
+def sigterm_left_to_us() -> Iterator[None]:
+    """A Ray that starts within this leaves SIGTERM to the session, for which it is a Ctrl-C.
+
+    Ray's handlers in Python would end the process. The one of its C++ part aborts it and is replaced at the end.
+    """
+    of_ray, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda handler: None
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = of_ray
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
 
 def dashboard(seconds: float) -> str | None:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 SLOTS_PER_GPU = 8  # at most: more gain little in total, and each trial gets slower (benchmarks/README.md)
 _SLOT_BYTES = 2e9  # of GPU memory, at least: a context, the images and a network in training took 1.5e9
-_LEAST_BYTES = 100e6  # of GPU memory for images and network, without which no slot is made
 
 
 def on_cores(cores: int, memory: int) -> int:
@@ -25,17 +24,17 @@ def on_cores(cores: int, memory: int) -> int:
     return max(1, min(cores, host.slots_in(memory)))
 
 
-def on_gpus(memory: Sequence[int], cores: int) -> int:
-    """The default with GPUs: as many slots as their memory has room for, at most one for each core.
+def on_gpus(memory: Sequence[int], most: int) -> int:
+    """The default with GPUs: as many slots as their memory has room for, and at least one for each GPU.
 
-    memory: bytes of each GPU. cores: as for `on_cores`.
+    memory: bytes of each GPU. most: as many as there would be without GPUs.
     """
-    return max(len(memory), min(cores, len(memory) * min(SLOTS_PER_GPU, int(min(memory) // _SLOT_BYTES))))
+    return max(len(memory), min(most, len(memory) * min(SLOTS_PER_GPU, int(min(memory) // _SLOT_BYTES))))
 
 
 def contexts_in(memory: int) -> int:
     """How many workers can share a GPU with so many bytes, if each has almost no room to train."""
-    return max(1, int(memory // (limits.GPU_CONTEXT_BYTES + _LEAST_BYTES)))
+    return max(1, int(memory // (limits.GPU_CONTEXT_BYTES + limits.GPU_LEAST_BYTES)))
 
 
 # ---- on a cluster
@@ -58,8 +57,10 @@ def sharers(nodes: Iterable[Node], threads: int, *, asked: bool) -> int:
         if asked:
             found.append(min(SLOTS_PER_GPU, contexts_in(smallest)))
         else:
-            cores = max(1, (node.cpus or node.cores or 1) // threads)
-            found.append(on_gpus([smallest] * node.gpus, cores) // node.gpus)
+            most = max(1, (node.cpus or node.cores or 1) // threads)
+            if node.total_memory is not None:
+                most = on_cores(most, node.total_memory)
+            found.append(on_gpus([smallest] * node.gpus, most) // node.gpus)
     return min(found)
 
 

@@ -8,9 +8,11 @@ from search.page.blocks import Axis, Block, Choice, Column, Facts, Figure, Mark,
 from search.page.timeline import spans
 from search.page.view import View
 from search.readable import count, duration, percent
+from search.show.live import Best, time_left
+from search.show.watch import scene_of
 
-#: States in which a run is still to be trained; their curves are not final.
-_UNDER_WAY = ("running", "waiting", "interrupted", "paused")
+#: States of trials that did not go on because of the scheduler.
+_GIVEN_UP = ("stopped", "not continued")
 
 
 def goes(view: View) -> Section:
@@ -31,20 +33,11 @@ def _states(view: View) -> tuple[tuple[str, str], ...]:
         rows.append(("not drawn yet", f"{waiting:,}"))
     if (share := view.status["training_share"]) is not None:
         rows.append(("slots trained", f"{percent(share)} of their time" if share else "nothing yet"))
-    if view.found.running and (left := _seconds_left(view)):
-        rows.append(("time left", f"about {duration(left)}"))
+    if view.found.running and view.record.sessions:
+        left = time_left(scene_of(view.found.search, view.record, Best()))
+        if left is not None:
+            rows.append(("time left", f"about {duration(left)}"))
     return tuple(rows)
-
-
-def _seconds_left(view: View) -> float | None:
-    """Seconds left, from the mean training time of the trials that ended; None before three have ended."""
-    ended = [run.seconds for run in view.record.trials if view.state(run) not in _UNDER_WAY]
-    opened = view.record.sessions[-1].opened if view.record.sessions else None
-    if len(ended) < 3 or opened is None or opened.samples is None or not opened.slots:
-        return None
-    spent = sum(run.seconds for run in view.record.trials) - sum(ended)
-    left = (view.found.samples - len(ended)) * sum(ended) / len(ended) - spent
-    return max(0.0, left) / opened.slots
 
 
 # ---- the best so far
@@ -120,7 +113,7 @@ def _curves(view: View) -> Figure:
                 rows.append({"trial": run.key[0], "state": state, "epoch": event.epoch, "value": value})
     states = sorted({row["state"] for row in rows}, key=lambda state: (state != "stopped", state))
     roles = {"stopped": "faint", "running": "good", "done": "main", "diverged": "bad", "failed": "bad"}
-    stopped = sum(view.state(run) == "stopped" for run in view.record.trials)
+    stopped = sum(view.state(run) in _GIVEN_UP for run in view.record.trials)
     top = [run.key[0] for run in view.ranked[:20]]
     best = view.ranked[0]
     return Figure(
@@ -190,7 +183,7 @@ def _rungs(view: View) -> Figure | None:
 
 def _saved(view: View) -> str:
     """What stopping saved, in words: the epochs that stopped trials did not train, at each trial's own speed."""
-    ended = [run for run in view.record.trials if view.state(run) in ("stopped", "not continued") and run.epochs]
+    ended = [run for run in view.record.trials if view.state(run) in _GIVEN_UP and run.epochs]
     if not ended:
         return "No trial has been stopped by the scheduler."
     left = sum(_left(run) for run in ended)

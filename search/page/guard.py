@@ -32,9 +32,10 @@ class Guard:
         """
         host = headers.get("Host", "")
         if not self._is_own(host):
-            return f"this server is not {host or 'nameless'}; open it by the address that hpsearch serve has printed"
+            named = host.encode(errors="replace").decode() or "nameless"  # its bytes need not be UTF-8
+            return f"this server is not {named}; open it by the address that hpsearch serve has printed"
         origin = headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin.partition("://")[2] != host:
             return "other sites may not read this page"
         if headers.get("Sec-Fetch-Site") == "cross-site" and headers.get("Sec-Fetch-Mode") != "navigate":
             return "other sites may not read this page"
@@ -42,7 +43,8 @@ class Guard:
 
     def knows(self, token: str | None) -> bool:
         """Whether a token is this server's."""
-        return token is not None and hmac.compare_digest(token.encode(), self.token.encode())
+        given = None if token is None else token.encode(errors="surrogateescape")  # its bytes need not be UTF-8
+        return given is not None and hmac.compare_digest(given, self.token.encode())
 
     def _is_own(self, host: str) -> bool:
         try:

@@ -35,7 +35,7 @@ def _tests(view: View) -> tuple[str, ...]:
     if more > 0:
         counts = "was interrupted or repeated, and counts" if more == 1 else "were interrupted or repeated, and count"
         told += f" {count(more, 'further pass')} {counts} all the same."
-    elif view.is_of_arms:
+    elif view.is_of_arms and view.found.search.facts["study"]["measure"] == "test_accuracy":
         told += " Arms are compared by it, and nothing was chosen with it."
     else:
         told += " No choice between networks was made with it."

@@ -57,10 +57,11 @@ def _verdict(view: View) -> tuple[str, ...]:
 def _headline(view: View) -> tuple[tuple[str, str], ...]:
     rows: list[tuple[str, str]] = []
     if view.tested:
-        first = view.retrains[view.tested[0].key]
+        best = (view.winners or view.tested)[0]  # the network that predict and export use
+        first = view.retrains[best.key]
         # A word joiner keeps the interval on one line.
         value = f"{first['test_accuracy']:.1%} ({first['test_low']:.1%}–\u2060{first['test_high']:.1%})"
-        rows.append((f"test accuracy of {label(view.tested[0])}", value))
+        rows.append((f"test accuracy of {label(best)}", value))
     if view.ranked:
         rows.append((f"best validation {view.metric}", percent(view.ranked[0].at_best("value"))))
     rows.append(("trials drawn", f"{len(view.record.trials):,} of {view.found.samples:,}"))

@@ -113,11 +113,12 @@ class Retraining:
 
     def _students(self, winners: Sequence[Lot]) -> list[Lot]:
         """What could be left of each winner's students, in their order; only the first ones are trained."""
-        teachers: list[Key] = []
-        trials = {lot.trial for lot in winners}
-        if not any(lot.left for lot in winners):  # then the teachers are known
-            teachers = students.teachers(self.record, [run.key for lot in winners for run in lot.runs])
-            trials = set(students.taught(teachers, self.how.students))
+        if any(lot.left for lot in winners):  # then the teachers are not known, and no student of theirs has begun
+            lots = [self._lot(lot.trial, self.student_configs[lot.trial]) for lot in winners]
+            whole = [[float(lot.config.training.epochs or 0)] * self.how.repeats for lot in lots]
+            return [replace(lot, what="student", runs=(), left=left) for lot, left in zip(lots, whole, strict=True)]
+        teachers = students.teachers(self.record, [run.key for lot in winners for run in lot.runs])
+        trials = set(students.taught(teachers, self.how.students))
         lots = [self._lot(lot.trial, self.student_configs[lot.trial], teachers) for lot in winners]
         return [replace(lot, what="student", left=lot.left if lot.trial in trials else ()) for lot in lots]
 

@@ -105,16 +105,22 @@ def forecast_of(
     ranked = list(range(len(winners)))
     cheapest = sorted(ranked, key=lambda i: cost[i])
     picks = [sorted(each[:top]) for each in (ranked, cheapest, cheapest[::-1])]
-    after = [_taught([then[i] for i in pick], [last[i] for i in pick[:taught]] if last else []) for pick in picks]
-    trained = [[winners[i] for i in pick] + [students[i] for i in pick[:taught] if students] for pick in picks]
+    # A winner that diverged teaches nothing, so the students of others are those with something left.
+    pupils = [[i for i in pick if students and students[i].left][:taught] for pick in picks]
+    after = [
+        _taught([then[i] for i in pick], [last[i] for i in chosen]) for pick, chosen in zip(picks, pupils, strict=True)
+    ]
+    trained = [
+        [*(winners[i] for i in pick), *(students[i] for i in chosen)]
+        for pick, chosen in zip(picks, pupils, strict=True)
+    ]
     epochs = [_epochs(finalists) + _epochs(each) for each in trained]
     walls = [
         _wall(first, here.slots) + _wall([then[i] for i in pick], here.slots) + _wall(later, here.slots)
         for pick, later in zip(picks, after, strict=True)
     ]
     rows = [_row(lot, each) for lot, each in zip([*finalists, *winners], [*first, *then], strict=True) if lot.left]
-    pupils = [lot for lot in trained[0] if lot.what == "student"]
-    rows += [_row(lot, each) for lot, each in zip(pupils, after[0], strict=True) if lot.left]
+    rows += [_row(students[i], each) for i, each in zip(pupils[0], after[0], strict=True)]
     memory, disk = (
         max(
             _held(finalists, len(finalists), here.slots, each),

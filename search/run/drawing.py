@@ -46,8 +46,8 @@ def source_of(sampler: Sampler, order: Order, ask: Callable[[int, Draw], Asked],
             _tell_wave(sampler, driver.ledger.events, order.first - order.first % WAVE)
         else:
             _tell(sampler, driver.record.trials)
-        yield from driver.unfinished(driver.record.trials)
         heard = len(driver.ledger.events)
+        yield from driver.unfinished(driver.record.trials)
         for number in order:
             if not in_waves:
                 _tell(sampler, _touched(driver, heard))

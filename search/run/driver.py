@@ -80,6 +80,8 @@ class Driver:
         """The error of a full disk."""
         self.out_of_reach: str | None = None
         """Why files that a run needs could not be read or written, in several attempts."""
+        self.unfit: str | None = None
+        """Why a machine of the cluster cannot train."""
         self.interrupted = False
         """Whether the user has asked to end the session."""
         self.is_undisturbed = False
@@ -95,9 +97,9 @@ class Driver:
 
     @property
     def finished(self) -> bool:
-        """Whether every run has ended or stays paused."""
+        """Whether every run has ended or stays paused; not once another driver goes on with the search."""
         is_left = self._handed_out or self._again or self._cut_short or self.scheduler.choose() is not None
-        return self._source_is_empty and not is_left
+        return self._source_is_empty and not is_left and not self.superseded
 
     @property
     def superseded(self) -> str | None:
@@ -113,6 +115,8 @@ class Driver:
             return "disk full"
         if self.out_of_reach is not None:
             return "files unavailable"
+        if self.unfit is not None:
+            return "machine unfit"
         if self.interrupted:
             return "interrupted"
         return "out of time" if self.deadline is not None and self._clock() > self.deadline else None
@@ -239,19 +243,24 @@ class Driver:
         self._release(run)
         return False
 
-    def failed(self, task: Task, reason: str, *, is_shared: bool = False) -> None:
+    def failed(self, task: Task, reason: str, *, is_shared: bool = False, is_unfit: bool = False) -> None:
         """The worker died or raised, not because of its configuration; the run is retried while retries are left.
 
         is_shared: whether it is a fault of a GPU that ends every run on it, of which any may have caused it. Then no
         retry is spent, and the run is a suspect until it gets further than before. Meanwhile it is the only suspect at
         work, and another fault counts as its own, although a run that has just begun may have caused that one.
+
+        is_unfit: whether the worker's machine cannot train anything. Then no retry is spent, and the session pauses: as
+        that machine is always free, it would get one run after the other.
         """
         if self._calibration:
             self._calibration.hear((task.trial, task.repeat))
         run = self.record.runs[task.trial, task.repeat]
         if self._is_superseded(task, run) or (run.state in FINAL and run.attempt == task.attempt):
             return
-        if is_shared and run.key not in self._suspects:
+        if is_unfit:
+            self.unfit = reason
+        elif is_shared and run.key not in self._suspects:
             self._suspects[run.key] = run.epochs
         else:
             self._failures[run.key] += 1

@@ -10,7 +10,7 @@ from search.forecast.forecast import Expected, Forecast, Plan, expected, forecas
 from search.forecast.seconds import times
 from search.history.store import Request
 from search.machines.machine import Machine
-from search.readable import duration
+from search.readable import count, duration
 from search.run.engines import DEFAULT_ENGINE
 from search.run.problem import RequestError, new_problem
 from search.run.rehearsal import heard, rehearse
@@ -65,7 +65,7 @@ def dry_run(
         order = replace(problem, request=other).order(problem.samples, speeds)
         played = replace(plan, scheduler=name, options=other.scheduler_options, order=order)
         schedulers[name] = expected(rehearse(played, seconds, here.slots))
-    notes = heard(problem.request, problem.samples) if problem.space.function else ()
+    notes = heard(problem.request, problem.samples, problem.prior.observed) if problem.space.function else ()
     return Foreseen((*problem.notes, *notes), found, schedulers)
 
 
@@ -79,7 +79,7 @@ def affordable(
 ) -> int:
     """How many samples a search can have if its forecast is at most `budget` seconds.
 
-    engine: as for `dry_run`. Raises RequestError if a single sample takes longer.
+    engine: as for `dry_run`. Raises RequestError if one sample takes longer, or if the configurations of --first do.
     """
     problem = new_problem(replace(request, samples=MOST_AFFORDED), is_share_asked=is_share_asked)
     here = _here(request, parallel, engine)
@@ -96,7 +96,13 @@ def affordable(
 
     if (least := takes(1)) > budget:
         raise RequestError(f"one sample takes about {duration(least)}, longer than --budget {duration(budget)}")
-    return bisect_right(range(1, problem.samples + 1), budget, key=takes)
+    samples = bisect_right(range(1, problem.samples + 1), budget, key=takes)
+    if problem.first is not None and samples < (least := len(problem.first.configs)):
+        raise RequestError(
+            f"--budget {duration(budget)} is enough for {count(samples, 'sample')}, fewer than the "
+            f"{least} configurations of --first {request.first}"
+        )
+    return samples
 
 
 def _here(request: Request, parallel: int | None, engine: str | None) -> Machine:

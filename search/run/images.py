@@ -12,8 +12,11 @@ from trainables.data.own import Own
 from trainables.data.split import subset
 
 
-def part_images(request: Request, part: Part, own: Own | None = None) -> Images:
-    """All images of a part of the dataset, in its order. own: the user's dataset, if it has been found already."""
+def part_images(request: Request, part: Part, own: Own | None = None, *, download: bool = True) -> Images:
+    """All images of a part of the dataset, in its order. own: the user's dataset, if it has been found already.
+
+    download: whether a known dataset that is not here is downloaded; otherwise it raises DatasetError.
+    """
     if own is not None:
         return load_own(own, part, data_dir=Path(request.data_dir), image_size=request.image_size)
     return load(
@@ -22,6 +25,7 @@ def part_images(request: Request, part: Part, own: Own | None = None) -> Images:
         data_dir=Path(request.data_dir),
         image_size=request.image_size,
         columns=Columns(request.label, request.image),
+        download=download,
     )
 
 

@@ -94,7 +94,8 @@ def launch(
         write_studies(search.folder, problem.studies)
         if storage is not None:
             claims.begin(storage, search.folder)
-        notes = (*met.notes, *(heard(request, problem.samples) if problem.space.function else ()))
+        hears = heard(request, problem.samples, problem.prior.observed) if problem.space.function else ()
+        notes = (*met.notes, *hears)
         return run(search, here, options, _errand(search, problem, here, request.samples, plan=plan, notes=notes))
     except BaseException as error:
         never_began = isinstance(error, StartError) and storage is None  # the same command may be given again
@@ -132,8 +133,8 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
     notes = _growing(search, record, before, samples) if samples is not None and samples > before else ()
     here = find_machine(options, names, search.facts)
     errand = _errand(search, problem, here, samples or before, trials=record.trials, notes=notes)
-    failed = any(run.state is State.FAILED for run in record.trials)  # which a resume tries again
-    if record.finished and not failed and samples in (None, before) and note.location_of(search.folder) is None:
+    tries_again = not errand.scheduler.same_on_any_slots and any(run.state is State.FAILED for run in record.trials)
+    if record.finished and not tries_again and samples in (None, before) and note.location_of(search.folder) is None:
         return finished_before(search, record)
     return run(search, here, options, errand)
 

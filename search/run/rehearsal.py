@@ -20,11 +20,13 @@ from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
 from search.samplers import EXPERIENCED, HEARS, LEARNING
-from search.samplers.hearing import LEAST, WAVE, Deepest
+from search.samplers.hearing import LEAST, WAVE, Deepest, Observed
 from search.schedulers.scheduler import Scheduler, make_scheduler, scheduler_of
 from trainables.worker.task import Task
 
 GAMES = 100  # searches that are simulated for a forecast
+_LEAST_GAMES = 10
+_PLAYED = 30_000  # trials in all games together, beyond which there are fewer games: about ten seconds
 _SLOWER = 10  # about how many times slower a simulation is with several objectives
 
 # The random accuracies imitate the committed searches (see benchmarks/README.md): a share of the trials never learns
@@ -37,10 +39,12 @@ _LEARNING_IMPROVES = 1.0  # standard deviations from the first to the last draw;
 def rehearse(plan: Plan, found: Times, slots: int, games: int = GAMES) -> list[tuple[float, float]]:
     """Epochs and seconds of `games` random searches of a plan. found: the times of its configurations.
 
-    In each game, a sampler that learns prefers another random family, as the real one is unknown. With several
-    objectives there are fewer games: each takes longer, as trials are sorted again and again.
+    In each game, a sampler that learns prefers another random family, as the real one is unknown. There are fewer games
+    of many trials, and with several objectives: each takes longer, as trials are sorted again and again.
     """
-    number = max(1, games // _SLOWER) if plan.also else games
+    number = min(games, max(_LEAST_GAMES, _PLAYED // max(1, len(plan.order))))
+    if plan.also:
+        number = max(1, number // _SLOWER)
     epochs = [config.training.epochs or plan.max_t for config in plan.configs]
     improves = _LEARNING_IMPROVES if plan.sampler in LEARNING else 0.0
 
@@ -157,8 +161,11 @@ def _answer(task: Task, epoch: float, is_last: bool, value: float, seconds: floa
     }
 
 
-def heard(request: Request, samples: int) -> tuple[str, ...]:
-    """What a launch says about the measurements that its sampler will use; empty if it does not learn."""
+def heard(request: Request, samples: int, prior: Sequence[Observed] = ()) -> tuple[str, ...]:
+    """What a launch says about the measurements that its sampler will use; empty if it does not learn.
+
+    prior: trials of an earlier search that it starts from.
+    """
     if request.sampler not in LEARNING or request.hears is None:
         return ()
     scheduler = scheduler_of(request, samples)
@@ -167,10 +174,11 @@ def heard(request: Request, samples: int) -> tuple[str, ...]:
         are = "are" if scheduler.same_on_any_slots or not scheduler.rungs else "are not always"
         depends = f"{are} the same on any number of slots"
     lines = [f"{request.sampler} hears {HEARS[request.hears]}; its draws {depends}"]
-    if scheduler.pauses:
+    first = _first_heard(request, scheduler, samples, prior) if scheduler.pauses else {}
+    if scheduler.pauses and first.get(request.epochs) != 0:  # else it knows whole trainings from the beginning
         begins = [
             f"{f'{rung:g}' if place else count(rung, 'epoch')} from draw {draw}"
-            for place, (rung, draw) in enumerate(_first_heard(request, scheduler, samples).items())
+            for place, (rung, draw) in enumerate(first.items())
         ]
         learns = f"first learns from short trainings: {', '.join(begins)} of {samples}"
         if not begins:
@@ -179,14 +187,14 @@ def heard(request: Request, samples: int) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _first_heard(request: Request, scheduler: Scheduler, samples: int) -> dict[float, int]:
+def _first_heard(request: Request, scheduler: Scheduler, samples: int, prior: Sequence[Observed]) -> dict[float, int]:
     """For each rung, the first draw that uses its values, on one slot."""
-    history = Deepest((*scheduler.rungs, request.epochs))
+    history = Deepest((*scheduler.rungs, request.epochs), prior)
     found: dict[float, int] = {}
 
     def source(driver: Driver) -> Iterator[Run]:
         for trial in range(samples):
-            for run in driver.record.trials:
+            for run in driver.record.trials if request.hears != "waves" or trial % WAVE == 0 else ():
                 history.tell(run)
             if history.rung is not None:
                 found.setdefault(history.rung, trial)

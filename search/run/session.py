@@ -26,7 +26,7 @@ from search.run.engines.engine import EngineError, Train, Work, engine
 from search.run.progress import Progress
 from search.run.shelf import Shelf
 from search.schedulers.scheduler import Scheduler
-from search.storage import note
+from search.storage import layout, note
 from search.storage.mirror import Mirror
 from trainables.data.images import Images
 from trainables.files import Folder, is_full
@@ -73,9 +73,10 @@ class Outcome:
     record: Record
     """The record as it is now."""
     reason: str
-    """Why: "finished", "interrupted", "out of time", "disk full", "files unavailable" or "taken over"."""
+    """Why: "finished", "interrupted", "out of time", "disk full", "files unavailable", "machine unfit" or
+    "taken over"."""
     detail: str | None = None
-    """The error of the disk or storage, which driver took over, or why there was nothing to do."""
+    """The error of the disk, storage or machine, which driver took over, or why there was nothing to do."""
     address: str | None = None
     """The Ray cluster that it ran on, if any."""
 
@@ -155,7 +156,7 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
             reason = _work(driver, search, here, options, errand, train, progress)
         for failure in driver.deaf:
             progress.complain(f"a listener failed and is no longer called: {failure}")
-        detail = driver.superseded or driver.full or driver.out_of_reach
+        detail = driver.superseded or driver.full or driver.out_of_reach or driver.unfit
         return Outcome(search, driver.record, reason, detail, options.address)
 
 
@@ -220,6 +221,8 @@ def find_machine(options: Options, networks: Iterable[str], facts: dict[str, Any
     """
     if options.address is not None and options.engine == "inline":
         raise EngineError(f"--engine inline trains in this process, and --address {options.address} names a cluster")
+    if facts and facts.get("engine") == "inline":  # it has one slot on every machine, and another engine has more
+        facts = {name: fact for name, fact in facts.items() if name not in ("slots", "room")}
     if options.address is None:
         return machine.find(1 if options.engine == "inline" else options.parallel, facts)
     from search.machines import cluster, nodes, own_modules  # imported late, as they bring Ray
@@ -243,7 +246,7 @@ def _mirrored(search: Search, ledger: Ledger, progress: Progress) -> Iterator[Mi
 def _shared_checkpoints(search: Search) -> Folder | None:
     """The folder of checkpoints in a search's storage, for all machines; None without a storage."""
     location = note.location_of(search.folder)
-    return Folder(location).below(search.name).below("checkpoints") if location else None
+    return layout.home_of(location, search.name).checkpoints if location else None
 
 
 @contextmanager
@@ -263,14 +266,15 @@ def _interruptible(driver: Driver, search: Search) -> Iterator[None]:
         driver.interrupted = True
         if not driver.is_undisturbed:
             raise KeyboardInterrupt
-        os.write(2, b"\nstopping once Ray has started; Ctrl-C again stops at once\n")
+        _tell("stopping once Ray has started; Ctrl-C again stops at once")
 
     def end(*_: object) -> None:
-        os.write(2, f"\nstopped at once; nothing recorded is lost: hpsearch resume {search.name}\n".encode())
+        _tell(f"stopped at once; nothing recorded is lost: hpsearch resume {search.name}")
         os._exit(130)
 
     def hear_too(*_: object) -> None:
-        signal.raise_signal(signal.SIGINT)
+        if not driver.interrupted:  # a terminal that is closed may send SIGHUP twice
+            signal.raise_signal(signal.SIGINT)
 
     heard = {signal.SIGINT: hear, signal.SIGTERM: hear_too}
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -281,3 +285,9 @@ def _interruptible(driver: Driver, search: Search) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _tell(line: str) -> None:
+    """Print a line from a signal's handler, in which Python's own streams may be busy."""
+    with suppress(OSError):  # nobody may read it any more
+        os.write(2, f"\n{line}\n".encode())

@@ -11,6 +11,7 @@ from search.history.store import retrain_folder
 from search.storage.mirror import Mirror
 from trainables import files
 from trainables.files import NETWORK_FILES, Folder
+from trainables.predictions import PREDICTIONS
 from trainables.worker.task import Task
 
 
@@ -33,6 +34,8 @@ class Shelf:
         name = run.checkpoint
         if not name or name in self._unusable:
             return None
+        if self._mirror is not None and self._mirror.is_failing:
+            return name  # asking could take ten seconds, in which the driver hears no worker
         with suppress(OSError):  # a storage that is unavailable now may be back when the worker reads
             return name if self.checkpoints.has(name) else None
         return name
@@ -49,9 +52,19 @@ class Shelf:
             return None
 
     def collect(self, task: Task, run: Run) -> None:
-        """Move a trained network, which a worker wrote under its attempt's name, to its folder."""
-        for name in self._names(f"{task.prefix}+"):
-            files.write(retrain_folder(self._folder, run) / name.partition("+")[2], self.checkpoints.read(name))
+        """Move a trained network, which a worker wrote under its attempt's name, to its folder.
+
+        Raises OSError without one of its files. It is no FileNotFoundError, as a file that a worker has written is only
+        not here yet, or where this machine does not look.
+        """
+        for name in [*(NETWORK_FILES if task.weights else ()), *([PREDICTIONS] if task.fold else ())]:
+            written = f"{task.prefix}+{name}"
+            try:
+                data = self.checkpoints.read(written)
+            except FileNotFoundError as error:
+                where = files.shown(self.checkpoints.location)
+                raise OSError(f"{written} is not in {where} on the driver's machine") from error
+            files.write(retrain_folder(self._folder, run) / name, data)
 
     def lend(self, run: Run, teachers: Iterable[Run]) -> tuple[str, ...]:
         """Put the teachers' networks where a worker reads them while it trains this run; returns their names there."""

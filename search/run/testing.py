@@ -23,14 +23,17 @@ def test_all(
         return
     import torch  # imported late, as a session that tests nothing does not need it
 
-    from trainables.resident import Resident
+    from trainables.resident import IMAGES_SHARE, Resident
     from trainables.saved_network import NetworkError, load_network, test_pass
 
     test = part_images(search.request, "test")
     torch.set_num_threads(here.threads * max(1, here.slots))  # a cluster may have begun without slots
     device = here.device if torch.cuda.is_available() else "cpu"  # the GPUs of a cluster may be elsewhere
-    resident, digest = Resident.of(test, device), fingerprint(test)
+    room = None if device == "cpu" else IMAGES_SHARE * torch.cuda.get_device_properties(0).total_memory
+    resident, digest = Resident.of(test, device, room=room), fingerprint(test)
     for each in waiting:
+        if driver.superseded:  # the record that counts is elsewhere, and would not show this pass
+            return
         progress.say(f"testing {each.key[0]}-{each.key[1]} on {len(test):,} test images")
         folder, (trial, repeat) = retrain_folder(search.folder, each), each.key
         try:

@@ -64,16 +64,15 @@ def print_top(found: Loaded, runs: Sequence[Run], *, everything: bool = False) -
         console.print(found.search.guess.line(metrics))
 
 
-def print_front(found: Loaded, best: Sequence[Run], costs: Sequence[str]) -> None:
-    """Say what a front is, and which of its trials is its knee."""
+def print_front(found: Loaded, best: Sequence[Run], costs: Sequence[str], retrain: str) -> None:
+    """Say what a front is, and which of its trials is its knee. retrain: the command that retrains trials of it."""
     if not best:
         return
     objectives = f"{words(found.search.request.metric)} and {in_words(costs)}"
     console.print(f"Pareto front of {objectives}: {count(len(best), 'trial')}", soft_wrap=True)
     if one := knee(best, costs):
         console.print(
-            f"the knee, the best compromise, is trial {one.key[0]}: "
-            f"hpsearch retrain {found.search.name} --trial {one.key[0]}",
+            f"the knee, the best compromise, is trial {one.key[0]}: {retrain} --trial {one.key[0]}",
             soft_wrap=True,
         )
 

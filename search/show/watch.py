@@ -10,7 +10,7 @@ from rich.live import Live
 from search.history import ledger, store
 from search.history.events import FINAL, Ended, Measured
 from search.history.follow import Change, Follower
-from search.history.record import Record, Run, Session
+from search.history.record import Record, Run
 from search.history.store import Search
 from search.readable import percent
 from search.schedulers.scheduler import SchedulerError, scheduler_of
@@ -39,7 +39,7 @@ def watch(results: Path, name: str | None) -> str:
                 search = store.find(results, search.name)
             record = follower.record
             if live and record.sessions and running:
-                live.update(picture(_scene(search, record, record.sessions[-1], best)), refresh=True)
+                live.update(picture(scene_of(search, record, best)), refresh=True)
             elif live is None and begun:
                 for line in _lines(change, record):
                     console.print(line, soft_wrap=True)
@@ -51,8 +51,9 @@ def watch(results: Path, name: str | None) -> str:
             time.sleep(POLL_SECONDS)
 
 
-def _scene(search: Search, record: Record, session: Session, best: Best) -> Scene:
-    """What the running session shows: its trials, or the retrains that it was begun for."""
+def scene_of(search: Search, record: Record, best: Best) -> Scene:
+    """What the last session shows while it runs: its trials, or the retrains that it was begun for."""
+    session = record.sessions[-1]
     searches = session.opened.samples is not None
     since = session.opened.seq
     runs = record.trials if searches else [run for run in record.runs.values() if run.key[1] and _is_of(run, since)]

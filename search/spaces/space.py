@@ -4,7 +4,6 @@ A function suggests flat names and returns `config_of(trial.params)` (see `searc
 decorated with `space` is found by its own name; `search.spaces` imports the modules of the built-in ones.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +12,6 @@ import optuna
 
 from architectures.errors import HpsearchError
 from trainables.config import Config, with_tuples
-
-# Optuna's own storages take no sequence as a choice; our ledger does.
-warnings.filterwarnings("ignore", "Choices for a categorical distribution should be", UserWarning)
 
 Function = Callable[[optuna.Trial], Config]
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from architectures.errors import HpsearchError, one_line
 from search.history.store import CARD, NAME
 from trainables import files
-from trainables.files import Folder
+from trainables.files import Folder, SharedFolder
 
 LOSS_WINDOW = 5.0
 """Seconds of the record that are lost at most when a machine dies with its disk, as long as its storage answers.
@@ -71,6 +71,11 @@ class Home:
     def folder(self) -> Folder:
         """The files there."""
         return Folder(self.location).below(self.name)
+
+    @property
+    def checkpoints(self) -> Folder:
+        """The checkpoints there, which all machines reach."""
+        return SharedFolder(self.folder.below("checkpoints").location, self.folder, name_of_claim(1))
 
     def __str__(self) -> str:
         return files.shown(self.folder.location)
@@ -196,7 +201,7 @@ def reason(error: Exception) -> str:
     if any(each in text for each in _DENIED):
         return (
             "access is denied; the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or in ~/.aws/credentials, must "
-            "allow to list, read and write"
+            "allow to list, read, write and delete"
         )
     if any(each in text for each in _UNREACHABLE):
         return f"it cannot be reached ({text.rpartition('Details: ')[2]}); check endpoint_override, scheme and network"

@@ -43,6 +43,7 @@ class Mirror:
         self._segments = self._beats = 0
         self._copied: dict[Path, int] = {}
         self._steps: deque[tuple[int, Callable[[], None]]] = deque()
+        self._has_complained = False  # whether a step has failed, which is said once
         self.superseded: str | None = None
         self._failing: set[int] = set()
         self._lock = threading.Lock()
@@ -50,6 +51,11 @@ class Mirror:
         # Two threads, so that no heartbeat waits for weights; daemons, so that the process ends even if one is blocked.
         self._beater = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
         self._copier = threading.Thread(target=self._keep_copying, name="mirror", daemon=True)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the storage refused, or did not answer, when it was last written to."""
+        return bool(self._failing)
 
     def __enter__(self) -> "Mirror":
         self._beater.start()
@@ -94,9 +100,22 @@ class Mirror:
             self._seq += len(events)
             self._offset += len(self._data)
             self._data = b""
-        while self._steps and self._steps[0][0] <= self._seq and self._stands():
-            self._steps[0][1]()
+        while self._steps and self._steps[0][0] <= self._seq and self._stands() and self._run(self._steps[0][1]):
             self._steps.popleft()
+
+    def _run(self, step: Callable[[], None]) -> bool:
+        """Run a step of `when_stored`; returns whether it worked, as the keys may allow to write and not to delete."""
+        try:
+            step()
+        except Exception as error:
+            if not self._has_complained:
+                self._has_complained = True
+                self._say(
+                    f"storage {self._home}: {layout.reason(error)}. The search goes on; checkpoints that it no longer "
+                    "needs stay there until they can be deleted"
+                )
+            return False
+        return True
 
     def beat(self, *, closed: bool = False) -> None:
         """Show that the driver is alive, or that it has ended. Raises OSError."""

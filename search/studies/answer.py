@@ -244,9 +244,10 @@ def directions(first: Row, others: list[Row], source: str) -> str:
             open_.append(row["arm"])
         else:
             (same if (row["difference"] > 0) == (published > 0) else opposite).append(row["arm"])
+    found = {"in the same direction": same, "in the opposite direction": opposite, "uncertain": open_}
     parts = [
         f"{len(arms)} {words} ({', '.join(arms) if len(arms) <= 4 else f'{arms[0]}, {arms[1]} …'})"
-        for words, arms in (("in the same direction", same), ("in the other", opposite), ("uncertain", open_))
+        for words, arms in found.items()
         if arms
     ]
     together = f" (95 % intervals for all {len(others)} together)" if len(others) > 1 else ""
@@ -283,7 +284,8 @@ def _caveats(found: Loaded, facts: Mapping[str, Any], rows: list[Row]) -> list[s
     there = ", as there" if facts["source"] else ""
     if not facts["arms"]:
         lines.append(
-            "Intervals are for the validation images, which also chose these trials: they are a little too high."
+            "Intervals are for the validation images, which also chose these trials, so the values and their intervals "
+            "are a little too high."
         )
     elif facts["repeats"] == 1:
         lines.append("One repeat has no deviation and no interval: launch it with --repeats 3 or more.")
@@ -311,6 +313,6 @@ def _why(found: Loaded) -> str:
     if found.running:
         return "The study is still running."
     if not found.record.finished:
-        return f"The study is not over: hpsearch resume {found.search.name}"
+        return "The study is not over."
     states = sorted({run.state.value for run in found.record.trials if not run.retrained})
     return f"The others are {' or '.join(states)}, and not in the means." if states else "The others were not tested."

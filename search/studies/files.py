@@ -21,8 +21,10 @@ def read_study(path: Path) -> Study:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StudyError(f"cannot read the study {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of too many digits, and tables nested too deeply
         raise StudyError(f"{path} is not TOML: {error}") from error
+    if not _fits(data):
+        raise StudyError(f"{path} has a whole number of more than 64 bits, which TOML does not allow")
     _known(f"{path}", data, _KEYS)
     for key in ("question", "dataset", "epochs", "arms"):
         if key not in data:
@@ -45,6 +47,13 @@ def read_study(path: Path) -> Study:
         quick=Quick(**{"limit_train": None, **quick, "network": narrowed}),
         **plain,
     )
+
+
+def _fits(value: Any) -> bool:
+    """Whether every whole number in a value has at most 64 bits; Python's own reader takes any."""
+    if isinstance(value, dict | list):
+        return all(map(_fits, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def _arm(path: Path, name: str, data: Any) -> Config:

@@ -56,7 +56,7 @@ def _examples(found: Loaded, network: Network) -> tuple[Tensor, str]:
     """Images (N, C, H, W) to compare on, and what they are: training images, or noise if those cannot be used."""
     why = "the dataset here has another shape"
     try:
-        images = part_images(found.search.request, "train")
+        images = part_images(found.search.request, "train", download=False)
         if images.shape == network.shape:
             return torch.from_numpy(np.array(images.pixels[:EXAMPLES])), "training images"
     except (DatasetError, OSError):

@@ -32,16 +32,16 @@ def files_of(places: Iterable[Path]) -> list[Path]:
     """The named files as they are, and all images in and below the named folders, in order of their paths.
 
     What is an image in a folder, and what is passed over, is as in a folder of training images. Raises UseError for a
-    place that does not exist and for a folder without images, DatasetError for a folder that cannot be read.
+    place that does not exist and for a folder without images, DatasetError for a place that cannot be read.
     """
     found: list[Path] = []
     for place in places:
-        if not place.is_dir():
-            if not place.exists():
-                raise UseError(f"there is no image or folder {printable(place)}")
-            found.append(place)
-            continue
         try:
+            if not place.is_dir():
+                if not place.exists():
+                    raise UseError(f"there is no image or folder {printable(place)}")
+                found.append(place)
+                continue
             inside = list(_images_below(place))
         except OSError as error:
             raise unreadable(place, error) from error

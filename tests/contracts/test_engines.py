@@ -12,6 +12,7 @@ from search.history.events import Event, Measured, State
 from search.history.ledger import Ledger, read
 from search.history.load import read_search
 from search.history.record import Record
+from search.machines.machine import Machine
 from search.run.engines import tuner
 from search.run.engines.engine import ENGINES, EngineError, engine
 from tests.contracts import searches
@@ -129,6 +130,16 @@ def test_a_fault_of_a_gpu_that_workers_share_spends_no_retry_the_first_time(
     assert (fine.state, fine.attempt) == (State.DONE, 1)
 
 
+@pytest.mark.parametrize("slots", range(1, 10))
+@pytest.mark.parametrize("num_gpus", [0, 1, 4])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_local_ray_has_room_for_as_many_trials_as_there_are_slots(slots: int, num_gpus: int, threads: int) -> None:
+    here = Machine(slots=slots, threads=threads, num_gpus=num_gpus, device="cuda", precision="float32")
+    taken = tuner.resources(here)
+    has = {"CPU": slots * threads, "GPU": num_gpus}  # as `local_ray` starts it
+    assert min(int(has[name] / part + 1e-6) for name, part in taken.items() if part) == slots
+
+
 @pytest.mark.parametrize(
     ("error", "may_be"),
     [
@@ -145,6 +156,19 @@ def test_a_fault_of_a_gpu_that_workers_share_spends_no_retry_the_first_time(
 )
 def test_which_errors_of_a_worker_may_be_faults_of_its_gpu(error: str, may_be: bool) -> None:
     assert tuner.is_gpu_fault(f"Traceback (most recent call last):\n  …\n{error}\n") is may_be
+
+
+def test_which_errors_of_a_worker_are_its_machine_s() -> None:
+    raised = "ray.exceptions.ActorDiedError: ray::Worker.__init__()\n  …\n"
+    said = "node-b has torch 1.0 and the driver 2.0: install the same"
+    unfit = f"{raised}trainables.limits.UnfitError: {said}\n"
+    assert tuner.unfit_of(unfit) == tuner.reason_of(unfit) == said
+    assert tuner.unfit_of(f"{raised}RuntimeError: on the second batch\n") is None
+    missing = "\tip: 10.0.0.3\nThe actor is dead because its worker process has died. …\n"
+    missing += "RuntimeError: The actor with name Worker failed to import on the worker. …\n"
+    missing += "ModuleNotFoundError: No module named 'trainables'\n"
+    said = "10.0.0.3: a worker cannot import what it needs: ModuleNotFoundError: No module named 'trainables'"
+    assert tuner.unfit_of(missing) == said
 
 
 def _broken(input_shape: tuple[int, ...], num_classes: int) -> Any:

@@ -4,6 +4,7 @@ import importlib
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,14 +18,16 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from search.cli import following
 from search.cli.main import main
-from search.follow import SINKS, sink
+from search.follow import SINKS, sink, tensorboard
 from search.follow.following import follow, sink_folder
 from search.history import events, ledger, store
 from search.history.events import FINAL, Decision, Measured, OfRun, State, parse
 from search.history.ledger import Ledger
 from search.history.record import Record, Run
 from search.history.store import Search
+from search.storage import takeover
 from search.storage.takeover import open_growing_copy
 from tests.contracts.sink_readers import READERS, Contents, read_optuna, read_tensorboard
 from tests.search.events import ended, started
@@ -352,6 +355,38 @@ def test_a_search_of_a_storage_is_followed_as_it_grows(command: Command, tmp_pat
     driver.die()
 
 
+def test_a_storage_that_is_away_for_a_while_ends_no_following_and_starts_no_sink_anew(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, starts, bring = tmp_path / "storage", [], takeover.record.read
+    driver = launch(storage, tmp_path / "machine", "far")
+    driver.ledger.append(events.Opened(samples=1, slots=1))
+    driver.mirror.copy()
+    fetches = 0
+
+    def read(home: Any) -> Any:
+        nonlocal fetches
+        fetches += 1
+        if fetches in (2, 3, 5):
+            raise OSError("no route to host")
+        if fetches == 4:
+            driver.record(0)
+            driver.mirror.copy()
+        if fetches == 6:
+            driver.ledger.append(events.Closed(reason="finished"))
+            driver.mirror.copy()
+        return bring(home)
+
+    start = tensorboard.TensorBoardSink.start
+    monkeypatch.setattr(tensorboard.TensorBoardSink, "start", lambda *given: (starts.append(1), start(*given)))
+    monkeypatch.setattr(takeover.record, "read", read)
+    monkeypatch.setattr(following, "STORED_SECONDS", 0.01)
+    code, said = command("tensorboard", "far", "--storage", str(storage))
+    assert (code, starts, said.count("\n")) == (0, [1], 2), "once for each time that it is away"
+    assert said.splitlines()[0] == f"storage {storage}: no route to host; it is tried again every 0.01 s"
+    driver.die()
+
+
 def test_a_copy_of_a_stored_search_is_brought_up_to_date(tmp_path: Path) -> None:
     driver = launch(tmp_path / "storage", tmp_path / "machine")
     with open_growing_copy(str(tmp_path / "storage"), None) as (copy, bring):
@@ -375,6 +410,18 @@ def test_mlflow_is_written_where_its_variable_says_beside_a_search_of_the_same_n
     (experiment,) = client.search_experiments(filter_string="name = 'one'")
     runs = [run.data.tags["hpsearch.run"] for run in client.search_runs([experiment.experiment_id])]
     assert sorted(runs) == ["0", "0", "2", "2"]
+
+
+SEQUENCES = """
+from search.follow import optuna
+from search.history.optuna_trial import distribution_of
+print(distribution_of('{"name": "CategoricalDistribution", "attributes": {"choices": [[1, 2], [3]]}}').choices)
+"""
+
+
+def test_choices_that_are_sequences_bring_no_warning_of_optuna() -> None:
+    done = subprocess.run([sys.executable, "-c", SEQUENCES], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("((1, 2), (3,))\n", "")
 
 
 def test_an_offline_run_whose_folder_is_gone_is_written_anew(search: Search) -> None:

@@ -72,6 +72,22 @@ def test_parts_of_a_batch_have_their_own_part_of_what_teachers_say(make: Make) -
     assert [m.train_loss for m in second] == pytest.approx([m.train_loss for m in first], rel=1e-4)
 
 
+def test_teachers_answer_as_few_images_at_a_time_as_the_student_takes(make: Make) -> None:
+    asked: list[int] = []
+    teacher = make(configured(), seed=1).model
+    teacher.register_forward_pre_hook(lambda _, inputs: asked.append(len(inputs[0])))
+    make(configured(), num_images=44, teachers=Teachers([teacher]), micro_batch=8).run_segment()
+    assert sum(asked) == 44 and max(asked) == 8
+
+
+def test_a_student_has_no_class_weights_as_what_its_teachers_say_reflects_them(make: Make) -> None:
+    plain, weighted = (
+        make(configured(class_weights=each), num_images=64, teachers=teachers(make, 1)) for each in (False, True)
+    )
+    assert len(set(plain.train.labels.bincount().tolist())) > 1  # or the test shows nothing
+    assert run(plain) == run(weighted) and same_weights(plain, weighted)
+
+
 def test_teachers_are_no_part_of_a_student_s_state(make: Make) -> None:
     student = make(configured(), teachers=Teachers([nn.Sequential(nn.Flatten(), nn.Linear(256, 10))]))
     student.run_segment()

@@ -13,13 +13,16 @@ WINDOW_SECONDS = 30
 LEAST_BYTES = 30 << 10  # in a window; a slower download is stopped
 
 
-def fetch(url: str, path: Path, md5: str) -> None:
+def fetch(url: str, path: Path, md5: str, *, download: bool = True) -> None:
     """Download a file unless it is there already; it gets its name only when its checksum is `md5`.
 
-    Raises OSError if the network, the server or the disk fails, or if the checksum differs.
+    Raises OSError if the network, the server or the disk fails, if the checksum differs, and instead of a download that
+    is not allowed.
     """
     if path.is_file() and _md5(path) == md5:
         return
+    if not download:
+        raise FileNotFoundError(f"{path} is not there, and nothing is downloaded now")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:

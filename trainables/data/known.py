@@ -26,9 +26,9 @@ DIGITS_SIDE = 16
 FASHION = Path("FashionMNIST", "raw")  # where torchvision puts it
 
 
-def read_known(name: str, part: str, data_dir: Path, image_size: int | None) -> Images:
+def read_known(name: str, part: str, data_dir: Path, image_size: int | None, *, download: bool = True) -> Images:
     """One part of the dataset of that name, resized if `image_size` is given; raises DatasetError."""
-    images = _read_digits(part) if name == "digits" else _read_downloaded(name, part, data_dir)
+    images = _read_digits(part) if name == "digits" else _read_downloaded(name, part, data_dir, download)
     side = image_size or (DIGITS_SIDE if name == "digits" else None)
     if side is None:
         return images
@@ -52,13 +52,13 @@ def _read_digits(part: str) -> Images:
     return images.take(train if part == "train" else test)
 
 
-def _read_downloaded(name: str, part: str, data_dir: Path) -> Images:
-    """Download files if needed, and read those with the checksums that torchvision knows."""
+def _read_downloaded(name: str, part: str, data_dir: Path, download: bool) -> Images:
+    """Download files if needed and allowed, and read those with the checksums that torchvision knows."""
     import torchvision
 
     kind = getattr(torchvision.datasets, TORCHVISION[name])
     try:
-        images = (_read_fashion if name == "fashion-mnist" else _read_cifar)(kind, part, data_dir)
+        images = (_read_fashion if name == "fashion-mnist" else _read_cifar)(kind, part, data_dir, download)
     except Exception as error:  # networks, servers, archives and disks raise many kinds of errors
         raise DatasetError(_by_hand(name, kind, data_dir.resolve(), error)) from error
     if name != "cifar100-coarse":
@@ -67,23 +67,23 @@ def _read_downloaded(name: str, part: str, data_dir: Path) -> Images:
     return Images(images.pixels, superclass[images.labels], tuple(SUPERCLASSES))
 
 
-def _read_cifar(kind: Any, part: str, data_dir: Path) -> Images:
+def _read_cifar(kind: Any, part: str, data_dir: Path, download: bool) -> Images:
     """Read CIFAR's files; torchvision unpacks nothing outside the folder, and loads no file whose checksum is wrong."""
     try:
         source = kind(data_dir, train=part == "train")
     except RuntimeError:  # files are missing
-        fetch(kind.url, data_dir / kind.filename, kind.tgz_md5)
-        source = kind(data_dir, train=part == "train", download=True)
+        fetch(kind.url, data_dir / kind.filename, kind.tgz_md5, download=download)
+        source = kind(data_dir, train=part == "train", download=True)  # unpacks it
     return Images(source.data.transpose(0, 3, 1, 2), np.asarray(source.targets, np.int64), tuple(source.classes))
 
 
-def _read_fashion(kind: Any, part: str, data_dir: Path) -> Images:
+def _read_fashion(kind: Any, part: str, data_dir: Path, download: bool) -> Images:
     """Read Fashion-MNIST from its compressed files: torchvision knows no checksums of the unpacked ones."""
     arrays = []
     for name, md5 in kind.resources:
         if name.startswith("train" if part == "train" else "t10k"):
             path = data_dir / FASHION / name
-            fetch(kind.mirrors[0] + name, path, md5)
+            fetch(kind.mirrors[0] + name, path, md5, download=download)
             arrays.append(_read_idx(gzip.decompress(path.read_bytes())))
     pixels, labels = arrays
     return Images(pixels[:, None], labels.astype(np.int64), tuple(kind.classes))

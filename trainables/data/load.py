@@ -28,22 +28,26 @@ def load(
     image_size: int | None = None,
     columns: Columns = AS_NAMED,
     progress: Progress | None = None,
+    download: bool = True,
 ) -> Images:
     """Load one part of a dataset, from the cache in `data_dir`/cache if it has been decoded before.
 
     `dataset` is one of DATASETS, downloaded into `data_dir` if needed, or the path of a folder or file in one of the
     formats of `trainables.data.formats`; only these may have a validation part. `image_size` resizes to image_size ×
     image_size pixels; `columns` are those of labels and images; `progress(done, total)` is called now and then while
-    images are decoded. The arrays are mapped read-only. Raises DatasetError for an unknown name, a dataset with a
-    fault, and a download or a cache that fails.
+    images are decoded. Without `download`, one of DATASETS must be in `data_dir`, which is not made. The arrays are
+    mapped read-only. Raises DatasetError for an unknown name, a dataset with a fault, and a download or a cache that
+    fails.
     """
     if dataset not in DATASETS:
         return load_own(find(dataset, columns), part, data_dir=data_dir, image_size=image_size, progress=progress)
     _check_size(image_size)
+    if not download and not data_dir.is_dir():
+        raise DatasetError(f"{dataset} must be in {data_dir}, which is not here")
     return cached(
         data_dir / "cache",
         _stem(dataset, part, image_size, []),  # a name stands for fixed content: its checksums are pinned
-        lambda: read_known(dataset, part, data_dir, image_size),
+        lambda: read_known(dataset, part, data_dir, image_size, download=download),
     )
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from architectures.errors import one_line
 from trainables import collection
+from trainables.limits import UnfitError
 
 with collection.paused():
     import ray
@@ -46,6 +48,8 @@ class Far:
             return ray.get(answer)
         except ray.exceptions.RayActorError as error:
             raise OSError("the driver's machine is not reached") from error
+        except ray.exceptions.RayTaskError as error:  # of no error number, and with a traceback in its text
+            raise error.cause from None
 
 
 @dataclass(frozen=True)
@@ -86,13 +90,18 @@ class Worker(tune.Trainable):
 
         show: displays what this process trains now. versions: the driver's, which must equal this process's. folder:
         where a user's own networks are looked up, after everything else. slot: more arguments of `Slot`.
+
+        Raises UnfitError if this machine can train nothing.
         """
         _check_versions(versions or {})
-        with collection.paused():
-            import torch  # in the worker's process alone
+        try:
+            with collection.paused():
+                import torch  # in the worker's process alone
 
-            from trainables.memory import keep_freed_memory
-            from trainables.worker.slot import Slot
+                from trainables.memory import keep_freed_memory
+                from trainables.worker.slot import Slot
+        except (ImportError, OSError) as error:
+            raise UnfitError(f"{os.uname().nodename} cannot import what a worker needs: {one_line(error)}") from error
 
         if folder is not None:  # only now, as it may hold a file with the name of a library that torch can do without
             sys.path.append(folder)
@@ -136,4 +145,4 @@ def _check_versions(wanted: Mapping[str, str]) -> None:
     for package, ours in versions().items():
         theirs = wanted.get(package, ours)
         if ours != theirs:
-            raise RuntimeError(f"{os.uname().nodename} has {package} {ours} and the driver {theirs}: install the same")
+            raise UnfitError(f"{os.uname().nodename} has {package} {ours} and the driver {theirs}: install the same")

@@ -24,7 +24,7 @@ from trainables.distillation import Teachers
 from trainables.files import NETWORK_FILES, is_full
 from trainables.memory import memory_error
 from trainables.predictions import PREDICTIONS, predictions_file
-from trainables.resident import Resident
+from trainables.resident import IMAGES_SHARE, Resident
 from trainables.saved_network import Network, network_files, network_of, predict
 from trainables.training import Measurement, Training
 from trainables.worker import checkpoints
@@ -36,7 +36,6 @@ from trainables.worker.task import Task
 from trainables.worker.watchdog import Watchdog
 
 CHECKPOINT_SHARE = 0.02  # of training time, at most, for checkpoints
-_IMAGES_SHARE = 0.25  # of a slot's GPU memory, at most, for the training images, and again for validation
 _DISK_BYTES_PER_SECOND = 100e6  # a cautious first guess; the first checkpoint measures it
 _PARTS = ("model", "optimizer")  # of a checkpoint, each a dictionary
 _NOTE_SECONDS = 10  # at most, for writing down why a worker ends itself
@@ -68,11 +67,12 @@ class Slot:
         """files: where checkpoints lie. sharers: slots on this one's GPU, each of which gets an equal part of its
         memory and no more. timeout: seconds without progress after which this process ends itself.
         """
-        room = _IMAGES_SHARE * _fence_memory(sharers) if sharers else None
+        room = IMAGES_SHARE * _fence_memory(sharers) if sharers else None
         self._files, self._precision, self._classes = files, precision, train.classes
         self._train = Resident.of(train, device, room=room)
         self._validation = Resident.of(validation, device, room=room) if validation is not None else None
         self._bytes_per_second = _DISK_BYTES_PER_SECOND
+        self._since_checkpoint = 0.0  # seconds of training; below 0 until it has made up for an attempt that failed
         self._patience = 0  # counts while files that a run cannot do without are read, written and waited for
         self._watchdog = Watchdog(timeout, self._progress, self._give_up) if timeout else None
 
@@ -80,7 +80,7 @@ class Slot:
         """Take a task; its first step builds the network."""
         self._task = task
         self._training: Training | None = None
-        self._since_checkpoint = 0.0
+        self._since_checkpoint = min(0.0, self._since_checkpoint)
         self._calibrate = task.calibrate
 
     def step(self) -> Answer:
@@ -194,7 +194,11 @@ class Slot:
         """Write the state beside the older checkpoint, which the driver deletes once the new one is recorded."""
         name = f"{self._task.prefix}-{training.images}.pt"
         began = time.perf_counter()
-        written = checkpoints.save(self._files, name, training.state())
+        try:
+            written = checkpoints.save(self._files, name, training.state())
+        except OSError:
+            self._since_checkpoint = (began - time.perf_counter()) / CHECKPOINT_SHARE
+            raise
         self._bytes_per_second = written / max(time.perf_counter() - began, 1e-6)
         self._since_checkpoint = 0.0
         return name
@@ -236,10 +240,15 @@ class Slot:
 def _fence_memory(sharers: int) -> float:
     """Keep this process within its part of the GPU's memory, and return that part in bytes.
 
-    Ray uses a fraction of a GPU only for scheduling. torch does not count the memory of a CUDA context.
+    Ray uses a fraction of a GPU only for scheduling. torch does not count the memory of a CUDA context. Raises
+    UnfitError if almost nothing is left.
     """
     total = torch.cuda.get_device_properties(0).total_memory
-    part = max(0.0, total / sharers - limits.GPU_CONTEXT_BYTES)
+    part = total / sharers - limits.GPU_CONTEXT_BYTES
+    if part < limits.GPU_LEAST_BYTES:
+        raise limits.UnfitError(
+            f"{os.uname().nodename} has a GPU of {total / 1e9:.1f} GB, which is too little for {sharers} at a time"
+        )
     torch.cuda.set_per_process_memory_fraction(part / total)
     return part
 

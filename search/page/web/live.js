@@ -28,7 +28,12 @@ function followSearch(address, events) {
 const rendered = new Map();
 
 function take(update) {
+  const before = state.drawn;
   state.drawn = update.drawn;
+  for (const [key, looks] of Object.entries(state.looks)) {
+    const label = before[key]?.choices[looks.choice]?.label; // other choices may come before it
+    looks.choice = Math.max(0, (state.drawn[key]?.choices || []).findIndex((choice) => choice.label === label));
+  }
   document.getElementById("state").textContent = update.state;
   for (const section of update.sections) {
     const body = document.querySelector(`#section-${CSS.escape(section.key)} .body`);
@@ -60,8 +65,6 @@ function redraw(key) {
   const drawn = state.drawn[key];
   if (!drawn) return;
   if (!drawn.marks) { drawListing(key); return; }
-  const looks = state.looks[key];
-  if (looks && drawn.choices.length <= looks.choice) looks.choice = 0;
   const block = blockOf(key);
   block.querySelector(".controls").replaceChildren(...controls(key, drawn));
   draw(key);

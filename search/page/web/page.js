@@ -87,7 +87,7 @@ function draw(key) {
   const { traces, layout } = drawing(state.drawn[key], { ...state.looks[key], selected: state.selected });
   if (document.documentElement.classList.contains("print")) Object.assign(layout, { autosize: false, width: PAPER.width, height: Math.min(layout.height, PAPER.height) });
   plot.style.height = layout.height + "px";
-  layout.uirevision = "choice " + state.looks[key].choice; // zoom and selections stay until another choice is made
+  layout.uirevision = "choice " + state.drawn[key].choices[state.looks[key].choice]?.label; // zoom and selections stay until another choice is made
   const config = { responsive: true, displaylogo: false, scrollZoom: false, doubleClickDelay: 400, 
     modeBarButtons: [["zoom2d", "pan2d", ...(isForSelecting(state.drawn[key]) ? ["select2d"] : []), "resetScale2d"]] };
   Plotly.react(plot, traces, layout, config);

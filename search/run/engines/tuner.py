@@ -30,6 +30,7 @@ from search.run.engines.starting import Starting
 from search.run.gauges import Gauges
 from search.run.shelf import Shelf
 from trainables.files import Folder
+from trainables.limits import UnfitError
 from trainables.worker.actor import Place, Worker, versions
 from trainables.worker.task import Task
 
@@ -69,7 +70,7 @@ def run_workers(
             versions=versions(),
             folder=str(Path.cwd()) if here.address is None else None,  # a cluster's workers have a copy
         ),
-        {"GPU": 1 / sharers} if sharers else {"CPU": here.threads, "memory": here.memory},
+        resources(here),
     )
     judge = _Judge(driver, here, is_gpu_shared)
     with scratch.folder() as place:
@@ -94,6 +95,18 @@ def run_workers(
         tuner.fit()
     if judge.fatal is not None:
         raise judge.fatal
+
+
+def resources(here: Machine) -> dict[str, float]:
+    """What a trial takes of what Ray has.
+
+    Cores too beside a GPU, of which equal parts may be more than slots; but a cluster may offer its GPUs alone, and
+    there `_Feed` counts the trials.
+    """
+    cores: dict[str, float] = {"CPU": here.threads, "memory": here.memory}
+    if not (sharers := slots_per_gpu(here)):
+        return cores
+    return {"GPU": 1 / sharers} | (cores if here.address is None else {})
 
 
 def _place(shelf: Shelf, here: Machine) -> Place:
@@ -187,9 +200,10 @@ class _Judge(_Local, FIFOScheduler):
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
         text = _error(trial)
-        reason = reason_of(text)
+        unfit = unfit_of(text) if self._here.address is not None else None
+        reason = unfit or reason_of(text)
         is_shared = self._is_gpu_shared and is_gpu_fault(text)
-        self.guard(self._driver.failed, _task(trial), reason, is_shared=is_shared)
+        self.guard(self._driver.failed, _task(trial), reason, is_shared=is_shared, is_unfit=unfit is not None)
         self.guard(self._starting.failed, reason)
 
     def started(self, trial: Trial) -> None:
@@ -284,6 +298,9 @@ _DEATHS = {
 }
 
 
+_UNFIT = f"{UnfitError.__module__}.{UnfitError.__name__}: "
+
+
 def _error(trial: Trial) -> str:
     """Tune's error file, which holds the traceback of a worker that raised."""
     file = Path(trial.local_path or "") / (trial.run_metadata.error_filename or "")
@@ -302,11 +319,20 @@ def is_gpu_fault(text: str) -> bool:
     return found is not None and not re.match(r"out of memory|\w*ALLOC_FAILED", found[1] or "")
 
 
+def unfit_of(text: str) -> str | None:
+    """The machine that can train nothing, and why, in one line; None if a worker's error is of another kind."""
+    if "failed to import on the worker" in text:  # Ray's words where our modules are missing or broken
+        address = re.search(r"^\s*ip: (\S+)", text, re.MULTILINE)
+        return f"{address[1] if address else 'a machine'}: {reason_of(text)}"
+    return reason_of(text) if _UNFIT in text else None
+
+
 def reason_of(text: str) -> str:
     """Why a worker failed, in one line. text: its error, of which the last line that names an error begins it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     named = [i for i, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exception|Interrupt|Exit)\b", line)]
     found = " ".join(lines[named[-1] if named else -1 :]) or "the worker failed without an error"
+    found = found.removeprefix(_UNFIT)
     if (death := next((meaning for sign, meaning in _DEATHS.items() if sign in text), None)) is None:
         return found
     imported = ray_logs.import_error(text)

@@ -8,10 +8,11 @@ from torch import nn
 from architectures.blocks import Network, Unit
 from architectures.build import build
 from architectures.cost import cost
-from architectures.families import FAMILIES, import_function, make_network, network_cost
+from architectures.families import FAMILIES, import_function, make_network, make_without_weights, network_cost
 from architectures.layers import SizeError
 
 OWN = """
+import torch
 from torch import nn
 from architectures.blocks import Network, Unit
 
@@ -22,6 +23,11 @@ def data(channels=4):
 
 def module(input_shape, num_classes, *, hidden):
     return nn.Sequential(nn.Flatten(), nn.Linear(input_shape[1], hidden), nn.Linear(hidden, num_classes))
+
+def dropping(depth):
+    # as networks with stochastic depth drop more in deeper blocks
+    drops = [each.item() for each in torch.linspace(0, 0.1, depth)]
+    return nn.Sequential(nn.Flatten(), *(nn.Sequential(nn.Linear(64, 64), nn.Dropout(drop)) for drop in drops))
 
 def anything(**hyperparameters):
     return data(hyperparameters["channels"])
@@ -93,6 +99,13 @@ def test_a_users_data_and_module_are_costed_by_name(own: str) -> None:
     data = Network(blocks=(Unit(channels=9),))
     assert network_cost(f"{own}:data", {"channels": 9}, (1, 8, 8), 2) == cost(data, (1, 8, 8), 2)
     assert network_cost(f"{own}:module", {"hidden": 6}, (1, 8, 1), 5).parameters == 6 * 8 + 6 + 5 * 6 + 5
+
+
+def test_a_users_module_that_reads_values_while_it_is_built_is_made_and_costed(own: str) -> None:
+    network = make_without_weights(f"{own}:dropping", {"depth": 3}, (1, 8, 8), 64)
+    assert isinstance(network, nn.Module)
+    found = network_cost(f"{own}:dropping", {"depth": 3}, (1, 8, 8), 64)
+    assert sum(parameter.numel() for parameter in network.parameters()) == found.parameters == 3 * (64 * 64 + 64)
 
 
 def test_a_users_module_that_does_not_take_the_images_has_no_cost(own: str) -> None:

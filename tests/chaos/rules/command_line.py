@@ -3,7 +3,7 @@
 import fcntl
 from dataclasses import replace
 
-from rules.rule import DIGITS, FINISHED, INTERRUPTED, LAUNCH, Place, Rule, powerless, shell
+from rules.rule import DIGITS, FINISHED, INTERRUPTED, LAUNCH, Place, Rule, change, flip, powerless, shell
 
 
 def held(place: Place) -> None:
@@ -191,6 +191,7 @@ RULES = [
         rule="a ledger has the line before which it is cut",
         input="--until 999",
         command=("resume", FINISHED, "--until", "999"),
+        breaks=change(f"results/{FINISHED}/ledger.jsonl", lambda data: flip(data, len(data) // 2)),
         says=("--until is the number of a line",),
     ),
     # networks

@@ -4,6 +4,7 @@ import shlex
 import sys
 
 import click
+import numpy as np
 import pytest
 
 import search
@@ -79,6 +80,27 @@ def test_an_unknown_word_names_the_known_ones_and_a_wrong_value_is_refused_as_by
 def test_an_option_that_may_be_given_again_takes_a_list():
     with pytest.raises(click.BadParameter, match="'nix' is not one of 'tensorboard'"):
         search.launch(follow=["tensorboard", "nix"])
+
+
+@pytest.mark.parametrize("trials", [7, [7], np.int64(7), np.array([7])], ids=repr)
+def test_an_option_that_may_be_given_again_also_takes_one_value(trials):
+    with pytest.raises(HpsearchError, match="--students 2 are more than 1 winner;"):
+        search.retrain(trial=trials, students=2)
+
+
+@pytest.mark.parametrize("value", ["no", "yes", 0, 1])
+def test_a_flag_is_true_or_false(words, value):
+    with pytest.raises(TypeError, match=rf"retrain\(flips=…\) takes True or False; got {value!r}"):
+        search.retrain("one", flips=value, results=words["results"])
+
+
+def test_a_ctrl_c_outside_the_session_is_a_keyboard_interrupt(words, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("search.run.launch.launch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        search.launch(**words)
 
 
 def test_an_interrupted_search_is_returned_and_says_how_to_continue(words, monkeypatch, capsys):

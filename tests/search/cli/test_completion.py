@@ -23,6 +23,8 @@ def results(tmp_path):
 def test_searches_are_completed_in_the_results_folder_of_the_option_or_the_variable(results, monkeypatch):
     assert completed("top", "--results", str(results), incomplete="f") == ["first", "fourth"]
     assert completed("retrain", "--results", str(results), incomplete="[") == []
+    assert completed("predict", "--results", str(results), incomplete=f"{results}/f") == [f"{results}/f"]  # a file
+    assert completed("top", "--results", str(results), incomplete="/") == []
     monkeypatch.setenv("HPSEARCH_RESULTS", str(results))
     assert completed("status", incomplete="s") == ["second"]
 

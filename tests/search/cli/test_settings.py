@@ -30,5 +30,5 @@ from search.cli.options import setting
     ],
 )
 def test_a_value_is_json_or_a_number_as_people_write_it_or_a_word(text: str, value: Any) -> None:
-    key, found = setting(f"cutmix={text}")
+    key, found = setting(f"cutmix={text}", "cutmix=0.5")
     assert (key, found, type(found)) == ("cutmix", value, type(value))

@@ -12,6 +12,7 @@ from search.history.follow import Follower
 from search.history.ledger import Ledger, LedgerError
 from search.history.record import Record
 from tests.search.events import measured
+from trainables import files
 
 FINISHED = Path(__file__).parents[2] / "data" / "0.1.0" / "finished" / "ledger.jsonl"
 LINES = FINISHED.read_bytes().splitlines(keepends=True)
@@ -111,6 +112,22 @@ def test_a_ledger_that_was_replaced_in_place_is_read_anew(tmp_path):
         follower.poll()
         path.write_bytes(b"".join(LINES[:5]))
         assert (follower.poll().anew, len(follower.record.runs)) == (True, len(Record(parse(ledger.read(path))).runs))
+
+
+def test_a_longer_copy_that_has_replaced_the_ledger_is_no_other_ledger(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(b"".join(LINES[:3]))
+    with Follower(path) as follower:
+        follower.poll()
+        for lines in (5, 5, 9):
+            files.write(path, b"".join(LINES[:lines]))  # as a fetch from a storage does
+            change = follower.poll()
+            assert not change.anew
+        assert [event.seq for event in change.events] == [5, 6, 7, 8]
+        assert state(follower.record) == state(Record(parse(ledger.read(path))))
+        files.write(path, b"".join(LINES[:7]))
+        change = follower.poll()
+        assert (change.anew, len(change.events)) == (True, 7)
 
 
 def test_a_ledger_that_is_not_there_yet_is_waited_for(tmp_path):

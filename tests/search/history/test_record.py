@@ -69,6 +69,15 @@ def test_a_killed_session_lasts_until_its_last_event():
     assert [(s.seconds, s.reason) for s in record.sessions] == [(3.0, "killed"), (1.0, "finished")]
 
 
+@pytest.mark.parametrize(
+    "later", [events.Cut(lines=2, tested=1), events.Looked(why="a page", images=3)], ids=["cut", "looked"]
+)
+def test_what_happens_between_sessions_makes_none_longer(later):
+    record = fold(Opened(samples=3, slots=1), asked(), started(), later)
+    assert record.sessions[0].seconds == 2.0
+    assert (record.test_passes, len(record.looks)) == ((1, 0) if isinstance(later, events.Cut) else (0, 1))
+
+
 def test_a_retrain_is_retrained_once_it_is_done_and_tests_are_counted():
     items = [asked(repeat=1), measured(10, None, repeat=1, state=State.DONE)]
     begun = events.Testing(trial=0, repeat=1)  # twice, as the first pass was interrupted

@@ -78,9 +78,9 @@ def test_retrains_of_other_widths_are_other_retrains():
 
 
 def test_winners_whose_whole_widths_were_rounded_are_of_one_retrain():
-    """The first of mlp at twice its width, the others at 1.25 times theirs."""
-    before = {0: 300, 1: 100, 2: 102, 3: 51}
-    wide = [(0, 1, 600), (0, 2, 375), (1, 1, 125), (2, 1, round(102 * 1.25)), (3, 1, round(51 * 1.25))]
+    """The first of mlp at twice its width, the others at 1.25 times theirs, which leaves the last as it was."""
+    before = {0: 300, 1: 100, 2: 102, 3: 51, 4: 1}
+    wide = [(0, 1, 600), (0, 2, 375), (1, 1, 125), (2, 1, round(102 * 1.25)), (3, 1, round(51 * 1.25)), (4, 1, 1)]
 
     def mlp(width):
         return {**CONFIG, "network": {"name": "mlp", "width": width}}
@@ -89,4 +89,32 @@ def test_winners_whose_whole_widths_were_rounded_are_of_one_retrain():
     retrains = [asked(trial, repeat, config=mlp(width)) for trial, repeat, width in wide]
     passes = [events.Tested(trial=trial, repeat=repeat, correct=1, images=2) for trial, repeat, _ in wide]
     record = Record(made.in_order([*drawn, *retrains, *passes]))
-    assert [run.key for run in last_retrain(record)[0]] == [(0, 2), (1, 1), (2, 1), (3, 1)]
+    assert [run.key for run in last_retrain(record)[0]] == [(0, 2), (1, 1), (2, 1), (3, 1), (4, 1)]
+
+
+def with_settings(drawn, retrains):
+    """A search of trials with these settings of their training, and retrains of theirs with these."""
+
+    def config(settings):
+        return {**CONFIG, "training": {**CONFIG["training"], **settings}}
+
+    trials = [asked(trial, config=config(settings)) for trial, settings in enumerate(drawn)]
+    again = [asked(*key, config=config(settings)) for key, settings in retrains.items()]
+    passes = [events.Tested(trial=trial, repeat=repeat, correct=1, images=2) for trial, repeat in retrains]
+    return Record(made.in_order([*trials, *again, *passes]))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_a_winner_that_drew_what_a_retrain_gave_all_of_them_is_one_of_its_winners(order):
+    drawn = [{"cutmix": 0.5}, {}, {"cutmix": 0.25}]
+    record = with_settings(drawn, {(trial, 1): {"cutmix": 0.5} for trial in order})
+    assert [run.key for run in last_retrain(record)[0]] == [(0, 1), (1, 1), (2, 1)]
+    switched_off = with_settings(drawn, {(trial, 1): {} for trial in order})
+    assert [run.key for run in last_retrain(switched_off)[0]] == [(0, 1), (1, 1), (2, 1)]
+
+
+def test_no_two_winners_of_a_retrain_were_given_other_settings():
+    """The last one drew the value that the second was given, so on its own it could be of the first's retrain too."""
+    retrains = {(2, 1): {}, (1, 1): {"cutmix": 0.5}, (0, 1): {"cutmix": 0.5}}
+    record = with_settings([{"cutmix": 0.5}, {}, {}], retrains)
+    assert [run.key for run in last_retrain(record)[0]] == [(0, 1), (1, 1)]

@@ -108,6 +108,12 @@ def test_a_resume_where_less_fits_than_at_the_launch_takes_what_fits(gpus, here,
     assert machine.find(None, facts).slots == slots
 
 
+def test_each_gpu_has_a_slot_however_little_memory_the_machine_has(gpus, tmp_path):
+    gpus(4, 80, 8)
+    write(tmp_path / "cgroup/memory.max", "3000000000\n")
+    assert machine.find(None).slots == 4
+
+
 def test_what_fits_is_known_whatever_is_asked_for(gpus):
     gpus(1, 12, 16)
     assert (machine.find(None).room, machine.find(3).room, machine.find(9).room) == (6, 6, 6)
@@ -126,12 +132,13 @@ def test_what_fits_is_known_whatever_is_asked_for(gpus):
     ],
 )
 def test_slots_follow_a_containers_limits_and_have_one_thread_each(gpus, tmp_path, cpu, memory, slots):
-    gpus(0, 0, 8)
     write(tmp_path / "cgroup/cpu.max", f"{cpu}\n")
     write(tmp_path / "cgroup/memory.max", f"{memory}\n")
-    here = machine.find(None)
-    assert (here.slots, here.threads) == (slots, 1)
-    assert machine.find(6).slots == 6, "what is asked for is given"
+    for num_gpus in (0, 1):
+        gpus(num_gpus, 80, 8)
+        here = machine.find(None)
+        assert (here.slots, here.threads, here.num_gpus) == (slots, 1, num_gpus)
+        assert machine.find(6).slots == 6, "what is asked for is given"
 
 
 @pytest.mark.parametrize(

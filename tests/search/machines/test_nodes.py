@@ -35,6 +35,8 @@ GPUS = {"cpus": 16, "gpus": 2, "gpu_memory": (80 * GB, 80 * GB), "precision": "b
         ([GPUS, {"cpus": 16, "gpus": 1, "gpu_memory": (8 * GB,)}], 1, 4),  # Ray has one part for all GPUs
         ([GPUS | {"cpus": 0, "cores": 12}], 1, 6),  # Ray offers its GPUs alone
         ([GPUS | {"gpu_memory": ()}], 1, 8),  # unknown
+        ([GPUS | {"total_memory": 8 * 2**30}], 1, 3),  # of the main memory
+        ([GPUS | {"total_memory": 2 * 2**30}], 1, 1),
         ([GPUS, {"cpus": 2}], 1, 8),  # without a GPU it trains nothing
     ],
 )

@@ -17,7 +17,7 @@ from tests.search import rays
 ROOT = Path(search.__file__).parents[1]
 
 SCRIPT = """
-import json, os, socket, sys, time, urllib.request
+import json, os, signal, socket, sys, time, urllib.request
 from contextlib import suppress
 from pathlib import Path
 Path("random.py").write_text("raise SystemExit")  # in the working folder, where Python does not look with -P
@@ -32,8 +32,17 @@ os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1"
 taken = socket.socket()  # the port of another Ray's agent on this machine
 with suppress(OSError):  # there is one already
     taken.bind(("127.0.0.1", 52365))
-meanwhile = []
-local_ray.start(Machine(slots=2, threads=1, num_gpus=0, device="cpu", precision="float32"), lambda: meanwhile.append(1))
+meanwhile, heard = [], []
+signal.signal(signal.SIGTERM, lambda *_: heard.append(len(meanwhile)))
+
+
+def be_asked_to_end():
+    signal.raise_signal(signal.SIGTERM)
+    meanwhile.append(1)
+
+
+local_ray.start(Machine(slots=2, threads=1, num_gpus=0, device="cpu", precision="float32"), be_asked_to_end)
+signal.raise_signal(signal.SIGTERM)
 
 
 @ray.remote(num_cpus=0)
@@ -168,7 +177,7 @@ tuner = tune.Tuner(
 ray_private.count_no_callbacks()
 tuner.fit()
 found["imported"] = sorted({"mlflow", "wandb", "torch"} & set(sys.modules))
-found["meanwhile"] = len(meanwhile)
+found["meanwhile"], found["heard"] = len(meanwhile), heard
 until = time.monotonic() + 60
 while local_ray.dashboard() is None and time.monotonic() < until:
     time.sleep(0.2)
@@ -224,6 +233,11 @@ def test_the_dashboard_shows_machines_actors_and_jobs_and_has_no_process_for_wha
     assert all(found["pages"].values())
     parts = {name.split("-")[2] for name in found["programs"] if name.startswith("ray-dashboard-")}
     assert parts == {"NodeHead", "StateHead", "JobHead", "EventHead", "ReportHead", "MetricsHead"}
+
+
+@pytest.mark.slow
+def test_a_session_hears_a_sigterm_while_a_ray_starts_and_afterwards(found):
+    assert found["heard"] == [0, 1]
 
 
 @pytest.mark.slow

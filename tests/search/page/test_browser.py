@@ -9,7 +9,7 @@ import time
 import pytest
 
 from search.history.load import read_search
-from search.page.page import as_file, page_of
+from search.page.page import WEB, as_file, page_of
 from search.page.view import View
 from tests.end_to_end.commands import COMMAND
 from tests.search.page.browser import drag, draw_all, errors, open_browser, show, wait_for
@@ -112,6 +112,28 @@ def test_a_drag_zooms_and_a_choice_changes_what_is_drawn(opened):
     drawn = opened.execute_script("return document.querySelector('#best-so-far .plot').data[0].x")
     assert drawn == opened.execute_script("return state.drawn['best-so-far'].table.values.seconds")
     assert errors(opened) == []
+
+
+@pytest.mark.slow
+def test_a_choice_stays_when_a_live_page_gets_others_before_it(opened):
+    labels = opened.execute_script(
+        (WEB / "live.js").read_text()
+        + """
+        const kept = { drawn: state.drawn, looks: state.looks }, key = 'slices';
+        const labels = [], told = () => labels.push(state.drawn[key].choices[state.looks[key].choice].label);
+        const figure = structuredClone(state.drawn[key]);
+        state.looks = { [key]: { choice: 2, top: 3 }, curves: { choice: 0, top: 3 } };
+        told();
+        figure.choices.unshift({ label: 'new', bind: {}, axis: null });
+        for (const choices of [figure.choices, figure.choices.slice(1), figure.choices.slice(0, 2)]) {
+          take({ drawn: { [key]: { ...figure, choices } }, state: '', sections: [] });
+          told();
+        }
+        Object.assign(state, kept);
+        return labels;
+        """
+    )
+    assert labels[:3] == [labels[0]] * 3 and labels[3] == "new"
 
 
 @pytest.mark.slow

@@ -15,19 +15,22 @@ def test_addresses_in_numbers_and_this_machines_names_are_its_own(host):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example:8760", "", "127.0.0.1.evil.example", "localhost.evil.example", "[", "a b"]
+    "host", ["evil.example:8760", "", "127.0.0.1.evil.example", "localhost.evil.example", "[", "a b", "\udcff"]
 )
 def test_a_name_that_is_not_this_machines_is_refused(host):
     assert "open it by the address" in (GUARD.refusal({"Host": host}) or "")
+    assert (GUARD.refusal({"Host": host}) or "").encode(), "it is sent as UTF-8"
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:1", "http://[", "http://a℀b", "\udcff"]
+)
 def test_a_request_from_another_sites_page_is_refused(origin):
     assert GUARD.refusal({"Host": "127.0.0.1:8760", "Origin": origin}) == "other sites may not read this page"
     assert GUARD.refusal({"Host": "127.0.0.1:8760", "Origin": "http://127.0.0.1:8760"}) is None
 
 
-@pytest.mark.parametrize("token", [None, "", "Secret", "secret ", "sécret"])
+@pytest.mark.parametrize("token", [None, "", "Secret", "secret ", "sécret", "\udcff\udcfe"])
 def test_only_the_token_itself_is_known(token):
     assert not GUARD.knows(token)
     assert GUARD.knows("secret")

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from search.history import events, ledger
+from search.history import events, ledger, store
 from search.history.card import card
 from search.history.events import State, parse
 from search.history.ledger import Ledger
@@ -24,6 +24,7 @@ from search.page.view import View
 from search.page.won import told_apart
 from search.show.winners import print_retrains, retrain_report
 from search.spaces import config_of
+from search.use.winners import pick
 from tests.search.events import asked, ended
 from tests.search.page.searches import CLASSES, Clock, accuracy_of, make_search, pass_over_test, train
 from trainables.data.superclasses import SUPERCLASSES
@@ -120,6 +121,62 @@ def test_the_rungs_count_every_trial_that_reached_them(page):
     assert first == {"went on": 10, "stopped": 10, "paused": 0}
     assert "10 trials did not go on" in figure(page, "rungs").sentence
     assert "about 30 more epochs than the 50 that were trained" in figure(page, "rungs").sentence
+
+
+def states(page):
+    return dict(next(block for section in page.sections for block in section.blocks if block.key == "states").rows)
+
+
+def test_the_time_left_of_trials_that_pause_is_that_of_the_forecast(tmp_path):
+    make_search(tmp_path, finished=False)
+    found = read_search(tmp_path, "made")
+    halving = replace(found.search, request=replace(found.search.request, scheduler="halving"))
+    forecast = {"trials": 20, "epochs": {"low": 60, "middle": 60, "high": 60}, "seconds": {}}
+    known = replace(halving, facts=halving.facts | {"forecast": forecast | {"seconds": forecast["epochs"]}})
+    assert states(page_of([View(replace(found, search=known, running=True))]))["time left"] == "about 45 s"
+    paused = replace(found, search=halving, running=True)
+    paused.record.runs[1, 0].state = State.PAUSED
+    assert "time left" not in states(page_of([View(paused)])), "there is no forecast"
+
+
+def test_trials_that_were_not_continued_count_as_stopped_early(tmp_path):
+    make_search(tmp_path)
+    found = read_search(tmp_path, "made")
+    found.record.runs[1, 0].state = State.PAUSED
+    drawn = page_of([View(found)])
+    assert "A line for each of 20 trials; 10 were stopped early." in figure(drawn, "curves").sentence
+    assert figure(drawn, "rungs").sentence.startswith("10 trials did not go on.")
+
+
+def test_the_headline_is_of_the_newest_retrain_which_predict_uses(tmp_path):
+    make_search(tmp_path, retrains=[(18, 1), (18, 2)])
+    found = read_search(tmp_path, "made")
+    best = pick(found, 1)
+    assert best.key == (18, 2)
+    blocks = (block for section in page_of([View(found)]).sections for block in section.blocks)
+    told, value = next(block for block in blocks if block.key == "headline").rows[0]
+    assert told.startswith("test accuracy of 18-2 ")
+    assert value.startswith(f"{best.test.correct / best.test.images:.1%} ")
+
+
+@pytest.mark.parametrize(
+    ("measure", "told"),
+    [
+        ("test_accuracy", "Arms are compared by it, and nothing was chosen with it."),
+        ("val_accuracy", "No choice between networks was made with it."),
+        ("gap", "No choice between networks was made with it."),
+    ],
+)
+def test_the_test_set_compares_arms_only_if_the_study_does(tmp_path, measure, told):
+    found = make_search(tmp_path, trials=2)
+    with Ledger(found.ledger) as book:
+        for trial in (0, 1):
+            pass_over_test(found, book, trial, 0, CLASSES)
+    texts = {"name": "s", "question": "?", "source": "", "remark": "", "part": None}
+    lists = {"arms": ["one", "two"], "changed": [], "published": []}
+    store.record(found, study={**texts, **lists, "repeats": 1, "measure": measure})
+    (said, *_) = trust(View(read_search(tmp_path, "made"))).blocks[0].lines
+    assert said == f"The test set was read 2 times for 2 tested runs. {told}"
 
 
 def test_the_timeline_has_no_two_trainings_at_once_on_a_slot(page):
@@ -227,9 +284,6 @@ def test_a_trial_that_diverged_is_never_the_best_so_far(tmp_path):
 
 
 def test_the_time_of_slots_is_not_told_if_a_session_that_trained_began_without_any(tmp_path, page):
-    def states(of):
-        return dict(next(block for section in of.sections for block in section.blocks if block.key == "states").rows)
-
     assert figure(page, "timeline").sentence.startswith("Slots trained ") and "slots trained" in states(page)
     found = make_search(tmp_path, trials=4)
     opened, *others = ledger.read(found.ledger)

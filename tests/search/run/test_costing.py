@@ -85,6 +85,17 @@ def test_students_come_last_and_wait_for_their_teachers_answers(tmp_path):
     assert [(row["trial"], row["runs"]) for row in taught.families[2:]] == [(0, "1 student"), (1, "1 student")]
 
 
+def test_a_winner_that_taught_nobody_leaves_its_place_among_the_students(tmp_path):
+    winners = [lot(trial, 10, known=[over(trial)]) for trial in (0, 1)]
+    students = [replace(lot(trial, 10), what="student", left=left) for trial, left in ((0, []), (1, [4.0]))]
+    found = foreseen(tmp_path, [], winners, top=2, slots=1, students=students, taught=1)
+    assert (found.trials, found.epochs.middle, [row["trial"] for row in found.families]) == (1, 4, [1])
+
+
+def over(trial):
+    return run(trial, [measured(100, None)], State.DIVERGED, repeat=1, config=config(trial, 10).to_json())
+
+
 def test_finalists_come_first_and_the_range_holds_whoever_wins(tmp_path):
     finalists = [lot(trial, 2, folds=2, images=(160, 160)) for trial in (2, 0, 1)]
     found = foreseen(tmp_path, finalists, [lot(trial, 10) for trial in (2, 0, 1)], top=1, slots=1)

@@ -99,6 +99,14 @@ def test_draws_that_hear_everything_depend_on_what_has_ended() -> None:
     assert any(a != b for a, b in drawn[1::2])
 
 
+@pytest.mark.parametrize("sampler", LEARNING)
+def test_on_one_slot_a_resumed_search_draws_by_what_ended_before_its_first_draw(sampler: str) -> None:
+    once = outcome(play(sampler, slots=1, hears="everything", scheduler="asha"))
+    for kill_after in (30, 61, 94):
+        again = play(sampler, slots=1, hears="everything", scheduler="asha", seed=kill_after, kill_after=kill_after)
+        assert outcome(again) == once
+
+
 @pytest.mark.parametrize("sampler", [name for name, kind in SAMPLERS.items() if not kind.learns])
 @pytest.mark.parametrize("scheduler", ["asha", "halving"])
 def test_draws_that_do_not_learn_depend_on_nothing(sampler: str, scheduler: str) -> None:

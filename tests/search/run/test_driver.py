@@ -16,8 +16,11 @@ from search.run.driver import Driver
 from search.run.shelf import Shelf
 from search.schedulers.asha import Asha
 from search.schedulers.none import NoScheduler
+from search.storage import layout
 from tests.contracts.halves import Halves
 from tests.search.events import asked
+from trainables.files import NETWORK_FILES
+from trainables.predictions import PREDICTIONS
 from trainables.worker import patience
 
 
@@ -51,6 +54,22 @@ def epoch(task, number, accuracy=0.5, *, checkpoint=False, driver=None, **more):
         driver.shelf.checkpoints.write(name, b"state")
     fields = {"images": 100 * number, "epoch": float(number), "val_accuracy": accuracy, "seconds": 1.0}
     return {"state": "done" if number == 4 else "running", **fields, "checkpoint": name, **more}
+
+
+def write_result(driver, task):
+    """What a worker writes at the end of a run that keeps its network or predicts its fold."""
+    for name in NETWORK_FILES if task.weights else [PREDICTIONS]:
+        driver.shelf.checkpoints.write(f"{task.prefix}+{name}", b"{}")
+
+
+def test_a_driver_that_another_has_replaced_has_finished_nothing(tmp_path, book):
+    others = [None]
+    driver = make(book, tmp_path, superseded=lambda: others[0])
+    task = begin(driver)
+    driver.measured(task, epoch(task, 4))
+    assert driver.next_task() is None and driver.finished
+    others[0] = "host b has taken this search over"
+    assert not driver.finished and driver.pausing == "taken over"
 
 
 def test_a_failed_worker_s_run_is_tried_again_from_its_checkpoint(tmp_path, book):
@@ -166,14 +185,17 @@ def test_a_source_may_wait_until_the_runs_at_work_have_ended(tmp_path, book):
     assert [(task.fold, task.weights) for task in (first, second)] == [((1, 2, 7), False), ((2, 2, 7), False)]
     assert first.judged_by == "val_balanced_accuracy"
     assert driver.next_task() is None and driver.waiting
+    write_result(driver, first)
     driver.measured(first, epoch(first, 4, val_balanced_accuracy=0.5))
     driver.failed(second, "killed")
     again = begin(driver)
     assert (again.trial, again.attempt, driver.next_task()) == (1, 2, None)
+    write_result(driver, again)
     driver.measured(again, epoch(again, 4, val_balanced_accuracy=0.5))
     assert not driver.finished  # nothing is at work, and the source has more
     last = begin(driver)
     assert (last.trial, last.fold, last.weights) == (2, None, True)
+    write_result(driver, last)
     driver.measured(last, epoch(last, 4, None))
     assert driver.next_task() is None and driver.finished
 
@@ -347,7 +369,7 @@ def test_a_network_is_fetched_from_a_storage_that_is_back_soon(tmp_path, book, m
     monkeypatch.setattr(patience, "WAITS", (0.0, 0.0))
     driver = make(book, tmp_path, kept=True)
     task = begin(driver)
-    driver.shelf.checkpoints.write(f"{task.prefix}+config.json", b"{}")
+    write_result(driver, task)
     driver.shelf.checkpoints = Away(driver.shelf.checkpoints, attempts=2)
     driver.measured(task, epoch(task, 4))
     assert (driver.record.runs[0, 0].state, driver.next_task(), driver.finished) == ("done", None, True)
@@ -367,6 +389,40 @@ def test_a_network_that_cannot_be_fetched_pauses_the_session_and_is_trained_from
     run = driver.record.runs[0, 0]
     assert (run.state, run.reason) == ("interrupted", "its network cannot be fetched: no route to host")
     assert begin(make(book, tmp_path, kept=True)).resume_from == "0-0-1-100.pt"
+
+
+def test_a_network_that_a_worker_wrote_where_the_driver_does_not_look_pauses_the_session(tmp_path, book, monkeypatch):
+    monkeypatch.setattr(patience, "WAITS", (0.0,))
+    driver = make(book, tmp_path, kept=True)
+    task = begin(driver)
+    driver.shelf.checkpoints.write(f"{task.prefix}+config.json", b"{}")
+    assert not driver.measured(task, epoch(task, 4))
+    run = driver.record.runs[0, 0]
+    assert (run.state, driver.pausing, driver.finished) == ("interrupted", "files unavailable", False)
+    assert "0-0-1+model.safetensors is not in" in run.reason
+
+
+def test_a_shared_folder_that_is_not_mounted_costs_no_checkpoint(tmp_path, book):
+    home = layout.home_of(str(tmp_path / "shared"), "one")
+    home.folder.write("drivers/0001.json", b"{}")
+    driver = make(book, tmp_path)
+    driver.shelf.checkpoints = home.checkpoints
+    task = begin(driver)
+    driver.measured(task, epoch(task, 1, checkpoint=True, driver=driver))
+    driver.failed(task, "killed")
+    (tmp_path / "shared").rename(tmp_path / "away")
+    (tmp_path / "shared").mkdir()
+    assert begin(driver).resume_from == "0-0-1-100.pt", "the worker waits for it"
+
+
+def test_a_machine_that_cannot_train_pauses_the_session_and_spends_no_retry(tmp_path, book):
+    driver = make(book, tmp_path, trials=2, retries=0)
+    driver.failed(driver.next_task(), "node-b has torch 1.0", is_unfit=True)
+    assert (driver.pausing, driver.unfit, driver.finished) == ("machine unfit", "node-b has torch 1.0", False)
+    assert driver.next_task() is None and not driver.waiting
+    run = driver.record.runs[0, 0]
+    assert (run.state, run.reason) == ("interrupted", "node-b has torch 1.0")
+    assert begin(make(book, tmp_path, trials=2, retries=0)).trial == 0
 
 
 def test_once_files_are_out_of_reach_the_session_does_not_wait_for_each_run_again(tmp_path, book, monkeypatch):

@@ -122,6 +122,12 @@ def test_a_budget_affords_as_many_samples_as_are_forecast_to_fit(tmp_path, monke
     assert 1 < affordable(request, 60, parallel=1) <= MOST_AFFORDED
     with pytest.raises(RequestError, match="one sample takes about .*, longer than --budget"):
         affordable(request, 1e-3, parallel=1)
+    most = affordable(request, 10, parallel=1)
+    (tmp_path / "mine.jsonl").write_text((json.dumps(config(1.0, epochs=2).to_json()) + "\n") * (most + 1))
+    with pytest.raises(
+        RequestError, match=rf"enough for \d+ samples, fewer than the {most + 1} configurations of --first"
+    ):
+        affordable(replace(request, first=str(tmp_path / "mine.jsonl")), 10, parallel=1)
 
 
 def test_forecasts_of_a_list_begin_with_the_longest_by_measured_time(tmp_path, monkeypatch):

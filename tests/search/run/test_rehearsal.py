@@ -7,10 +7,10 @@ import pytest
 
 from search.forecast.forecast import Plan
 from search.forecast.seconds import Times
-from search.history.events import Decision, Granted, Measured
+from search.history.events import Decision, Granted, Measured, State
 from search.history.request import Request
 from search.run.rehearsal import heard, play, preferred_by
-from search.samplers.hearing import LEAST
+from search.samplers.hearing import LEAST, Observed
 from search.samplers.make import make_sampler
 from search.schedulers import SCHEDULERS
 from search.schedulers.scheduler import make_scheduler, scheduler
@@ -81,9 +81,15 @@ def test_a_launch_says_from_which_draw_on_a_sampler_hears_of_how_many_epochs():
     assert hears.startswith("gp hears what was measured when") and hears.endswith("the same on any number of slots")
     assert note == (
         "note: halving continues trials late, so gp first learns from short trainings: "
+        "0.5 epochs from draw 10, 1 from draw 40, 2 from draw 50 of 60"
+    )
+    assert heard(asked, 10)[1].endswith("so gp does not learn within 10 trials")
+    assert heard(replace(asked, hears="everything"), 60)[1].endswith(
         "0.5 epochs from draw 8, 1 from draw 32, 2 from draw 46, 4 from draw 55 of 60"
     )
-    assert heard(asked, 6)[1].endswith("so gp does not learn within 6 trials")
+    whole = [Observed({}, {}, State.DONE, ((16.0, 0.5),))] * LEAST
+    assert len(heard(asked, 60, whole)) == 1, "an earlier search's whole trainings are known from the first draw on"
+    assert len(heard(asked, 60, whole[1:])) == 2
     assert len(heard(replace(asked, scheduler="asha", hears="everything"), 60)) == 1
     (line,) = heard(replace(asked, scheduler="asha"), 60)
     assert line.endswith("; its draws are not always the same on any number of slots")

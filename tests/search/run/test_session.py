@@ -17,7 +17,7 @@ from search.run import session
 from search.run.engines.engine import EngineError, engine
 from search.run.launch import launch, resume
 from search.run.progress import Progress
-from search.run.session import Options
+from search.run.session import Options, find_machine
 from tests.search.run import searches
 from trainables.files import Folder
 from trainables.worker import patience
@@ -114,6 +114,22 @@ def test_a_ctrl_c_of_which_a_library_makes_another_error_ends_the_session_too(tm
 
     monkeypatch.setattr(session, "engine", lambda name: train)
     outcome = launch(request_of(), INLINE, results=tmp_path, name="interrupted")
+    assert (outcome.reason, closings(outcome.search.folder)) == ("interrupted", ["interrupted"])
+
+
+def test_a_terminal_that_says_twice_that_it_is_closed_asks_once(tmp_path, request_of, monkeypatch):
+    def train(driver, work, watcher):
+        try:
+            signal.raise_signal(signal.SIGHUP)
+        finally:
+            signal.raise_signal(signal.SIGHUP)
+
+    monkeypatch.setattr(session, "engine", lambda name: train)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # below nohup it would be ignored
+    try:
+        outcome = launch(request_of(), INLINE, results=tmp_path, name="closed")
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert (outcome.reason, closings(outcome.search.folder)) == ("interrupted", ["interrupted"])
 
 
@@ -229,6 +245,23 @@ def test_a_trial_whose_network_raises_is_failed_after_its_retries_and_the_next_o
     assert (outcome.reason, first.state, first.attempt, len(first.ends)) == ("finished", "failed", 2, 2)
     assert second.state == "done"
     assert first.reason == "ArithmeticError: a batch too many"
+
+
+def test_a_trial_that_failed_for_good_under_halving_leaves_nothing_to_resume(tmp_path, request_of, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mine", sys.modules[__name__])
+    request = replace(request_of([{**LINES[0], "network": {"name": "mine:broken"}}, LINES[1]]), scheduler="halving")
+    outcome = launch(request, Options(engine="inline", retries=0), results=tmp_path, name="one")
+    assert [run.state for run in outcome.record.trials] == ["failed", "done"]
+    before = outcome.search.ledger.read_bytes()
+    assert resume(store.find(tmp_path, "one"), INLINE, samples=None).detail.startswith("nothing is left to train")
+    assert outcome.search.ledger.read_bytes() == before
+
+
+def test_an_inline_search_does_not_keep_its_one_slot_on_another_engine():
+    facts = {"engine": "inline", "slots": 1, "room": 1, "threads": 1, "precision": "float32"}
+    assert find_machine(Options(engine="inline"), (), facts).slots == 1
+    there = find_machine(Options(engine="tune"), (), facts)
+    assert there.slots == find_machine(Options(engine="tune"), (), {"threads": 1, "precision": "float32"}).slots
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones():

@@ -10,7 +10,7 @@ from search.history.events import parse
 from search.history.load import read_search
 from search.history.record import Record
 from search.history.winners import last_retrain, newest
-from search.run.again import Again, dry_run
+from search.run.again import Again, dry_run, prepare
 from search.run.engines import inline
 from search.run.launch import launch
 from search.run.problem import RequestError
@@ -96,6 +96,13 @@ def test_what_is_trained_already_is_not_trained_again(found):
     assert [line["event"] for line in ledger.read(found.ledger)[len(before) :]] == ["opened", "closed"]
     _, plain = retrain(found, Options(engine="inline"), replace(HOW, students=0), **ASKED)
     assert [run.key for run in plain] == [run.key for run in runs[:2]]
+
+
+def test_a_student_is_foreseen_as_untrained_although_its_winner_is_trained(found):
+    retrain(found, Options(engine="inline"), replace(HOW, students=0), top=1, distinct=False)
+    _, winners, students = prepare(found, Options(engine="inline"), HOW, **ASKED).lots()
+    assert [list(lot.left) for lot in winners] == [[], [2]]
+    assert [list(lot.left) for lot in students] == [[2], [2]]
 
 
 def test_an_interrupted_student_is_continued_with_its_teachers(found, tmp_path, monkeypatch):

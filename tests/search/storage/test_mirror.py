@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from search.history.record import Run
+from search.run.shelf import Shelf
 from search.storage import layout, mirror
 from search.storage.takeover import is_running, take_over
+from tests.search.events import asked
 from tests.search.storage.drivers import Driver, launch, never, stored_trials, wait_until
 from trainables import files
 
@@ -104,3 +107,20 @@ def test_a_mirror_that_fails_in_an_unforeseen_way_is_said_and_goes_on(
         patch.undo()
         driver.record(1)
     assert stored_trials(place) == [1]
+
+
+@pytest.mark.usefixtures("quick")
+def test_while_a_storage_fails_it_is_not_asked_for_a_checkpoint(
+    place: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = launch(place, here)
+    shelf = Shelf(driver.folder, checkpoints=files.Folder(str(place / "one" / "checkpoints")), mirror=driver.mirror)
+    run = Run(asked(1), checkpoint="1-0-1-60.pt")
+    assert shelf.usable(run) is None, "it is not there"
+    with driver.mirror:
+        place.rename(place.with_name("away"))
+        wait_until(lambda: driver.said)
+        monkeypatch.setattr(files.Folder, "has", lambda *_: pytest.fail("it was asked"))
+        assert shelf.usable(run) == "1-0-1-60.pt", "the worker tries for a while"
+        place.with_name("away").rename(place)
+        wait_until(lambda: len(driver.said) == 2)

@@ -159,7 +159,7 @@ def test_a_published_direction_is_met_missed_or_cannot_be_told():
     rows = [row("a", 0.6, 0.05), row("b", 0.6, -0.05), row("c", 0.6, 0.005), row("d", 0.4, -0.05)]
     assert directions(row("first", 0.5), rows, "report 9") == (
         "Differences to first, compared with those of report 9 (95 % intervals for all 4 together): "
-        "2 in the same direction (a, d); 1 in the other (b); 1 uncertain (c)."
+        "2 in the same direction (a, d); 1 in the opposite direction (b); 1 uncertain (c)."
     )
 
 

@@ -80,6 +80,10 @@ def test_a_function_is_a_study_too(tmp_path, monkeypatch):
         (("value = 0.9", ""), "one has no value"),
         (("limit_train = 200", "images = 200"), "quick has no field 'images'; known: limit_train, epochs, network"),
         (("[quick]", "[quick"), "is not TOML"),
+        (("epochs = 4", f"epochs = {'4' * 5000}"), "is not TOML"),
+        (("width = 0.25", f"width = 0x{'f' * 5000}"), "has a whole number of more than 64 bits"),
+        (("repeats = 5", f"repeats = {2**63}"), "has a whole number of more than 64 bits"),
+        (("epochs = 4", f"epochs = {'[' * 20_000}{']' * 20_000}"), "is not TOML"),
         (('measure = "val_accuracy"\n\n', 'measure = "val"\n\n'), "unknown measure 'val'"),
     ],
 )

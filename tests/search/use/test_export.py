@@ -2,6 +2,7 @@
 
 import json
 import sys
+import urllib.request
 from dataclasses import replace
 
 import numpy as np
@@ -53,6 +54,21 @@ def test_a_winner_is_exported_also_where_the_dataset_has_another_shape_now(found
     moved = replace(found, search=replace(found.search, request=request))
     _, told = export(moved, winners.pick(found, 1), "pt2", own_code=False)
     assert told.endswith("on 64 images of noise, as the dataset here has another shape")
+
+
+@pytest.mark.parametrize("folder", [True, False])
+@pytest.mark.parametrize("dataset", ["cifar10", "fashion-mnist"])
+def test_nothing_is_downloaded_and_no_folder_made_for_an_export(found, tmp_path, monkeypatch, dataset, folder):
+    asked = []
+    monkeypatch.setattr(urllib.request, "urlopen", lambda request, **_: asked.append(request))
+    place = tmp_path / "data"
+    if folder:
+        place.mkdir()
+    request = replace(found.search.request, dataset=dataset, data_dir=str(place))
+    elsewhere = replace(found, search=replace(found.search, request=request))
+    _, told = export(elsewhere, winners.pick(found, 1), "pt2", own_code=False)
+    assert told.endswith("on 64 images of noise, as the dataset is not here")
+    assert not asked and place.exists() == folder
 
 
 @pytest.mark.parametrize("name", ["mlp", "resnet"])

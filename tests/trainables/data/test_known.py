@@ -111,6 +111,19 @@ def test_fashion_mnist_is_read_from_its_files(tmp_path: Path, monkeypatch: pytes
     assert np.array_equal(test.pixels[:, 0], np.random.default_rng(10).integers(0, 256, (10, 28, 28), dtype=np.uint8))
 
 
+def test_datasets_that_are_here_are_read_where_nothing_may_be_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision.datasets import CIFAR10 as KIND
+
+    write_fashion(tmp_path, monkeypatch)
+    write_cifar(tmp_path, KIND, monkeypatch, "labels", list("abcdefghij"))
+    numbers = [
+        len(load(name, "train", data_dir=tmp_path, download=False)) for name in ("fashion-mnist", "cifar10", "digits")
+    ]
+    assert numbers == [20, 50, 1438]
+
+
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):

@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ import torch
 from torch import nn
 
 from trainables.data.images import Images
-from trainables.files import Folder
+from trainables.files import Folder, SharedFolder
+from trainables.limits import UnfitError
 from trainables.worker import checkpoints, patience
 from trainables.worker import slot as slots
 from trainables.worker.checkpoints import Files
@@ -191,6 +193,21 @@ class Away:
             raise OSError("no route to host")
 
 
+class Silent:
+    """A place that does not answer, which takes a while."""
+
+    seconds = 1.0
+    attempts = 0
+
+    def write(self, name: str, data: bytes | memoryview) -> None:
+        self.attempts += 1
+        time.sleep(self.seconds)
+        raise OSError("no route to host")
+
+    def read(self, name: str) -> bytes:
+        raise FileNotFoundError(name)
+
+
 class FullDisk:
     """A disk with no room, which takes root and a mount to make; `make chaos` does."""
 
@@ -199,6 +216,33 @@ class FullDisk:
 
     def read(self, name: str) -> bytes:
         raise FileNotFoundError(name)
+
+
+def test_a_shared_folder_that_is_not_mounted_is_no_missing_checkpoint_and_gets_no_network(
+    digits: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "WAITS", ())
+    shared, home = tmp_path / "shared", Folder(str(tmp_path / "shared"))
+    home.write("sign", b"")
+    files = SharedFolder(str(shared / "checkpoints"), home, "sign")
+    name = make(digits, files, make_task(deadline=0.0)).step()["checkpoint"]
+    assert make(digits, files, make_task(resume_from="3-0-1-9.pt")).step()["state"] == "unreadable"
+    shared.rename(tmp_path / "away")
+    answer = make(digits, files, make_task(attempt=3, resume_from=name)).step()
+    assert answer["state"] == "interrupted" and "is not the folder that the machines share" in answer["reason"]
+    answer = make(digits, files, make_task(epochs=1, weights=True)).step()
+    assert answer["state"] == "interrupted" and answer["reason"].startswith("its network cannot be written: ")
+    assert not shared.exists()
+
+
+@pytest.mark.parametrize(("gigabytes", "sharers"), [(0.95, 1), (12, 13)])
+def test_a_part_of_a_gpu_in_which_nothing_fits_is_a_fault_of_the_machine(
+    digits: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gigabytes: float, sharers: int
+) -> None:
+    properties = SimpleNamespace(total_memory=gigabytes * 1e9)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda _: properties)
+    with pytest.raises(UnfitError, match=rf"has a GPU of .* GB, which is too little for {sharers} at a time"):
+        make(digits, tmp_path, make_task(), sharers=sharers)
 
 
 STUCK = """
@@ -294,6 +338,21 @@ def test_a_checkpoint_is_due_once_it_costs_its_share_of_the_training_on_this_dis
     assert slow.seconds > 0
     slow.seconds *= 2  # what it really takes does not matter now: the first one was measured
     assert slot.step()["checkpoint"] is None, "an epoch takes less time than a checkpoint"
+
+
+def test_a_checkpoint_that_fails_after_a_while_is_tried_again_only_once_training_has_made_up_for_it(
+    digits: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "_DISK_BYTES_PER_SECOND", 1e12)
+    silent = Silent()
+    slot = make(digits, silent, make_task(epochs=4))
+    for task in (make_task(epochs=4), make_task(attempt=3)):
+        slot.begin(task)
+        assert [slot.step()["checkpoint"] for _ in range(2)] == [None, None]
+    assert silent.attempts == 1
+    silent.seconds = 0.0
+    slot.begin(make_task(attempt=4, deadline=0.0))
+    assert slot.step()["checkpoint"] is None and silent.attempts == 2, "the last chance before a pause"
 
 
 def test_nothing_of_one_task_is_left_when_the_next_begins(digits: Images, tmp_path: Path) -> None:

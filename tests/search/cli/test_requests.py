@@ -1,0 +1,170 @@
+"""Requests that are refused in one line, and the commands that the command prints."""
+
+import shlex
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+
+from architectures.errors import HpsearchError
+from search.cli.main import cli
+from search.history import ledger, store
+from search.history.ledger import Ledger
+from search.run import ending
+from search.storage import claims
+from tests.search.events import asked
+from tests.search.page.searches import make_search
+from tests.search.storage.drivers import Driver
+from tests.trainables.data.pictures import class_folders
+
+LONG = "a" * 300
+
+
+def done(*words):
+    return CliRunner().invoke(cli, [str(word) for word in words])
+
+
+def refused(*words):
+    """The line on a request that is wrong."""
+    found = done(*words)
+    if isinstance(found.exception, HpsearchError):
+        assert found.exception.exit_code == 2 and "\n" not in str(found.exception)
+        return str(found.exception)
+    assert found.exit_code == 2, found
+    return " ".join(found.output.splitlines()[-1].split())
+
+
+def printed(output, verb):
+    """The words of the command of a verb that is printed, up to the end of its line or a semicolon."""
+    return shlex.split(output[output.index(f"hpsearch {verb}") :].splitlines()[0].partition(";")[0])
+
+
+def test_a_ledger_is_cut_only_where_it_is_damaged(tmp_path):
+    path = make_search(tmp_path, trials=2).ledger
+    before = path.read_bytes()
+    line = f"no line of {path} is damaged, so --until is not needed"
+    assert refused("resume", "made", "--until", 4, "--results", tmp_path) == line
+    path.write_bytes(before[:-5])  # torn, which a resume mends by itself
+    assert refused("resume", "made", "--until", 4, "--results", tmp_path) == line
+    assert path.read_bytes() == before[:-5]
+
+
+@pytest.mark.parametrize("damage", ["a checksum", "a trial that nobody asked for"])
+def test_a_damaged_ledger_is_cut(tmp_path, damage):
+    found = make_search(tmp_path, trials=2)
+    path, lines = found.ledger, found.ledger.read_bytes().splitlines(keepends=True)
+    if damage == "a checksum":
+        lines[3] = lines[3].replace(b'"trial":0', b'"trial":7')
+        path.write_bytes(b"".join(lines))
+        said = refused("status", "made", "--results", tmp_path)
+        want = ["hpsearch", "resume", "made", "--results", str(tmp_path), "--until", "4"]
+        assert printed(said, "resume") == want
+    else:
+        path.write_bytes(b"".join(lines[:1]))
+        with Ledger(path) as book:
+            book.append(replace(asked(), trial=-1))
+            book.append(asked())
+        lines = path.read_bytes().splitlines(keepends=True)
+        assert "--until 2" in refused("status", "made", "--results", tmp_path)
+    done("resume", "made", "--until", 4 if damage == "a checksum" else 2, "--results", tmp_path)
+    assert ledger.read(path)[-1]["event"] == "cut"
+    assert [each.read_bytes() for each in path.parent.glob("ledger-*.jsonl")] == [b"".join(lines)]
+
+
+@pytest.mark.parametrize("storage", [(), ("--storage", "there")])
+def test_the_knee_is_retrained_where_its_search_is(tmp_path, monkeypatch, storage):
+    monkeypatch.chdir(tmp_path)
+    found = make_search(tmp_path / "mine")
+    if storage:
+        claims.begin("there", found.folder)
+        driver = Driver(found.folder)
+        driver.mirror.copy()
+        driver.die()
+    command = printed(done("top", "made", "--results", "mine", "--pareto", "flops", *storage).output, "retrain")
+    assert command[:-2] == ["hpsearch", "retrain", "made", "--results", "mine", *storage]
+
+
+def test_a_search_whose_name_is_taken_is_continued_where_it_is(tmp_path):
+    make_search(tmp_path, trials=1)
+    said = refused("launch", "--dataset", "digits", "--name", "made", "--results", tmp_path)
+    assert printed(said, "resume") == ["hpsearch", "resume", "made", "--results", str(tmp_path)]
+
+
+def test_a_search_that_was_stopped_is_continued_where_it_is(tmp_path, monkeypatch):
+    make_search(tmp_path, trials=1, finished=False)
+    monkeypatch.setattr(ending, "stop", lambda found: "interrupted")
+    output = done("stop", "made", "--results", tmp_path).output
+    assert f"hpsearch resume made --results {tmp_path} continues it" in output
+
+
+def test_an_unfinished_study_is_continued_where_it_is(tmp_path):
+    found = make_search(tmp_path, finished=False)
+    facts = {"name": "s", "question": "?", "source": "", "part": None, "arms": [], "repeats": 1}
+    store.record(found, study=facts | {"measure": "val_accuracy", "changed": [], "published": [], "remark": ""})
+    line = done("answer", "made", "--results", tmp_path).output.splitlines()[-1]
+    assert line == f"to continue it: hpsearch resume made --results {tmp_path}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", LONG),
+        ("predict", LONG, "photo.png"),
+        ("dataset", "digits", "--html", LONG),
+        ("dataset", "digits", "--html", f"{LONG}/page.html"),
+        ("dataset", "digits", "--html", "/"),
+        ("retrain", "--trial", "1" * 5000),
+    ],
+    ids=lambda words: " ".join(words)[:24],
+)
+def test_what_can_be_no_path_and_no_number_is_refused(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    assert refused(*words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_storage_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert refused("serve", "--port", 0, "--storage", LONG).startswith(f"storage {LONG}: ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", "made", ""),
+        ("report", "made", "--figures", ""),
+        ("report", "made", "--out", ""),
+        ("dataset", "digits", "--html", ""),
+        ("export", "made", "--format", "safetensors", "--out", ""),
+        ("status", "made", "--storage", ""),
+        ("launch", "--dataset", "digits", "--storage", ""),
+    ],
+    ids=lambda words: " ".join(words),
+)
+def test_an_empty_path_is_not_the_working_folder(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    make_search(tmp_path / "results", trials=2)
+    assert "an empty path is " in refused(*words)
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
+def test_an_example_is_one_that_the_verb_takes():
+    assert "such as cutmix=0.5; got 'batch_size'" in refused("retrain", "--set", "batch_size")
+    assert "such as width=0.5; got 'batch_size'" in refused("networks", "cnn6", "--set", "batch_size")
+
+
+@pytest.mark.parametrize(("given", "taken"), [((), None), (("--limit-train", "9"), 9)])
+def test_a_quick_study_of_few_images_takes_them_all(tmp_path, monkeypatch, given, taken):
+    asked = []
+
+    def dry_run(request, **_):
+        asked.append(request)
+        return SimpleNamespace(notes=(), search=None, schedulers={})
+
+    monkeypatch.setattr("search.run.foresee.dry_run", dry_run)
+    monkeypatch.setattr("search.show.forecast.print_forecast", lambda *_: None)
+    place = class_folders(tmp_path / "pets" / "train", per_class=5).parent
+    words = ("launch", "--study", "batch-norm", "--quick", "--dataset", place, "--data-dir", tmp_path / "data")
+    assert done(*words, *given, "--dry-run").exit_code == 0
+    assert [request.limit_train for request in asked] == [taken]
