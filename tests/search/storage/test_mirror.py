@@ -117,10 +117,16 @@ def test_while_a_storage_fails_it_is_not_asked_for_a_checkpoint(
     shelf = Shelf(driver.folder, checkpoints=files.Folder(str(place / "one" / "checkpoints")), mirror=driver.mirror)
     run = Run(asked(1), checkpoint="1-0-1-60.pt")
     assert shelf.usable(run) is None, "it is not there"
+    away = place.with_name("away")
     with driver.mirror:
-        place.rename(place.with_name("away"))
+        driver.record(1)
+        wait_until(lambda: stored_trials(place) == [1])
+        place.rename(away)
+        place.write_text("no folder")
         wait_until(lambda: driver.said)
-        monkeypatch.setattr(files.Folder, "has", lambda *_: pytest.fail("it was asked"))
-        assert shelf.usable(run) == "1-0-1-60.pt", "the worker tries for a while"
-        place.with_name("away").rename(place)
+        with monkeypatch.context() as patch:
+            patch.setattr(files.Folder, "has", lambda *_: pytest.fail("it was asked"))
+            assert shelf.usable(run) == "1-0-1-60.pt", "the worker tries for a while"
+        place.unlink()
+        away.rename(place)
         wait_until(lambda: len(driver.said) == 2)
