@@ -11,6 +11,7 @@ from pathlib import Path
 from architectures.errors import HpsearchError
 from search.history import ledger, store
 from search.history.load import Loaded, read_search
+from search.readable import command_line
 from search.storage import layout, note, record, takeover
 from trainables import files
 
@@ -71,7 +72,7 @@ def check_deletable(results: Path, name: str) -> store.Search:
     """The search to delete; raises EndingError if it runs, here or elsewhere, and StoreError if there is none."""
     search = store.find(results, name)
     if search.ledger.exists() and ledger.is_open(search.ledger):
-        raise EndingError(f"{name} is running: end it first with hpsearch stop {name}")
+        raise EndingError(f"{name} is running: end it first with {command_line('stop', name, results)}")
     if where := _elsewhere(search):
         raise EndingError(f"{name} is running on {where}: end it there first")
     return search

@@ -23,6 +23,7 @@ from search.history.record import Record, Run
 from search.history.store import NameTakenError, Request, Search
 from search.machines import gpus
 from search.machines.machine import Machine, StartError
+from search.readable import command_line
 from search.readable import count as count_of
 from search.run import own_code
 from search.run.drawing import draw_trials
@@ -146,7 +147,8 @@ def _growing(search: Search, record: Record, before: int, samples: int) -> tuple
     if not record.finished:
         raise RequestError(
             f"--samples can grow from {before} to {samples} once the search is finished, as {search.request.scheduler} "
-            f"compares all trials with each other; finish it first: hpsearch resume {search.name}"
+            "compares all trials with each other; finish it first: "
+            f"{command_line('resume', search.name, search.folder.parent)}"
         )
     return (
         f"note: the search grows from {before} to {samples} samples. It will not be the search that a launch with "

@@ -18,7 +18,7 @@ from search.history.record import Record, Run
 from search.history.store import Search
 from search.machines import machine
 from search.machines.machine import Machine, describe
-from search.readable import count
+from search.readable import command_line, count
 from search.run.beside import followed
 from search.run.driver import RETRIES, Driver
 from search.run.engines import DEFAULT_ENGINE
@@ -269,7 +269,8 @@ def _interruptible(driver: Driver, search: Search) -> Iterator[None]:
         _tell("stopping once Ray has started; Ctrl-C again stops at once")
 
     def end(*_: object) -> None:
-        _tell(f"stopped at once; nothing recorded is lost: hpsearch resume {search.name}")
+        again = command_line("resume", search.name, search.folder.parent)
+        _tell(f"stopped at once; nothing recorded is lost. Continue with: {again}")
         os._exit(130)
 
     def hear_too(*_: object) -> None:
