@@ -17,7 +17,8 @@ from tests.search.page.searches import make_search
 
 #: Of each trace that is drawn: its figure, and whether each point is the row of the table that it says it is.
 PLOTTED = """
-return [...document.querySelectorAll('.figure .plot')].flatMap((plot) => {
+const drawn = [...document.querySelectorAll('.figure .plot')].filter((plot) => plot.data);
+return drawn.flatMap((plot) => {
   const key = plot.closest('.figure').dataset.key, values = state.drawn[key].table.values;
   return plot.data.map((trace) => {
     const rows = [...trace.customdata], spans = trace.orientation === 'h';
