@@ -108,9 +108,10 @@ def search_argument(command: Any) -> Any:
 
 def searches(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The searches whose names begin with `incomplete`, for shell completion."""
+    from search.history import store
+
     folder = results_folder(ctx.params.get("results"))
-    names = (each.parent.name for each in folder.glob("*/search.json"))
-    return sorted(name for name in names if name.startswith(incomplete))
+    return [name for name in store.names(folder) if name.startswith(incomplete)]
 
 
 def searches_or_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -135,7 +135,9 @@ def _may_exist(place: Path) -> bool:
 def _is_search(name: str, results: Path, storage: str | None) -> bool:
     """Whether there is a search of that name in the results folder, or in the storage if one is given."""
     if storage is None:
-        return any(found.parent.name == name for found in results.glob("*/search.json"))
+        from search.history import store
+
+        return name in store.names(results)
     from search.storage import layout
 
     with layout.reported(storage):

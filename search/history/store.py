@@ -139,17 +139,21 @@ def find(results: Path, name: str | None = None) -> Search:
         if not searches:
             raise StoreError(f"there is no search in {results} yet; begin one with hpsearch launch")
         return searches[-1]
-    folders = {path.parent.name: path.parent for path in results.glob("*/search.json")}
-    if name not in folders:
+    if name not in names(results):
         known = [search.name for search in find_all(results)][-5:]
         hint = f"the newest are {', '.join(known)}" if known else "begin one with hpsearch launch"
         raise StoreError(f"there is no search '{name}' in {results}; {hint}")
-    return _read(folders[name])
+    return _read(results / name)
+
+
+def names(results: Path) -> list[str]:
+    """The sorted names of all searches of a results folder; other folders are skipped."""
+    return sorted(path.parent.name for path in results.glob("*/search.json"))
 
 
 def find_all(results: Path) -> list[Search]:
     """All searches of a results folder, oldest first; other folders are skipped."""
-    return sorted((_read(path.parent) for path in results.glob("*/search.json")), key=lambda s: s.created)
+    return sorted((_read(results / name) for name in names(results)), key=lambda s: s.created)
 
 
 def _read(folder: Path) -> Search:

@@ -89,8 +89,7 @@ class ResultsShelf:
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each search, which is read again when its ledger has grown."""
-        names = sorted(path.parent.name for path in self._results.glob("*/search.json"))
-        found = [self._row(name) for name in names]
+        found = [self._row(name) for name in store.names(self._results)]
         return sorted(found, key=lambda row: row["created"], reverse=True)
 
     def version(self, name: str) -> Version:

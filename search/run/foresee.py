@@ -12,7 +12,7 @@ from search.history.store import Request
 from search.machines.machine import Machine
 from search.readable import count, duration
 from search.run.engines import DEFAULT_ENGINE
-from search.run.problem import RequestError, new_problem
+from search.run.problem import Problem, RequestError, new_problem
 from search.run.rehearsal import heard, rehearse
 from search.run.session import Options, find_machine
 from search.run.settled import with_scheduler
@@ -65,8 +65,14 @@ def dry_run(
         order = replace(problem, request=other).order(problem.samples, speeds)
         played = replace(plan, scheduler=name, options=other.scheduler_options, order=order)
         schedulers[name] = expected(rehearse(played, seconds, here.slots))
-    notes = heard(problem.request, problem.samples, problem.prior.observed) if problem.space.function else ()
-    return Foreseen((*problem.notes, *notes), found, schedulers)
+    return Foreseen((*problem.notes, *heard_by(problem)), found, schedulers)
+
+
+def heard_by(problem: Problem) -> tuple[str, ...]:
+    """What a launch says about the measurements that its sampler will use; empty for a list, from which nothing is drawn."""
+    if problem.space.function is None:
+        return ()
+    return heard(problem.request, problem.samples, problem.prior.observed)
 
 
 def affordable(

@@ -29,7 +29,7 @@ from search.run import own_code
 from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.experience import read_studies_of, write_studies
-from search.run.foresee import foresee, wanted
+from search.run.foresee import foresee, heard_by, wanted
 from search.run.images import found_again, unchanged_images, unchanged_validation
 from search.run.notes import exhausted, held_back, judged_early, objectives
 from search.run.order import Order, measured_speeds
@@ -37,7 +37,6 @@ from search.run.overlap import Met, compare_with_test
 from search.run.prior import NO_PRIOR, read_prior, write_prior
 from search.run.problem import Problem, RequestError, new_problem
 from search.run.progress import Progress, headlines
-from search.run.rehearsal import heard
 from search.run.session import Errand, Options, Outcome, find_machine, finished_before, run
 from search.run.testing import test_all
 from search.schedulers.scheduler import scheduler_of
@@ -95,8 +94,7 @@ def launch(
         write_studies(search.folder, problem.studies)
         if storage is not None:
             claims.begin(storage, search.folder)
-        hears = heard(request, problem.samples, problem.prior.observed) if problem.space.function else ()
-        notes = (*met.notes, *hears)
+        notes = (*met.notes, *heard_by(problem))
         return run(search, here, options, _errand(search, problem, here, request.samples, plan=plan, notes=notes))
     except BaseException as error:
         never_began = isinstance(error, StartError) and storage is None  # the same command may be given again
