@@ -69,7 +69,7 @@ def dry_run(
 
 
 def heard_by(problem: Problem) -> tuple[str, ...]:
-    """What a launch says about the measurements that its sampler will use; empty for a list, from which nothing is drawn."""
+    """What a launch says about the measurements that its sampler will use; empty for a list of configurations."""
     if problem.space.function is None:
         return ()
     return heard(problem.request, problem.samples, problem.prior.observed)
