@@ -44,6 +44,12 @@ def starts_of(batches: list[Tensor]) -> Iterator[int]:
     return accumulate((len(batch) for batch in batches[:-1]), initial=0)
 
 
+def steps_before(images: int, num_images: int, batch_size: int) -> float:
+    """How many steps a training has made after so many images: the last batch of each epoch may be another size."""
+    per_epoch = max(1, math.ceil((num_images - 1) / batch_size))  # see `batches_of`
+    return images // num_images * per_epoch + images % num_images / batch_size
+
+
 def mark_at(epochs: float, num_images: int, batch_size: int) -> int:
     """The image count of a mark: at the end of the batch in which so many epochs are reached."""
     whole = int(epochs)

@@ -43,9 +43,16 @@ SCHEDULES: dict[str, Schedule] = {
 
 
 def rate_factor(
-    schedule: str, images: int, total: int, *, batch_size: int, warmup: float = 0.0, time_decay: float = 0.0
+    schedule: str,
+    images: int,
+    total: int,
+    *,
+    batch_size: int,
+    warmup: float = 0.0,
+    time_decay: float = 0.0,
+    steps: float = 0.0,
 ) -> float:
-    """The factor of the learning rate for the next step after `images` images.
+    """The factor of the learning rate for the next step after `images` images, in `steps` steps.
 
     warmup: the share of all images over which the factor rises to 1 in a straight line, before the schedule begins.
     time_decay: per step; divides the factor by 1 + time_decay · steps, as Keras's argument `decay` does, also in the
@@ -56,4 +63,4 @@ def rate_factor(
         factor = min(1.0, (images + batch_size) / before)
     else:
         factor = SCHEDULES[schedule](images - before, total - before)
-    return factor / (1 + time_decay * (images / batch_size))
+    return factor / (1 + time_decay * steps)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 
 from architectures.build import Prepare, build, capturable
 from architectures.families import make_network
@@ -29,7 +29,7 @@ from architectures.pretrained import load_weights
 from architectures.tuning import tunings
 from trainables.augment import augment, normalise
 from trainables.averaging import Average
-from trainables.batches import EVALUATION_BATCH, at_once, batches_of, blocks_of, mark_at, starts_of
+from trainables.batches import EVALUATION_BATCH, at_once, batches_of, blocks_of, mark_at, starts_of, steps_before
 from trainables.config import Config
 from trainables.cuda_graph import Captured, CaptureMemoryError
 from trainables.distillation import Teachers
@@ -329,6 +329,10 @@ class Training:
         logits, smoothing = logits.float(), self.config.training.label_smoothing if self._teachers is None else 0.0
         if self._class_weights is None:
             return cross_entropy(logits, labels, label_smoothing=smoothing), logits
+        if smoothing:  # torch would weight what each class gets of it by that class, not by the image's own
+            shares = one_hot(labels, logits.shape[1]) if labels.dim() == 1 else labels
+            weighted = shares * self._class_weights
+            return cross_entropy(logits, weighted.lerp(weighted.mean(1, keepdim=True), smoothing)), logits
         loss = cross_entropy(logits, labels, self._class_weights, label_smoothing=smoothing, reduction="sum")
         return loss / len(labels), logits
 
@@ -341,6 +345,7 @@ class Training:
             batch_size=settings.batch_size,
             warmup=settings.warmup,
             time_decay=settings.time_decay,
+            steps=steps_before(self.images, len(self.train), settings.batch_size),
         )
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor

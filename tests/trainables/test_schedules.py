@@ -16,7 +16,15 @@ STEPS, BATCH = 200, 10
 def ours(schedule: str, *, warmup: float = 0.0, time_decay: float = 0.0) -> list[float]:
     """The factors of 200 steps of ten images."""
     return [
-        rate_factor(schedule, step * BATCH, STEPS * BATCH, batch_size=BATCH, warmup=warmup, time_decay=time_decay)
+        rate_factor(
+            schedule,
+            step * BATCH,
+            STEPS * BATCH,
+            batch_size=BATCH,
+            warmup=warmup,
+            time_decay=time_decay,
+            steps=step,
+        )
         for step in range(STEPS)
     ]
 

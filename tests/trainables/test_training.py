@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 
 from architectures.blocks import Network
 from architectures.build import build
@@ -350,6 +350,39 @@ def test_with_class_weights_each_class_counts_alike_in_the_loss(make: Make) -> N
     of_classes = [losses[labels == each].mean() for each in labels.unique()]
     assert len({int((labels == each).sum()) for each in labels.unique()}) > 1  # or the test shows nothing
     assert measurement.train_loss == pytest.approx(torch.stack(of_classes).mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("mixed", [{}, {"mixup": 1.0}])
+def test_smoothing_is_weighted_by_the_image_s_own_class_so_that_a_rare_class_does_not_win(
+    make: Make, mixed: dict[str, float]
+) -> None:
+    config = configured(optimizer={"lr": STILL}, class_weights=True, label_smoothing=0.2, **mixed)
+    training = make(config, num_images=64)
+    seen: list[tuple[Tensor, Tensor]] = []
+    training._compute = lambda inputs, labels: seen.append((inputs, labels))
+    training.run_segment()
+    weights, classes = training._class_weights, training.train.num_classes
+    assert weights is not None
+    for inputs, labels in seen:
+        loss, logits = training._forward(inputs, labels)
+        shares = one_hot(labels, classes).float() if labels.dim() == 1 else labels
+        each = cross_entropy(
+            logits[:, None].expand(-1, classes, -1).flatten(0, 1),
+            torch.arange(classes).repeat(len(inputs)),
+            label_smoothing=0.2,
+            reduction="none",
+        ).view(-1, classes)  # as if it were of each class
+        assert loss.item() == pytest.approx((each * shares * weights).sum().item() / len(inputs), rel=1e-5)
+
+
+def test_steps_count_a_smaller_last_batch_as_one(make: Make) -> None:
+    training = make(configured(time_decay=0.01, epochs=3, batch_size=48), num_images=65)
+    rates: list[float] = []
+    step = training.optimizer.step
+    training.optimizer.step = lambda: (rates.append(training.optimizer.param_groups[0]["lr"]), step())  # type: ignore
+    run(training)
+    assert len(rates) == 6
+    assert rates == pytest.approx([rates[0] / (1 + 0.01 * number) for number in range(6)])
 
 
 def test_class_weights_change_nothing_where_classes_are_even(digits: Images) -> None:
