@@ -8,7 +8,7 @@ new class here and nothing else changes.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 from architectures.checks import check_choice, check_dropout, check_least
 from architectures.layers import Block, Layer, Node, Shape, SizeError, Sum, layers, walk
@@ -35,6 +35,25 @@ _HEAD_POOLS: dict[str, Block] = {
 }
 
 
+def _check_block(what: str, value: Any, example: str = "Unit(channels=32)") -> None:
+    """Raise ValueError unless the value is a block: no class, and no network or head, whose walks are others."""
+    if isinstance(value, type | Head | Network) or not hasattr(value, "walk"):
+        raise ValueError(f"{what} must be a block, such as {example}, got {value!r}")
+
+
+def _check_blocks(what: str, values: Any, example: str = "Unit(channels=32)") -> None:
+    """Raise ValueError unless the values are a tuple or a list of blocks."""
+    if not isinstance(values, list | tuple):
+        raise ValueError(f"{what} must be a tuple of blocks, such as ({example},), got {values!r}")
+    for value in values:
+        _check_block(f"each of {what}", value, example)
+
+
+def _check_activation(value: Any) -> None:
+    if value is not None:
+        _check_block("activation", value, "Activation('relu')")
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Followed:
     """The steps that may follow a layer with weights."""
@@ -51,6 +70,7 @@ class _Followed:
         if sorted(order) != sorted(known):
             raise ValueError(f"an order holds each of {', '.join(known)} once, got {order}")
         check_dropout(self.dropout)
+        _check_activation(self.activation)
         steps: dict[Step, Block | None] = {
             "norm": Norm() if self.norm else None,
             "activation": self.activation,
@@ -100,6 +120,11 @@ class Residual:
     activation: Activation | None = None
     """The nonlinearity after the sum."""
 
+    def __post_init__(self) -> None:
+        for name in ("body", "shortcut", "before"):
+            _check_blocks(name, getattr(self, name))
+        _check_activation(self.activation)
+
     def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """The block's nodes; raises SizeError if body and shortcut differ in size."""
         for node in walk(((name, step) for step in self.before), shape):
@@ -129,6 +154,7 @@ class Tuned:
     """Factor on the learning rate; 0 freezes weights and running statistics."""
 
     def __post_init__(self) -> None:
+        _check_block("what is tuned", self.block)
         check_least("lr_factor", self.lr_factor, 0.0)
 
     def walk(self, name: str, shape: Shape) -> Iterator[Node]:
@@ -178,6 +204,7 @@ class Head:
     def __post_init__(self) -> None:
         check_choice("head pool", self.pool, tuple(_HEAD_POOLS))
         check_dropout(self.dropout)
+        _check_blocks("hidden", self.hidden, "Dense(width=128)")
 
     def walk(self, shape: Shape, num_classes: int) -> Iterator[Node]:
         """The nodes from maps (C, H, W) to (num_classes,) logits."""
@@ -208,6 +235,13 @@ class Network:
     """Turns the last block's output into logits."""
     weights: Weights | None = None
     """Weights that training begins with; None if all are random."""
+
+    def __post_init__(self) -> None:
+        _check_blocks("blocks", self.blocks)
+        if not isinstance(self.head, Head):
+            raise ValueError(f"head must be a Head, such as Head(pool='global'), got {self.head!r}")
+        if not isinstance(self.weights, Weights | None):
+            raise ValueError(f"weights must be Weights, such as Weights('vgg16', 'imagenet'), got {self.weights!r}")
 
     def walk(self, input_shape: Shape, num_classes: int) -> tuple[Node, ...]:
         """The nodes from an image (C, H, W) to its logits; raises SizeError if a map would be empty."""

@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from architectures.cost import Cost
+from architectures.errors import one_line
 from architectures.layers import Shape, SizeError
 
 
@@ -55,8 +56,8 @@ def _forward(make: Callable[[], nn.Module], input_shape: Shape, device: str) -> 
             logits = module.eval()(torch.rand(1, *input_shape, device=device))
     except RuntimeError as error:
         raise SizeError(f"it does not take {shape} images: {error}") from error
-    except Exception as error:
-        raise ValueError(f"its forward raised {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise ValueError(f"its forward raised {one_line(error, named=True)}") from error
     parameters = sum(p.numel() for p in module.parameters())
     fixed = sum(p.numel() for p in module.parameters() if not p.requires_grad)
     passing, pixels = 2 * largest, prod(input_shape[1:])  # an input is seldom larger than the largest output

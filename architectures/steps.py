@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Literal
 
-from architectures.checks import check_choice, check_count, check_dropout, check_least
+from architectures.checks import check_choice, check_count, check_dropout, check_least, is_number
 from architectures.layers import Layer, Node, Shape, SizeError
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "tanh")
@@ -87,7 +87,7 @@ class Conv:
             )
         weights = channels * kernel**2 * self.channels
         settings = {"kernel": kernel, "stride": self.stride, "padding": padding, "bias": self.bias}
-        parameters, flops = weights + self.channels * self.bias, 2 * weights * prod(out)
+        parameters, flops = weights + self.channels * bool(self.bias), 2 * weights * prod(out)
         yield Layer(name, "conv", settings, shape, (self.channels, *out), parameters, flops, l2=self.l2)
 
 
@@ -111,6 +111,8 @@ class Activation:
 
     def __post_init__(self) -> None:
         check_choice("activation", self.name, ACTIVATIONS)
+        if not is_number(self.slope):
+            raise ValueError(f"an activation's slope must be a number, got {self.slope!r}")
 
     def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """One layer."""

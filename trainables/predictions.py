@@ -43,10 +43,13 @@ def write_predictions(folder: Path, labels: np.ndarray, probabilities: np.ndarra
 def read_predictions(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Labels (N,), probabilities (N, classes) and class names of a pass over images.
 
-    Raises PredictionsError for a file that is damaged or something else, OSError for one that cannot be read.
+    Raises PredictionsError for a file that is gone, damaged or something else, OSError for one that cannot be read.
     """
     path = folder / PREDICTIONS
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise PredictionsError(f"{path} is gone; restore it, or retrain the winner again") from error
     try:
         table = pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
         classes = tuple(json.loads(table.schema.metadata[b"classes"]))
@@ -55,6 +58,6 @@ def read_predictions(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, .
         if not np.isin(labels, np.arange(len(classes))).all() or not np.isfinite(probabilities).all():
             raise ValueError("a label outside the classes, or a probability that is not finite")
     except Exception as error:  # pyarrow, JSON and numpy each fail in their own ways
-        reason = one_line(error)
-        raise PredictionsError(f"{path} holds no predictions ({reason}); restore it") from error
+        told = f"{path} holds no predictions ({one_line(error)}); restore it, or retrain the winner again"
+        raise PredictionsError(told) from error
     return labels, probabilities, classes

@@ -134,6 +134,12 @@ class TrainingConfig:
 #: The fields of `TrainingConfig` without the transforms, and their defaults.
 _PLAIN = tuple(each.name for each in fields(TrainingConfig) if each.name != "transforms")
 _DEFAULTS = {each.name: each.default for each in fields(TrainingConfig)}
+#: The numbers that `to_json` leaves out, by name: what a configuration without them has.
+LEFT_OUT: dict[str, float] = dict.fromkeys(TRANSFORMS, 0.0) | {
+    name: default
+    for name, default in _DEFAULTS.items()
+    if isinstance(default, int | float) and not isinstance(default, bool) and name not in _ALWAYS
+}
 
 
 def _check_strength(name: str, strength: Any) -> None:

@@ -101,16 +101,23 @@ def _check_known(name: str, hyperparameters: Mapping[str, Any], known: list[str]
 def _call(name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Network | nn.Module:
     """A user's network; an error in it becomes a ValueError, unless memory ran out."""
     import torch  # imported late: a family is made without it
+    from torch.nn.modules.lazy import LazyModuleMixin
 
     try:
         network = function(**arguments)
     except (MemoryError, torch.OutOfMemoryError):
         raise
-    except Exception as error:
-        raise ValueError(f"network '{name}' raised {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise ValueError(f"network '{name}' raised {one_line(error, named=True)}") from error
     if not isinstance(network, Network | torch.nn.Module):
         raise ValueError(
             f"network '{name}' must return architectures.blocks.Network or torch.nn.Module, "
             f"got {type(network).__name__}"
+        )
+    parts = network.modules() if isinstance(network, torch.nn.Module) else ()
+    if lazy := next((type(part).__name__ for part in parts if isinstance(part, LazyModuleMixin)), None):
+        raise ValueError(
+            f"network '{name}' has a {lazy}, whose size is unknown before it is called; take "
+            f"{lazy.removeprefix('Lazy')} and give it its size"
         )
     return network

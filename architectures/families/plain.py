@@ -8,7 +8,7 @@ from typing import Any, Literal
 from architectures.blocks import Dense, Head, Network, Unit
 from architectures.checks import check_choice, check_counts, check_dropout, check_factor, scaled
 from architectures.families.registry import Family, register
-from architectures.steps import Activation
+from architectures.steps import ACTIVATIONS, Activation
 
 POOLS = ("published", "max", "average")
 NORMS = ("published", "everywhere", "none")
@@ -57,6 +57,7 @@ def _vary(
     head_widths: widths of the hidden layers, before the width factor.
     conv_widths: channels of each unit, before the width factor.
     """
+    check_choice("activation", activation, ("published", *ACTIVATIONS))
     check_choice("pool", pool, POOLS)
     check_choice("norm", norm, NORMS)
     check_factor("width", width)

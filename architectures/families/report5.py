@@ -27,8 +27,10 @@ def mlp(
     """A dense network: 300, 200 and 100 wide hidden layers, each with dropout.
 
     shape: "inverted_triangle" (ever narrower, in equal steps: 300, 200, 100), "rectangle" (200, 200, 200) or "hexagon"
-    (widest in the middle, and seven tenths of that at both ends: 175, 250, 175). width: of the widest hidden layer.
-    depth: hidden layers. norm: batch norm after each hidden layer. dropout: after each hidden layer.
+    (widest in the middle, and seven tenths of that at both ends: 175, 250, 175). width: of the widest hidden layer; of
+    a hexagon's middle, where no layer is if its depth is even (width 250: 175, 175; or 175, 225, 225, 175). No layer
+    has less than one unit. depth: hidden layers. norm: batch norm after each hidden layer. dropout: after each hidden
+    layer.
     """
     check_choice("shape", shape, SHAPES)
     check_count("width", width, 1, _MOST_WIDTH)
@@ -49,7 +51,7 @@ def mlp(
 
 
 def _share(shape: str, number: int, depth: int) -> float:
-    """The width of a hidden layer, counted from 0, as a share of the widest."""
+    """The width of a hidden layer, counted from 0, as a share of `width`."""
     if shape == "inverted_triangle":
         return (depth - number) / depth
     if shape == "rectangle" or depth == 1:

@@ -114,7 +114,7 @@ def _with_examples(view: View, results: Path, dataset: str | None) -> View:
     from architectures.errors import HpsearchError, one_line
     from search.history.load import read_search
     from search.page.examples import wanted
-    from search.page.view import View
+    from search.page.view import UP_CLOSE, View
     from search.run.looking import look
 
     search, indices = view.found.search, wanted(view)
@@ -124,6 +124,8 @@ def _with_examples(view: View, results: Path, dataset: str | None) -> View:
         return View(view.found, without="No test image was mistaken.")
     tested = [run.test.fingerprint for run in view.winners if run.test]
     try:
+        if len({view.retrains[run.key]["test_set"] for run in view.winners[:UP_CLOSE]}) > 1:
+            raise OptionError("its winners were tested on different images")
         images = look(search, indices, why="examples of mistakes on a page", expected=tested[0])
     except (HpsearchError, OSError) as error:
         reason = f"There are no examples of its mistakes: {one_line(error)}."

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,20 +201,21 @@ def _export(found: Any, rank: int, form: str, out: Path | None, *, student: bool
     from search.history import card
     from search.history.store import retrain_folder
     from search.use import winners
+    from trainables import files
 
     run = winners.pick(found, rank, student=student)
     folder, who = retrain_folder(found.search.folder, run), winners.in_words(found, (winners.Member(run, 1.0),))
     if form == "card":
-        target = out or folder / card.CARD
-        _write(target, lambda: card.write_card(found, run, target))
+        target, text = out or folder / card.CARD, card.card(found, run)
+        _write(target, lambda: files.write(target, text.encode()))
         click.echo(f"{target}: {who}")
     elif form == "safetensors":
-        target = out or folder
-        _write(target, lambda: card.write_folder(found, run, target))
+        target, contents = out or folder, winners.contents(found, run)
+        for name, data in contents.items():
+            _write(target, partial(files.write, target / name, data))
         click.echo(f"{target}: {', '.join(card.FILES)} of {who}")
     else:
         from search.use import export as using
-        from trainables import files
 
         target = out or folder / f"model.{form}"
         data, told = using.export(found, run, form, own_code=own_code)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from search.spaces.flat_names import without_prefix
+from trainables.training_config import LEFT_OUT
 
 _WIDE = 30  # times the least value from which on a number is taken by its logarithm
 
@@ -28,7 +29,11 @@ class Columns:
         self._ends = np.nanmin(scaled, axis=0), np.nanmax(scaled, axis=0)
 
     def of(self, rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        """(rows, columns); numbers of a wide range as logarithms, a number that a row lacks as the median of others."""
+        """(rows, columns); numbers of a wide range as logarithms.
+
+        A number that a row lacks is what the training then has, such as 0 for a transform; a hyperparameter of another
+        network or optimizer is the median of others.
+        """
         found = self._scaled(self._table([_values(row) for row in rows]))
         return np.where(np.isnan(found), self._middle, found)
 
@@ -45,7 +50,8 @@ class Columns:
 
     def _table(self, named: Sequence[Mapping[str, float]]) -> np.ndarray:
         places = {name: place for place, name in enumerate(self._names)}
-        table = np.tile([0.0 if "=" in name else np.nan for name in self._names], (len(named), 1))
+        lacking = [0.0 if "=" in name else LEFT_OUT.get(name, np.nan) for name in self._names]
+        table = np.tile(lacking, (len(named), 1))
         for row, values in zip(table, named, strict=True):
             for name, value in values.items():
                 if name in places:

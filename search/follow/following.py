@@ -3,13 +3,14 @@
 import select
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from search.follow import sink
+from search.follow import sink, words
 from search.history import ledger
-from search.history.follow import Follower
-from search.history.record import Record
+from search.history.events import FINAL, Closed, Opened
+from search.history.follow import Change, Follower
+from search.history.record import Key, Record, Run
 from search.history.store import Search
 from search.readable import count
 
@@ -51,19 +52,31 @@ def follow(
         while True:
             at_work = search.ledger.exists() and ledger.is_open(search.ledger)  # checked first: no line is missed
             change = follower.poll()
-            runs = follower.record.runs
+            record = follower.record
             if change.anew or not begun:
-                into.start(list(runs.values()))
+                into.start(_given(record, record.runs))
             elif change.events:
-                into.update([runs[key] for key in sorted(change.runs)])
+                into.update(_given(record, sorted(_changed(record, change))))
             if not begun:
-                say(f"{search.name}: {count(len(runs), 'run')} in {name}; look at them with: {into.viewer}")
+                say(f"{search.name}: {count(len(record.runs), 'run')} in {name}; look at them with: {into.viewer}")
             begun = True
-            if last or (not at_work and _is_finished(follower.record)):
+            if last or (not at_work and _is_finished(record)):
                 return
             last = not pause()
 
 
 def _is_finished(record: Record) -> bool:
-    """Whether the last session has finished: an interrupted or killed search may be resumed."""
-    return bool(record.sessions) and record.sessions[-1].reason == "finished"
+    """Whether the search and the last session, perhaps a retrain, have finished: others may be continued."""
+    return record.finished and record.sessions[-1].reason == "finished"
+
+
+def _changed(record: Record, change: Change) -> set[Key]:
+    """The runs that have changed; a session that begins or ends may change all that have not ended."""
+    if any(isinstance(event, Opened | Closed) for event in change.events):
+        return change.runs | {run.key for run in record.runs.values() if run.state not in FINAL}
+    return change.runs
+
+
+def _given(record: Record, keys: Iterable[Key]) -> list[Run]:
+    """The runs as a sink gets them."""
+    return [words.as_given(record.runs[key], finished=record.finished) for key in keys]

@@ -160,7 +160,7 @@ class MlflowSink:
         if known.end != end:
             last = _last(run)
             values = [Metric(k, v, *last) for k, v in words.finals(run).items()] if run.state in FINAL else []
-            tags = [RunTag("state", str(run.state)), RunTag("reason", run.reason or ""), RunTag(_END, end)]
+            tags = [RunTag("state", words.state(run)), RunTag("reason", run.reason or ""), RunTag(_END, end)]
             self._client.log_batch(known.id, values, [], tags)
             known.end = end
         status = _STATUSES.get(run.state, "RUNNING")

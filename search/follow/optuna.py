@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
@@ -15,6 +14,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
+from search.follow import words
 from search.history.hyperparameters import hyperparameters_of
 from search.history.metric import METRICS
 from search.history.optuna_trial import optuna_trial, params_of
@@ -123,22 +123,19 @@ class _Lock(JournalFileSymlinkLock):
 def _trial_of(run: Run) -> FrozenTrial:
     """The run as Optuna's trial, with the times and attributes for the dashboard."""
     trial = optuna_trial(run)
-    trial.datetime_start = _time_of(run.asked)
+    trial.datetime_start = datetime.fromtimestamp(run.asked.time, UTC)
     trial.user_attrs = {"trial": run.key[0], "config": json.dumps(run.config), **hyperparameters_of(run.config)}
     if trial.state.is_finished():
-        trial.datetime_complete = _time_of((run.asked, *run.measurements, *run.ends)[-1])
-        trial.user_attrs |= {"state": run.state, "reason": run.reason}
+        trial.datetime_complete = datetime.fromtimestamp(words.last_time(run), UTC)
+        trial.user_attrs |= {"state": words.state(run), "reason": run.reason}
         trial.user_attrs |= {f"best_{name}": run.at_best(name) for name in METRICS.values()}
     return trial
 
 
-def _time_of(event: Any) -> datetime:
-    return datetime.fromtimestamp(event.time, UTC)
-
-
 def _can_become(have: FrozenTrial, wanted: FrozenTrial) -> bool:
     """Whether additions to the journal can turn one trial into the other; times are ignored."""
-    if params_of(have.params) != wanted.params or have.user_attrs["config"] != wanted.user_attrs["config"]:
+    params = params_of(have.params, have.distributions)
+    if params != wanted.params or have.user_attrs["config"] != wanted.user_attrs["config"]:
         return False
     if have.state.is_finished():
         return (have.state, have.values, have.intermediate_values) == (

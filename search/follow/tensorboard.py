@@ -113,13 +113,13 @@ def _last_words(run: Run) -> list[Event]:
         if (value := getattr(last, name, None)) is not None:
             finals[f"final/{name}"] = value
     start = SessionStartInfo(start_time_secs=run.asked.time)
-    for name, parameter in {"state": run.state, **words.hyperparameters(run)}.items():
+    for name, parameter in {"state": words.state(run), **words.hyperparameters(run)}.items():
         if isinstance(parameter, str):
             start.hparams[name].string_value = parameter
         elif parameter is not None:
             start.hparams[name].number_value = parameter
     status = Status.STATUS_SUCCESS if words.is_well(run) else Status.STATUS_FAILURE
-    end = SessionEndInfo(status=status, end_time_secs=last.time)
+    end = SessionEndInfo(status=status, end_time_secs=words.last_time(run))
     parts = ({"session_start_info": start}, {"session_end_info": end})
     return [_scalars(last, finals), *(_plugin_data(last, part) for part in parts)]
 

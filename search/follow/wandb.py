@@ -120,14 +120,15 @@ class WandbSink:
                 held.run.log(row, step=measured.images, commit=True)
         held.past = past
         if run.state in FINAL:
-            held.run.summary.update({"state": str(run.state), "reason": run.reason, **words.finals(run)})
-            held.run.tags = (str(run.state),)
+            held.run.summary.update({"state": words.state(run), "reason": run.reason, **words.finals(run)})
+            held.run.tags = (words.state(run),)
             held.run.finish(exit_code=0 if words.is_well(run) else 1)
             del self._open[run.key]
             self._written[self._id(run)] = self._digest(run)
 
     def _begin(self, run: Run) -> _Open:
         name = self._id(run)
+        self._written.pop(name, None)
         for folder in self._folders(name):
             shutil.rmtree(folder)
         given = {key: value for key, value in words.hyperparameters(run).items() if value is not None}

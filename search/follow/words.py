@@ -1,6 +1,7 @@
 """Texts and values that all sinks share: a run's name, its hyperparameters, its curves and its final values."""
 
 import zlib
+from dataclasses import replace
 from typing import Any
 
 from search.history.events import Measured, State
@@ -13,6 +14,9 @@ _CURVES = (
     *("learning_rate", "images_per_second"),
 )
 
+#: The reason of a trial that was paused when the search finished.
+_FINISHED = "the search finished before it continued"
+
 
 def identity(search: Search) -> str:
     """A name that no other search has, even one of the same name in another folder or on another machine."""
@@ -20,9 +24,23 @@ def identity(search: Search) -> str:
 
 
 def name(run: Run) -> str:
-    """The run's name, such as trial-0003 or trial-0003-retrain-1; it sorts by number."""
+    """The run's name, such as trial-0003, trial-0003-retrain-1 or, for its run 7 on fold 2, trial-0003-7-fold-2."""
     trial, repeat = run.key
-    return f"trial-{trial:04}" + (f"-{'fold' if run.asked.fold else 'retrain'}-{repeat}" if repeat else "")
+    stem = f"trial-{trial:04}"
+    if run.asked.fold:
+        return f"{stem}-{repeat}-fold-{run.asked.fold}"
+    return f"{stem}-retrain-{repeat}" if repeat else stem
+
+
+def as_given(run: Run, *, finished: bool) -> Run:
+    """The run as sinks get it: one that was paused when the search finished has ended, as if it were stopped."""
+    is_over = finished and run.state is State.PAUSED
+    return replace(run, state=State.STOPPED, reason=_FINISHED) if is_over else run
+
+
+def state(run: Run) -> str:
+    """The run's state in words."""
+    return "not continued" if run.reason == _FINISHED else str(run.state)
 
 
 def hyperparameters(run: Run) -> dict[str, float | str | None]:
@@ -72,7 +90,7 @@ def past(run: Run) -> list[tuple[int, int]]:
 
 def end(run: Run) -> tuple[Any, ...]:
     """What a run's final values depend on, besides its measurements."""
-    return str(run.state), (run.test.correct, run.test.flips) if run.test else None
+    return state(run), (run.test.correct, run.test.flips) if run.test else None
 
 
 def digest(*of: Any) -> str:

@@ -13,7 +13,7 @@ from search.readable import count, duration
 from trainables import files
 from trainables.predictions import read_predictions
 
-#: What `write_folder` writes.
+#: The names of `contents`.
 FILES = ("model.safetensors", "config.json", CARD)
 
 _CARD = """\
@@ -77,27 +77,22 @@ Not chosen. Whoever publishes the network adds `license:` to the metadata above,
 """
 
 
-def write_card(found: Loaded, run: Run, path: Path | None = None) -> None:
-    """Write a tested retrain's card, by default beside its weights. Raises OSError if it cannot be written."""
-    path = path or retrain_folder(found.search.folder, run) / CARD
-    files.write(path, card(found, run).encode())
+def write_card(found: Loaded, run: Run) -> None:
+    """Write a tested retrain's card beside its weights. Raises OSError if it cannot be written."""
+    files.write(retrain_folder(found.search.folder, run) / CARD, card(found, run).encode())
 
 
-def write_folder(found: Loaded, run: Run, out: Path) -> None:
-    """Write a tested retrain's weights, configuration and card to a folder, which may be the retrain's own.
+def contents(found: Loaded, run: Run) -> dict[str, bytes]:
+    """A tested retrain's weights, configuration and card, by the names of their files.
 
-    Raises OSError if that is not possible.
+    Raises OSError for files that cannot be read, and what `card` raises.
     """
     folder = retrain_folder(found.search.folder, run)
-    for name in FILES[:2]:
-        data = (folder / name).read_bytes()
-        if out.absolute() != folder.absolute():
-            files.write(out / name, data)
-    write_card(found, run, out / CARD)
+    return {name: (folder / name).read_bytes() for name in FILES[:2]} | {CARD: card(found, run).encode()}
 
 
 def card(found: Loaded, run: Run) -> str:
-    """The card of a tested retrain."""
+    """The card of a tested retrain; raises PredictionsError if its predictions are gone or damaged."""
     search, (trial, repeat) = found.search, run.key
     assert run.test is not None, "only what was tested has a card"
     labels, probabilities, _ = read_predictions(retrain_folder(search.folder, run))
@@ -126,7 +121,7 @@ def card(found: Loaded, run: Run) -> str:
         balanced_high=row["test_balanced_high"],
         balanced_guess=row["test_balanced_guess"],
         loss=row["test_loss"],
-        flips=f"{scores.FLIPS} " if run.test.flips else "",
+        flips=f"Predictions {scores.FLIPS}. " if run.test.flips else "",
         passes=count(found.record.test_passes, "time"),
         dataset=_dataset(search),
         size=f", resized to {search.request.image_size} pixels a side" if search.request.image_size else "",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from search.history import ledger, store
 from search.history.events import parse
-from search.history.record import Record
+from search.history.record import Record, Session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,10 +30,23 @@ class Loaded:
 
     @property
     def state(self) -> str:
-        """Running, not begun, or how the last session ended, such as finished or killed."""
-        if self.running:
-            return "running"
-        return self.record.sessions[-1].reason if self.record.sessions else "not begun"
+        """How the search stands, whatever became of a retrain.
+
+        Not begun, running, or how its last session ended, such as finished or killed.
+        """
+        return self._standing(self.record.searched) or ("running" if self.running else "not begun")
+
+    @property
+    def retraining(self) -> str | None:
+        """How the last retrain stands: running, or how it ended; None if there was none."""
+        return self._standing([session for session in self.record.sessions if session.is_retrain])
+
+    def _standing(self, sessions: list[Session]) -> str | None:
+        """How the last of these sessions stands."""
+        if not sessions:
+            return None
+        may_run = sessions[-1] is self.record.sessions[-1] and sessions[-1].reason != "finished"
+        return "running" if self.running and may_run else sessions[-1].reason
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -67,4 +80,5 @@ def read_search(results: Path, name: str | None) -> Loaded:
     found = store.find(results, name)
     if not found.ledger.exists():
         return Loaded(found, Record(), False)
-    return Loaded(found, Record(parse(ledger.read(found.ledger))), ledger.is_open(found.ledger))
+    running = ledger.is_open(found.ledger)  # before the reading: a session that ends meanwhile is read to its end
+    return Loaded(found, Record(parse(ledger.read(found.ledger))), running)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, json_to_distribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.history.events import State
@@ -20,6 +20,7 @@ _STATES = {
     State.INFEASIBLE: TrialState.PRUNED,
     State.FAILED: TrialState.FAIL,
 }
+_ROUNDING = 1e-9  # of a range
 
 
 def optuna_trial(run: Run) -> FrozenTrial:
@@ -29,18 +30,32 @@ def optuna_trial(run: Run) -> FrozenTrial:
     """
     curve = {m.images: m.value for m in run.measurements if m.value is not None}
     state = _STATES.get(run.state, TrialState.RUNNING)
+    distributions = distributions_of(run.asked.distributions)
     return create_trial(
         state=state,
         value=run.at_best("value") if state is TrialState.COMPLETE else None,
-        params=params_of(run.asked.params),
-        distributions={name: distribution_of(text) for name, text in run.asked.distributions.items()},
+        params=params_of(run.asked.params, distributions),
+        distributions=distributions,
         intermediate_values={} if run.state in UNRANKED else curve,
     )
 
 
-def params_of(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters from the ledger as a space draws them: sequences are tuples."""
-    return {name: with_tuples(value) for name, value in params.items()}
+def params_of(params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+    """Parameters from the ledger as a space draws them: sequences are tuples, and numbers lie in their ranges."""
+    return {name: _within(distributions.get(name), with_tuples(value)) for name, value in params.items()}
+
+
+def _within(distribution: BaseDistribution | None, value: Any) -> Any:
+    """A drawn value; an end of its range, if it is beyond it only by rounding, as an earlier version drew it."""
+    if not isinstance(distribution, FloatDistribution) or not isinstance(value, float):
+        return value
+    nearest = min(distribution.high, max(distribution.low, value))
+    return nearest if abs(value - nearest) <= _ROUNDING * (distribution.high - distribution.low) else value
+
+
+def distributions_of(texts: Mapping[str, str]) -> dict[str, BaseDistribution]:
+    """What parameters were drawn from, by name, from the ledger."""
+    return {name: distribution_of(text) for name, text in texts.items()}
 
 
 @lru_cache(maxsize=4096)

@@ -33,7 +33,7 @@ class Run:
     attempt: int = 0
     """The number of its last attempt."""
     state: State = State.WAITING
-    """Its state; a run that is "running" while no process has the ledger open was interrupted."""
+    """Its state; a run that the last session left "running" was interrupted if no process has the ledger open."""
     reason: str | None = None
     """The reason for its state, if it has one."""
     measurements: list[Measured] = field(default_factory=list)
@@ -129,6 +129,11 @@ class Session:
     """How it ended."""
 
     @property
+    def is_retrain(self) -> bool:
+        """Whether it trained winners again, and drew no trials."""
+        return not self.opened.samples
+
+    @property
     def seconds(self) -> float:
         """Wall clock in seconds."""
         return self.last - self.opened.time
@@ -150,6 +155,9 @@ class Record:
         """Apply the next event. Returns whether it counts: events of a superseded attempt are ignored."""
         if isinstance(event, Opened):
             self.sessions.append(Session(event, event.time))
+            for run in self.runs.values():
+                if run.state is State.RUNNING:  # in a session that was killed
+                    run.state = State.INTERRUPTED
             return True
         if self.sessions and not isinstance(event, Looked | Cut):  # these belong to no session
             self.sessions[-1].last = event.time
@@ -195,16 +203,19 @@ class Record:
                 run.test = event
 
     @property
+    def searched(self) -> list[Session]:
+        """The sessions that were no retrains."""
+        return [session for session in self.sessions if not session.is_retrain]
+
+    @property
     def samples(self) -> int | None:
         """How many trials the latest search session asked for; None before the first."""
-        asked = [session.opened.samples for session in self.sessions if session.opened.samples]
-        return asked[-1] if asked else None
+        return self.searched[-1].opened.samples if self.searched else None
 
     @property
     def finished(self) -> bool:
         """Whether the latest session that was no retrain ended because nothing was left to train."""
-        searched = [session for session in self.sessions if session.opened.samples]
-        return bool(searched) and searched[-1].reason == "finished"
+        return bool(self.searched) and self.searched[-1].reason == "finished"
 
     @property
     def trials(self) -> list[Run]:

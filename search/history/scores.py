@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from search.history.record import in_words as network_in_words
 from search.history.store import retrain_folder
 from search.readable import count
 from trainables import metrics
-from trainables.predictions import read_predictions
+from trainables.predictions import PredictionsError, read_predictions
 
-#: How test images were judged, if mirrored as well.
-FLIPS = "Predictions are means over each test image and its mirror image."
+#: What predictions are if test images were judged mirrored as well.
+FLIPS = "are means over each test image and its mirror image"
 
 
 def taught(teachers: str) -> str:
@@ -32,11 +32,48 @@ def tested(record: Record) -> list[Run]:
     return [run for _, run in sorted(record.runs.items()) if run.test is not None]
 
 
-def table(folder: Path, record: Record) -> pd.DataFrame:
-    """One row for each tested run, from its stored predictions; accuracies are fractions of one."""
+def flipped(run: Run) -> bool:
+    """Whether its predictions are means over each test image and its mirror image."""
+    return run.test is not None and bool(run.test.flips)
+
+
+def sets_of(runs: Iterable[Run]) -> dict[Key, int]:
+    """Which test images each of the tested runs had, from 1 in the order of the tests: they may change between two.
+
+    Tests without a fingerprint (0.1.0 recorded none) count as of the same images as others of as many.
+    """
+    known: list[tuple[int, str | None]] = []
+    found = {}
+    for run, test in sorted(((run, run.test) for run in runs if run.test), key=lambda each: each[1].seq):
+        for number, (images, other) in enumerate(known, 1):
+            if images == test.images and (other == test.fingerprint or None in (other, test.fingerprint)):
+                known[number - 1] = images, other or test.fingerprint
+                break
+        else:
+            known.append((test.images, test.fingerprint))
+            number = len(known)
+        found[run.key] = number
+    return found
+
+
+def table(
+    folder: Path, record: Record, runs: Iterable[Run] | None = None, complain: Callable[[str], None] | None = None
+) -> pd.DataFrame:
+    """One row for each tested run, from its stored predictions; accuracies are fractions of one.
+
+    runs: the tested ones that are wanted; None for all. complain: gets a line for each run whose predictions are gone
+    or damaged, which is then left out. Without it they raise PredictionsError.
+    """
     rows = []
-    for run in tested(record):
-        labels, probabilities, _ = read_predictions(retrain_folder(folder, run))
+    sets = sets_of(tested(record))
+    for run in tested(record) if runs is None else runs:
+        try:
+            labels, probabilities, _ = read_predictions(retrain_folder(folder, run))
+        except PredictionsError as error:
+            if complain is None:
+                raise
+            complain(str(error))
+            continue
         search_run = record.runs[run.key[0], 0]
         rows.append(
             {
@@ -48,7 +85,8 @@ def table(folder: Path, record: Record) -> pd.DataFrame:
                 "epochs": run.config["training"]["epochs"],
                 "with_validation": bool(run.asked.with_validation),
                 "teachers": in_words(run.teachers),
-                "flips": run.test is not None and bool(run.test.flips),
+                "flips": flipped(run),
+                "test_set": sets[run.key],
                 "config": json.dumps(run.config),
                 "val_accuracy": search_run.at_best("val_accuracy"),
                 "val_balanced_accuracy": search_run.at_best("val_balanced_accuracy"),
@@ -85,27 +123,68 @@ def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     }
 
 
-def ensemble(folder: Path, runs: list[Run], chosen: Chosen | None = None) -> dict[str, Any] | None:
-    """The score of the mean prediction of several retrains, and its `members`; None for fewer than two.
+def mirrored(rows: Mapping[str, Mapping[Any, Any]]) -> list[str]:
+    """A sentence on the tests in which images were mirrored as well, if any. rows: of `table` and `ensemble`, named."""
+    names = [name for name, row in rows.items() if row["flips"]]
+    of = f" of {', '.join(names)}" if len(names) < len(rows) else ""
+    return [f"Predictions{of} {FLIPS}."] if names else []
+
+
+def cautions(rows: Mapping[str, Mapping[Any, Any]]) -> list[str]:
+    """What must be known of tests before they are compared, in sentences. rows: as in `mirrored`, of one search."""
+    lines = mirrored(rows)
+    sets: dict[int, list[str]] = defaultdict(list)
+    for name, row in rows.items():
+        if "test_set" in row:  # an ensemble has that of its members
+            sets[row["test_set"]].append(name)
+    if len(sets) > 1:
+        each = "; ".join(f"test set {number}: {', '.join(names)}" for number, names in sorted(sets.items()))
+        lines.append(
+            f"The test images changed between these tests, so their accuracies cannot be compared directly ({each})."
+        )
+    return lines
+
+
+def members(runs: Iterable[Run], chosen: Chosen | None = None) -> list[tuple[Run, float]]:
+    """The retrains of an ensemble with their weights, which add up to one; empty for fewer than two retrains.
 
     Students are no members, as they have learnt from the others.
     chosen: has the weights; repeats of a trial share one. Without it, or if it has none, all weights are equal.
     """
     runs = [run for run in runs if not run.teachers]
     if len(runs) < 2:
-        return None
+        return []
     by_trial = chosen.weights if chosen else None
     repeats = Counter(run.key[0] for run in runs)
     weights = [by_trial.get(str(run.key[0]), 0.0) / repeats[run.key[0]] if by_trial else 1.0 for run in runs]
     if not sum(weights):  # the retrains that have weights have failed
         by_trial, weights = None, [1.0] * len(runs)
-    members = [(run, weight / sum(weights)) for run, weight in zip(runs, weights, strict=True) if weight]
-    found = [read_predictions(retrain_folder(folder, run)) for run, _ in members]
-    mean = metrics.ensemble([probabilities for _, probabilities, _ in found], [weight for _, weight in members])
+    return [(run, weight / sum(weights)) for run, weight in zip(runs, weights, strict=True) if weight]
+
+
+def ensemble(folder: Path, runs: list[Run], chosen: Chosen | None = None) -> dict[str, Any] | None:
+    """The score of the mean prediction of an ensemble of retrains, and its `members`.
+
+    None for fewer than two, and for tests that differ: on other images, or only some of them mirrored as well. Raises
+    PredictionsError if the stored predictions are not of the same images in spite of that.
+    """
+    parts = members(runs, chosen)
+    sets, flips = sets_of(run for run, _ in parts), {flipped(run) for run, _ in parts}
+    if len(set(sets.values())) != 1 or len(flips) != 1:
+        return None
+    found = [read_predictions(retrain_folder(folder, run)) for run, _ in parts]
+    labels = found[0][0]
+    if any(not np.array_equal(labels, others) for others, _, _ in found):
+        names = in_words(run.key for run, _ in parts)
+        raise PredictionsError(f"the predictions of {names} are for different test images, so they have no mean")
+    mean = metrics.ensemble([probabilities for _, probabilities, _ in found], [weight for _, weight in parts])
+    by_trial = (chosen and chosen.weights) or {}
+    is_weighed = all(by_trial.get(str(run.key[0])) for run, _ in parts)
     return {
-        **score(found[0][0], mean),
-        "members": [{"trial": run.key[0], "repeat": run.key[1], "weight": weight} for run, weight in members],
-        "weighed_on": chosen.images if chosen and by_trial else None,
+        **score(labels, mean),
+        "flips": flips.pop(),
+        "members": [{"trial": run.key[0], "repeat": run.key[1], "weight": weight} for run, weight in parts],
+        "weighed_on": chosen.images if chosen and is_weighed else None,
     }
 
 
@@ -154,11 +233,11 @@ def _state(run: Run) -> str:
 def over_repeats(frame: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
     """Mean and standard deviation of the test metric, for each trial with two or more repeats of the same training.
 
-    Repeats have the same configuration, images, teachers and kind of test pass.
+    Repeats have the same configuration, images, teachers, test images and kind of test pass.
     """
     if frame.empty:
         return frame
-    same = ["trial", "epochs", "config", "with_validation", "teachers", "flips"]
+    same = ["trial", "epochs", "config", "with_validation", "teachers", "flips", "test_set"]
     grouped = frame.groupby(same)[f"test_{metric}"]
     summary = grouped.agg(["count", "mean", "std"]).reset_index()
     return summary[summary["count"] > 1]
@@ -194,6 +273,7 @@ def _training_in_words(row: Mapping[Any, Any]) -> dict[str, str]:
         "with_validation": "trained on validation images too" if row["with_validation"] else "",
         "teachers": f"taught by {row['teachers']}" if row["teachers"] else "",
         "flips": "tested mirrored as well" if row["flips"] else "",
+        "test_set": f"test set {row['test_set']}",
     }
     return {name: text for name, text in found.items() if text}
 

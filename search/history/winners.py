@@ -10,7 +10,7 @@ from typing import Any
 from search.history.events import Chosen
 from search.history.hyperparameters import width_of
 from search.history.record import Record, Run, rank
-from search.history.scores import tested
+from search.history.scores import flipped, sets_of, tested
 
 
 def last_retrain(record: Record) -> tuple[list[Run], Chosen | None]:
@@ -52,10 +52,12 @@ def _tested_at(run: Run) -> int:
 
 
 def _last_together(record: Record) -> list[Run]:
-    """The newest tested runs, as many as one command can have retrained, ordered by trial and repeat."""
+    """The newest tested runs, as many as one command can have retrained and tested, ordered by trial and repeat."""
     found: list[tuple[Run, _Way]] = []
-    for run in sorted(tested(record), key=_tested_at, reverse=True):
-        way = _way(record, run)
+    runs = tested(record)
+    sets = sets_of(runs)
+    for run in sorted(runs, key=_tested_at, reverse=True):
+        way = _way(record, run, sets[run.key])
         if all(way.can_be_that_of(other) for _, other in found):
             found.append((run, way))
     return sorted((run for run, _ in found), key=lambda run: run.key)
@@ -63,7 +65,7 @@ def _last_together(record: Record) -> list[Run]:
 
 @dataclass(frozen=True)
 class _Way:
-    """How a winner was retrained."""
+    """How a winner was retrained and tested."""
 
     training: Mapping[str, Any]
     """The settings of its training."""
@@ -73,23 +75,26 @@ class _Way:
     """Whether the dataset's own validation images were trained on."""
     widths: tuple[float, float]
     """Between which factors the command's --width lies."""
+    tested: tuple[int, bool]
+    """Its test images, and whether they were mirrored as well."""
 
     def can_be_that_of(self, other: "_Way") -> bool:
         """Whether one command can have asked for both. What it gives for all, a winner may have had in the search."""
-        if self.with_validation != other.with_validation:
+        if (self.with_validation, self.tested) != (other.with_validation, other.tested):
             return False
         if max(self.widths[0], other.widths[0]) > min(self.widths[1], other.widths[1]):
             return False
         return all(self.training.get(name) == other.training.get(name) for name in self.given | other.given)
 
 
-def _way(record: Record, run: Run) -> _Way:
-    """How a winner was retrained; that of a student is that of its teachers."""
+def _way(record: Record, run: Run, test_set: int) -> _Way:
+    """How a winner was retrained and tested; a student was trained when its teachers were, and tested on its own."""
+    tested = test_set, flipped(run)
     run = record.runs[run.teachers[0]] if run.teachers else run
     training, before = run.config["training"], record.runs[run.key[0], 0].config["training"]
     changed = {name for name in {*training, *before} if training.get(name) != before.get(name)}
     given = frozenset(changed | {"epochs", "patience"})
-    return _Way(training, given, bool(run.asked.with_validation), _factors(record, run))
+    return _Way(training, given, bool(run.asked.with_validation), _factors(record, run), tested)
 
 
 def _factors(record: Record, run: Run) -> tuple[float, float]:

@@ -17,7 +17,10 @@ def asked(view: View) -> Section:
     facts, measure = found.facts, found.facts["measure"]
     source = f" ({facts['source']})" if facts["source"] else ""
     rows = _rows(found)
-    blocks: list[Block] = [Words("answer", (f"{facts['question']}{source}", *found.lines)), _figure(found, rows)]
+    blocks: list[Block] = [Words("answer", (f"{facts['question']}{source}", *found.lines))]
+    if view.is_of_arms and (lost := view.results[1]):  # without arms, the winners' section says so
+        blocks.append(Words("lost", lost))
+    blocks.append(_figure(found, rows))
     if grid := grid_of(found):
         blocks.append(grid)
     columns = (
@@ -67,16 +70,19 @@ def _figure(found: Answer, rows: Rows) -> Figure:
         {
             "arm": row["arm"],
             "source": source,
-            "value": row["value"] if source == "ours" else row["published"],
-            # A single repeat has no interval, so its mark has length zero.
-            "low": row["low"] if row["low"] is not None else row["value"],
-            "high": row["high"] if row["high"] is not None else row["value"],
+            "value": value,
+            "low": low,
+            "high": high,
         }
         for row in rows
-        for source in ("ours", "published")
-        if (row["value"] if source == "ours" else row["published"]) is not None
+        for source, value, low, high in (
+            ("ours", row["value"], row["low"], row["high"]),
+            ("published", row["published"], None, None),
+        )
+        if value is not None
     ]
     best = max((row for row in rows if row["value"] is not None), key=lambda row: row["value"])
+    over = "over repeats" if found.facts["arms"] else "that the validation images allow"
     columns = (
         Column("arm", "arm"),
         Column("source", "whose"),
@@ -87,7 +93,7 @@ def _figure(found: Answer, rows: Rows) -> Figure:
     return Figure(
         "arms-compared",
         "The arms compared",
-        f"{best['arm']} has the highest {measure}, {percent(best['value'])}. Lines are 95 % intervals over repeats.",
+        f"{best['arm']} has the highest {measure}, {percent(best['value'])}. Lines are 95 % intervals {over}.",
         f"A point for the {measure} of each of {len(rows)} arms, with its interval and the published figure beside it.",
         Table(columns, shown),
         marks=(

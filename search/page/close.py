@@ -31,7 +31,8 @@ def close(view: View) -> Section:
         return Section("close", "The winners up close", (Words("close-words", ("There is no measured trial yet.",)),))
     blocks: list[Block] = []
     if not runs:
-        told = "No winner has been retrained and tested yet; this is the best trial of the search."
+        lack = "All predictions of winners are lost" if view.tested else "No winner has been retrained and tested yet"
+        told = f"{lack}; this is the best trial of the search."
         blocks.append(Words("close-words", (told,)))
     elif len(shown) > UP_CLOSE:
         told = f"The first {UP_CLOSE} of {len(shown)} trials that were tested, by validation."

@@ -113,7 +113,7 @@ def _draw(axes: Axes, figure: Figure, mark: Mark, bind: Mapping[str, str], x: Ax
         return
     colour, name = COLOURS[mark.role], mark.name or None
     xs, ys = _places(rows, column(mark.x), x), _places(rows, column(mark.y), figure.y)
-    low, high = (_numbers(rows, column(end)) if end else [] for end in (mark.low, mark.high))
+    low, high = (_ends_of(rows, column(end), xs) if end else [] for end in (mark.low, mark.high))
     match mark.kind:
         case "line" if mark.group:
             group = mark.group
@@ -160,6 +160,11 @@ def _rows_of(figure: Figure, mark: Mark, column: Callable[[str], str]) -> Rows:
     """The rows that a mark draws."""
     rows = [row for row in figure.table.rows if mark.where is None or row[column(mark.where[0])] == mark.where[1]]
     return [row for row in rows if row[column(mark.x)] is not None and row[column(mark.y)] is not None]
+
+
+def _ends_of(rows: Rows, column: str, xs: list[float]) -> list[float]:
+    """An end of each row's interval; a value without an interval has both ends where it is itself."""
+    return [x if row[column] is None else float(row[column]) for row, x in zip(rows, xs, strict=True)]
 
 
 def _ends(axes: Axes, figure: Figure, value: str, x: Axis) -> None:

@@ -29,7 +29,7 @@ def _states(view: View) -> tuple[tuple[str, str], ...]:
     counted = Counter(view.state(run) for run in view.record.trials)
     rows = [(state, f"{number:,}") for state, number in sorted(counted.items())]
     waiting = view.found.samples - len(view.record.trials)
-    if waiting > 0 and view.found.state != "finished":
+    if waiting > 0 and not view.record.finished:
         rows.append(("not drawn yet", f"{waiting:,}"))
     if (share := view.status["training_share"]) is not None:
         rows.append(("slots trained", f"{percent(share)} of their time" if share else "nothing yet"))

@@ -7,6 +7,7 @@ most of their trials and agree even about noise, so shares are also compared wit
 
 import json
 import random
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,15 +31,15 @@ class Share:
     whole: float
     """From all trials."""
     low: float
-    """The lowest of the subsamples."""
+    """The lowest, of all trials and of each subsample."""
     high: float
-    """The highest of the subsamples."""
+    """The highest of them. Without the whole, the range of a small share need not contain it."""
     chance: float
     """The highest when the trials' values are shuffled, so that nothing matters."""
 
     @property
     def is_known(self) -> bool:
-        """Whether every subsample gives a larger share than chance does."""
+        """Whether all trials and every subsample give a larger share than chance does."""
         return self.low > self.chance
 
 
@@ -98,8 +99,8 @@ def importance(trials: Sequence[Run]) -> Importance | None:
     shares = {
         name: Share(
             whole[name],
-            min(part[name] for part in parts),
-            max(part[name] for part in parts),
+            min(part[name] for part in (whole, *parts)),
+            max(part[name] for part in (whole, *parts)),
             max(part[name] for part in shuffled),
         )
         for name in sorted(names, key=lambda name: -whole[name])
@@ -122,10 +123,11 @@ def _computed(spaces: str, drawn: tuple[tuple[str, float], ...]) -> tuple[_Found
     from search.history.optuna_trial import distribution_of, params_of
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", "Target and region quantiles")  # equal values: then all shares are equal
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
     distributions = {name: distribution_of(text) for name, text in json.loads(spaces).items()}
     names = list(distributions)
-    params = [params_of(dict(zip(names, json.loads(each), strict=True))) for each, _ in drawn]
+    params = [params_of(dict(zip(names, json.loads(each), strict=True)), distributions) for each, _ in drawn]
     values = [value for _, value in drawn]
 
     def evaluate(places: Sequence[int], values: Sequence[float]) -> _Found:

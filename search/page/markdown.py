@@ -11,6 +11,7 @@ _PARTS = (
     "answer",
     "arms",
     "verdict",
+    "lost",
     "winners-table",
     "repeats",
     "best",

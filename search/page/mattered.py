@@ -51,8 +51,9 @@ def _importance(found: Importance) -> Figure:
     return Figure(
         key="importance",
         title="Importance of the parameters that every trial has",
-        sentence=f"{told} A line is the range over ten subsamples; the other mark is the most that 20 shuffles of the "
-        f"values gave. {count(found.trials, 'trial')} at epoch {found.epoch:g}, by PED-ANOVA for the best quarter.",
+        sentence=f"{told} A line is the range over all trials and ten subsamples of them; the other mark is the most "
+        f"that 20 shuffles of the values gave. {count(found.trials, 'trial')} at epoch {found.epoch:g}, by PED-ANOVA "
+        "for the best quarter.",
         alt="Points with ranges: "
         + "; ".join(
             f"{r['parameter']} {r['share']:.0%} ({r['low']:.0%} to {r['high']:.0%}, chance {r['chance']:.0%})"
@@ -62,8 +63,8 @@ def _importance(found: Importance) -> Figure:
             (
                 Column("parameter", "parameter"),
                 Column("share", "share of the importance", "percent"),
-                Column("low", "lowest of subsamples", "percent"),
-                Column("high", "highest of subsamples", "percent"),
+                Column("low", "lowest share", "percent"),
+                Column("high", "highest share", "percent"),
                 Column("chance", "highest by chance", "percent"),
             ),
             rows,

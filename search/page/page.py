@@ -54,7 +54,7 @@ class Page:
 
 
 def page_of(views: list[View]) -> Page:
-    """The page of one search, or of several side by side. Raises PredictionsError for damaged predictions."""
+    """The page of one search, or of several side by side."""
     if len(views) > 1:
         return Page(" · ".join(view.name for view in views), "", (sides(views),))
     view = views[0]
@@ -64,7 +64,7 @@ def page_of(views: list[View]) -> Page:
 
         # Arms are compared over their repeats; the best single run is not a winner.
         sections = (asked, *(_SECTIONS[1:] if view.is_of_arms else _SECTIONS))
-    return Page(view.name, view.found.state, tuple(section(view) for section in sections))
+    return Page(view.name, view.standing, tuple(section(view) for section in sections))
 
 
 def as_file(page: Page) -> str:

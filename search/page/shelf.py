@@ -17,6 +17,7 @@ from search.page.page import Page, page_of
 from search.page.view import View
 from search.readable import percent
 from search.show.overview import summary
+from search.show.terminal import with_retrain
 
 STORED_SECONDS = 30.0  # how long a copy from a storage counts as the latest
 
@@ -184,6 +185,7 @@ def row_of(found: Loaded) -> dict[str, Any]:
     row = summary(found)
     best = percent(row["best_val_accuracy"])
     return row | {
+        "state": with_retrain(row["state"], row["retraining"]),
         "trials": f"{row['trials']:,} of {row['samples']:,}",
         "best": best,
         "created": found.search.created,

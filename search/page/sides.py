@@ -1,5 +1,6 @@
 """Several searches side by side: the best so far of each, and their winners."""
 
+from search.history import scores
 from search.history.metric import ACCURACY, METRICS
 from search.page.blocks import Axis, Block, Choice, Column, Figure, Mark, Rows, Section, Sheet, Table, Words
 from search.page.goes import so_far
@@ -13,12 +14,14 @@ _ROLES = ("main", "accent", "good", "bad", "extra1", "extra2", "extra3", "faint"
 
 def sides(views: list[View]) -> Section:
     """The section on two searches or more."""
-    lines = _cautions(views)
+    found = {view.name: winners(view) for view in views if not view.is_of_arms}
+    lines = (*_cautions(views), *(line for _, lost in found.values() for line in lost))
     blocks: list[Block] = [Words("sides-words", lines)] if lines else []
     measured = [view for view in views if view.ranked]
     blocks += [_best(measured)] if measured else []
     blocks.append(_searches(views))
-    if rows := [{"search": view.name, **row} for view in views if view.tested for row in _winners(view)]:
+    tested = [view for view in views if view.name in found]
+    if rows := [{"search": view.name, **row} for view in tested for row in _named(view, found[view.name][0])]:
         blocks += [_tests(rows), _winners_table(views, rows)]
     return Section("sides", "Searches side by side", tuple(blocks))
 
@@ -34,8 +37,8 @@ def _cautions(views: list[View]) -> tuple[str, ...]:
             "They hold out different images for validation, so a difference of their validation accuracies may be the "
             "split's."
         )
-    tests = {run.test.fingerprint for view in views for run in view.tested if run.test and run.test.fingerprint}
-    if len(tests) > 1:
+    tests = [run.test for view in views for run in view.tested if run.test]
+    if len({each.images for each in tests}) > 1 or len({each.fingerprint for each in tests if each.fingerprint}) > 1:
         lines.append("Their winners were tested on different images.")
     metrics = {view.metric for view in views}
     if len(metrics) > 1:
@@ -110,7 +113,7 @@ def _searches(views: list[View]) -> Sheet:
         rows.append(
             {
                 "search": view.name,
-                "state": view.found.state,
+                "state": view.standing,
                 "trials": len(view.record.trials),
                 "epochs": view.status["epochs_trained"],
                 "time": duration(view.status["wall_clock_seconds"]),
@@ -138,14 +141,11 @@ def _searches(views: list[View]) -> Sheet:
     return Sheet("sides-searches", "The searches", Table(columns, rows), told)
 
 
-def _winners(view: View) -> Rows:
+def _named(view: View, rows: Rows) -> Rows:
     """A search's winners, with names that differ from those of the other searches' winners."""
-    if view.is_of_arms:
-        return []
     column = METRICS[view.found.search.request.metric]
     return [
-        {**row, "winner": row["who"], "who": f"{row['who']} · {view.name}", "value": row.get(column)}
-        for row in winners(view)
+        {**row, "winner": row["who"], "who": f"{row['who']} · {view.name}", "value": row.get(column)} for row in rows
     ]
 
 
@@ -192,4 +192,5 @@ def _winners_table(views: list[View], rows: Rows) -> Sheet:
     )
     table = Table(columns, [{column.name: row.get(column.name) for column in columns} for row in rows])
     told = "Each search's in the order in which they were chosen, with 95 % intervals; the test set ranks nothing."
-    return Sheet("sides-winners", "Their winners", table, told)
+    flips = "".join(f" {line}" for line in scores.mirrored({row["who"]: row for row in rows}))
+    return Sheet("sides-winners", "Their winners", table, f"{told}{flips}")

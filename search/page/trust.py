@@ -58,7 +58,7 @@ def _facts(view: View) -> tuple[tuple[str, str], ...]:
     data = facts["data"]
     rows: list[tuple[str, str]] = [
         ("launched", datetime.fromtimestamp(search.created, UTC).strftime("%Y-%m-%d %H:%M UTC")),
-        ("state", view.found.state),
+        ("state", view.standing),
         ("seed", f"{request.seed}; the split, every draw and every training derive from it"),
         ("dataset", request.dataset),
         (
@@ -128,14 +128,10 @@ def _forecast(view: View) -> Sheet | None:
     forecast = view.status["forecast"]
     if not forecast:
         return None
-    searched = [session for session in view.record.sessions if session.opened.samples]
-    spent = {
-        "epochs": sum(run.epochs for run in view.record.trials),
-        "seconds": sum(session.seconds for session in searched),
-    }
-    is_over = view.record.finished
+    trials, samples = forecast["trials"], view.found.samples
+    spent = {"epochs": sum(run.epochs for run in view.record.trials), "seconds": _seconds_without_start_up(view)}
     rows: list[dict[str, Any]] = []
-    for name, noun in (("epochs", "epochs of all trials"), ("seconds", "wall clock")):
+    for name, noun in (("epochs", "epochs of all trials"), ("seconds", "wall clock, without start-up")):
         low, middle, high = (forecast[name][end] for end in ("low", "middle", "high"))
         text = (
             between(low, middle, high)
@@ -144,7 +140,10 @@ def _forecast(view: View) -> Sheet | None:
         )
         value = f"{spent[name]:,.0f}" if name == "epochs" else duration(spent[name])
         inside = "inside its range" if low <= spent[name] <= high else "outside its range"
-        rows.append({"what": noun, "forecast": text, "spent": value, "verdict": inside if is_over else "not over yet"})
+        verdict = inside if view.record.finished else "not over yet"
+        if trials != samples:
+            verdict = "not compared"
+        rows.append({"what": noun, "forecast": text, "spent": value, "verdict": verdict})
     columns = (
         Column("what", ""),
         Column("forecast", "forecast"),
@@ -155,8 +154,21 @@ def _forecast(view: View) -> Sheet | None:
         "forecast",
         "Forecast against what was spent",
         Table(columns, rows),
-        "Ranges are from the 10th to the 90th percentile.",
+        "Ranges are from the 10th to the 90th percentile."
+        + (f" The forecast is for {count(trials, 'trial')}, the search for {samples:,}." if trials != samples else ""),
     )
+
+
+def _seconds_without_start_up(view: View) -> float:
+    """Wall clock of the search's sessions, each from the begin of its first training to its last measurement."""
+    measured = [event for run in view.record.trials for event in run.measurements]
+    total = 0.0
+    for session in view.record.searched:
+        own = [event for event in measured if session.opened.time <= event.time <= session.last]
+        if own:
+            begun = (e.began if e.began is not None else e.time - (e.seconds or 0.0) for e in own)
+            total += max(event.time for event in own) - min(begun)
+    return total
 
 
 def _failures(view: View) -> Sheet:

@@ -6,7 +6,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from search.history import scores
 from search.history.columns import state_of
 from search.history.load import Loaded
 from search.history.metric import METRICS, words
@@ -14,7 +16,7 @@ from search.history.record import Record, Run, rank
 from search.history.tables import rows_of
 from search.history.winners import in_order, newest
 from search.show.status import status
-from search.show.terminal import standing
+from search.show.terminal import standing, with_retrain
 
 _WITHOUT = "Examples of its mistakes are shown by hpsearch report --examples, which looks at test images."
 
@@ -43,6 +45,11 @@ class View:
         return self.found.search.name
 
     @property
+    def standing(self) -> str:
+        """The search's state in words, with that of its last retrain."""
+        return with_retrain(self.found.state, self.found.retraining)
+
+    @property
     def metric(self) -> str:
         """The metric by which trials are compared, in words."""
         return words(self.found.search.request.metric)
@@ -69,8 +76,8 @@ class View:
 
     @cached_property
     def winners(self) -> list[Run]:
-        """The newest retrain of each tested trial."""
-        return newest(self.record)
+        """The newest retrain of each tested trial, without those whose predictions are lost."""
+        return [run for run in newest(self.record) if run.key in self.retrains]
 
     @property
     def is_of_arms(self) -> bool:
@@ -78,9 +85,16 @@ class View:
         return bool(self.found.search.arms)
 
     @cached_property
+    def results(self) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        """The table of test results, and a line for each retrain that it lacks, as its predictions are lost."""
+        lost: list[str] = []
+        table = scores.table(self.found.search.folder, self.record, complain=lost.append)
+        return table, tuple(lost)
+
+    @cached_property
     def retrains(self) -> dict[tuple[int, int], dict[str, Any]]:
-        """The test results, by (trial, repeat)."""
-        return {(row["trial"], row["repeat"]): row for row in rows_of(self.found.retrains)}
+        """The test results, by (trial, repeat), without those whose predictions are lost."""
+        return {(row["trial"], row["repeat"]): row for row in rows_of(self.results[0])}
 
     @cached_property
     def trials(self) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from search.page.blocks import Axis, Block, Column, Facts, Figure, Mark, Rows, S
 from search.page.view import View, label
 from search.readable import count, duration, percent
 from trainables.metrics import wilson
+from trainables.predictions import PredictionsError
 
 _PLACES = 10  # trials in the table of the best
 
@@ -18,8 +19,9 @@ _PLACES = 10  # trials in the table of the best
 def won(view: View) -> Section:
     """The section on what won in a search."""
     blocks: list[Block] = [Words("verdict", _verdict(view)), Facts("headline", _headline(view), large=True)]
-    if view.tested:
-        rows = winners(view)
+    rows, lost = winners(view)
+    blocks += [Words("lost", lost)] if lost else []
+    if rows:
         blocks += [_figure(view, rows), _sheet(view, rows)]
         blocks += [Words("repeats", lines)] if (lines := _repeats(view)) else []
     if view.ranked:
@@ -31,14 +33,16 @@ def won(view: View) -> Section:
 
 def _verdict(view: View) -> tuple[str, ...]:
     found, drawn = view.found, len(view.record.trials)
+    has_open_retrain = found.retraining not in (None, "finished")
     lines = []
-    if view.record.finished and found.state != "finished":
-        lines.append(f"The search is finished; a retrain is {found.state}.")
-    elif found.state != "finished":
+    if not view.record.finished:
+        also = f" A retrain is {found.retraining}." if has_open_retrain else ""
         lines.append(
             f"This search is not over: it is {found.state}, and {count(drawn, 'trial')} of {found.samples:,} "
-            f"{'has' if drawn == 1 else 'have'} been drawn. What follows is how it stands."
+            f"{'has' if drawn == 1 else 'have'} been drawn.{also} What follows is how it stands."
         )
+    elif has_open_retrain:
+        lines.append(f"The search is finished; a retrain is {found.retraining}.")
     if not view.ranked:
         return (*lines, "No trial has been measured yet, so there is nothing to compare.")
     best = view.ranked[0]
@@ -56,8 +60,8 @@ def _verdict(view: View) -> tuple[str, ...]:
 
 def _headline(view: View) -> tuple[tuple[str, str], ...]:
     rows: list[tuple[str, str]] = []
-    if view.tested:
-        best = (view.winners or view.tested)[0]  # the network that predict and export use
+    if tested := [run for run in view.tested if run.key in view.retrains]:
+        best = (view.winners or tested)[0]  # the network that predict and export use
         first = view.retrains[best.key]
         # A word joiner keeps the interval on one line.
         value = f"{first['test_accuracy']:.1%} ({first['test_low']:.1%}–\u2060{first['test_high']:.1%})"
@@ -70,15 +74,23 @@ def _headline(view: View) -> tuple[tuple[str, str], ...]:
     return tuple(rows)
 
 
-def winners(view: View) -> Rows:
-    """The test results of each tested winner, in the order in which they were chosen, and of their ensemble."""
+def winners(view: View) -> tuple[Rows, tuple[str, ...]]:
+    """The test results of each tested winner, in the order in which they were chosen, and of their ensemble.
+
+    Also a line for each result that is lost.
+    """
     rows: list[dict[str, Any]] = []
     for run in view.tested:
-        row = view.retrains[run.key]
-        rows.append({"who": label(run), **row, "flops": run.asked.flops, "role": "winner"})
-    if both := scores.ensemble(view.found.search.folder, *last_retrain(view.record)):
+        if row := view.retrains.get(run.key):
+            rows.append({"who": label(run), **row, "flops": run.asked.flops, "role": "winner"})
+    lost = view.results[1]
+    try:
+        both = scores.ensemble(view.found.search.folder, *last_retrain(view.record))
+    except PredictionsError as error:
+        return rows, tuple(dict.fromkeys((*lost, str(error))))
+    if both:
         rows.append({"who": f"ensemble of {len(both['members'])}", **both, "role": "ensemble"})
-    return rows
+    return rows, lost
 
 
 def metrics_of(view: View, rows: Rows) -> tuple[str, ...]:
@@ -131,11 +143,14 @@ def _figure(view: View, rows: Rows) -> Figure:
         Column("test_high", "upper end of 95 %", "percent"),
         Column("role", "what it is"),
     )
+    images, told = count(rows[0]["test_images"], "test image"), told_apart(rows)
+    if len({row["test_set"] for row in rows if row["role"] == "winner"}) > 1:
+        images, told = "its test images", "They are not of the same test images, so they cannot be compared directly."
     return Figure(
         key="winners",
         title="Test accuracy of the winners",
-        sentence=f"Each bar is the 95 % interval that {count(rows[0]['test_images'], 'test image')} allow. "
-        f"{told_apart(rows)} Guessing the largest class gives {percent(rows[0]['test_guess'])}.",
+        sentence=f"Each bar is the 95 % interval that {images} allow. {told} Guessing the largest class gives "
+        f"{percent(rows[0]['test_guess'])}.",
         alt=spoken(rows),
         table=Table(columns, [{column.name: row[column.name] for column in columns} for row in rows]),
         marks=(
@@ -166,19 +181,19 @@ def _sheet(view: View, rows: Rows) -> Sheet:
     chosen += test_columns(metrics_of(view, rows))
     chosen += [Column("test_loss", "test loss", "number"), Column("seconds", "time", "seconds")]
     table = Table(tuple(chosen), [{column.name: row.get(column.name) for column in chosen} for row in rows])
-    flips = f" {scores.FLIPS}" if any(row.get("flips") for row in rows) else ""
+    cautions = "".join(f" {line}" for line in scores.cautions({row["who"]: row for row in rows}))
     order = "In the order of validation, by which they were chosen"
     if last_retrain(view.record)[1]:
         order = "First those that were chosen on folds of the images, in that order; others by validation"
     taught = "".join(
         f" {label(run)} {scores.taught(scores.in_words(run.teachers))}." for run in view.tested if run.teachers
     )
-    return Sheet("winners-table", "The winners", table, f"{order}; the test set ranks nothing.{flips}{taught}")
+    return Sheet("winners-table", "The winners", table, f"{order}; the test set ranks nothing.{cautions}{taught}")
 
 
 def _repeats(view: View) -> tuple[str, ...]:
     metric = view.found.search.request.metric
-    summary = scores.over_repeats(view.found.retrains, metric)
+    summary = scores.over_repeats(view.results[0], metric)
     lines = []
     rows = summary.to_dict("records")
     for row, apart in zip(rows, scores.distinctions(rows), strict=True):

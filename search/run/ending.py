@@ -12,6 +12,7 @@ from architectures.errors import HpsearchError
 from search.history import ledger, store
 from search.history.load import Loaded, read_search
 from search.readable import command_line
+from search.show.terminal import with_retrain
 from search.storage import layout, note, record, takeover
 from trainables import files
 
@@ -33,7 +34,9 @@ def stop(found: Loaded, *, sleep: Callable[[float], None] = time.sleep) -> str:
     if not found.running:
         where = _elsewhere(search)
         raise EndingError(
-            f"{search.name} runs on {where}: stop it there" if where else f"{search.name} is not running: {found.state}"
+            f"{search.name} runs on {where}: stop it there"
+            if where
+            else f"{search.name} is not running: {with_retrain(found.state, found.retraining)}"
         )
     opened = found.record.sessions[-1].opened if found.record.sessions else None
     if opened and opened.host not in (None, socket.gethostname()):
@@ -44,7 +47,7 @@ def stop(found: Loaded, *, sleep: Callable[[float], None] = time.sleep) -> str:
     for _ in range(round(PATIENCE / 0.2)):
         sleep(0.2)
         if not ledger.is_open(search.ledger):
-            return read_search(search.folder.parent, search.name).state
+            return read_search(search.folder.parent, search.name).record.sessions[-1].reason
     raise EndingError(
         f"{search.name} has not ended {PATIENCE:.0f} s after the request; process {opened.pid} still runs"
     )

@@ -8,6 +8,7 @@ from architectures.errors import HpsearchError, one_line
 from search.history import store
 from search.history.events import State, parse
 from search.history.ledger import read
+from search.history.optuna_trial import distributions_of, params_of
 from search.history.record import Record, Run
 from search.history.request import Request, finite
 from search.readable import count
@@ -62,7 +63,7 @@ def prior_of(request: Request, function: Function | None, images: Images) -> Pri
             f"{what}, as it compared by {earlier.request.metric} and this one compares by {request.metric}; "
             f"give --metric {earlier.request.metric}, or leave --warm-start out"
         )
-    found = tuple(_observed(run, request) for run in runs if replayed(function, run.asked.params) is not None)
+    found = tuple(_observed(run, request) for run in runs if _is_drawn(function, run))
     if not found:
         raise PriorError(
             f"{what}, as they were drawn from {earlier.request.space} and {request.space} can draw none of them; "
@@ -74,6 +75,12 @@ def prior_of(request: Request, function: Function | None, images: Images) -> Pri
     but = f"; {which} {request.space} cannot draw {it}" if left else ""
     line = f"warm start: the sampler begins with {count(len(found), 'trial')} of {earlier.name}{but}"
     return Prior(found, (line,))
+
+
+def _is_drawn(function: Function, run: Run) -> bool:
+    """Whether a space can draw an earlier run."""
+    params = params_of(run.asked.params, distributions_of(run.asked.distributions))
+    return replayed(function, params) is not None
 
 
 def _observed(run: Run, request: Request) -> Observed:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from architectures.blocks import Network
 from architectures.cost import Cost
 from architectures.errors import HpsearchError
-from architectures.families import FAMILIES, network_cost
+from architectures.families import make_without_weights, network_cost
 from architectures.layers import SizeError
 from search.experience.studies import Experience, Study, side
 from search.forecast.calibration import Speeds
@@ -19,10 +20,12 @@ from search.forecast.seconds import times
 from search.history.metric import Guess, guess, shown
 from search.history.record import Run
 from search.history.store import Request
+from search.readable import count
 from search.run.experience import lines_of, studies_for, with_experience
 from search.run.images import own_dataset, part_images, training_images
 from search.run.prior import NO_PRIOR, Prior, prior_of
 from search.run.settled import check_sampler, settled
+from search.samplers import LEARNING
 from search.samplers.first import draw_of
 from search.samplers.make import history_of, make_sampler
 from search.samplers.optuna_sampler import key_of
@@ -116,13 +119,24 @@ class Problem:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a launch says about the images, in lines."""
+        """What a launch says about the images, and about what the sampler begins with, in lines."""
         guessing = self.guess.line(shown(self.request.metric, self.guess))
+        begins_with = (*self.prior.lines, *self._first_line, *lines_of(self.studies))
         if self.survey is None:
-            return (guessing, *self.prior.lines, *lines_of(self.studies))
+            return (guessing, *begins_with)
         own = self.survey.line(self.request.validation)
-        begins_with = (*self.prior.lines, *lines_of(self.studies))
         return (own, guessing, *begins_with, *(f"warning: {line}" for line in self.warnings))
+
+    @property
+    def _first_line(self) -> tuple[str, ...]:
+        """What a launch says about the configurations to try first, if its sampler learns."""
+        if self.first is None or self.space.function is None or self.request.sampler not in LEARNING:
+            return ()
+        configs = self.first.configs
+        known = sum(bool(draw_of(self.space.function, config).params) for config in configs)
+        rest = f"; it cannot tell how {self.space.name} would draw {'the others' if known else 'them'}"
+        line = f"first: the sampler can learn from {known or 'none'} of {count(len(configs), 'configuration')}"
+        return (line if known == len(configs) else line + rest,)
 
     @cached_property
     def samples(self) -> int:
@@ -234,8 +248,8 @@ def cost_of(config: Config, images: Images) -> Cost:
     network = config.network
     try:
         cost = network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
-        made = FAMILIES[network.name](**network.hyperparameters) if network.name in FAMILIES else None
-        if made is not None and made.weights is not None:
+        made = make_without_weights(network.name, network.hyperparameters, images.shape, len(images.classes))
+        if isinstance(made, Network) and made.weights is not None:
             from architectures.pretrained import check_weights  # imports torch, which other networks do not need here
 
             check_weights(made)

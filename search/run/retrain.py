@@ -90,7 +90,7 @@ def retrain(
     def after(driver: Driver, progress: Progress) -> None:
         test_all(driver, search, retrains(driver.record), here, progress, flips=how.flips)
         for each in retrains(driver.record):
-            if each.test is not None:
+            if each.test is not None and each.retrained:  # no longer so if its network is damaged
                 write_card(Loaded(search, driver.record, running=True), each)
 
     errand = Errand(

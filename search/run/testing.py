@@ -14,11 +14,15 @@ from trainables.data.images import fingerprint
 def test_all(
     driver: Driver, search: Search, runs: list[Run], here: Machine, progress: Progress, *, flips: bool = False
 ) -> None:
-    """Test once each trained network that has not been tested in this way.
+    """Test once each trained network that has not been tested in this way, or whose predictions are gone or damaged.
 
     A pass is recorded before it begins, so a pass that a kill interrupts counts, and so does the one after it.
     """
-    waiting = [run for run in runs if run.retrained and (run.test is None or bool(run.test.flips) != flips)]
+    waiting = [
+        run
+        for run in runs
+        if run.retrained and (run.test is None or bool(run.test.flips) != flips or not _has_predictions(search, run))
+    ]
     if not waiting:
         return
     import torch  # imported late, as a session that tests nothing does not need it
@@ -31,6 +35,12 @@ def test_all(
     device = here.device if torch.cuda.is_available() else "cpu"  # the GPUs of a cluster may be elsewhere
     room = None if device == "cpu" else IMAGES_SHARE * torch.cuda.get_device_properties(0).total_memory
     resident, digest = Resident.of(test, device, room=room), fingerprint(test)
+    earlier = {(t.images, t.fingerprint or digest) for each in driver.record.runs.values() if (t := each.test)}
+    if earlier - {(len(test), digest)}:
+        progress.say(
+            f"the test images of {search.request.dataset} are not those of earlier tests of this search: accuracies on "
+            "them cannot be compared directly"
+        )
     for each in waiting:
         if driver.superseded:  # the record that counts is elsewhere, and would not show this pass
             return
@@ -55,3 +65,14 @@ def test_all(
                 flips=flips or None,
             )
         )
+
+
+def _has_predictions(search: Search, run: Run) -> bool:
+    """Whether the predictions of a tested network can be read."""
+    from trainables.predictions import PredictionsError, read_predictions  # imported late, as it brings Arrow
+
+    try:
+        read_predictions(retrain_folder(search.folder, run))
+    except PredictionsError:
+        return False
+    return True

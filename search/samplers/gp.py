@@ -18,7 +18,7 @@ from search.samplers.optuna_sampler import OptunaSampler
 from search.samplers.process import Points, improvement
 from search.samplers.sampler import Check
 from search.spaces.drawing import Choice, check_constant
-from search.spaces.explorer import place_of
+from search.spaces.explorer import check_explorable, place_of
 from search.spaces.flat_names import without_prefix
 from search.spaces.space import Function
 
@@ -26,9 +26,10 @@ from search.spaces.space import Function
 def sampler(function: Function, seed: int, check: Check, history: History) -> OptunaSampler:
     """A sampler that makes every second draw where the expected improvement over the best is largest.
 
-    Raises SpaceError for a space in which a parameter's choices vary between draws.
+    Raises SpaceError for a space in which a parameter's choices vary between draws, or which cannot be explored.
     """
     check_constant(function)
+    check_explorable(function)
     make = every_second_at_random(lambda own: _Guided(function, check, own))
     return OptunaSampler(function, seed, check, make, history)
 

@@ -24,7 +24,7 @@ from search.samplers.optuna_sampler import OptunaSampler
 from search.samplers.process import Points, improvement
 from search.samplers.sampler import Check
 from search.spaces.drawing import Choice, check_constant, everything
-from search.spaces.explorer import explore, replayed, value_at
+from search.spaces.explorer import check_explorable, explore, replayed, value_at
 from search.spaces.flat_names import flat_names_of
 from search.spaces.space import Function, SpaceError
 
@@ -38,9 +38,10 @@ def sampler(function: Function, seed: int, check: Check, history: History, exper
     """A sampler that makes three of four draws where the expected improvement is largest.
 
     experience: the studies that it begins with. Raises SpaceError for a space in which a parameter's choices vary
-    between draws, and for one that draws nothing of what was studied.
+    between draws, for one that cannot be explored, and for one that draws nothing of what was studied.
     """
     check_constant(function)
+    check_explorable(function)
     known = _space(function, seed, experience if experience.studies else replace(experience, studies=shipped()))
     make = the_last_at_random(lambda own: _Guided(known, check, own), _OF)
     return OptunaSampler(function, seed, check, make, history)

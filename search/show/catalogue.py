@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from architectures.blocks import Network
@@ -120,7 +121,7 @@ def space(name: str, *, each: bool = False) -> Rows:
     return [
         {
             "parameter": p.name,
-            "values": _values(p.distribution),
+            "values": _values(p.distribution) + (" (depends on other draws)" if p.depends else ""),
             "when": " and ".join(f"{k} is {' or '.join(map(_plain, v))}" for k, v in p.conditions) or "always",
         }
         for p in (drawn if each else _together(drawn))
@@ -140,7 +141,7 @@ def _sharing(parameter: Parameter) -> tuple[str, ...]:
     """A key that is equal for parameters that are shown as one: they differ only by another parameter's choice."""
     match parameter.conditions:
         case ((other, (choice,)),) if parameter.name.startswith(f"{choice}/"):
-            return other, parameter.name.removeprefix(f"{choice}/"), str(parameter.distribution)
+            return other, parameter.name.removeprefix(f"{choice}/"), f"{parameter.distribution} {parameter.depends}"
     return (parameter.name,)
 
 
@@ -150,7 +151,7 @@ def _shared(of: list[Parameter], choices: dict[str, tuple[Any, ...]]) -> Paramet
     bringing = [each.conditions[0][1][0] for each in of]
     kept = tuple(each for each in choices[other] if each in bringing)
     conditions: tuple[tuple[str, tuple[Any, ...]], ...] = () if len(kept) == len(choices[other]) else ((other, kept),)
-    return Parameter(f"<{other}>{of[0].name.removeprefix(str(choice))}", of[0].distribution, conditions)
+    return replace(of[0], name=f"<{other}>{of[0].name.removeprefix(str(choice))}", conditions=conditions)
 
 
 def _values(distribution: Any) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from search.history.load import Loaded
 from search.history.record import rank
 from search.readable import percent
+from search.show.terminal import with_retrain
 
 
 def summary(found: Loaded) -> dict[str, Any]:
@@ -13,6 +14,7 @@ def summary(found: Loaded) -> dict[str, Any]:
     return {
         "name": found.search.name,
         "state": found.state,
+        "retraining": found.retraining,
         "space": found.search.request.space,
         "dataset": found.search.request.dataset,
         "trials": len(found.record.trials),
@@ -26,5 +28,6 @@ def summary(found: Loaded) -> dict[str, Any]:
 def in_words(row: dict[str, Any]) -> dict[str, Any]:
     """A row of `summary` for people."""
     best = {name: percent(row[name]) for name in ("best_val_accuracy", "best_val_balanced_accuracy")}
-    shown = row | best | {"trials": f"{row['trials']}/{row['samples']}"}
-    return {name: value for name, value in shown.items() if name != "samples"}
+    state = with_retrain(row["state"], row["retraining"])
+    shown = row | best | {"state": state, "trials": f"{row['trials']}/{row['samples']}"}
+    return {name: value for name, value in shown.items() if name not in ("retraining", "samples")}

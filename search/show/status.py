@@ -12,7 +12,7 @@ from search.history.record import Record, Session, rank, state_of
 from search.readable import between, count, duration, epochs, percent, time_between
 from search.schedulers.scheduler import SchedulerError, scheduler_of
 from search.show.live import rungs
-from search.show.terminal import Rows, console, standing
+from search.show.terminal import Rows, console, standing, with_retrain
 
 
 def status(found: Loaded) -> dict[str, Any]:
@@ -28,6 +28,7 @@ def status(found: Loaded) -> dict[str, Any]:
     return {
         "name": found.search.name,
         "state": found.state,
+        "retraining": found.retraining,
         "folder": str(found.search.folder),
         "samples": found.samples,
         "asked": found.search.request.samples,
@@ -41,7 +42,12 @@ def status(found: Loaded) -> dict[str, Any]:
         "best_val_accuracy": best[0].at_best("val_accuracy") if best else None,
         "best_val_balanced_accuracy": best[0].at_best("val_balanced_accuracy") if best else None,
         "guessing": asdict(found.search.guess) if found.search.guess else None,
-        "forecast": {key: forecast[key] for key in ("epochs", "seconds")} if forecast else None,
+        "forecast": {
+            "trials": forecast.get("trials", found.search.request.samples),  # records of 0.1.0 lack it
+            **{key: forecast[key] for key in ("epochs", "seconds")},
+        }
+        if forecast
+        else None,
         "epochs_trained": sum(run.epochs for run in record.runs.values()),
         "training_seconds": training,
         "wall_clock_seconds": sum(session.seconds for session in record.sessions),
@@ -110,7 +116,7 @@ def print_status(data: dict[str, Any]) -> None:
     """The status for people."""
     counted = (f"{number} {standing(state, data['state'])}" for state, number in sorted(data["trials"].items()))
     states = ", ".join(counted) or "none yet"
-    console.print(f"{data['name']}: {data['state']}", style="bold")
+    console.print(f"{data['name']}: {with_retrain(data['state'], data['retraining'])}", style="bold")
     console.print(f"trials     {states}; of {data['samples']} in all")
     if data["holds"] < data["asked"]:
         held = count(data["holds"], "configuration")
@@ -132,9 +138,9 @@ def print_status(data: dict[str, Any]) -> None:
     if forecast := data["forecast"]:
         all_epochs, wall = forecast["epochs"], forecast["seconds"]
         trained = between(all_epochs["low"], all_epochs["middle"], all_epochs["high"], "epoch")
-        console.print(
-            f"forecast   {trained} in {time_between(wall['low'], wall['middle'], wall['high'])}, without start-up"
-        )
+        took = time_between(wall["low"], wall["middle"], wall["high"])
+        is_of = f"; it is for {count(forecast['trials'], 'trial')}" if forecast["trials"] != data["samples"] else ""
+        console.print(f"forecast   {trained} in {took}, without start-up{is_of}")
     console.print(
         f"cost       {count(data['epochs_trained'], 'epoch')}, "
         f"{duration(data['training_seconds'])} of training in slots, "

@@ -45,6 +45,11 @@ def standing(state: str, search: str) -> str:
     return "not continued" if (state, search) == ("paused", "finished") else state
 
 
+def with_retrain(state: str, retraining: str | None) -> str:
+    """A search's state for people, with that of its last retrain unless it has finished."""
+    return state if retraining in (None, "finished") else f"{state}, retrain {retraining}"
+
+
 def print_rows(rows: Rows, empty: str, title: str | None = None) -> None:
     """Print a table whose columns are the rows' keys, numbers aligned to the right; `empty` if there is no row.
 

@@ -29,16 +29,18 @@ def retrain_report(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
     chosen: how the winners were chosen among finalists, if they were.
     """
     record, folder = found.record, found.search.folder
-    runs = _tested(found, keys)
-    frame = found.retrains
-    mine = frame[[key in keys for key in zip(frame.trial, frame.repeat, strict=True)]] if len(frame) else frame
+    lost: list[str] = []
+    mine = scores.table(folder, record, _tested(found, keys), lost.append)
+    there = {(row["trial"], row["repeat"]) for row in mine.to_dict("records")}
+    runs = [run for run in _tested(found, keys) if run.key in there]
     return {
         "search": found.search.name,
         "metric": found.search.request.metric,
         "finalists": scores.finalists(record, chosen, found.search.request.metric) if chosen else [],
         "winners": _with_configs(rows_of(mine)),
         "repeats": _with_configs(scores.over_repeats(mine, found.search.request.metric).to_dict("records")),
-        "ensemble": scores.ensemble(folder, runs, chosen),
+        "ensemble": None if lost else scores.ensemble(folder, runs, chosen),
+        "lost": lost,
         "classes": rows_of(scores.classes(folder, runs)),
         "confusion": scores.confusions(folder, runs).query("images > 0").to_dict("records") if runs else [],
         "test_passes": record.test_passes,
@@ -107,8 +109,9 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
     for run in (found.record.runs[key] for key in keys):
         if run.test is None:
             console.print(f"trial {run.key[0]}-{run.key[1]} is not tested: {run.state}, {run.reason}")
-    if any(row["flips"] for row in report["winners"]):
-        console.print(scores.FLIPS)
+    tests = {f"{row['trial']}-{row['repeat']}": row for row in report["winners"]}
+    for line in (*report["lost"], *scores.cautions(tests | ({"the ensemble": both} if both else {}))):
+        console.print(line, soft_wrap=True)
     for row in report["winners"]:
         if row["teachers"]:
             console.print(f"{row['trial']}-{row['repeat']} is a student: it {scores.taught(row['teachers'])}.")

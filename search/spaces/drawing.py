@@ -127,8 +127,9 @@ def _values(distribution: BaseDistribution) -> list[Any]:
         case IntDistribution():
             values = range(distribution.low, distribution.high + 1, distribution.step)
         case FloatDistribution(step=float() as step):
-            steps = round((distribution.high - distribution.low) / step)
-            values = (float(value) for value in distribution.low + step * np.arange(min(steps, MOST) + 1))
+            low, high = distribution.low, distribution.high
+            steps = min(round((high - low) / step), MOST)
+            values = (float(value) for value in np.minimum(low + step * np.arange(steps + 1), high))  # as Optuna does
         case _:
             raise ValueError("a parameter has endlessly many values")
     some = list(islice(values, MOST + 1))

@@ -1,41 +1,28 @@
-"""Cheap draws from a space: the methods of an Optuna trial that a space uses, without a study."""
+"""Cheap draws from a space: a trial of Optuna without a study."""
 
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FixedTrial
 
 from search.spaces.drawing import Choice
 from search.spaces.flat_names import flat_names_of
 from search.spaces.space import Function, SpaceError, draw
 from trainables.config import Config, with_tuples
+from trainables.transforms import TRANSFORMS
 
 Pick = Callable[[str, BaseDistribution], Any]
 """Gives a parameter's value, from its name and its distribution."""
 
 
-class Explorer:
+class Explorer(FixedTrial):
     """Takes the place of an Optuna trial: `pick` gives each value, and all suggestions are noted."""
 
     def __init__(self, pick: Pick) -> None:
+        super().__init__({})
         self._pick = pick
-        self.params: dict[str, Any] = {}
-        self.distributions: dict[str, BaseDistribution] = {}
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """One of the choices."""
-        return self._suggest(name, CategoricalDistribution(choices))
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        """A number in a range."""
-        return float(self._suggest(name, FloatDistribution(low, high, log=log, step=step)))
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """A whole number in a range."""
-        return int(self._suggest(name, IntDistribution(low, high, log=log, step=step)))
 
     def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
         if name not in self.params:
@@ -47,8 +34,18 @@ class Explorer:
 def explore(function: Function, pick: Pick) -> Choice:
     """The draw with the values that `pick` gives. Raises SpaceError when the space or `pick` fails."""
     explorer = Explorer(pick)
-    config = draw(function, explorer)  # type: ignore[arg-type]
+    config = draw(function, explorer)
     return Choice(config, explorer.params, explorer.distributions)
+
+
+def check_explorable(function: Function) -> None:
+    """Raise SpaceError for a space that needs more of its trial than an Explorer has, such as the study."""
+    try:
+        explore(function, lambda _, distribution: value_at(distribution, 0.0))
+    except SpaceError as error:
+        raise SpaceError(
+            f"{error}; gp and transfer try draws out with trials that belong to no study: take --sampler random or tpe"
+        ) from error
 
 
 def replayed(function: Function, params: Mapping[str, Any]) -> Choice | None:
@@ -58,9 +55,12 @@ def replayed(function: Function, params: Mapping[str, Any]) -> Choice | None:
 
 
 def found_in(function: Function, config: Config) -> Choice | None:
-    """The draw of a space that gives a configuration; None if there is none, or none with its flat names."""
+    """The draw of a space that gives a configuration; None if there is none, or none with its flat names.
+
+    So there is none if the space computes values from what it draws. A transform that is off has no flat name.
+    """
     wanted = flat_names_of(config)
-    found = _replay(function, wanted)
+    found = _replay(function, dict.fromkeys(TRANSFORMS, 0) | wanted)
     return found if found is not None and flat_names_of(found.config) == wanted else None
 
 
@@ -71,7 +71,7 @@ def _replay(function: Function, values: Mapping[str, Any]) -> Choice | None:
         value = with_tuples(values[name])
         if not holds(distribution, value):
             raise ValueError(f"{name} is drawn from {distribution}, got {value!r}")
-        return value
+        return distribution.to_external_repr(distribution.to_internal_repr(value))  # 0.0 for 0 in a range of floats
 
     try:
         return explore(function, pick)

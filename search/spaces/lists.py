@@ -10,7 +10,7 @@ from trainables.config import Config
 def read_list(path: Path) -> Space:
     """The configurations of a JSON-lines file, without empty lines; raises SpaceError with the line."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise SpaceError(f"cannot read the list {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

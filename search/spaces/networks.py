@@ -17,7 +17,10 @@ LEARNING_RATES = {"sgd_nesterov": (1e-3, 0.3), "adamw": (1e-4, 1e-2)}
 
 @space
 def resnet(trial: optuna.Trial) -> Config:
-    """The family resnet alone: width, blocks a stage, their kind and order, and training as in modern."""
+    """The family resnet alone: width, blocks a stage, their kind and order, and training as in modern.
+
+    As there, trainings of fewer than 40 epochs go without cutmix, and learning rates are for batches of 64.
+    """
     trial.suggest_categorical("network", ("resnet",))
     trial.suggest_categorical("resnet/width", (0.125, 0.25, 0.5, 1.0))
     blocks = trial.suggest_categorical("resnet/blocks", (1, 2, 3))
@@ -31,7 +34,10 @@ def resnet(trial: optuna.Trial) -> Config:
 
 @space
 def wide_resnet(trial: optuna.Trial) -> Config:
-    """The family wide_resnet alone: depth, width, dropout, and training as in modern."""
+    """The family wide_resnet alone: depth, width, dropout, and training as in modern.
+
+    As there, trainings of fewer than 40 epochs go without cutmix, and learning rates are for batches of 64.
+    """
     trial.suggest_categorical("network", ("wide_resnet",))
     trial.suggest_categorical("wide_resnet/depth", (10, 16, 22, 28))
     trial.suggest_categorical("wide_resnet/width", (1.0, 2.0, 4.0))
@@ -49,7 +55,10 @@ def _speed(name: str) -> Function:
         return completed(config_of(trial.params))
 
     function.__name__ = name
-    function.__doc__ = f"The family {name} alone: width, activation, and training as in modern."
+    function.__doc__ = (
+        f"The family {name} alone: width, activation, and training as in modern.\n\n"
+        "As there, trainings of fewer than 40 epochs go without cutmix, and learning rates are for batches of 64."
+    )
     return function
 
 

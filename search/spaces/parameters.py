@@ -20,6 +20,8 @@ class Parameter:
     """What it is drawn from."""
     conditions: tuple[tuple[str, tuple[Any, ...]], ...]
     """Other parameters, with those of their choices for which it is drawn; empty if it is always drawn."""
+    depends: bool = False
+    """Whether draws differ in what it is drawn from; then `distribution` is that of one of them."""
 
 
 def parameters(function: Function, draws: int = 2000) -> list[Parameter]:
@@ -33,7 +35,11 @@ def parameters(function: Function, draws: int = 2000) -> list[Parameter]:
     for each in seen:
         distributions |= {k: v for k, v in each.distributions.items() if k not in distributions}
     drawn = [each.params for each in seen]
-    found = [Parameter(name, distributions[name], _conditions(name, drawn, distributions)) for name in distributions]
+    depends = {k for each in seen for k, v in each.distributions.items() if v != distributions[k]}
+    found = [
+        Parameter(name, distributions[name], _conditions(name, drawn, distributions), name in depends)
+        for name in distributions
+    ]
     longest = max(drawn, key=len)
     order = {name: i for i, name in enumerate(longest)}
     return sorted(found, key=lambda p: order.get(p.name, len(order)))

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
+from optuna.trial import BaseTrial
 
-from architectures.errors import HpsearchError
+from architectures.errors import HpsearchError, one_line
 from trainables.config import Config, with_tuples
 
 Function = Callable[[optuna.Trial], Config]
@@ -47,12 +48,14 @@ def space(function: Function) -> Function:
     return function
 
 
-def draw(function: Function, trial: optuna.Trial) -> Config:
+def draw(function: Function, trial: BaseTrial) -> Config:
     """Call a space; raises SpaceError when it fails or returns anything other than a Config."""
     try:
         config = function(_WithTuples(trial))  # type: ignore[arg-type]
-    except Exception as error:
-        raise SpaceError(f"the space raised {type(error).__name__}: {error}") from error
+    except SpaceError:  # of the sampler that gives the values
+        raise
+    except (Exception, SystemExit) as error:
+        raise SpaceError(f"the space raised {one_line(error, named=True)}") from error
     if not isinstance(config, Config):
         raise SpaceError(
             f"a space must return a trainables.config.Config (see search.spaces.config_of), got {type(config).__name__}"
@@ -63,7 +66,7 @@ def draw(function: Function, trial: optuna.Trial) -> Config:
 class _WithTuples:
     """A trial whose choices are tuples where a space gives lists, as they are when the ledger is read."""
 
-    def __init__(self, trial: optuna.Trial) -> None:
+    def __init__(self, trial: BaseTrial) -> None:
         self._trial = trial
 
     def __getattr__(self, name: str) -> Any:

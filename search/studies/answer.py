@@ -176,27 +176,27 @@ def _mean(values: Mapping[int, float]) -> float | None:
 
 
 def _interval(values: Sequence[float]) -> tuple[float | None, float | None]:
-    """The 95 % interval of the mean over repeats, by Student's t; None for fewer than two."""
-    if len(values) < 2:
+    """The 95 % interval of the mean over repeats, by Student's t.
+
+    None for fewer than two values, and for values that are all the same, as nothing is known of how they vary.
+    """
+    if len(values) < 2 or np.ptp(values) < _SAME:
         return None, None
     half = float(stats.t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     return float(np.mean(values)) - half, float(np.mean(values)) + half
 
 
 def difference(first: Mapping[int, float], mine: Mapping[int, float]) -> Row:
-    """An arm minus the first arm, by the repeats that both have, which share their seeds.
-
-    Differences that are all the same have no interval, as nothing is known of how they vary.
-    """
+    """An arm minus the first arm, by the repeats that both have, which share their seeds."""
     differences = [mine[repeat] - first[repeat] for repeat in sorted(set(first) & set(mine))]
-    varies = len(differences) > 1 and np.ptp(differences) > _SAME
-    low, high = _interval(differences) if varies else (None, None)
+    low, high = _interval(differences)
+    is_tested = low is not None and len(differences) >= ENOUGH
     return {
         "difference": float(np.mean(differences)) if differences else None,
         "difference_low": low,
         "difference_high": high,
         "pairs": len(differences),
-        "p": float(stats.ttest_1samp(differences, 0.0).pvalue) if varies and len(differences) >= ENOUGH else None,
+        "p": float(stats.ttest_1samp(differences, 0.0).pvalue) if is_tested else None,
     }
 
 
@@ -218,25 +218,31 @@ def against_published(facts: Mapping[str, Any], rows: list[Row]) -> list[str]:
         return ["Nothing was published to compare this with."] if facts["source"] else []
     measure = facts["measure"]
     stated = [row for row in rows if row["published"] is not None and row["runs"]]
-    compared = [row for row in stated if row["difference_low"] is not None]
+    compared = [row for row in stated if row["difference"] is not None]
     lines = []
-    if rows[0] in stated and compared:
+    if rows[0] in stated and any(row["pairs"] > 1 for row in compared):
         lines.append(directions(rows[0], compared, facts["source"]))
     if len(stated) >= RANKED and (
         told := ranking([row["published"] for row in stated], [row[measure] for row in stated])
     ):
         lines.append(told)
     if not facts["changed"]:
-        lines += [_level(row, measure) for row in stated if facts["arms"] and row["std"] is not None]
+        lines += [_level(row, measure) for row in stated if facts["arms"] and (row["std"] or 0.0) > _SAME]
     return lines
 
 
 def directions(first: Row, others: list[Row], source: str) -> str:
-    """Whether differences to the first arm have the published direction, by simultaneous intervals (Bonferroni)."""
+    """Whether differences to the first arm have the published direction, by simultaneous intervals (Bonferroni).
+
+    A difference without an interval is uncertain.
+    """
     same: list[str] = []
     opposite: list[str] = []
     open_: list[str] = []
     for row in others:
+        if row["difference_low"] is None:
+            open_.append(row["arm"])
+            continue
         published, degrees = row["published"] - first["published"], row["pairs"] - 1
         wider = float(stats.t.ppf(1 - 0.025 / len(others), degrees) / stats.t.ppf(0.975, degrees))
         half = wider * (row["difference_high"] - row["difference_low"]) / 2

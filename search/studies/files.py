@@ -18,7 +18,7 @@ _TEXTS = ("question", "source", "dataset", "label", "remark")
 def read_study(path: Path) -> Study:
     """The study of a TOML file, named after the file; raises StudyError with what is wrong in it."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise StudyError(f"cannot read the study {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # also a number of too many digits, and tables nested too deeply

@@ -26,7 +26,7 @@ def find_study(name: str) -> Study:
         raise
     except ValueError as error:
         raise StudyError(f"study: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StudyError(f"study: {name} raised {type(error).__name__}: {error}") from error
     if not isinstance(found, Study):
         raise StudyError(f"study: {name} must return a search.studies.Study, got {type(found).__name__}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from architectures.errors import HpsearchError
-from search.history import scores
+from search.history import card, scores
 from search.history.load import Loaded
 from search.history.record import Run, is_family
 from search.history.store import retrain_folder
@@ -57,13 +57,14 @@ def pick(found: Loaded, place: int, *, student: bool = False) -> Run:
 def ensemble(found: Loaded) -> tuple[Member, ...]:
     """The winners of the last retrain with their recorded weights; raises UseError for fewer than two."""
     runs, chosen = last_retrain(found.record)
-    scored = scores.ensemble(found.search.folder, runs, chosen)
-    if scored is None:
+    members = scores.members(runs, chosen)
+    if not members:
         raise UseError(
-            f"an ensemble has two winners or more, and the last retrain of {found.search.name} has {len(runs)}: "
+            f"an ensemble has two winners or more, and the last retrain of {found.search.name} has "
+            f"{sum(not run.teachers for run in runs)}: "
             f"hpsearch retrain {found.search.name} --top 3"
         )
-    return tuple(Member(found.record.runs[m["trial"], m["repeat"]], m["weight"]) for m in scored["members"])
+    return tuple(Member(run, weight) for run, weight in members)
 
 
 def in_words(found: Loaded, members: Sequence[Member]) -> str:
@@ -92,7 +93,19 @@ def load(found: Loaded, run: Run, device: str = "cpu", *, own_code: bool = False
     try:
         return load_network(folder, device, run_own_code=own_code)
     except FileNotFoundError as error:
-        raise UseError(f"{error.filename} is gone; restore it, or retrain the winner again") from error
+        raise _gone(error) from error
+
+
+def contents(found: Loaded, run: Run) -> dict[str, bytes]:
+    """A winner's weights, configuration and card, by the names of their files; raises UseError if files are missing."""
+    try:
+        return card.contents(found, run)
+    except FileNotFoundError as error:
+        raise _gone(error) from error
+
+
+def _gone(error: FileNotFoundError) -> UseError:
+    return UseError(f"{error.filename} is gone; restore it, or retrain the winner with one more of --repeats")
 
 
 def look_of(found: Loaded, network: Network) -> Look:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from architectures.blocks import Dense, Head, Network, Residual, Unit
+from architectures.blocks import Dense, Head, Network, Residual, Tuned, Unit
 from architectures.layers import Layer, SizeError, Sum
 from architectures.steps import RELU, Activation, Conv, GlobalPool, Norm, Pool
 
@@ -29,6 +29,20 @@ from architectures.steps import RELU, Activation, Conv, GlobalPool, Norm, Pool
         ),
         (lambda: Pool("max", kernel=3, padding=2), r"a pool's padding must be a whole number up to 1, got 2"),
         (lambda: GlobalPool("sum"), r"unknown pool 'sum'; known: max, average"),
+        (lambda: Activation("leaky_relu", "a"), r"an activation's slope must be a number, got 'a'"),  # type: ignore[arg-type]
+        (lambda: Unit(channels=4, activation="relu"), r"activation must be .*Activation\('relu'\), got 'relu'"),  # type: ignore[arg-type]
+        (lambda: Dense(width=4, activation=max), r"activation must be .*Activation\('relu'\), got <built-in"),  # type: ignore[arg-type]
+        (lambda: Network(blocks=("conv",)), r"each of blocks must be .*Unit\(channels=32\), got 'conv'"),  # type: ignore[arg-type]
+        (lambda: Network(blocks=(Norm,)), r"each of blocks must be a block, .*got <class .*Norm'>"),  # type: ignore[arg-type]
+        (lambda: Network(blocks=(Head(),)), r"each of blocks must be a block, .*got Head\("),  # type: ignore[arg-type]
+        (lambda: Network(blocks=Unit(channels=4)), r"blocks must be a tuple of blocks, .*got Unit\("),  # type: ignore[arg-type]
+        (lambda: Network(head=None), r"head must be a Head, such as Head\(pool='global'\), got None"),  # type: ignore[arg-type]
+        (lambda: Network(weights="imagenet"), r"weights must be Weights, such as .*, got 'imagenet'"),  # type: ignore[arg-type]
+        (lambda: Head(hidden=(9,)), r"each of hidden must be a block, such as Dense\(width=128\), got 9"),  # type: ignore[arg-type]
+        (lambda: Residual(body=Norm()), r"body must be a tuple of blocks, .*got Norm\(\)"),  # type: ignore[arg-type]
+        (lambda: Residual(body=(), shortcut=("conv",)), r"each of shortcut must be a block, .*got 'conv'"),  # type: ignore[arg-type]
+        (lambda: Residual(body=(), activation="relu"), r"activation must be a block, .*got 'relu'"),  # type: ignore[arg-type]
+        (lambda: Tuned("conv", 0), r"what is tuned must be a block, .*got 'conv'"),  # type: ignore[arg-type]
         (lambda: Activation("swish"), r"unknown activation 'swish'; known: relu, leaky_relu, elu, selu, gelu, tanh"),
     ],
 )

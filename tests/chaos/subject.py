@@ -249,7 +249,8 @@ class Subject:
     def _misreading(self, row: Row) -> str:
         """What `status` says wrongly of the search now; empty when it is right."""
         found = read_search(self.home.folder / self.results, self.name)
-        state = status.status(found)["state"]
+        data, last = status.status(found), found.record.sessions[-1:]
+        state = data["retraining" if last and last[0].is_retrain else "state"]
         alive = self.session is not None and self.session.process.poll() is None
         if alive:
             return "" if state == "running" else f"status says {state} while it runs"

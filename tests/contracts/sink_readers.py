@@ -75,8 +75,9 @@ def read_mlflow(folder: Path, search: str) -> Contents:
             curve[metric.step] = metric.value
         trial, state = int(run.data.tags["hpsearch.run"]), run.data.tags["state"]
         assert trial not in found
-        assert (state in FINAL) == (run.info.status != "RUNNING")
-        found[trial] = (state if state in FINAL else None, curve)
+        has_ended = state in (*FINAL, "not continued")
+        assert has_ended == (run.info.status != "RUNNING")
+        found[trial] = (state if has_ended else None, curve)
     return found
 
 

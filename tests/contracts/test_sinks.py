@@ -20,7 +20,8 @@ from mlflow import MlflowClient
 
 from search.cli import following
 from search.cli.main import main
-from search.follow import SINKS, sink, tensorboard
+from search.follow import SINKS, sink, tensorboard, words
+from search.follow import optuna as optuna_sink
 from search.follow.following import follow, sink_folder
 from search.history import events, ledger, store
 from search.history.events import FINAL, Decision, Measured, OfRun, State, parse
@@ -30,7 +31,7 @@ from search.history.store import Search
 from search.storage import takeover
 from search.storage.takeover import open_growing_copy
 from tests.contracts.sink_readers import READERS, Contents, read_optuna, read_tensorboard
-from tests.search.events import ended, started
+from tests.search.events import asked, ended, started
 from tests.search.forks import forked
 from tests.search.storage.drivers import launch
 
@@ -96,20 +97,26 @@ def record_of(search: Search) -> Record:
 def holds(name: str, search: Search) -> None:
     """Compare a sink's output with the record."""
     found = READERS[name](folder_of(search, name), search.name)
-    expected = said_of(record_of(search).trials)
+    expected = said_of(record_of(search))
     assert found.keys() == expected.keys()
     for trial, (end, curve) in expected.items():
         assert found[trial] == (end, pytest.approx(curve)), trial
 
 
-def said_of(runs: list[Run]) -> Contents:
+def said_of(record: Record) -> Contents:
     return {
         run.key[0]: (
-            run.state if run.state in FINAL else None,
+            end_of(run, record),
             {m.images: m.val_accuracy for m in run.measurements if m.val_accuracy is not None},
         )
-        for run in runs
+        for run in record.trials
     }
+
+
+def end_of(run: Run, record: Record) -> str | None:
+    if run.state is State.PAUSED and record.finished:
+        return "not continued"
+    return run.state if run.state in FINAL else None
 
 
 def test_every_sink_is_under_the_contract() -> None:
@@ -203,6 +210,105 @@ def test_a_trial_that_is_trained_again_has_the_curve_and_the_end_of_its_last_att
             write(search, name)
             holds(name, search)
             book.append(ended(State.FAILED, "its worker died", trial=measured.trial, attempt=8))
+
+
+def pause(event: events.Event) -> events.Event:
+    """The event of a scheduler that pauses where the recorded one stopped."""
+    if isinstance(event, Measured) and event.state is State.STOPPED:
+        return replace(event, state=State.PAUSED, decision=Decision.PAUSE, reason=None)
+    return event
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["each time anew", "one follower"])
+def test_paused_trials_have_ended_once_the_search_is_finished_unless_a_later_session_continues_them(
+    search: Search, name: str, at_once: bool
+) -> None:
+    *begun, closed = map(pause, parse(map(ledger.decode, LINES, range(len(LINES)))))
+    stage = 0
+
+    def check() -> None:
+        nonlocal stage
+        stage += 1
+        if not at_once:
+            write(search, name)
+        if name != "wandb" or not at_once:  # whose library writes by itself
+            holds(name, search)
+
+    with Ledger(search.ledger) as book:
+
+        def go_on() -> Iterator[None]:
+            for event in begun:
+                book.append(event)
+            yield
+            paused = [run for run in Record(book.events).trials if run.state is State.PAUSED]
+            assert len(paused) > 1
+            book.append(closed)
+            yield
+            book.append(events.Opened(samples=14, slots=1))
+            yield
+            of = {"trial": paused[0].key[0], "repeat": 0}
+            last = paused[0].measurements[-1]
+            book.append(events.Granted(**of))
+            book.append(started(of["trial"], attempt=9, images=last.images))
+            book.append(
+                replace(last, attempt=9, images=2 * last.images, state=State.DONE, decision=Decision.END, reason=None)
+            )
+            yield
+            book.append(closed)
+            yield
+
+        stages = go_on()
+        if not at_once:
+            for _ in stages:
+                check()
+        else:
+            next(stages)
+
+            def following() -> bool:
+                check()
+                return next(stages, 0) is None
+
+            follow(search, name, folder_of(search, name), once=False, pause=following)
+    assert stage == 5
+    holds(name, search)
+    ends = {end for end, _ in said_of(record_of(search)).values()}
+    assert ends >= {"not continued", "done"}
+
+
+@pytest.mark.parametrize(
+    ("reasons", "goes_on"),
+    [
+        (["interrupted", "retrain finished"], True),
+        (["finished", "retrain killed"], True),
+        (["finished", "retrain finished"], False),
+        (["interrupted", "retrain finished", "finished"], False),
+    ],
+)
+def test_following_ends_with_the_search_and_its_retrain(search: Search, reasons: list[str], goes_on: bool) -> None:
+    with Ledger(search.ledger) as book:
+        for reason in reasons:
+            book.append(events.Opened(samples=None if "retrain" in reason else 14, slots=1))
+            if "killed" not in reason:
+                book.append(events.Closed(reason=reason.removeprefix("retrain ")))
+    polls: list[int] = []
+    pause = lambda: polls.append(1)  # noqa: E731
+    follow(search, "tensorboard", folder_of(search, "tensorboard"), once=False, pause=pause)
+    assert bool(polls) == goes_on
+
+
+def test_a_trial_that_was_tried_again_ends_in_optuna_with_its_last_measurement(search: Search) -> None:
+    grow(search, len(LINES))
+    book = Record(parse(ledger.read(search.ledger)))
+    run = next(run for run in book.trials if run.state is State.DONE)
+    run.ends.append(replace(ended(State.INTERRUPTED), time=run.asked.time))
+    trial = optuna_sink._trial_of(run)
+    assert trial.datetime_complete is not None
+    assert trial.datetime_complete.timestamp() == pytest.approx(run.measurements[-1].time, abs=1e-3)
+
+
+def test_runs_on_folds_are_named_by_their_folds() -> None:
+    runs = [Run(asked(1, repeat, fold=fold, folds=3)) for repeat, fold in ((2, None), (7, 3), (8, 1))]
+    assert [words.name(run) for run in runs] == ["trial-0001-retrain-2", "trial-0001-7-fold-3", "trial-0001-8-fold-1"]
 
 
 def test_a_second_test_pass_is_written_over_the_first(search: Search) -> None:

@@ -1,7 +1,11 @@
 """A user's own spaces and networks, each wrong in its own way; tests put this file beside the command as `own.py`."""
 
+from math import prod
+
 from torch import nn
 
+from architectures.blocks import Network
+from architectures.families import FAMILIES
 from search.spaces import config_of
 from trainables.config import Config, NetworkConfig, OptimizerConfig
 
@@ -77,8 +81,33 @@ def misfit(num_classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(7, num_classes))
 
 
-def short():
-    return nn.Sequential(nn.Flatten(), nn.LazyLinear(3))
+def short(input_shape):
+    return nn.Sequential(nn.Flatten(), nn.Linear(prod(input_shape), 3))
+
+
+def lazy(num_classes):
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(num_classes))
+
+
+def leaving(*_, **__):
+    raise SystemExit("bye")
+
+
+class _Leaving(nn.Module):
+    def forward(self, images):
+        raise SystemExit("bye")
+
+
+def leaving_when_called():
+    return _Leaving()
+
+
+def pretrained():
+    return FAMILIES["vgg16"](weights="/no/such/file.pth", size=32)
+
+
+def no_block():
+    return Network(blocks=("conv",))
 
 
 def flat(input_shape, num_classes):

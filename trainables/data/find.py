@@ -1,11 +1,12 @@
 """A user's own dataset before any image is decoded: its files, and how they are interpreted."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.data.formats import find_files
 from trainables.data.formats.format import AS_NAMED, Columns, Part
-from trainables.data.formats.listing import printable
+from trainables.data.formats.listing import LeftOut, printable
 from trainables.data.images import DatasetError
 from trainables.data.known import DATASETS
 from trainables.data.own import Own
@@ -59,7 +60,7 @@ def find(dataset: str, columns: Columns) -> Own:
             f"a dataset's path must be in UTF-8, which {printable(root)} is not: rename the folder"
         ) from error
     try:
-        return Own(root, *find_files(root), columns)
+        return Own(root, *find_files(root, columns), columns)
     except OSError as error:
         raise unreadable(root, error) from error
 
@@ -92,14 +93,13 @@ def survey_of(own: Own) -> Survey:
     Reads the labels of all parts and no image. Raises DatasetError for labels that cannot be trained on or tested.
     """
     classes = own.numbers
-    parts: tuple[Part, ...] = ("validation", "test")
-    for part in parts:
-        if own.files.of(part):
-            own.labelled(part)
+    others: tuple[Part, ...] = ("validation", "test")
+    tables = [own.train, *(own.labelled(part)[0] for part in others if own.files.of(part))]
+    imageless = sum((table.imageless for table in tables), Counter())
     return Survey(
         labels=own.train.labels_from,
         num_classes=len(classes),
         validation=own.files.validation_from or None,
         test=own.files.test_from or None,
-        left_out=own.files.left_out,
+        left_out=(*own.files.left_out, *LeftOut(samples=imageless).words()),
     )

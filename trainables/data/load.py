@@ -17,7 +17,7 @@ from trainables.data.known import DATASETS, read_known
 from trainables.data.own import Own
 
 # Part of every cache key: a change in how images are decoded or stored adds one, and all caches are built again.
-CACHE_VERSION = 5
+CACHE_VERSION = 6
 
 
 def load(

@@ -52,9 +52,10 @@ class Own:
             return self.train, np.array([self.numbers[label] for label in self.train.labels], dtype=np.int64)
         if not self.files.of(part):
             raise DatasetError(f"{self.root} holds no {part} images")
-        # Train's label column, so that no other column is taken for it.
+        # Train's label column and type, so that no other column is taken for it, and no text for another class.
         train = self.train
-        asked = self.format.open(self.files.of(part), Columns(train.label_column, self.columns.image))
+        columns = Columns(train.label_column, self.columns.image, train.numbers)
+        asked = self.format.open(self.files.of(part), columns)
         _check_labelled(asked, self.root)
         if not asked.labels:
             raise DatasetError(

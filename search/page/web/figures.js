@@ -58,10 +58,10 @@ function tracesOf(mark, look) {
           opacity: rows.map((row) => (look.selected && !look.selected.has(trials[row]) ? 0.15 : 1)) } }];
     }
     case "intervals": {
-      const [low, high] = [values[look.at(mark.low)], values[look.at(mark.high)]];
+      const [low, high] = [values[look.at(mark.low)], values[look.at(mark.high)]]; // null where a value has no interval
       return [{ ...common, type: "scatter", mode: "markers", x: pick(x), y: pick(y), ...about, marker: { color: colour, size: 10 },
         error_x: { type: "data", symmetric: false, color: colour, thickness: 2, width: 5,
-          array: rows.map((row) => high[row] - x[row]), arrayminus: rows.map((row) => x[row] - low[row]) } }];
+          array: rows.map((row) => (high[row] ?? x[row]) - x[row]), arrayminus: rows.map((row) => x[row] - (low[row] ?? x[row])) } }];
     }
     default:
       return [{ ...common, type: "heatmap", x: pick(x), y: pick(y), z: pick(values[look.at(mark.value)]), ...about,
@@ -105,7 +105,7 @@ function emphasisedLines(look, trials, isEach) {
 
 function hover(figure, row) {
   const { columns, values } = figure.table;
-  return columns.slice(0, 7).map((column) => escapeText(column.label) + ": " + escapeText(show(values[column.name][row], column.kind))).join("<br>");
+  return columns.slice(0, 7).filter((column) => values[column.name][row] !== null).map((column) => escapeText(column.label) + ": " + escapeText(show(values[column.name][row], column.kind))).join("<br>");
 }
 
 // Plotly interprets some HTML in texts, so texts of users are escaped.

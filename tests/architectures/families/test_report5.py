@@ -81,12 +81,18 @@ def test_the_published_dense_networks_have_their_widths_and_counts(
         ("inverted_triangle", 5, [100, 80, 60, 40, 20]),
         ("rectangle", 2, [100, 100]),
         ("hexagon", 5, [70, 85, 100, 85, 70]),
+        ("hexagon", 4, [70, 90, 90, 70]),
         *((shape, 1, [100]) for shape in ("inverted_triangle", "rectangle", "hexagon")),
     ],
 )
 def test_depth_is_the_number_of_hidden_layers_of_each_shape(shape: str, depth: int, widths: list[int]) -> None:
     network = FAMILIES["mlp"](shape=shape, width=100, depth=depth)
     assert [dense.width for dense in network.head.hidden] == widths
+
+
+@pytest.mark.parametrize("shape", ["inverted_triangle", "rectangle", "hexagon"])
+def test_no_layer_has_less_than_one_unit(shape: str) -> None:
+    assert [dense.width for dense in FAMILIES["mlp"](shape=shape, width=1).head.hidden] == [1, 1, 1]
 
 
 def test_a_dense_network_is_the_module_written_by_hand() -> None:

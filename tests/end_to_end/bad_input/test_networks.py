@@ -20,7 +20,7 @@ def test_a_bad_image_shape_is_refused(refused: Refused, shape: str):
         ("width", ("KEY=VALUE", "'width'", "width=0.5")),
         ("=1", ("''", "known: width")),
         ("depth=3", ("'depth'", "known: width")),
-        ("activation=swish", ("'swish'", "relu, leaky_relu")),
+        ("activation=swish", ("'swish'", "known: published, relu, leaky_relu")),
         *((f"width={v}", ("width", "(0, 64]")) for v in ("abc", "", "0", "-1", "65", "1e400", "NaN", "true", "[1]")),
         *((f"conv_dropout={v}", ("conv_dropout", "[0, 1)")) for v in ("2", "-0.1", "a", "NaN", "true")),
         *((f"head_widths={v}", ("head_widths",)) for v in ("5", '["a"]', "[1.5]", "[true]", "ab", "[1e400]")),
@@ -49,6 +49,9 @@ def test_a_setting_without_a_network_is_refused(refused: Refused):
         ("own:nothing", ("own:nothing", "NoneType", "architectures.blocks.Network")),
         ("own:a_dict", ("own:a_dict", "dict", "architectures.blocks.Network")),
         ("own:hungry", ("own:hungry", "depth")),
+        ("own:leaving", ("own:leaving", "SystemExit: bye")),
+        ("own:lazy", ("own:lazy", "LazyLinear", "take Linear and give it its size")),
+        ("own:no_block", ("own:no_block", "each of blocks must be a block", "'conv'")),
         ("builtins:dict", ("signature", "dict")),
     ],
 )

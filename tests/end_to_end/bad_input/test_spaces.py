@@ -24,6 +24,7 @@ from trainables.optimizers import OPTIMIZERS
         ("syntax:space", ("syntax:space", "SyntaxError")),
         ("own:NUMBER", ("own:NUMBER", "int", "not a function")),
         ("own:raises", ("RuntimeError", "first line second line")),
+        ("own:leaving", ("SystemExit: bye",)),
         ("own:nothing", ("NoneType", "Config")),
         ("own:a_dict", ("got dict", "Config")),
         ("own:unknown_network", ("'cnn9'", "known: cnn1", "cnn8")),

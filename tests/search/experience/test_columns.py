@@ -28,3 +28,10 @@ def test_new_rows_take_the_median_for_what_they_lack_and_nothing_for_what_is_unk
     columns = Columns(ROWS)
     found = columns.of([{"network": "new", "sgd/lr": 0.0, "momentum": 0.9}])[0]
     assert np.allclose(found, [64, np.log(1e-4), 0, 0, 0.75])
+
+
+def test_a_transform_that_a_row_lacks_is_off_and_a_setting_has_its_default():
+    rows = [{**ROWS[0], "cutout": 12, "warmup": 0.25}, {**ROWS[0], "cutout": 8, "warmup": 0.125}, ROWS[0]]
+    columns = Columns(rows)
+    assert np.allclose(columns.of(rows)[:, [1, -1]], [[12, 0.25], [8, 0.125], [0, 0]])
+    assert np.allclose(columns.places(rows)[:, [1, -1]], [[1, 1], [2 / 3, 0.5], [0, 0]])

@@ -26,6 +26,12 @@ def test_a_paused_run_that_is_granted_waits_for_a_worker():
     assert states == ["paused", "waiting", "running"]
 
 
+def test_a_session_that_begins_trains_nothing_that_a_killed_one_left_running():
+    items = [Opened(samples=1, slots=1), asked(), started(), measured(10), Opened(slots=1), started(attempt=2)]
+    states = [fold(*items[: n + 1]).runs[0, 0].state for n in range(3, 6)]
+    assert states == ["running", "interrupted", "running"]
+
+
 def test_an_attempt_from_a_checkpoint_keeps_the_curve_up_to_it():
     items = [asked(), started(), measured(10, 0.1), measured(20, 0.2), measured(30, 0.3)]
     record = fold(*items, started(attempt=2, images=20), measured(30, 0.4, attempt=2))

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from search.history import scores
-from search.history.events import State
-from search.history.record import rank
+from search.history.events import State, Tested
+from search.history.record import Record, rank
 from tests.search import events
 from tests.search.events import CONFIG, measured, record
+from trainables.predictions import PredictionsError, write_predictions
 
 
 def run(trial, accuracies, state=State.DONE, network="cnn5"):
@@ -42,9 +43,9 @@ def test_a_score_is_accuracy_with_its_interval_and_loss():
 def test_repeats_are_summed_up_by_trial_and_training_where_there_are_two_or_more():
     rows = [(0, 5, "", 0.5), (0, 5, "", 0.7), (0, 5, "0-1, 0-2", 0.8), (0, 9, "", 0.9), (1, 5, "", 0.1)]
     alike = pd.DataFrame(rows, columns=["trial", "epochs", "teachers", "test_accuracy"])
-    alike = alike.assign(config="narrow", with_validation=False, flips=False)
+    alike = alike.assign(config="narrow", with_validation=False, flips=False, test_set=1)
     others = [alike.iloc[:1].assign(**{name: value}) for name, value in
-              (("config", "wide"), ("with_validation", True), ("flips", True))]  # fmt: skip
+              (("config", "wide"), ("with_validation", True), ("flips", True), ("test_set", 2))]  # fmt: skip
     frame = pd.concat([alike, *others], ignore_index=True)
     (row,) = scores.over_repeats(frame).to_dict("records")
     assert (row["trial"], row["count"]) == (0, 2)
@@ -53,7 +54,7 @@ def test_repeats_are_summed_up_by_trial_and_training_where_there_are_two_or_more
 
 
 def test_repeats_of_one_trial_are_told_apart_by_what_differs():
-    def row(trial=0, *, width=0.5, epochs=5, teachers="", flips=False, with_validation=False, **training):
+    def row(trial=0, *, width=0.5, epochs=5, teachers="", flips=False, with_validation=False, test_set=1, **training):
         config = {
             **CONFIG,
             "network": {"name": "cnn5", "width": width},
@@ -66,6 +67,7 @@ def test_repeats_of_one_trial_are_told_apart_by_what_differs():
             "with_validation": with_validation,
             "teachers": teachers,
             "flips": flips,
+            "test_set": test_set,
         }
 
     rows = [row(), row(epochs=9, width=1.0, flips=True), row(1), row(2, mixup=0.2), row(2, with_validation=True)]
@@ -76,5 +78,44 @@ def test_repeats_of_one_trial_are_told_apart_by_what_differs():
         "mixup 0.2",
         "trained on validation images too",
     ]
+    assert scores.distinctions([row(), row(test_set=2)]) == ["test set 1", "test set 2"]
     students = [row(teachers="0-1, 1-1"), row(teachers="0-1, 1-1, 2-1")]
     assert scores.distinctions(students) == ["taught by 0-1, 1-1", "taught by 0-1, 1-1, 2-1"]
+
+
+def with_test(folder, trial, labels, **test):
+    """The events of a tested retrain, whose predictions are of images with these labels."""
+    place = folder / "retrain" / f"{trial}-1"
+    place.mkdir(parents=True)
+    write_predictions(place, np.array(labels), np.full((len(labels), 2), 0.5, np.float32), ("a", "b"))
+    passed = Tested(trial=trial, repeat=1, correct=1, **{"images": len(labels), **test})
+    return [events.asked(trial), events.asked(trial, 1), passed]
+
+
+@pytest.mark.parametrize(
+    ("labels", "test", "has_one"),
+    [
+        ([0, 1], {}, True),
+        ([0, 1], {"fingerprint": "x", "flips": True}, False),
+        ([1, 0], {"fingerprint": "y"}, False),
+        ([0, 1, 1], {}, False),
+    ],
+)
+def test_an_ensemble_has_members_that_were_tested_alike(tmp_path, labels, test, has_one):
+    first = with_test(tmp_path, 0, [0, 1], fingerprint="x")
+    found = Record(events.in_order([*first, *with_test(tmp_path, 1, labels, **test)]))
+    assert (scores.ensemble(tmp_path, found.retrains) is not None) == has_one
+
+
+def test_predictions_of_other_images_than_recorded_have_no_mean(tmp_path):
+    """Of 0.1.0, which recorded only how many there were."""
+    found = Record(events.in_order([*with_test(tmp_path, 0, [0, 1]), *with_test(tmp_path, 1, [1, 0])]))
+    with pytest.raises(PredictionsError, match="the predictions of 0-1, 1-1 are for different test images"):
+        scores.ensemble(tmp_path, found.retrains)
+
+
+def test_only_the_tests_with_mirrored_images_are_named_unless_all_have_them():
+    rows = {"1-1": {"flips": True, "test_set": 1}, "2-1": {"flips": False, "test_set": 1}}
+    assert scores.cautions(rows) == ["Predictions of 1-1 are means over each test image and its mirror image."]
+    del rows["2-1"]
+    assert scores.cautions(rows) == ["Predictions are means over each test image and its mirror image."]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from search.history import events
+from search.history import events, scores
 from search.history.events import Chosen, State
 from search.history.record import Record
 from search.history.winners import in_order, last_retrain
@@ -14,7 +14,7 @@ def chosen(*trials, weights=None):
     return Chosen(trials=list(trials), finalists=[0, 1, 2], repeats=[], images=80, weights=weights)
 
 
-def retrained(*keys, epochs=4, width=None):
+def retrained(*keys, epochs=4, width=None, **test):
     """Retrains that are asked for, trained and tested."""
     config = {**CONFIG, "training": {**CONFIG["training"], "epochs": epochs}}
     if width is not None:
@@ -22,7 +22,7 @@ def retrained(*keys, epochs=4, width=None):
     for trial, repeat in keys:
         yield asked(trial, repeat, config=config)
         yield measured(10, None, trial=trial, repeat=repeat, state=State.DONE)
-        yield events.Tested(trial=trial, repeat=repeat, correct=1, images=2)
+        yield events.Tested(trial=trial, repeat=repeat, correct=1, **{"images": 2, **test})
 
 
 def after(*happened):
@@ -75,6 +75,21 @@ def test_finalists_come_in_the_order_of_their_folds_and_others_as_the_search_ran
 def test_retrains_of_other_widths_are_other_retrains():
     record = after(*retrained((2, 1), (1, 1), width=1.0), *retrained((2, 2), width=2.0))
     assert [run.key for run in last_retrain(record)[0]] == [(2, 2)]
+
+
+@pytest.mark.parametrize("test", [{"images": 3}, {"fingerprint": "b"}, {"flips": True}])
+def test_retrains_that_were_tested_in_other_ways_are_other_retrains(test):
+    record = after(*retrained((2, 1), (1, 1), fingerprint="a"), *retrained((0, 1), **{"fingerprint": "a", **test}))
+    assert [run.key for run in last_retrain(record)[0]] == [(0, 1)]
+
+
+def test_tests_whose_images_were_not_recorded_are_those_of_a_retrain_with_as_many():
+    """0.1.0 recorded no fingerprint."""
+    record = after(*retrained((2, 1)), *retrained((1, 1), fingerprint="a"))
+    assert [run.key for run in last_retrain(record)[0]] == [(1, 1), (2, 1)]
+    changed = after(*retrained((2, 1)), *retrained((1, 1), fingerprint="a"), *retrained((0, 1), fingerprint="b"))
+    assert [run.key for run in last_retrain(changed)[0]] == [(0, 1)]
+    assert scores.sets_of(scores.tested(changed)) == {(2, 1): 1, (1, 1): 1, (0, 1): 2}
 
 
 def test_winners_whose_whole_widths_were_rounded_are_of_one_retrain():

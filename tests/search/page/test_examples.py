@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,6 +89,17 @@ def test_other_images_than_those_of_the_search_are_not_looked_at(made):
     before = lines(made)
     assert "has changed since made began" in call(made, "--examples")
     assert lines(made) == before
+
+
+def test_winners_of_different_test_images_have_no_examples(made):
+    path = made / "made" / "ledger.jsonl"
+    with Ledger(path) as book:
+        tested = next(each for each in reversed(book.events) if each.kind == "tested")
+        book.append(replace(tested, fingerprint="a", images=tested.images - 1))
+    before = lines(made)
+    page = call(made, "--examples")
+    assert "There are no examples of its mistakes: its winners were tested on different images." in page
+    assert lines(made) == before and not pictures(page)
 
 
 def test_a_search_at_work_is_not_written_to(made):

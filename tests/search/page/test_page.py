@@ -1,6 +1,7 @@
 """The page of a search: every figure is drawn from its table, every table says what the record says."""
 
 import json
+import random
 import re
 from collections import Counter
 from dataclasses import replace
@@ -18,6 +19,8 @@ from search.history.record import Record
 from search.page.blocks import Listing, Sheet
 from search.page.close import calibration, close
 from search.page.drawing import write_figures
+from search.page.importance import importance
+from search.page.markdown import markdown
 from search.page.page import as_file, data_of, embedded, page_of
 from search.page.trust import trust
 from search.page.view import View
@@ -28,6 +31,7 @@ from search.use.winners import pick
 from tests.search.events import asked, ended
 from tests.search.page.searches import CLASSES, Clock, accuracy_of, make_search, pass_over_test, train
 from trainables.data.superclasses import SUPERCLASSES
+from trainables.predictions import PredictionsError
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +152,56 @@ def test_trials_that_were_not_continued_count_as_stopped_early(tmp_path):
     assert figure(drawn, "rungs").sentence.startswith("10 trials did not go on.")
 
 
+def test_a_finished_search_keeps_its_page_while_and_after_a_retrain_is_interrupted(tmp_path):
+    made = make_search(tmp_path)
+    with Ledger(made.ledger) as book:
+        book.append(events.Opened(slots=1))
+        for told in ("running", "interrupted"):
+            if told == "interrupted":
+                book.append(events.Closed(reason="interrupted"))
+            found = replace(read_search(tmp_path, "made"), running=told == "running")
+            found.record.runs[1, 0].state = State.PAUSED
+            drawn = page_of([View(found)])
+            assert drawn.state == f"finished, retrain {told}"
+            assert states(drawn)["not continued"] == "1"
+            assert "10 were stopped early." in figure(drawn, "curves").sentence
+            assert figure(drawn, "rungs").sentence.startswith("10 trials did not go on.")
+            assert f"The search is finished; a retrain is {told}." in markdown([View(found)])
+
+
+def test_a_retrain_does_not_finish_the_search_that_was_interrupted(tmp_path):
+    made = make_search(tmp_path, finished=False)
+    with Ledger(made.ledger) as book:
+        for event in (events.Closed(reason="interrupted"), events.Opened(slots=1), events.Closed(reason="finished")):
+            book.append(event)
+    found = read_search(tmp_path, "made")
+    found = replace(found, search=replace(found.search, request=replace(found.search.request, samples=30)))
+    found.record.sessions[0].opened = replace(found.record.sessions[0].opened, samples=30)
+    drawn = page_of([View(found)])
+    assert drawn.state == "interrupted"
+    assert states(drawn)["not drawn yet"] == "10"
+    assert "This search is not over: it is interrupted, and 20 trials of 30 have been drawn." in markdown([View(found)])
+
+
+@pytest.mark.parametrize(
+    ("trials", "verdicts"),
+    [(20, ["inside its range"] * 2), (None, ["inside its range"] * 2), (10, ["not compared"] * 2)],
+)
+def test_a_forecast_is_compared_with_the_search_that_it_is_of_and_without_start_up(tmp_path, trials, verdicts):
+    make_search(tmp_path)
+    found = read_search(tmp_path, "made")
+    found.record.sessions[0].opened = replace(found.record.sessions[0].opened, time=1_700_000_000.0 - 300)  # starts up
+    spread = {"epochs": dict.fromkeys(("low", "middle", "high"), 50)}
+    spread["seconds"] = dict.fromkeys(("low", "middle", "high"), 500)
+    forecast = spread | ({"trials": trials} if trials else {})  # 0.1.0 recorded none
+    found = replace(found, search=replace(found.search, facts=found.search.facts | {"forecast": forecast}))
+    (sheet,) = (block for block in trust(View(found)).blocks if block.key == "forecast")
+    assert [row["verdict"] for row in sheet.table.rows] == verdicts
+    assert sheet.table.rows[1]["what"] == "wall clock, without start-up"
+    assert sheet.table.rows[1]["spent"] == "8 min 20 s"
+    assert ("The forecast is for 10 trials, the search for 20." in sheet.sentence) == (trials == 10)
+
+
 def test_the_headline_is_of_the_newest_retrain_which_predict_uses(tmp_path):
     make_search(tmp_path, retrains=[(18, 1), (18, 2)])
     found = read_search(tmp_path, "made")
@@ -223,10 +277,6 @@ def test_importance_comes_with_its_range_and_only_of_what_every_trial_has(page, 
 
 
 def test_a_parameter_that_makes_the_accuracy_is_known_to_matter(view):
-    from dataclasses import replace
-
-    from search.page.importance import importance
-
     trials = [
         replace(
             run, measurements=[replace(m, val_accuracy=run.asked.params["batch_size"] / 300) for m in run.measurements]
@@ -235,6 +285,18 @@ def test_a_parameter_that_makes_the_accuracy_is_known_to_matter(view):
     ]
     found = importance(trials)
     assert found is not None and found.known == ["batch_size"]
+
+
+def test_a_share_lies_in_its_range_also_where_every_subsample_gives_more_or_less(view):
+    rng = random.Random(0)
+    trials = [
+        replace(run, measurements=[replace(each, val_accuracy=rng.random()) for each in run.measurements])
+        for run in view.record.trials
+    ]
+    found = importance(trials)
+    assert all(share.low <= share.whole <= share.high for share in found.shares.values())
+    ends = {end for share in found.shares.values() for end in (share.whole - share.low, share.high - share.whole)}
+    assert 0.0 in ends, "here some do"
 
 
 def test_slices_of_a_branch_show_the_trials_of_that_branch_alone(page, view):
@@ -312,17 +374,71 @@ def test_repeats_and_students_are_told_of_in_the_same_words_on_the_page_the_card
     blocks = {block.key: block for section in page_of([View(found)]).sections for block in section.blocks}
     apart = [line.partition(":")[0] for line in blocks["repeats"].lines]
     assert apart == ["Trial 18 (2 epochs)", "Trial 18 (3 epochs)"]
-    flips = "Predictions are means over each test image and its mirror image."
+    flips = "are means over each test image and its mirror image."
     taught = "learnt what 18-1, 18-2 say of its augmented images."
-    assert flips in blocks["winners-table"].sentence and taught in blocks["winners-table"].sentence
+    (student,) = (row["who"] for row in blocks["winners-table"].table.rows if row["who"].startswith("18-5 "))
+    assert f"Predictions of {student} {flips}" in blocks["winners-table"].sentence
+    assert taught in blocks["winners-table"].sentence
     keys = [run.key for run in found.record.retrains]
     print_retrains(found, keys)
     said = " ".join(capsys.readouterr().out.split())
-    assert flips in said and f"18-5 is a student: it {taught}" in said
+    assert f"Predictions of 18-5 {flips}" in said and f"18-5 is a student: it {taught}" in said
     assert "trial 18 (2 epochs): accuracy" in said and "trial 18 (3 epochs): accuracy" in said
-    assert flips in card(found, found.record.runs[18, 5])
+    assert f"Predictions {flips}" in card(found, found.record.runs[18, 5])
     report = retrain_report(found, keys)
     assert [row["config"] for row in report["repeats"]] == [report["winners"][at]["config"] for at in (0, 2)]
+
+
+def of_page(found):
+    return {block.key: block for section in page_of([View(found)]).sections for block in section.blocks}
+
+
+def test_winners_of_different_test_images_are_not_averaged_and_the_page_and_the_terminal_say_so(tmp_path, capsys):
+    made, clock = make_search(tmp_path, retrains=[(18, 1), (18, 2)]), Clock()
+    with Ledger(made.ledger, clock=clock) as book:
+        drawn = {each.trial: each for each in book.events if isinstance(each, events.Asked) and not each.repeat}
+        for trial, repeat, images in ((18, 3, 90), (16, 1, 90)):
+            config = {**drawn[trial].config, "training": {**drawn[trial].config["training"], "epochs": 2}}
+            book.append(replace(drawn[trial], repeat=repeat, config=config, with_validation=False))
+            train(book, clock, trial, repeat, 2, 2)
+            pass_over_test(made, book, trial, repeat, CLASSES, images=images)
+    found = read_search(tmp_path, "made")
+    blocks = of_page(found)
+    *winners, both = blocks["winners-table"].table.rows
+    assert [row["who"].split()[0] for row in winners] == ["16-1", "18-1", "18-2", "18-3"]
+    assert both["who"] == "ensemble of 2", "of the last two"
+    told = "The test images changed between these tests, so their accuracies cannot be compared directly (test set 1: "
+    assert told in blocks["winners-table"].sentence
+    assert "not of the same test images" in blocks["winners"].sentence
+    assert [line.partition(":")[0] for line in blocks["repeats"].lines] == ["Trial 18"], "without the third"
+    keys = [run.key for run in found.record.retrains]
+    print_retrains(found, keys)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{told}18-1, 18-2; test set 2: 16-1, 18-3)." in said
+    assert retrain_report(found, keys)["ensemble"] is None
+    assert [row["test_set"] for row in retrain_report(found, keys)["winners"]] == [2, 1, 1, 2]
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"x")])
+def test_lost_predictions_of_one_winner_are_said_and_all_others_are_shown(tmp_path, capsys, damage):
+    make_search(tmp_path, retrains=[(18, 1), (16, 1)])
+    lost = tmp_path / "made" / "retrain" / "18-1" / "predictions.parquet"
+    damage(lost)
+    found = read_search(tmp_path, "made")
+    blocks = of_page(found)
+    (line,) = blocks["lost"].lines
+    assert line.startswith(str(lost)) and line.endswith("; restore it, or retrain the winner again")
+    (winner,) = blocks["winners-table"].table.rows
+    assert winner["who"].startswith("16-1 ") and "curves-16-1" not in blocks and "winner-16-1" in blocks
+    assert line in markdown([View(found)]).replace("\\", "")
+    sides = page_of([View(found), View(found)]).sections[0].blocks
+    assert line in sides[0].lines
+    with pytest.raises(PredictionsError, match="retrain the winner again"):
+        _ = found.retrains
+    print_retrains(found, [(18, 1), (16, 1)])
+    assert str(lost) in (said := capsys.readouterr().out) and "16-1" in said
+    print_retrains(found, [(16, 1)])
+    assert str(lost) not in capsys.readouterr().out, "nothing of that winner is shown"
 
 
 def test_the_confusions_are_all_test_images(page):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from search.history import ledger, store
+from search.history.events import Opened
 from search.history.load import Loaded
 from search.schedulers.halving import Halving
 from search.show import ranking
@@ -45,8 +46,8 @@ def test_the_status_counts_trials_by_the_rungs_of_the_scheduler_and_says_that_no
     title, *table = capsys.readouterr().out.splitlines()
     assert title.endswith("accuracies with their 95 % interval on 30 images")
     assert sum("not continued" in line for line in table) == 4 and not any("paused" in line for line in table)
-    unfinished = replace(found, running=True)
-    print_status(status(unfinished))
+    found.record.apply(Opened(samples=6, slots=1))
+    print_status(status(replace(found, running=True)))
     assert "2 done, 4 paused; of 6 in all" in capsys.readouterr().out
 
 

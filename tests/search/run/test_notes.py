@@ -6,7 +6,8 @@ from search.history.store import Request
 from search.run.notes import judged_early, objectives
 from search.run.problem import Problem
 from search.run.settled import settled
-from search.spaces import find_space
+from search.samplers.make import make_sampler
+from search.spaces import Space, find_space
 
 
 @pytest.mark.parametrize(
@@ -85,3 +86,19 @@ def test_a_first_rung_after_few_images_is_named(images, num_train, grace_period,
 def test_costs_that_nothing_compares_have_no_effect(asked, told) -> None:
     request = settled(Request(**{"space": "cnn_all", "samples": 4, "data_dir": "", "also": "parameters,flops"} | asked))
     assert objectives(request) == (told,)
+
+
+def test_a_launch_says_from_how_many_of_its_first_configurations_the_sampler_learns(images) -> None:
+    def said(sampler: str, *sizes: int) -> list[str]:
+        drawn = make_sampler(space, "random", 0, lambda config: None).draw(0).config
+        first = Space("mine.jsonl", configs=tuple(drawn.with_training(batch_size=size) for size in sizes))
+        request = Request(space="cnn5", samples=9, dataset="digits", data_dir="", sampler=sampler)
+        return [line for line in Problem(request, space, images, first=first).notes if line.startswith("first: ")]
+
+    space = find_space("cnn5")
+    assert said("gp", 32, 64) == ["first: the sampler can learn from 2 of 2 configurations"]
+    some = "first: the sampler can learn from 1 of 3 configurations; it cannot tell how cnn5 would draw the others"
+    assert said("tpe", 32, 48, 48) == [some]
+    none = "first: the sampler can learn from none of 2 configurations; it cannot tell how cnn5 would draw them"
+    assert said("tpe", 48, 48) == [none]
+    assert said("random", 32, 64) == [], "it does not learn"

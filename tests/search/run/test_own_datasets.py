@@ -77,7 +77,7 @@ def test_the_scale_of_sixteen_bits_is_said_and_kept(tmp_path, capsys):
 
 def test_the_files_are_looked_for_once_and_a_file_is_a_dataset(tmp_path, pets, monkeypatch):
     looked = []
-    monkeypatch.setattr(find, "find_files", lambda root: looked.append(root) or find_files(root))
+    monkeypatch.setattr(find, "find_files", lambda root, columns: looked.append(root) or find_files(root, columns))
     file = zipped(pets, tmp_path / "pets.zip")
     for place in (pets, file):
         launch(request(place, tmp_path), INLINE, results=tmp_path / "results", name=place.name.replace(".", "-"))

@@ -4,14 +4,21 @@ import json
 from pathlib import Path
 
 import pytest
+from optuna import Trial
 from optuna.distributions import FloatDistribution, distribution_to_json
 
+from search.history import store
+from search.history.ledger import Ledger
 from search.history.request import Request
 from search.run.prior import PriorError, prior_of
 from search.samplers.hearing import LEAST, Deepest
-from search.spaces import find_space
+from search.samplers.optuna_sampler import as_draw
+from search.spaces import config_of, find_space
+from search.spaces.explorer import explore, value_at
+from tests.search.events import asked as asked_of
 from tests.search.events import measured, run
 from tests.search.page.searches import make_search
+from trainables.config import Config
 from trainables.data.images import Images, fingerprint
 
 X = distribution_to_json(FloatDistribution(0.0, 1.0))
@@ -55,3 +62,19 @@ def test_trials_of_a_shorter_search_do_not_count_as_trained_to_the_end_of_this_o
         deeper.tell(run(trial, [measured(160, 0.5, trial=trial)], params={"x": 1.0}, distributions={"x": X}))
     assert deeper.rung == 16.0
     assert len(deeper.trials()) == LEAST + LEAST, "earlier ones that went on are unknown there, others were stopped"
+
+
+def test_a_trial_that_rounding_put_beyond_its_range_is_used(tmp_path: Path, images: Images) -> None:
+    def space(trial: Trial) -> Config:
+        trial.suggest_float("cnn5/conv_dropout", 0.0, 0.3, step=0.1)
+        return config_of({**trial.params, "network": "cnn5", "optimizer": "sgd", "sgd/lr": 0.1})
+
+    asked = {"space": "own:space", "samples": 1, "data_dir": "", "sampler": "gp"}
+    facts = {"data": {"fingerprint": fingerprint(images), "num_train": 90, "num_validation": 30}}
+    earlier = store.create(tmp_path, "earlier", Request(**asked), 1.0, facts)
+    drawn = explore(space, lambda _, distribution: value_at(distribution, 0.99))
+    params = {"cnn5/conv_dropout": 0.1 * 3}
+    with Ledger(earlier.ledger) as book:
+        book.append(asked_of(0, params=params, distributions=as_draw(drawn).distributions))
+    assert drawn.params != params
+    assert len(prior_of(Request(**asked, warm_start=str(earlier.folder)), space, images).observed) == 1

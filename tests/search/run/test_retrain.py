@@ -9,14 +9,16 @@ import pytest
 import torch
 
 from architectures.errors import HpsearchError
-from search.history import ledger, store
+from search.history import ledger, scores, store
 from search.history.events import Measured, Opened, parse
 from search.history.ledger import DiskError, Ledger
 from search.history.record import Record, rank
 from search.history.request import Request
 from search.history.winners import last_retrain
+from search.run import testing
 from search.run.again import Again, dry_run, knee_of, prepare
 from search.run.engines import inline
+from search.run.images import part_images
 from search.run.launch import launch
 from search.run.problem import RequestError
 from search.run.retrain import retrain
@@ -246,3 +248,40 @@ def test_flips_at_test_time_are_another_test_pass_and_recorded(found):
         mirrored = model(normalise(torch.from_numpy(pixels)).flip(3)).softmax(1).numpy()
     np.testing.assert_allclose(both, (plain + mirrored) / 2, atol=2e-2)  # perhaps in bfloat16
     assert retrain_one(found, flips=True)[0].record.test_passes == 2
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"x")])
+def test_a_network_whose_predictions_are_lost_is_tested_again_by_the_same_retrain(found, damage):
+    _, (run,) = retrain_one(found)
+    folder = store.retrain_folder(found.folder, run)
+    before = read_predictions(folder)[1]
+    damage(folder / "predictions.parquet")
+    outcome, (again,) = retrain_one(found)
+    assert (again.key, outcome.record.test_passes) == (run.key, 2)
+    assert again.measurements == run.measurements, "it is not trained again"
+    np.testing.assert_array_equal(read_predictions(folder)[1], before)
+
+
+def test_a_network_of_which_all_is_lost_is_trained_again_by_the_second_retrain(found):
+    _, (run,) = retrain_one(found)
+    folder = store.retrain_folder(found.folder, run)
+    for path in folder.iterdir():
+        path.unlink()
+    _, (failed,) = retrain_one(found)
+    assert failed.state == "failed" and "No such file" in failed.reason
+    outcome, (again,) = retrain_one(found)
+    assert (again.key, again.state, outcome.record.test_passes) == (run.key, "done", 2)
+    assert len(list(folder.iterdir())) == 4
+
+
+def test_a_test_on_other_images_than_before_says_so_and_makes_no_ensemble_with_those(found, monkeypatch, capsys):
+    told = "the test images of digits are not those of earlier tests of this search"
+    retrain_one(found)
+    assert told not in capsys.readouterr().err
+    fewer = part_images(found.request, "test").take(np.arange(300))
+    monkeypatch.setattr(testing, "part_images", lambda request, part: fewer)
+    outcome, (run,) = retrain_one(found, epochs=2)
+    assert told in capsys.readouterr().err
+    assert [each.key for each in last_retrain(outcome.record)[0]] == [run.key]
+    both = [outcome.record.runs[0, repeat] for repeat in (1, 2)]
+    assert scores.ensemble(found.folder, both) is None

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from search.history.events import State
-from search.history.record import Run
+from search.history.record import Record, Run
 from search.history.store import Search
 from search.run.testing import test_all as run_tests
 from tests.search import events
@@ -23,7 +23,8 @@ def test_test_images_stay_on_the_host_if_they_would_fill_the_gpu(tmp_path, monke
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=memory))
     search = Search(folder=tmp_path, request=searches.listed(tmp_path, []), created=0.0, facts={})
-    driver, run = SimpleNamespace(superseded=None, append=written.append), Run(events.asked(0, 1), state=State.DONE)
+    driver = SimpleNamespace(superseded=None, append=written.append, record=Record())
+    run = Run(events.asked(0, 1), state=State.DONE)
     run_tests(driver, search, [run], replace(searches.HERE, device="meta"), searches.Silent())
     assert [type(event).__name__ for event in written] == ["Ended"], "its network is not there"
     (images,) = placed

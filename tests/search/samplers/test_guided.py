@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from search.history.events import State
+from search.samplers import SAMPLERS
 from search.samplers.choosing import of_one_value
 from search.samplers.gp import flatten
 from search.samplers.hearing import LEAST, Deepest
 from search.samplers.make import make_sampler
 from search.samplers.process import Points, improvement
 from search.samplers.sampler import history_json
-from search.spaces import Space, config_of, find_space
+from search.spaces import Space, SpaceError, config_of, find_space
 from search.spaces.explorer import explore, found_in, place_of, replayed, value_at
 from search.spaces.space import SPACES
 from tests.search import events
@@ -195,6 +196,15 @@ def test_a_draw_is_found_again_by_its_parameters_and_by_its_configuration():
     assert found_in(function, drawn.config.with_training(batch_size=48)) is None
 
 
+@pytest.mark.parametrize("place", [0.0, 0.5, 0.99])
+def test_a_draw_without_some_transforms_is_found_again_by_its_configuration(place):
+    def pick(name, distribution):
+        return 64 if name == "batch_size" else value_at(distribution, place)
+
+    drawn = explore(SPACES["modern"], pick)
+    assert json.dumps(found_in(SPACES["modern"], drawn.config).params) == json.dumps(drawn.params)
+
+
 def depends(trial):
     """Choices that are sequences, and a range that depends on another draw."""
     trial.suggest_categorical("network", ("cnn6",))
@@ -222,6 +232,49 @@ def test_every_sampler_draws_sequences_and_from_ranges_that_depend_on_other_draw
         found = replayed(depends, told["params"])
         assert found.params == drawn.params
         assert found_in(depends, Config.from_json(told["config"])).params == drawn.params
+
+
+def noting(trial):
+    """Uses its trial for more than suggestions."""
+    trial.set_user_attr("beginning", trial.number)
+    assert trial.user_attrs == {"beginning": trial.number}
+    return depends(trial)
+
+
+def asking(trial):
+    """Uses what only a trial of a study has."""
+    return depends(trial) if trial.study else None
+
+
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_space_may_use_more_of_its_trial_than_suggestions(name):
+    drawing = make_sampler(Space("noting", noting), name, 0, anything, Deepest((1.0,)))
+    for n in range(LEAST + 2):
+        drawing.tell(ended(n, drawing.draw(n), 0.5))
+
+
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
+@pytest.mark.parametrize("name", ["gp", "transfer"])
+def test_a_space_that_cannot_be_tried_out_is_refused_before_it_is_drawn_from(name):
+    with pytest.raises(SpaceError, match="has no attribute 'study'; .*take --sampler random or tpe") as raised:
+        make_sampler(Space("asking", asking), name, 0, anything, Deepest((1.0,)))
+    assert str(raised.value).count("the space raised") == 1
+
+
+def test_a_space_that_fails_in_mid_search_is_said_to_have_failed_once():
+    def sometimes(trial):
+        if len(known) < LEAST:
+            return SPACES["cnn5"](trial)
+        raise RuntimeError("it fails")
+
+    known = []
+    drawing = make_sampler(Space("sometimes", sometimes), "gp", 0, anything, Deepest((1.0,)))
+    for n in range(LEAST):
+        known.append(drawing.draw(n))
+        drawing.tell(ended(n, known[-1], 0.5))
+    with pytest.raises(SpaceError, match="^the space raised RuntimeError: it fails$"):
+        drawing.draw(LEAST + 1)
 
 
 def test_the_same_sequence_has_one_coordinate_whether_new_or_from_a_ledger():

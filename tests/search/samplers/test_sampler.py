@@ -2,12 +2,14 @@ import json
 
 import optuna
 import pytest
+from optuna.distributions import FloatDistribution, distribution_to_json
 from optuna.trial import FixedTrial
 
 from architectures.layers import SizeError
 from search.history.events import State
 from search.history.optuna_trial import optuna_trial
 from search.samplers import SAMPLERS
+from search.samplers.hearing import Deepest, Ended
 from search.samplers.make import make_sampler
 from search.samplers.optuna_sampler import OptunaSampler
 from search.samplers.sampler import derive_seed, history_json
@@ -115,6 +117,15 @@ def test_the_history_goes_through_json(tmp_path):
     told = optuna_trial(events.run(3, (), State.WAITING, **fields))
     assert isinstance(told, optuna.trial.FrozenTrial)
     assert told.params == drawn.params
+
+
+@pytest.mark.parametrize("history", [Ended(), Deepest((1.0,))])
+def test_a_draw_that_rounding_put_beyond_its_range_is_learnt_from_and_one_farther_away_is_not(history):
+    fields = {"distributions": {"x": distribution_to_json(FloatDistribution(0.0, 0.3, step=0.1))}}
+    history.tell(events.run(0, (), State.WAITING, params={"x": 0.1 * 3}, **fields))
+    assert [each.params for each in history.trials()] == [{"x": 0.3}] and 0.1 * 3 > 0.3
+    with pytest.raises(SpaceError, match="trial 1 of the ledger"):
+        history.tell(events.run(1, (), State.WAITING, params={"x": 0.31}, **fields))
 
 
 @pytest.mark.parametrize("distributions", [{"lr": "{}"}, {"lr": "no JSON"}, {}])

@@ -8,6 +8,16 @@ from architectures.families import FAMILIES
 from search.show import catalogue
 
 SHAPE = (3, 32, 32)
+DEPENDS = """
+from search.spaces import config_of
+
+def space(trial):
+    network = trial.suggest_categorical("network", ("cnn5", "cnn6"))
+    most = 1 if trial.suggest_float(f"{network}/conv_dropout", 0, 0.5) < 0.2 else 0.5
+    trial.suggest_float(f"{network}/width", 0.1, most)
+    trial.suggest_categorical("optimizer", ("sgd",))
+    return config_of({**trial.params, "sgd/lr": 0.1})
+"""
 OWN = """
 from torch import nn
 
@@ -78,6 +88,20 @@ def test_what_some_choices_share_says_which_and_other_ranges_stay_apart():
 def test_a_space_that_holds_a_transform_back_says_so() -> None:
     assert "fewer than 40 epochs" in catalogue.remarks("modern") and "\n" not in catalogue.remarks("modern")
     assert catalogue.remarks("cnn_published") == "" == catalogue.remarks("own:space")
+
+
+@pytest.mark.parametrize("name", ["modern", "modern_small", "resnet", "wide_resnet", "resnet9", "plain9", "airbench"])
+def test_a_space_whose_rates_follow_the_batch_says_for_which_batch_they_are(name: str) -> None:
+    assert "batches of 64" in catalogue.remarks(name)
+
+
+def test_a_range_that_depends_on_another_draw_is_said_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "depends.py").write_text(DEPENDS)
+    monkeypatch.syspath_prepend(tmp_path)
+    rows = {row["parameter"]: row["values"] for row in catalogue.space("depends:space")}
+    assert rows["<network>/width"].startswith("0.1 to ")
+    assert rows["<network>/width"].endswith(", uniform (depends on other draws)")
+    assert rows["optimizer"] == "sgd" and rows["<network>/conv_dropout"] == "0 to 0.5, uniform"
 
 
 def test_the_arms_of_a_study_are_shown_with_what_was_published():

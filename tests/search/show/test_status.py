@@ -70,6 +70,50 @@ def test_a_search_is_a_row_of_the_list():
     assert (shown["trials"], shown["best_val_accuracy"]) == ("11/14", f"{row['best_val_accuracy']:.1%}")
 
 
+def retrained(results, copied, *reasons):
+    """A search of which a retrain began and ended for each reason; None for one that was killed."""
+    shutil.copytree(OLD / copied, results / "one")
+    with Ledger(results / "one" / "ledger.jsonl") as book:
+        for reason in reasons:
+            book.append(events.Opened(slots=1))
+            if reason:
+                book.append(events.Closed(reason=reason))
+    return search.load("one", results=str(results))
+
+
+def test_a_search_that_was_killed_is_not_finished_by_a_retrain(tmp_path, capsys):
+    found = retrained(tmp_path, "killed", "finished")
+    data = status(found)
+    assert (data["state"], data["retraining"], data["holds"]) == ("killed", "finished", 14)
+    print_status(data)
+    said = capsys.readouterr().out
+    assert said.startswith("one: killed\n") and "holds no more" not in said
+    assert in_words(summary(found))["state"] == "killed"
+
+
+@pytest.mark.parametrize(("reason", "told"), [("interrupted", "interrupted"), (None, "killed"), (None, "running")])
+def test_a_finished_search_continues_no_paused_trial_while_or_after_it_is_retrained(tmp_path, capsys, reason, told):
+    found = replace(retrained(tmp_path, "finished", reason), running=told == "running")
+    found.record.trials[0].state = events.State.PAUSED
+    print_status(status(found))
+    said = capsys.readouterr().out
+    assert said.startswith(f"one: finished, retrain {told}\n") and "1 not continued" in said
+    assert in_words(summary(found))["state"] == f"finished, retrain {told}"
+    ranking.print_top(found, ranking.top(found, None))
+    table = capsys.readouterr().out
+    assert table.count("not continued") == 1 and "paused" not in table
+
+
+def test_a_forecast_for_fewer_trials_says_so(tmp_path, capsys):
+    found = search.load("finished", results=str(OLD))
+    print_status(status(found))
+    assert "without start-up\n" in capsys.readouterr().out
+    grown = replace(found.record.sessions[-1].opened, samples=40)
+    found.record.sessions[-1].opened = grown
+    print_status(status(found))
+    assert "without start-up; it is for 14 trials\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("passes", "words"), [(1, "was read 1 time\n"), (2, "was read 2 times\n")])
 def test_test_passes_are_counted_in_words(tmp_path, capsys, passes, words):
     shutil.copytree(OLD / "finished", tmp_path / "one")

@@ -1,9 +1,10 @@
 """What a space can draw: every draw of a small one, and whether its parameters keep their choices."""
 
 import pytest
+from optuna.samplers import RandomSampler
 
 from search.spaces import SpaceError, config_of
-from search.spaces.drawing import MOST, check_constant, everything
+from search.spaces.drawing import MOST, check_constant, choice, everything
 from search.spaces.space import SPACES
 
 
@@ -37,6 +38,23 @@ def test_every_draw_of_a_small_space_is_found_once():
     assert drawn == expected
     assert [c.config for c in found] == [config_of(c.params) for c in found]
     assert len(everything(lrs_of(("sgd",), 0.1))) == 1, "a space without a choice has one draw"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "step"), [(0.0, 0.3, 0.1), (-0.3, 0.0, 0.1), (0.01, 0.1, 0.01), (1.0, 1.9, 0.3)]
+)
+def test_every_value_of_a_range_with_a_step_is_one_that_optuna_draws(low, high, step):
+    def space(trial):
+        value = trial.suggest_float("cnn5/conv_dropout", low, high, step=step)
+        trial.suggest_categorical("network", ("cnn5",))
+        return config_of({"network": "cnn5", "optimizer": "sgd", "sgd/lr": 2 + value})
+
+    found = everything(space)
+    random = [choice(space, RandomSampler(seed=seed)).params for seed in range(100)]
+    values = [each.params["cnn5/conv_dropout"] for each in found]
+    assert set(values) == {params["cnn5/conv_dropout"] for params in random}
+    distribution = found[0].distributions["cnn5/conv_dropout"]
+    assert all(distribution._contains(value) for value in values)
 
 
 @pytest.mark.parametrize("name", SPACES)

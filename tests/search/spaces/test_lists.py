@@ -18,6 +18,12 @@ def test_a_list_is_read_line_by_line_with_epochs_of_its_own(tmp_path):
     assert first.with_defaults(epochs=30, augment="none").training.epochs == 4
 
 
+def test_a_list_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "list.jsonl"
+    path.write_text('{"network": {"name": "cnn5"}, "optimizer": {"name": "sgd", "lr": 0.1}}\n', encoding="utf-8-sig")
+    assert find_space(str(path)).configs[0].network.name == "cnn5"
+
+
 def test_a_broken_line_is_named_by_its_number(tmp_path):
     path = tmp_path / "list.jsonl"
     path.write_text('{"network": {"name": "cnn5"}, "optimizer": {"name": "sgd", "lr": 0.1}}\n{"network": {}}\n')

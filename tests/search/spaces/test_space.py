@@ -1,9 +1,10 @@
 """Spaces by name, and configurations from their flat names."""
 
 import pytest
+from optuna.trial import FixedTrial
 
-from search.spaces import config_of
-from search.spaces.space import SPACES, space
+from search.spaces import SpaceError, config_of
+from search.spaces.space import SPACES, draw, space
 from trainables.config import ConfigError
 
 
@@ -26,6 +27,14 @@ def test_flat_names_become_a_configuration():
         {"momentum": 0.3},
     )
     assert config.training.batch_size == 64
+
+
+def test_a_space_that_ends_the_process_is_an_error_as_any_other():
+    def leaves(trial):
+        raise SystemExit("bye")
+
+    with pytest.raises(SpaceError, match="^the space raised SystemExit: bye$"):
+        draw(leaves, FixedTrial({}))
 
 
 def test_two_spaces_of_one_name_are_refused():

@@ -9,11 +9,13 @@ import pytest
 from scipy import stats
 
 from search.history import store
+from search.history.events import Tested
 from search.history.ledger import Ledger, read
 from search.history.load import read_search
 from search.history.request import Request
 from search.history.store import retrain_folder
 from search.page.asked import grid_of
+from search.page.drawing import draw
 from search.page.page import as_file, page_of
 from search.page.view import View
 from search.run.launch import launch, resume
@@ -139,6 +141,11 @@ def test_one_repeat_has_no_deviation_and_says_so(tmp_path):
     found = answer(read_search(tmp_path, "rates"))
     assert [row["std"] for row in found.rows] == [None, None]
     assert "One repeat has no deviation and no interval: launch it with --repeats 3 or more." in found.lines
+    page = page_of([View(read_search(tmp_path, "rates"))])
+    figure = next(figure for figure in page.figures if figure.key == "arms-compared")
+    assert {(row["low"], row["high"]) for row in figure.table.rows} == {(None, None)}
+    matplotlib = pytest.importorskip("matplotlib.figure")
+    draw(matplotlib.Figure().subplots(), figure)
 
 
 def test_a_search_that_asks_nothing_has_no_answer(finished, tmp_path):
@@ -201,6 +208,33 @@ def test_differences_that_are_all_the_same_have_no_interval():
     assert (found["difference_low"], found["difference_high"], found["p"]) == (None, None, None)
 
 
+def test_repeats_that_are_all_the_same_have_no_interval_and_no_published_level_to_meet(finished, tmp_path):
+    shutil.copytree(finished / "rates", tmp_path / "rates")
+    with Ledger(tmp_path / "rates" / "ledger.jsonl") as book:
+        for tested in [each for each in book.events if isinstance(each, Tested)]:
+            book.append(replace(tested, correct=300 if tested.trial % 3 == 1 else 200))
+    found = answer(read_search(tmp_path, "rates"))
+    assert [(row["low"], row["high"]) for row in found.rows] == [(None, None)] * 3
+    assert not any("further runs are expected" in line for line in found.lines)
+    assert "Differences to slow, compared with those of a report: 1 uncertain (quick)." in found.lines
+    page = page_of([View(read_search(tmp_path, "rates"))])
+    figure = next(each for each in page.figures if each.key == "arms-compared")
+    assert {(row["low"], row["high"]) for row in figure.table.rows} == {(None, None)}
+
+
+def test_a_difference_that_does_not_vary_is_uncertain_and_counts():
+    constant = row("constant", 0.6, 0.05) | {"difference_low": None, "difference_high": None}
+    facts = {"measure": "test_accuracy", "source": "", "changed": ["--quick"], "published": [{}], "arms": ["a"]}
+    rows = [row("first", 0.5, runs=5), row("near", 0.6, 0.011, runs=5), constant | {"runs": 5}]
+    assert against_published(facts, rows) == [
+        "Differences to first, compared with the published ones (95 % intervals for all 2 together): "
+        "2 uncertain (near, constant)."
+    ]
+    assert "1 in the same direction (near)" in against_published(facts, rows[:2])[0]
+    alone = [rows[0], constant | {"runs": 1, "pairs": 1}]
+    assert against_published(facts, alone) == [], "single runs say nothing of directions"
+
+
 def test_tests_are_corrected_for_how_many_there_are():
     rows = [{"p": p} for p in (0.01, 0.04, 0.03, None)]
     corrected(rows)
@@ -214,8 +248,18 @@ def test_the_page_shows_the_answer_in_place_of_winners(finished):
     figure = next(figure for figure in page.figures if figure.key == "arms-compared")
     ours = {row["arm"]: row["value"] for row in figure.table.rows if row["source"] == "ours"}
     assert ours == {row["arm"]: row["test_accuracy"] for row in answer(found).rows}
-    assert [row["value"] for row in figure.table.rows if row["source"] == "published"] == [0.2, 0.9]
+    published = [row for row in figure.table.rows if row["source"] == "published"]
+    assert [(row["value"], row["low"], row["high"]) for row in published] == [(0.2, None, None), (0.9, None, None)]
     assert "Which rate?" in as_file(page)
+
+
+def test_the_page_of_a_study_is_made_without_the_lost_predictions_of_an_arm_and_says_so(finished, tmp_path):
+    shutil.copytree(finished / "rates", tmp_path / "rates")
+    (tmp_path / "rates" / "retrain" / "0-0" / "predictions.parquet").unlink()
+    page = page_of([View(read_search(tmp_path, "rates"))])
+    (line,) = next(block for block in page.sections[0].blocks if block.key == "lost").lines
+    assert "0-0/predictions.parquet is gone; restore it" in line
+    assert "winner-0-0" not in {block.key for block in page.drawn}
 
 
 def test_arms_that_are_a_grid_are_drawn_as_one(finished):

@@ -48,13 +48,18 @@ def test_a_file_is_a_study_under_its_name(tmp_path):
     assert narrow.network.hyperparameters == {"width": 0.25}
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    assert find_study(write(tmp_path, "\ufeff" + GOOD)).arms
+
+
 def test_a_function_is_a_study_too(tmp_path, monkeypatch):
     (tmp_path / "own_study.py").write_text(
         "from search.studies.study import Part, Study, arm\n\n\n"
         "def mine():\n"
         "    arms = {'a': arm('cnn5'), 'b': arm('cnn5', lr=0.01)}\n"
         "    return Study(name='mine', question='?', parts=(Part(dataset='digits'),), arms=arms, epochs=2)\n\n\n"
-        "def other():\n    return 3\n\n\ndef broken():\n    return 1 / 0\n"
+        "def other():\n    return 3\n\n\ndef broken():\n    return 1 / 0\n\n\n"
+        "def leaving():\n    raise SystemExit('bye')\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert find_study("own_study:mine").name == "mine"
@@ -62,6 +67,8 @@ def test_a_function_is_a_study_too(tmp_path, monkeypatch):
         find_study("own_study:other")
     with pytest.raises(StudyError, match=r"own_study:broken raised ZeroDivisionError"):
         find_study("own_study:broken")
+    with pytest.raises(StudyError, match=r"own_study:leaving raised SystemExit: bye"):
+        find_study("own_study:leaving")
 
 
 @pytest.mark.parametrize(

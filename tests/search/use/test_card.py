@@ -2,9 +2,13 @@
 
 from collections import ChainMap
 
+import pytest
 import yaml
+from click.testing import CliRunner
 
-from search.history.card import CARD, card, write_folder
+from architectures.errors import HpsearchError
+from search.cli.using import export
+from search.history.card import CARD, card
 from search.history.store import retrain_folder
 from search.use import winners
 from trainables.saved_network import load_network
@@ -29,8 +33,24 @@ def test_a_card_has_the_figures_of_the_table_and_metadata_for_hubs(found):
     assert "trained on 200 images, those among them that trials were compared on" in text
 
 
-def test_a_folder_that_is_written_holds_all_that_rebuilds_the_network(found, tmp_path):
+def test_a_folder_that_is_written_holds_all_that_rebuilds_the_network(found, results, tmp_path):
     winner = winners.pick(found, 2)
-    write_folder(found, winner, tmp_path / "out")
+    words = ["digits", "--rank", "2", "--format", "safetensors", "--out", str(tmp_path / "out")]
+    CliRunner().invoke(export, [*words, "--results", str(results)], catch_exceptions=False)
     assert load_network(tmp_path / "out").config == load_network(retrain_folder(found.search.folder, winner)).config
     assert (tmp_path / "out" / CARD).read_text() == card(found, winner)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "predictions.parquet"])
+def test_a_lost_file_of_the_winner_is_not_taken_for_a_place_that_cannot_be_written(found, results, tmp_path, name):
+    path = retrain_folder(found.search.folder, winners.pick(found, 1)) / name
+    kept = path.rename(tmp_path / name)
+    try:
+        for form in ("safetensors", "card") if name == "predictions.parquet" else ("safetensors",):
+            words = ["digits", "--format", form, "--out", str(tmp_path / "out"), "--results", str(results)]
+            error = CliRunner().invoke(export, words).exception
+            assert isinstance(error, HpsearchError) and error.exit_code == 2
+            assert str(error).startswith(f"{path} is gone; restore it, or retrain the winner ")
+            assert not (tmp_path / "out").exists()
+    finally:
+        kept.rename(path)

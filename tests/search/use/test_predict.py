@@ -146,3 +146,13 @@ def test_weights_that_are_gone_are_said(results, found, photos):
         assert "is gone; restore it" in str(run(results, photos / "a.png").exception)
     finally:
         kept.rename(weights)
+
+
+def test_an_ensemble_predicts_also_without_the_stored_predictions_of_its_test(results, found, photos, tmp_path):
+    whole = run(results, photos / "a.png", "--ensemble", "--json").output
+    path = retrain_folder(found.search.folder, winners.pick(found, 1)) / "predictions.parquet"
+    kept = path.rename(tmp_path / "kept")
+    try:
+        assert run(results, photos / "a.png", "--ensemble", "--json").output == whole
+    finally:
+        kept.rename(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 from trainables.data.archive import Place, open_archive
 from trainables.data.contents import beginning, kind_of
 from trainables.data.formats.folders import FOLDERS
-from trainables.data.formats.format import Files, Format
+from trainables.data.formats.format import Columns, Files, Format
 from trainables.data.formats.listing import (
     LeftOut,
     entries,
@@ -32,11 +32,14 @@ FORMATS: tuple[Format, ...] = (PARQUET, NPZ, WEBDATASET, METADATA, FOLDERS)
 MOST_WRAPPINGS = 3
 
 
-def find_files(root: Path) -> tuple[Format, Files]:
-    """The format of the dataset in `root`, a folder or a file, and its files; raises DatasetError if there is none."""
+def find_files(root: Path, columns: Columns) -> tuple[Format, Files]:
+    """The format of the dataset in `root`, a folder or a file, and its files; raises DatasetError if there is none.
+
+    columns: those that the user named.
+    """
     inside, beside = _unwrapped(root)
     for each in FORMATS:
-        if files := each.find(inside):
+        if files := each.find(inside, columns):
             return each, replace(files, left_out=(*beside.words(), *files.left_out))
     *most, last = (each.holds for each in reversed(FORMATS))
     known = f"{', '.join(most)} or {last}"

@@ -1,6 +1,6 @@
 """Class folders: `<class>/*.png`, alone or in `train/`, `val/` and `test/`."""
 
-from trainables.data.archive import Place
+from trainables.data.archive import Packed, Place
 from trainables.data.decode import SUFFIXES
 from trainables.data.formats.format import AS_NAMED, Columns, Files, Format, Table
 from trainables.data.formats.images import images_of
@@ -19,13 +19,13 @@ from trainables.data.formats.listing import (
 from trainables.data.images import DatasetError
 
 
-def find(root: Place) -> Files | None:
+def find(root: Place, _: Columns) -> Files | None:
     """The image files of a folder; raises DatasetError for a part or a class folder that cannot be used."""
     left_out = LeftOut()
     parts, others = parts_of(root)
+    archives = [entry.name for entry in entries(root) if is_called_archive(entry.name) and entry.is_file()]
     for entry in entries(root):
         left_out.loose += is_called_image(entry.name) and entry.is_file()
-        left_out.archives += [printable(entry.name)] * (is_called_archive(entry.name) and entry.is_file())
     if "train" not in parts and any(map(folders, parts.values())):
         part, folder = next((part, folder) for part, folder in parts.items() if folders(folder))
         raise DatasetError(
@@ -40,11 +40,14 @@ def find(root: Place) -> Files | None:
                     "no labels. Sort them into class folders, or move the folder away"
                 )
         left_out.partless += [printable(folder.name) for folder in others]
+        used = {folder.archive.file for folder in parts.values() if isinstance(folder, Packed)}
+        left_out.archives += [printable(name) for name in archives if root / name not in used]
         for folder in parts.values():
             left_out.loose += sum(is_called_image(each.name) and each.is_file() for each in entries(folder))
         files = {part: _image_files(folder, left_out) for part, folder in parts.items()}
         places = {part: f"{folder.name}/" for part, folder in parts.items()}
         return Files.in_folders(files, places, left_out.words())
+    left_out.archives += map(printable, archives)
     return Files(_image_files(root, left_out), (), left_out=left_out.words()) if folders(root) else None
 
 

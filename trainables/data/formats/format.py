@@ -1,7 +1,8 @@
 """A dataset format: it recognises a folder or a file, lists its files, and opens them as labels and images."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -57,12 +58,14 @@ class Files:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that a user named, where a format has columns."""
+    """The columns that a user named, where a format has columns; for other parts, what was found out about train."""
 
     label: str | None = None
     """The column of labels."""
     image: str | None = None
     """The column of encoded images."""
+    numbers: bool | None = None
+    """Whether labels that are text are whole numbers, as train's are; None if the text decides."""
 
 
 #: The columns are found by their names and types.
@@ -84,6 +87,10 @@ class Table:
     """Where the labels come from, in words."""
     label_column: str | None = None
     """The column that was taken for the labels; None if there are no columns."""
+    numbers: bool | None = None
+    """Whether labels that are text were taken for whole numbers; None if they are not text."""
+    imageless: Counter[str] = field(default_factory=Counter)
+    """Labelled samples without an image that is read, by the suffixes of what they hold instead."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +99,8 @@ class Format:
 
     holds: str
     """What a folder of this format must hold, for the message about a folder of unknown format."""
-    find: Callable[[Place], Files | None]
+    find: Callable[[Place, Columns], Files | None]
     """Lists the files of a folder, on disk or in an archive, without opening those with an image's suffix; None
-    for another format, DatasetError for a faulty dataset."""
+    for another format, DatasetError for a faulty dataset. The columns are those that the user named."""
     open: Callable[[tuple[Place, ...], Columns], Table]
     """Opens files; raises DatasetError for incomplete files, and for columns that hold something else."""

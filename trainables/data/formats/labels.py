@@ -15,7 +15,7 @@ OTHER_LABEL_COLUMNS = frozenset({"class", "classes", "target", "targets", "categ
 #: Columns that identify an image by an integer or a name; they are labels only if the user asks for them.
 NO_LABEL = re.compile(r"(^|_)(id|idx|index|__index_level_0__|file|filename|path|url|uri|md5|hash)$", re.IGNORECASE)
 MOST_LABEL = 1_000  # characters of a class's name
-_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+_WHOLE = re.compile(r"(0|-?[1-9][0-9]*)(\.0+)?")  # many programs write 1.0 where a column has gaps
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -53,25 +53,30 @@ def find_label(columns: Sequence[str], asked: str | None, file: Place) -> str:
     return found
 
 
-def from_text(values: Sequence[Any], column: str, file: Place) -> list[Any]:
-    """Labels as whole numbers if all are whole numbers, else as names; None for an empty one.
+def from_text(values: Sequence[Any], column: str, file: Place, numbers: bool | None) -> tuple[list[Any], bool]:
+    """Labels and whether they are whole numbers; else they are names. None for an empty one.
 
-    values: text, or values from JSON. Raises DatasetError for numbers that are not whole, for lists and the like, and
-    for a name that is too long.
+    values: text, or values from JSON. numbers: train's answer, for the other parts. Without it, labels are numbers if
+    all are whole numbers, each written in one way: 01 is a name, and so are 1 and 1.0 side by side. Raises DatasetError
+    for numbers that are not whole, for lists and the like, and for a name that is too long.
     """
     texts = [None if value is None else _text(value, column, file) for value in values]
-    given = {text for text in texts if text}
-    if all(map(_WHOLE.fullmatch, given)):
-        return [int(text) if text else None for text in texts]
-    if all(map(_NUMBER.fullmatch, given)) and not all(map(str.isdigit, given)):  # digits alone are names such as 01
-        broken = sorted(text for text in given if not float(text).is_integer())
-        if broken:
+    whole = {text: _WHOLE.fullmatch(text) for text in texts if text}
+    read = {text: int(match[1]) for text, match in whole.items() if match}
+    if numbers is None:
+        numbers = len(read) == len(whole) == len(set(read.values()))
+        broken = sorted(text for text in whole if _NUMBER.fullmatch(text) and not float(text).is_integer())
+        if broken and all(map(_NUMBER.fullmatch, whole)):
             raise DatasetError(
                 f"labels are whole numbers or names; column '{column}' of {file} holds {broken[0]}: "
                 "choose another column with --label NAME"
             )
-        return [int(float(text)) if text else None for text in texts]
-    return [text or None for text in texts]
+    return [read.get(text, text) if numbers and text else text or None for text in texts], numbers
+
+
+def without_empty(labels: Sequence[Any]) -> list[Any]:
+    """The labels, with None for text without a letter."""
+    return [None if isinstance(label, str) and not label.strip() else label for label in labels]
 
 
 def _text(value: Any, column: str, file: Place) -> str:
@@ -82,6 +87,8 @@ def _text(value: Any, column: str, file: Place) -> str:
         )
     if isinstance(value, float) and math.isnan(value):
         return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # in JSON, 1.0 is the number 1
     text = str(value).strip()
     if len(text) > MOST_LABEL:
         raise DatasetError(f"a label is a name of at most {MOST_LABEL:,} letters; one in {file} has {len(text):,}")

@@ -18,6 +18,13 @@ PASSED_OVER = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$rec
 _BEGINNINGS = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|BM.{4}\0\0\0\0|RIFF.{4}WEBP|GIF8[79]a|II\*\0|MM\0\*|P[1-6]\s+[#0-9]", re.DOTALL
 )
+# Names of files that may begin like an image and are none to train on: raw files of cameras, which begin like TIFF, and
+# their thumbnails lie beside the same pictures as JPEG; editors and downloads leave copies.
+_NO_IMAGE = re.compile(
+    r"\.(3fr|arw|cr2|dcr|dng|erf|fff|iiq|k25|kdc|mef|mos|nef|nrw|orf|pef|raw|rw2|rwl|sr2|srf|srw|thm"
+    r"|bak|old|orig|tmp|temp|swp|part|crdownload)$|~$",
+    re.IGNORECASE,
+)
 MOST_NAMED = 3
 
 
@@ -37,13 +44,14 @@ class LeftOut:
     """Names of archives beside folders."""
     unnamed: int = 0
     """Images that a file of labels does not name."""
+    samples: Counter[str] = field(default_factory=Counter)
+    """Labelled samples without an image, by the suffixes of what they hold instead."""
 
     def words(self) -> tuple[str, ...]:
         """A phrase for each kind."""
         phrases = []
         if number := self.others.total():
-            kinds = [f"{count} {suffix}" for suffix, count in self.others.most_common()]
-            phrases.append(f"{_count(number, 'file')} that {_are(number)} ({first_of(kinds)})")
+            phrases.append(f"{_count(number, 'file')} that {_are(number)} ({_kinds(self.others)})")
         if self.loose:
             phrases.append(f"{_count(self.loose, 'image')} outside class folders")
         if self.folders:
@@ -54,12 +62,18 @@ class LeftOut:
             phrases.append(f"{_count(len(self.archives), 'archive')} beside folders ({first_of(self.archives)})")
         if self.unnamed:
             phrases.append(f"{_count(self.unnamed, 'image')} that the metadata {_do(self.unnamed)} not name")
+        if number := self.samples.total():
+            phrases.append(f"{_count(number, 'sample')} without an image that is read ({_kinds(self.samples)})")
         return tuple(phrases)
 
 
 def first_of(names: Sequence[str]) -> str:
     """The first few names, as a list in a sentence."""
     return ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
+
+
+def _kinds(counts: Counter[str]) -> str:
+    return first_of([f"{count} {kind}" for kind, count in counts.most_common()])
 
 
 def _count(number: int, what: str) -> str:
@@ -152,9 +166,11 @@ def part_of(name: str) -> Part | None:
 
 
 def is_image(file: Place) -> bool:
-    """Whether a file has an image's suffix, or begins like an image."""
+    """Whether a file has an image's suffix, or begins like an image and has no suffix that says something else."""
     if is_called_image(file.name):
         return True
+    if _NO_IMAGE.search(file.name):
+        return False
     if isinstance(file, Packed):
         return _BEGINNINGS.match(file.start()) is not None
     with file.open("rb") as opened:

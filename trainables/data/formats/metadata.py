@@ -1,7 +1,7 @@
 """Images beside `metadata.csv` or `metadata.jsonl`, with a column `file_name` and one of labels.
 
-The file is in the dataset's folder and may name images of `train/…`, `val/…` and `test/…`, or each part's folder has
-one: the layouts of an imagefolder on the Hugging Face Hub.
+The file is in the dataset's folder and may name images of `train/…`, `val/…` and `test/…`, or a part's folder has one
+of its own: the layouts of an imagefolder on the Hugging Face Hub.
 """
 
 import csv
@@ -26,29 +26,30 @@ FILE_NAME = "file_name"
 Row = dict[str, Any]
 
 
-def find(root: Place) -> Files | None:
+def find(root: Place, columns: Columns) -> Files | None:
     """The metadata, then the images that they name; raises DatasetError for one that is absent or named twice.
 
-    None if images are in class folders and no column of the metadata is named as a label.
+    None if images are in class folders and no column of the metadata is named as a label, or chosen by the user.
     """
     left_out = LeftOut()
-    if (file := _metadata(root)) is not None:
-        images = _named(file, left_out)
-        parts = _by_part(images, root, file)
-    else:
-        inside, _ = parts_of(root)
-        found = {part: file for part, folder in inside.items() if (file := _metadata(folder)) is not None}
-        if "train" not in found:
-            return None
-        for part, folder in inside.items():
-            if part not in found:
-                raise DatasetError(
-                    f"every part must hold metadata as train does, and {folder}, the {part} part, holds none: move the "
-                    "folder away"
-                )
-        parts = {part: (f"{inside[part].name}/", file, _named(file, left_out)) for part, file in found.items()}
-    if all(map(_is_in_class_folders, parts.values())) and not any(_is_labelled(file) for _, file, _ in parts.values()):
+    file = _metadata(root)
+    parts = _by_part(_named(file, left_out), root, file) if file is not None else {}
+    inside, _ = parts_of(root)
+    own = {part: found for part in inside if part not in parts and (found := _metadata(inside[part])) is not None}
+    if "train" not in (*parts, *own):
         return None
+    parts |= {part: (f"{inside[part].name}/", found, _named(found, left_out)) for part, found in own.items()}
+    if all(map(_is_in_class_folders, parts.values())) and not any(
+        _is_labelled(each, columns.label) for _, each, _ in parts.values()
+    ):
+        return None
+    for part, folder in inside.items():
+        if part not in parts:
+            advice = f"name its images in {file}, or move" if file is not None else "move"
+            raise DatasetError(
+                f"every part must hold metadata as train does, and {folder}, the {part} part, holds none: {advice} the "
+                "folder away"
+            )
     files = {part: (file, *images) for part, (_, file, images) in parts.items()}
     places = {part: place for part, (place, _, _) in parts.items()}
     return Files.in_folders(files, places, left_out.words())
@@ -62,8 +63,8 @@ def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
     rows = _rows(file)
     label = find_label([name for name in rows[0] if name != FILE_NAME], columns.label, file)
     value_of = {_place(file, row): row.get(label) for row in rows}
-    labels = from_text([value_of.get(image) for image in images], label, file)
-    return Table(labels, (), images_of(images), f"column '{label}' of {file.name}", label)
+    labels, numbers = from_text([value_of.get(image) for image in images], label, file, columns.numbers)
+    return Table(labels, (), images_of(images), f"column '{label}' of {file.name}", label, numbers)
 
 
 def _metadata(folder: Place) -> Place | None:
@@ -75,8 +76,9 @@ def _metadata(folder: Place) -> Place | None:
     return found[0] if found else None
 
 
-def _is_labelled(file: Place) -> bool:
-    return called_label({name: name for name in _rows(file)[0]}, file) is not None
+def _is_labelled(file: Place, asked: str | None) -> bool:
+    names = {name: name for name in _rows(file)[0]}
+    return asked in names or called_label(names, file) is not None
 
 
 def _is_in_class_folders(part: tuple[str, Place, Sequence[Place]]) -> bool:

@@ -14,6 +14,7 @@ from architectures.errors import one_line
 from trainables.data.archive import Packed, Place
 from trainables.data.decode import MOST_PIXELS, Encoded
 from trainables.data.formats.format import AS_NAMED, Columns, Files, Format, Part, Table
+from trainables.data.formats.labels import without_empty
 from trainables.data.formats.listing import first_of
 from trainables.data.images import DatasetError
 
@@ -21,7 +22,7 @@ _PREFIXES: dict[Part, str] = {"train": "train", "validation": "val", "test": "te
 _ARRAY = ".npy"
 
 
-def find(root: Place) -> Files | None:
+def find(root: Place, _: Columns) -> Files | None:
     """The arrays of a file; raises DatasetError for images without labels, or if all arrays have other names."""
     if not isinstance(root, Packed) or not any(each.name.endswith(_ARRAY) for each in root.children()):
         return None
@@ -92,7 +93,7 @@ def _labels(file: Packed) -> list[Any]:
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "iuU":
         raise DatasetError(f"labels are whole numbers or names; {file} is {labels.dtype}")
-    return list(labels.tolist())
+    return without_empty(labels.tolist())
 
 
 @contextmanager

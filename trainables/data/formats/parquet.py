@@ -16,7 +16,7 @@ from trainables.data.archive import Packed, Place
 from trainables.data.contents import beginning
 from trainables.data.decode import Encoded
 from trainables.data.formats.format import Columns, Files, Format, Part, Table
-from trainables.data.formats.labels import MOST_LABEL
+from trainables.data.formats.labels import MOST_LABEL, without_empty
 from trainables.data.formats.parquet_schema import (
     class_names,
     find_image_column,
@@ -24,7 +24,7 @@ from trainables.data.formats.parquet_schema import (
     is_floating,
     parquet_file,
 )
-from trainables.data.formats.shards import by_folder, by_name, shards_in
+from trainables.data.formats.shards import files_of, find_shards, shards_in
 from trainables.data.images import DatasetError
 from trainables.data.members import MOST_RATIO, most_unpacked
 
@@ -37,10 +37,10 @@ _PARTS: dict[Part, re.Pattern[str]] = {
     "validation": re.compile("^val(id(ation)?)?([^a-z]|$)"),
     "test": re.compile("^test"),
 }
-_SHARD = re.compile(r"-\d+-of-(?!0*1\.)\d+\.parquet$")
+_SHARD = re.compile(r"-\d+-of-(?!0*1[-.])\d+(-[0-9a-f]+)?\.parquet$")
 
 
-def find(root: Place) -> Files | None:
+def find(root: Place, _: Columns) -> Files | None:
     """The Parquet files of a folder, or a file as train; raises DatasetError when there are none to train on."""
     if isinstance(root, Packed):
         return None
@@ -50,13 +50,12 @@ def find(root: Place) -> Files | None:
                 f"every shard must be there, and {root} is one of several: give the folder that holds them"
             )
         return Files((root,), ()) if beginning(root, 4) == b"PAR1" else None
+    shards = find_shards(root, SUFFIXES, _PARTS)
+    if shards.train:
+        return files_of(shards, "Parquet file")
     for folder in (root, root / "data"):
         if found := shards_in(folder, SUFFIXES):
-            if files := by_name(found, _PARTS, "Parquet file"):
-                return files
             raise DatasetError(f"{folder} must hold Parquet files named train*.parquet, not only {found[0].name}")
-        if files := by_folder(folder, SUFFIXES, "Parquet file"):
-            return files
     return None
 
 
@@ -65,10 +64,8 @@ def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
     paths = [file for file in files if isinstance(file, Path)]
     with parquet_file(paths[0]) as first:
         schema = first.schema_arrow
-    image_column, in_struct = find_image_column(schema, paths[0], columns.image)
+    image_column, _ = find_image_column(schema, paths[0], columns.image)
     label_column = find_label_column(schema, image_column, paths[0], columns.label)
-    # The path beside the bytes is not even read: no name inside a dataset ever becomes a file name.
-    column = f"{image_column}.bytes" if in_struct else image_column
 
     def images(rows: np.ndarray) -> Iterator[Encoded]:
         start = done = 0
@@ -76,6 +73,9 @@ def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
             with parquet_file(file) as parquet:
                 num_rows = parquet.metadata.num_rows
                 wanted = _between(rows, start, start + num_rows) - start
+                _, in_struct = find_image_column(parquet.schema_arrow, file, image_column)
+                # The path beside the bytes is not even read: no name inside a dataset ever becomes a file name.
+                column = f"{image_column}.bytes" if in_struct else image_column
                 for row, value in _images(file, parquet, column, in_struct, wanted):
                     yield done, f"row {row} of {file}", value
                     done += 1
@@ -96,9 +96,30 @@ def _labels(files: Sequence[Path], column: str, kind: Any, names: tuple[str, ...
             found = parquet.read(columns=[column]).column(column)
             _check_lengths(found, file)
             own = class_names(parquet.schema_arrow, column)
-            values = _whole(found, column, file) if is_floating(kind) else found.cast(kind).to_pylist()
+            if own and not names:
+                kinds = f"{found.type} with class names", f"{kind} without class names"
+                raise _other_type(*kinds, column, file, files[0])
+            values = _whole(found, column, file) if is_floating(kind) else _cast(found, kind, column, file, files[0])
         labels += values if own in ((), names) else _renumbered(values, own, names, file)
-    return labels
+    return without_empty(labels)
+
+
+def _cast(labels: Any, kind: Any, column: str, file: Path, first: Path) -> list[Any]:
+    """Labels of a file in the type that they have in the first one."""
+    import pyarrow as pa
+
+    try:
+        return list(labels.cast(kind).to_pylist())
+    except pa.ArrowException as error:
+        of_names = getattr(labels.type, "value_type", labels.type)  # strings are read as a dictionary
+        raise _other_type(of_names, kind, column, file, first) from error
+
+
+def _other_type(found: Any, wanted: Any, column: str, file: Path, first: Path) -> DatasetError:
+    return DatasetError(
+        f"a column of labels must have one type in all files of a part; '{column}' is {found} in {file} and {wanted} "
+        f"in {first}: write them alike"
+    )
 
 
 def _whole(labels: Any, column: str, file: Path) -> list[Any]:

@@ -5,7 +5,7 @@ One file, or a folder of shards: all of train, or of the parts given by the shar
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from trainables.data.archive import Archive, Packed, Place, open_archive
 from trainables.data.formats.format import Columns, Files, Format, Part, Table
 from trainables.data.formats.images import images_of
 from trainables.data.formats.labels import find_label, from_text
-from trainables.data.formats.listing import first_of, folders, is_called_image, is_passed_over, part_of
-from trainables.data.formats.shards import by_folder, by_name, check_parts, files_of, shards_in
+from trainables.data.formats.listing import first_of, folders, is_called_image, is_passed_over, part_of, printable
+from trainables.data.formats.shards import check_parts, files_of, find_shards, shards_in
 from trainables.data.images import DatasetError
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
@@ -25,44 +25,34 @@ _PARTS: dict[Part, re.Pattern[str]] = {
     "test": re.compile("(?<![a-z])test"),
 }
 _LABELS = ("cls", "json")  # in this order
-_WHAT = "tar file"
 
 
-def find(root: Place) -> Files | None:
+def find(root: Place, _: Columns) -> Files | None:
     """The shards in a folder, or one file that holds samples.
 
     Raises DatasetError when shards are absent, or when a name says that a file belongs to two parts.
     """
     if isinstance(root, Packed):
         return Files((root,), ()) if root.inside == "" and _is_of_samples(root) else None
-    for folder in (root, root / "data"):
-        found = shards_in(folder, SUFFIXES)
-        is_named = any(pattern.search(file.name.lower()) for pattern in _PARTS.values() for file in found)
-        if not found:
-            files = by_folder(folder, SUFFIXES, _WHAT)
-        elif is_named:
-            files = by_name(found, _PARTS, _WHAT)
-        else:
-            files = files_of({"train": found}, {}, ())
-        if files and _are_shards(files.train[0]):
-            check_parts(files)
-            return files
-    return None
+    shards = find_shards(root, SUFFIXES, _PARTS, nameless=True)
+    if not shards.train or not _are_shards(shards.train[0]):
+        return None
+    files = files_of(shards, "tar file")
+    check_parts(files)
+    return files
 
 
-def _are_shards(first: Place) -> bool:
+def _are_shards(first: Path) -> bool:
     """Whether a tar file and those beside it hold samples, and are not just beside class folders."""
-    return isinstance(first, Path) and not folders(first.parent) and _is_of_samples(open_archive(first).root)
+    beside = [first.parent / folder.name for folder in folders(first.parent)]
+    are_parts = all(shards_in(each, SUFFIXES) or (part_of(each.name) and not folders(each)) for each in beside)
+    return are_parts and _is_of_samples(open_archive(first).root)
 
 
 def _is_of_samples(root: Packed) -> bool:
     """Whether labels are beside images in one folder, which is neither one of classes nor one of parts."""
     samples = _samples(root.archive)
-    labelled = [
-        fields
-        for fields in samples.values()
-        if any(map(_is_image, fields)) and any(_label_of(fields, kind) for kind in _LABELS)
-    ]
+    labelled = [fields for fields in samples.values() if any(map(_is_image, fields)) and _is_labelled(fields)]
     if not labelled or any(part_of(each.name) for each in root.children() if each.is_dir()):
         return False
     places = {name.rpartition("/")[0] for fields in samples.values() for name in fields.values()}
@@ -73,6 +63,7 @@ def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
     """The samples that have an image, in the order of the files; the label is None if a sample has none."""
     images: list[Place] = []
     values: list[Any] = []
+    imageless: Counter[str] = Counter()
     field: str | None = None
     for file in files:
         archive = file.archive if isinstance(file, Packed) else Archive(Path(file))
@@ -95,9 +86,11 @@ def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
             found = {key: data.decode("utf-8", "replace") for key, data in found.items()}
         images += [archive.root / name for name in image_of.values()]
         values += [found.get(key) for key in image_of]
-    labels = from_text(values, field or "cls", files[0])
+        without = [fields for key, fields in samples.items() if key not in image_of and _is_labelled(fields)]
+        imageless.update(map(_held, without))
+    labels, numbers = from_text(values, field or "cls", files[0], columns.numbers)
     said = f"field '{field}' of .json files" if field else ".cls files"
-    return Table(labels, (), images_of(images), said, field)
+    return Table(labels, (), images_of(images), said, field, numbers, imageless)
 
 
 def _samples(archive: Archive) -> dict[str, dict[str, str]]:
@@ -130,6 +123,16 @@ def _is_image(field: str) -> bool:
 def _label_of(fields: dict[str, str], kind: str) -> str | None:
     """The file of a sample's label: key.cls, or one such as key.output.cls."""
     return next((name for field, name in fields.items() if field.rpartition(".")[2] == kind), None)
+
+
+def _is_labelled(fields: dict[str, str]) -> bool:
+    return any(_label_of(fields, kind) for kind in _LABELS)
+
+
+def _held(fields: dict[str, str]) -> str:
+    """What a sample holds beside its label, as suffixes."""
+    others = [field for field in fields if field.rpartition(".")[2] not in _LABELS]
+    return " and ".join(f".{printable(field)}" for field in sorted(others or fields))
 
 
 def _images(samples: dict[str, dict[str, str]], asked: str | None, file: Path) -> dict[str, str]:

@@ -48,7 +48,10 @@ def test_archives_that_are_called_as_parts_are_parts(tmp_path: Path) -> None:
         zipped(tmp_path / "pets" / part, tmp_path / "packed" / f"{part}.zip")
     assert len(load(str(tmp_path / "packed"), "train", data_dir=tmp_path)) == 8
     assert len(load(str(tmp_path / "packed"), "test", data_dir=tmp_path)) == 2
-    assert survey(str(tmp_path / "packed"), AS_NAMED).test == "test/"
+    found = survey(str(tmp_path / "packed"), AS_NAMED)
+    assert (found.test, found.left_out) == ("test/", ())
+    class_folders(tmp_path / "packed" / "train")
+    assert survey(str(tmp_path / "packed"), AS_NAMED).left_out == ("1 archive beside folders (train.zip)",)
 
 
 def test_an_archive_beside_what_it_unpacks_to_is_left_out(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.trainables.data.pictures import class_folders, picture, refused
+from tests.trainables.data.pictures import class_folders, picture, refused, zipped
 from trainables.data.find import survey
 from trainables.data.formats.format import AS_NAMED, Columns
 from trainables.data.load import load
@@ -67,6 +67,18 @@ def test_images_are_told_by_their_content_and_all_else_is_counted(tmp_path: Path
         "1 image outside class folders",
         "1 folder inside class folders",
     )
+
+
+def test_raw_files_and_copies_are_no_images_whatever_they_begin_with(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "pets")
+    for number, name in enumerate(("0.NEF", "0.dng", "0.cr2")):
+        picture(number).save(root / "cat" / name, "TIFF")
+    for name in ("0.png.bak", "0.png.orig", "0.png~"):
+        (root / "dog" / name).write_bytes((root / "dog" / "0.png").read_bytes())
+    expected = ("6 files that are no images (1 .NEF, 1 .cr2, 1 .dng, …)",)
+    assert survey(str(root), AS_NAMED).left_out == expected
+    assert len(load(str(root), "train", data_dir=tmp_path)) == 8
+    assert survey(str(zipped(root, tmp_path / "pets.zip")), AS_NAMED).left_out == expected
 
 
 def test_links_that_lead_nowhere_are_counted_and_the_first_is_named(tmp_path: Path) -> None:

@@ -99,12 +99,49 @@ def test_a_column_that_is_not_called_a_label_is_not_taken(tmp_path: Path) -> Non
     assert load(str(root), "train", data_dir=tmp_path, columns=Columns(label="text")).classes == ("fig", "pear")
 
 
-@pytest.mark.parametrize(("kinds", "classes"), [(["01", "02"] * 5, ("01", "02")), (["1.0", "0.0"] * 5, ("0", "1"))])
+@pytest.mark.parametrize(
+    ("kinds", "classes"),
+    [
+        (["01", "02"] * 5, ("01", "02")),
+        (["1.0", "0.0"] * 5, ("0", "1")),
+        (["01", "1", "-1", "1", "01"] * 2, ("-1", "01", "1")),
+        (["1", "1.0"] * 5, ("1", "1.0")),
+        (["1E4", "1E3"] * 5, ("1E3", "1E4")),
+        (["-1", "10", "9", "9.0", "10"] * 2, ("-1", "10", "9", "9.0")),
+    ],
+)
 def test_digits_with_zeros_before_them_are_names_and_whole_floats_are_numbers(
     tmp_path: Path, kinds: Any, classes: Any
 ) -> None:
     root = table(images(tmp_path / "set", NAMES), labelled(NAMES, label=kinds))
     assert load(str(root), "train", data_dir=tmp_path).classes == classes
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "numbers"),
+    [
+        (["1.0", "2.0", "b", "b"], ["1.0", "2.0"], [0, 1]),
+        (["1", "2", "2", "1"], ["1.0", "2.0"], [0, 1]),
+        (["00", "01", "10", "10"], ["10", "10"], [2, 2]),
+    ],
+)
+def test_labels_of_other_parts_are_read_as_train_s_are(
+    tmp_path: Path, train: list[str], test: list[str], numbers: list[int]
+) -> None:
+    names = [*(f"train/{name}" for name in NAMES[:4]), *(f"test/{name}" for name in NAMES[:2])]
+    root = table(images(tmp_path / "set", names), labelled(names, label=train + test))
+    assert load(str(root), "test", data_dir=tmp_path).labels.tolist() == numbers
+
+
+def test_a_name_is_no_other_way_to_write_a_number_of_train(tmp_path: Path) -> None:
+    names = [*(f"train/{name}" for name in NAMES[:4]), "test/0.png"]
+    root = table(images(tmp_path / "set", names), labelled(names, label=["1", "2", "1", "2", "01"]))
+    assert refused(root, tmp_path, "test").endswith("do not, the first is 01")
+
+
+def test_numbers_of_json_may_be_written_in_two_ways(tmp_path: Path) -> None:
+    root = table(images(tmp_path / "set", NAMES), labelled(NAMES, label=[1, 2.0, 1.0, 2, 1] * 2), "metadata.jsonl")
+    assert load(str(root), "train", data_dir=tmp_path).classes == ("1", "2")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +165,8 @@ def test_digits_with_zeros_before_them_are_names_and_whole_floats_are_numbers(
 def test_metadata_with_a_fault_are_refused(tmp_path: Path, rows: Rows, said: str) -> None:
     picture(0).save(tmp_path / "secret.png")
     images(tmp_path / "set", NAMES)
-    images(tmp_path / "set" / "test", NAMES)
+    if rows[-1]["file_name"].startswith("test/"):
+        images(tmp_path / "set" / "test", NAMES)
     assert said in refused(table(tmp_path / "set", rows), tmp_path)
 
 
@@ -154,6 +192,19 @@ def test_a_part_without_metadata_is_refused(tmp_path: Path) -> None:
     assert "the test part, holds none: move the folder away" in refused(tmp_path / "set", tmp_path)
 
 
+@pytest.mark.parametrize("folder", ["", "train"])
+def test_a_part_that_the_metadata_do_not_name_has_its_own_or_is_refused(tmp_path: Path, folder: str) -> None:
+    root = tmp_path / "set"
+    names = [str(Path(folder) / name) for name in NAMES]
+    table(images(root, names), labelled(names, label=KINDS))
+    images(root / "test", NAMES[:3])
+    message = refused(root, tmp_path)
+    assert f"set/test, the test part, holds none: name its images in {root}/metadata.csv, or move" in message
+    table(root / "test", labelled(NAMES[:3], label=KINDS[:3]))
+    assert load(str(root), "test", data_dir=tmp_path).labels.tolist() == [1, 0, 1]
+    assert survey(str(root), AS_NAMED).test == "test/"
+
+
 def test_images_that_are_not_named_are_counted(tmp_path: Path) -> None:
     root = table(images(tmp_path / "set", NAMES), labelled(NAMES[:8], label=KINDS[:8]))
     assert survey(str(root), AS_NAMED).left_out == ("2 images that the metadata do not name",)
@@ -162,8 +213,11 @@ def test_images_that_are_not_named_are_counted(tmp_path: Path) -> None:
 def test_metadata_in_class_folders_are_labels_only_if_they_say_so(tmp_path: Path) -> None:
     root = class_folders(tmp_path / "pets")
     names = [f"{name}/{number}.png" for name in ("cat", "dog") for number in range(5)]
-    table(root, labelled(names, width=[6] * 10))
+    table(root, labelled(names, width=[6] * 10, breed=KINDS))
     assert survey(str(root), AS_NAMED).labels == "folder names"
+    assert survey(str(root), Columns(label="breed")).labels == "column 'breed' of metadata.csv"
+    assert load(str(root), "train", data_dir=tmp_path, columns=Columns(label="breed")).classes == ("fig", "pear")
+    assert "holds class folders" in refused(root, tmp_path, columns=Columns(label="colour"))
     table(root, labelled(names, label=KINDS))
     assert survey(str(root), AS_NAMED).labels == "column 'label' of metadata.csv"
 

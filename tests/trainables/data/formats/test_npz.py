@@ -90,6 +90,7 @@ def test_labels_are_whole_numbers_or_names(tmp_path: Path, labels: np.ndarray, c
         ({"train_labels": np.arange(7) % 2}, "every image must have a label; .* has 8 and .* 7"),
         ({"train_labels": np.arange(8) / 3}, "labels are whole numbers or names; .* is float64"),
         ({"train_labels": np.arange(8) % 2 == 0}, "labels are whole numbers or names; .* is bool"),
+        ({"train_labels": np.array(["pear", "fig", "", " "] * 2)}, "every image must have a label: 4 of 8"),
         ({"train_labels": np.array([object()] * 8)}, "must be a whole array of numbers or names"),
         ({"test_labels": np.array([[0], [7]])}, "every test class must occur in train: 1 .* the first is 7"),
         ({"train_images": pixels(8, 5, 4, 3).astype(np.float32)}, r"uint8 .*is float32 \(8, 5, 4, 3\)"),

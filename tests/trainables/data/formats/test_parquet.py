@@ -131,9 +131,11 @@ def test_shards_that_number_their_classes_in_another_order_are_mapped_by_name(tm
     assert "train-1.parquet names emu as well" in refused(tmp_path / "set", tmp_path)
 
 
-def test_shards_that_are_not_all_there_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("digest", ["", "-0a1b2c3d4e5f6789"])
+def test_shards_that_are_not_all_there_are_refused(tmp_path: Path, digest: str) -> None:
     for shard in (0, 2):
-        parquet(tmp_path / "set" / f"train-0000{shard}-of-00003.parquet", [good(0), good(1)], [0, 1])
+        name = f"train-0000{shard}-of-00003{digest and digest + str(shard)}.parquet"
+        parquet(tmp_path / "set" / name, [good(0), good(1)], [0, 1])
     message = refused(tmp_path / "set", tmp_path)
     assert "2 of 3 files train-*-of-00003.parquet" in message and message.endswith("the number 00001")
 
@@ -170,6 +172,32 @@ def test_parquet_files_of_no_part_are_named(tmp_path: Path) -> None:
     found = survey(str(tmp_path / "set"), AS_NAMED)
     assert found.left_out == ("2 Parquet files of no part (extra.parquet, values.parquet)",)
     assert found.validation is None
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("train.parquet", "test/0000.parquet"),
+        ("data/train.parquet", "test/0000.parquet"),
+        ("train.parquet", "data/test.parquet"),
+        ("train/0000.parquet", "test.parquet"),
+    ],
+)
+def test_a_part_that_lies_elsewhere_than_train_is_taken_or_refused(tmp_path: Path, train: str, test: str) -> None:
+    root = tmp_path / "set"
+    parquet(root / train, [good(i) for i in range(10)], [0, 1] * 5)
+    parquet(root / test, [good(10), good(11), good(12)], [1, 0, 1])
+    assert load(str(root), "test", data_dir=tmp_path).labels.tolist() == [1, 0, 1]
+    (root / "val").mkdir()
+    picture(0).save(root / "val" / "0.png")
+    assert "set/val, the validation part, holds none" in refused(root, tmp_path)
+
+
+def test_a_part_in_two_places_is_refused(tmp_path: Path) -> None:
+    for name in ("train.parquet", "test.parquet", "test/0000.parquet"):
+        parquet(tmp_path / "set" / name, [good(i) for i in range(4)], [0, 1] * 2)
+    message = refused(tmp_path / "set", tmp_path)
+    assert f"one test part, and not both {tmp_path}/set/test.parquet and {tmp_path}/set/test:" in message
 
 
 def test_a_path_inside_a_parquet_file_is_never_opened(tmp_path: Path) -> None:
@@ -219,13 +247,20 @@ def test_files_that_are_not_parquet_are_refused(tmp_path: Path) -> None:
     assert "must be a whole Parquet file" in refused(tmp_path / "set", tmp_path)
 
 
+def test_an_empty_label_is_none(tmp_path: Path) -> None:
+    parquet(tmp_path / "set" / "train.parquet", [good(i) for i in range(9)], ["pear", "", " "] * 3)
+    assert "every image must have a label: 6 of 9" in refused(tmp_path / "set", tmp_path)
+
+
 def test_one_file_is_train(tmp_path: Path) -> None:
     file = parquet(tmp_path / "images.parquet", [good(i) for i in range(10)], [0, 1] * 5)
     assert [len(load(str(file), part, data_dir=tmp_path)) for part in ("train", "test")] == [8, 2]
-    shard = parquet(tmp_path / "train-00000-of-00002.parquet", [good(i) for i in range(10)], [0, 1] * 5)
-    assert "is one of several: give the folder" in refused(shard, tmp_path)
-    file.rename(tmp_path / "train-00000-of-00001.parquet")
-    assert len(load(str(tmp_path / "train-00000-of-00001.parquet"), "train", data_dir=tmp_path)) == 8
+    for digest in ("", "-0a1b2c3d4e5f6789"):
+        name = f"train-00000-of-00002{digest}.parquet"
+        shard = parquet(tmp_path / name, [good(i) for i in range(10)], [0, 1] * 5)
+        assert "is one of several: give the folder" in refused(shard, tmp_path)
+        file = file.rename(tmp_path / f"train-00000-of-00001{digest}.parquet")
+        assert len(load(str(file), "train", data_dir=tmp_path)) == 8
 
 
 def test_a_git_lfs_pointer_is_called_by_its_name(tmp_path: Path) -> None:
@@ -243,8 +278,35 @@ def test_shards_with_other_columns_are_refused(tmp_path: Path) -> None:
     parquet(tmp_path / "set" / "train-0.parquet", [good(0), good(1)], [0, 1])
     parquet(tmp_path / "set" / "train-1.parquet", [good(0), good(1)], [0, 1], label_column="kind")
     assert "train-1.parquet must be a whole Parquet file with the columns" in refused(tmp_path / "set", tmp_path)
-    parquet(tmp_path / "set" / "train-1.parquet", [good(0), good(1)], [0, 1], plain=True)
-    assert "train-1.parquet must be a whole Parquet file with the columns" in refused(tmp_path / "set", tmp_path)
+
+
+def test_shards_may_hold_images_with_and_without_their_paths(tmp_path: Path) -> None:
+    parquet(tmp_path / "set" / "train-0.parquet", [good(0), good(1)], [0, 1])
+    parquet(tmp_path / "set" / "train-1.parquet", [good(2), good(3)], [0, 1], plain=True)
+    parquet(tmp_path / "set" / "test.parquet", [good(4)], [0], plain=True)
+    pixels = load(str(tmp_path / "set"), "train", data_dir=tmp_path).pixels
+    assert np.array_equal(pixels, [np.asarray(picture(i)).transpose(2, 0, 1) for i in range(4)])
+
+
+NAMED = {"labels": [0, 1], "names": ("cat", "dog")}
+IN_TEXT = {"labels": ["cat", "dog"]}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (NAMED, IN_TEXT, ("is string in", "and int64 in")),
+        (IN_TEXT, NAMED, ("is int64 with class names in", "and string without class names in")),
+    ],
+)
+def test_shards_with_labels_of_two_types_are_refused_with_both(
+    tmp_path: Path, first: Any, second: Any, said: tuple[str, str]
+) -> None:
+    for number, content in enumerate((first, second)):
+        parquet(tmp_path / "set" / f"train-{number}.parquet", [good(0), good(1)], **content)
+    message = refused(tmp_path / "set", tmp_path)
+    root = tmp_path / "set"
+    assert f"'label' {said[0]} {root}/train-1.parquet {said[1]} {root}/train-0.parquet" in message
 
 
 def test_a_parquet_file_without_images_is_refused(tmp_path: Path) -> None:

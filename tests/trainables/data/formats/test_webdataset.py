@@ -90,6 +90,27 @@ def test_shards_that_are_not_all_there_are_refused(tmp_path: Path) -> None:
     assert "2 of 3 files train-*-of-00003.tar" in refused(tmp_path / "set", tmp_path)
 
 
+@pytest.mark.parametrize("train", ["train-0.tar", "000000.tar"])
+def test_a_part_that_lies_elsewhere_than_train_is_taken_or_refused(tmp_path: Path, train: str) -> None:
+    shard(tmp_path / "set" / train, samples(range(10), cls=word))
+    shard(tmp_path / "set" / "test" / "0.tar", samples([91, 92], cls=word))
+    assert load(str(tmp_path / "set"), "test", data_dir=tmp_path).labels.tolist() == [0, 1]
+    (tmp_path / "set" / "val").mkdir()
+    picture(0).save(tmp_path / "set" / "val" / "0.png")
+    assert "set/val, the validation part, holds none" in refused(tmp_path / "set", tmp_path)
+
+
+def test_samples_without_an_image_that_is_read_are_counted(tmp_path: Path) -> None:
+    for part, numbers in (("train", range(10)), ("test", range(10, 16))):
+        members = samples(numbers, cls=word, txt=lambda n: "a caption")
+        for number in numbers[-3:]:
+            members[f"{number:04}.jp2"] = members.pop(f"{number:04}.png")
+        shard(tmp_path / "set" / f"{part}.tar", members)
+    found = survey(str(tmp_path / "set"), AS_NAMED)
+    assert found.left_out == ("6 samples without an image that is read (6 .jp2 and .txt)",)
+    assert len(load(str(tmp_path / "set"), "test", data_dir=tmp_path)) == 3
+
+
 def test_labels_are_a_field_of_json(tmp_path: Path) -> None:
     def both(number: int) -> str:
         return json.dumps({"width": 6, "label": word(number), "shade": number % 3})
