@@ -24,7 +24,10 @@ def stop(search: str | None, results: Path) -> None:
 
     found = read_search(results, search)
     name = found.search.name
-    click.echo(f"{name} has ended: {ending.stop(found)}; {command_line('resume', name, results)} continues it")
+    again = command_line("resume", name, results)
+    if found.retraining == "running":
+        again = "the same hpsearch retrain"
+    click.echo(f"{name} has ended: {ending.stop(found)}; {again} continues it")
 
 
 @click.command()

@@ -316,7 +316,7 @@ def _caveats(found: Loaded, facts: Mapping[str, Any], rows: list[Row]) -> list[s
 
 
 def _why(found: Loaded) -> str:
-    if found.running:
+    if found.state == "running":
         return "The study is still running."
     if not found.record.finished:
         return "The study is not over."

@@ -147,7 +147,10 @@ def test_further_hidden_layers_are_like_the_last_published_one() -> None:
 @pytest.mark.parametrize(
     ("hyperparameters", "message"),
     [
-        ({"activation": "swish"}, r"unknown activation 'swish'; known: published, relu, leaky_relu, elu, selu, gelu, tanh"),
+        (
+            {"activation": "swish"},
+            r"unknown activation 'swish'; known: published, relu, leaky_relu, elu, selu, gelu, tanh",
+        ),
         ({"pool": "min"}, r"unknown pool 'min'; known: published, max, average"),
         ({"norm": "layer"}, r"unknown norm 'layer'; known: published, everywhere, none"),
         ({"width": 0}, r"width must be a factor in \(0, 64\], got 0"),

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from architectures.errors import HpsearchError
 from search.cli.main import cli
 from search.history import ledger, store
+from search.history.events import Opened
 from search.history.ledger import Ledger
 from search.run import ending
 from search.storage import claims
@@ -96,6 +97,15 @@ def test_a_search_that_was_stopped_is_continued_where_it_is(tmp_path, monkeypatc
     monkeypatch.setattr(ending, "stop", lambda found: "interrupted")
     output = done("stop", "made", "--results", tmp_path).output
     assert f"hpsearch resume made --results {tmp_path} continues it" in output
+
+
+def test_a_retrain_that_was_stopped_is_continued_by_its_own_command(tmp_path, monkeypatch):
+    found = make_search(tmp_path, trials=1)
+    monkeypatch.setattr(ending, "stop", lambda found: "interrupted")
+    with Ledger(found.ledger) as ledger:
+        ledger.append(Opened(slots=1))
+        output = done("stop", "made", "--results", tmp_path).output
+    assert "the same hpsearch retrain continues it" in output
 
 
 def test_an_unfinished_study_is_continued_where_it_is(tmp_path):
