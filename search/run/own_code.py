@@ -49,8 +49,8 @@ def check(search: Search, names: Iterable[str], *, accept: bool) -> None:
         return
     others = f" and {count(len(changed) - 1, 'other file')}" if len(changed) > 1 else ""
     raise CodeError(
-        f"{files[changed[0]]}{others} changed since {search.name} began, whose space or networks are in there: restore "
-        "what was there, launch a new search, or go on all the same with --changed-code"
+        f"{files[changed[0]]}{others} changed since {search.name} began, whose code it is: undo the change, launch "
+        "a new search, or continue with --changed-code"
     )
 
 
