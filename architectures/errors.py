@@ -1,7 +1,10 @@
-"""The base class of errors for users, and the function that puts an error on one line.
+"""The base class of errors for users, and what their messages share.
 
 It is in the lowest package because all three packages raise such errors.
 """
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class HpsearchError(ValueError):
@@ -16,3 +19,9 @@ def one_line(error: BaseException, *, named: bool = False) -> str:
     text = " ".join(str(error).split())
     kind = type(error).__name__
     return f"{kind}: {text}" if named else text or kind
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The nearest of the known names, to follow an unknown one in a message; empty if none is near."""
+    near = get_close_matches(name, known, n=1, cutoff=0.8)
+    return f" (did you mean '{near[0]}'?)" if near else ""

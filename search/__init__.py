@@ -36,21 +36,30 @@ def load(name: str | None = None, results: str | None = None) -> Loaded:
 
 
 def launch(**words: Any) -> Loaded:
-    """Begin a search as `hpsearch launch` does: launch(space="cnn_all", samples=60, limit_train=4000)."""
+    """Begin a search as `hpsearch launch` does: launch(space="cnn_all", samples=60, limit_train=4000).
+
+    words: the options that `hpsearch launch --help` lists, with _ in place of -.
+    """
     from search.cli.calls import call
 
     return call("launch", **words)
 
 
 def resume(name: str | None = None, **words: Any) -> Loaded:
-    """Continue a search as `hpsearch resume` does; the newest when no name is given."""
+    """Continue a search as `hpsearch resume` does; the newest when no name is given.
+
+    words: the options that `hpsearch resume --help` lists, with _ in place of -.
+    """
     from search.cli.calls import call
 
     return call("resume", name, **words)
 
 
 def retrain(name: str | None = None, **words: Any) -> Loaded:
-    """Train and test a search's winners as `hpsearch retrain` does; of the newest when no name is given."""
+    """Train and test a search's winners as `hpsearch retrain` does; of the newest when no name is given.
+
+    words: the options that `hpsearch retrain --help` lists, with _ in place of -.
+    """
     from search.cli.calls import call
 
     return call("retrain", name, **words)

@@ -96,7 +96,7 @@ class TrainingConfig:
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "TrainingConfig":
         """The configuration from JSON of `to_json` or of a user; raises ConfigError for an unknown name."""
-        check_object("training", data, optional=(*_PLAIN, *TRANSFORMS))
+        check_object("training", data, optional=SETTABLE)
         strengths = {name: data[name] for name in TRANSFORMS if name in data}
         return cls(**{name: value for name, value in data.items() if name in _PLAIN}, transforms=strengths)
 
@@ -133,6 +133,8 @@ class TrainingConfig:
 
 #: The fields of `TrainingConfig` without the transforms, and their defaults.
 _PLAIN = tuple(each.name for each in fields(TrainingConfig) if each.name != "transforms")
+#: The names in a training's JSON.
+SETTABLE = (*_PLAIN, *TRANSFORMS)
 _DEFAULTS = {each.name: each.default for each in fields(TrainingConfig)}
 #: The numbers that `to_json` leaves out, by name: what a configuration without them has.
 LEFT_OUT: dict[str, float] = dict.fromkeys(TRANSFORMS, 0.0) | {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from architectures.blocks import Network
 from architectures.cost import Cost, cost
-from architectures.errors import one_line
+from architectures.errors import did_you_mean, one_line
 from architectures.families.registry import FAMILIES
 from architectures.layers import Shape
 
@@ -21,7 +21,8 @@ def check_name(name: str) -> None:
     """Raise ValueError unless it is a family's name or looks like a user's `package.module:function`."""
     if name not in FAMILIES and ":" not in name:
         raise ValueError(
-            f"unknown network '{name}'; known: {', '.join(FAMILIES)}, or your own as package.module:function"
+            f"unknown network '{name}'{did_you_mean(name, FAMILIES)}; known: {', '.join(FAMILIES)}, or your own as "
+            "package.module:function"
         )
 
 
@@ -86,7 +87,11 @@ def import_function(name: str) -> Callable[..., Any]:
         function = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:  # a module runs when it is imported, and may raise anything
         reason = one_line(error, named=True)
-        raise ValueError(f"cannot import '{name}' ({reason}); give package.module:function") from error
+        hint = "give package.module:function"
+        if isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]:
+            file = error.name if "." in module else f"{error.name}.py"
+            hint = f"call it in the folder of {file}, or give another package.module:function"
+        raise ValueError(f"cannot import '{name}' ({reason}); {hint}") from error
     if not callable(function):
         raise ValueError(f"'{name}' is a {type(function).__name__}, not a function")
     return function

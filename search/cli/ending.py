@@ -1,10 +1,12 @@
 """The verbs that end and remove searches: stop, delete."""
 
+import sys
 from pathlib import Path
 
 import click
 
 from search.cli import options
+from search.cli.types import OptionError
 from search.readable import command_line, count
 
 
@@ -49,8 +51,19 @@ def delete(search: str, yes: bool, results: Path) -> None:
     found = ending.check_deletable(results, search)
     retrains = len(list(found.folder.glob("retrain/*/model.safetensors")))
     kept = f", with {count(retrains, 'retrained network')}" if retrains else ""
-    if not yes and not click.confirm(f"delete {found.folder}{kept}?"):
+    if not yes and not _agrees(f"delete {found.folder}{kept}?"):
         click.echo("nothing is deleted")
         return
     place = ending.delete(ending.check_deletable(results, search))
     click.echo(f"{search} is deleted" + (f"; its copy in {place} stays" if place else ""))
+
+
+def _agrees(question: str) -> bool:
+    """Ask at the terminal, or read the answer from a pipe; raises OptionError if there is neither."""
+    try:
+        return click.confirm(question)
+    except click.Abort as error:
+        if sys.stdin.isatty():  # a Ctrl-C
+            raise
+        click.echo()  # ends the line of the question
+        raise OptionError("no terminal to ask in: give --yes") from error

@@ -275,7 +275,12 @@ def launch(
     is_share_asked = source is _BY_USER
     if budget is not None:
         samples = affordable(
-            request, budget, parallel=how["parallel"], engine=how["engine"], is_share_asked=is_share_asked
+            request,
+            budget,
+            parallel=how["parallel"],
+            engine=how["engine"],
+            is_share_asked=is_share_asked,
+            announce=(lambda _: None) if how["quiet"] else options.announce,
         )
         request = replace(request, samples=samples)
         if not how["quiet"]:

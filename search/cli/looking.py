@@ -8,7 +8,6 @@ import click
 from search.cli import options
 from search.cli.types import Count, OptionError
 from search.history.front import COSTS, front, knee
-from search.readable import command_line
 
 
 class WithColumns(click.Command):
@@ -89,7 +88,8 @@ def list_searches(storage: str | None, as_json: bool, results: Path) -> None:
     if as_json:
         options.emit(rows)
     else:
-        print_rows(list(map(in_words, rows)), f"no search in {storage or results} yet; begin one with hpsearch launch")
+        empty = f"there is no search in {storage} yet" if storage is not None else store.none_yet(results)
+        print_rows(list(map(in_words, rows)), empty)
 
 
 @click.command(cls=WithColumns)
@@ -146,7 +146,6 @@ def top(
         else:
             ranking.print_top(found, runs, everything=everything)
             if objectives:
-                where = ["--storage", storage] if storage is not None else []
                 ranking.print_front(
-                    found, unbeaten, objectives, command_line("retrain", found.search.name, results, *where)
+                    found, unbeaten, objectives, options.retrain_line(found.search.name, results, storage)
                 )

@@ -114,8 +114,9 @@ def _explain(error: BaseException) -> int:
 
 
 def _hint(error: click.ClickException) -> str:
-    """What click's message leaves out: the known verbs, or where the options are listed."""
+    """What click's message leaves out: its full stop, and the known verbs or where the options are listed."""
     if isinstance(error, click.exceptions.NoSuchCommand):
         return f" The verbs are {', '.join(cli.commands)}."
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f" See {context.command_path} --help" if context else ""
+    stop = "" if error.format_message().rstrip().endswith((".", "?")) else "."
+    return f"{stop} See {context.command_path} --help" if context else ""

@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from search.cli.types import Folder, OptionError, Ruled
 from search.history.request import SCHEDULER_OPTIONS
+from search.readable import command_line
 from search.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
 from search.schedulers.scheduler import options_of
@@ -99,6 +100,11 @@ def results(command: Any) -> Any:
         show_envvar=True,
         help="Folder that holds a folder for each search.",
     )(command)
+
+
+def retrain_line(name: str, results: Path, storage: str | None) -> str:
+    """The command that retrains the winners of a search of this results folder, or of the storage if one is given."""
+    return command_line("retrain", name, results, *(("--storage", storage) if storage is not None else ()))
 
 
 def search_argument(command: Any) -> Any:
@@ -213,6 +219,11 @@ def setting(text: str, example: str) -> tuple[str, Any]:
 def as_json(command: Any) -> Any:
     """--json."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
+
+
+def announce(line: str) -> None:
+    """Print a line before something that takes seconds."""
+    click.echo(line, err=True)
 
 
 def emit(data: Any) -> None:

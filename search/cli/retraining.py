@@ -170,15 +170,22 @@ def retrain(
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
     asked: dict[str, Any] = {"top": top, "distinct": distinct, "changed_code": changed_code}
     if dry_run:
-        title, forecast = calculate(found, options_of(**how), again, **asked)
+        notes: list[str] = []
+        title, forecast = calculate(
+            found, options_of(**how), again, **asked, say=notes.append, announce=options.announce
+        )
         if as_json:
             options.emit({"title": title, "forecast": forecast and asdict(forecast)})
         else:
+            for line in notes:
+                click.echo(line)
             print_retraining(f"{found.name}: {title}", forecast)
         return
     outcome, runs = train_winners(found, options_of(**how), again, **asked)
     if outcome.reason != "finished":
         conclude(outcome, results, quiet=how["quiet"])
+    if outcome.detail and not how["quiet"]:
+        click.echo(f"{found.name}: {outcome.detail}", err=True)
     loaded = read_search(results, found.name)
     keys, chosen = [run.key for run in runs], loaded.record.choices[-1] if finals else None
     options.emit(retrain_report(loaded, keys, chosen)) if as_json else print_retrains(loaded, keys, chosen)
@@ -193,8 +200,12 @@ def _is_given(option: str) -> bool:
 
 def _fields(changes: tuple[str, ...]) -> dict[str, Any]:
     """The fields of a training that --set changes."""
+    from trainables.rules import check_object
+    from trainables.training_config import SETTABLE
+
     found = dict(options.setting(each, "cutmix=0.5") for each in changes)
     for name in ("epochs", "patience"):
         if name in found:
             raise OptionError(f"--set is not for {name}: give --{name} {found[name]}")
+    check_object("training", found, optional=tuple(name for name in SETTABLE if name not in ("epochs", "patience")))
     return found

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from search.cli import options
-from search.cli.types import MOST_SLOTS, Count, OptionError, Real
+from search.cli.types import MOST_SLOTS, Count, Minutes, OptionError
 from search.follow import SINKS
 from search.machines import debugging
 from search.readable import command_line, count
@@ -50,9 +50,10 @@ def session_options(verb: Any) -> Any:
             ),
             click.option(
                 "--max-time",
-                type=Real(min=0, min_open=True),
-                help="Minutes after which trainings pause, at the end of their epoch. hpsearch resume continues a "
-                "search, and the same retrain command a retrain.",
+                type=Minutes(),
+                metavar="TIME",
+                help="Time after which trainings pause, at the end of their epoch, such as 30m or 2h; a number alone "
+                "is minutes. hpsearch resume continues a search, and the same retrain command a retrain.",
             ),
             click.option(
                 "--retries",
@@ -63,10 +64,11 @@ def session_options(verb: Any) -> Any:
             ),
             click.option(
                 "--trial-timeout",
-                type=Real(min=0, min_open=True),
-                default=30,
+                type=Minutes(),
+                metavar="TIME",
+                default="30m",
                 show_default=True,
-                help="Minutes without progress after which a trial's worker ends itself.",
+                help="Time without progress after which a trial's worker ends itself; a number alone is minutes.",
             ),
             click.option(
                 "--address",

@@ -104,6 +104,7 @@ def show_forecast(request: Any, results: Path, session: Any, **more: Any) -> Non
     from search.run.foresee import dry_run
     from search.show.forecast import print_forecast
 
+    more |= {"announce": options.announce}
     found = dry_run(request, results=results, parallel=session.parallel, engine=session.engine, **more)
     for line in found.notes:
         click.echo(line)
@@ -134,7 +135,10 @@ def answer(searches: tuple[str, ...], as_json: bool, results: Path) -> None:
     if not searches:
         names = [each.name for each in find_all(results) if "study" in each.facts]
         if not names:
-            raise StudyError(f"there is no study in {results} yet; begin one with hpsearch launch --study NAME")
+            raise StudyError(
+                f"there is no study in {results.absolute()} yet; begin one with hpsearch launch --study NAME, or name "
+                "another folder with --results or HPSEARCH_RESULTS"
+            )
         searches = (names[-1],)
     studies = [read_search(results, name) for name in searches]
     answers = [ask(study) for study in studies]

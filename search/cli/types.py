@@ -73,6 +73,17 @@ class Duration(click.ParamType):
         return seconds
 
 
+class Minutes(Duration):
+    """A time as `Duration` takes it, or any number of minutes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Its minutes; a usage error for anything else."""
+        try:
+            return Real(min=0, min_open=True).convert(value, param, ctx)
+        except click.BadParameter:
+            return super().convert(value, param, ctx) / 60
+
+
 class TrialNumber(click.ParamType):
     """A trial's number, or `KNEE`."""
 

@@ -4,13 +4,17 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from architectures.errors import did_you_mean
 from search.cli import options
 from search.cli.types import Count, OptionError, Place
 from search.readable import count
+
+if TYPE_CHECKING:
+    from search.history.record import Run
 
 FORMATS = ("onnx", "pt2", "safetensors", "card")
 
@@ -89,10 +93,11 @@ def predict(
         raise OptionError("--ensemble is all winners, and --student is one network; give one")
     images, device = files_of(places), using.device_here()
     with opened(results, search, storage, weights=True) as found:
+        retrain = options.retrain_line(found.search.name, results, storage)
         if ensemble:
-            members = winners.ensemble(found)
+            members = winners.ensemble(found, retrain=retrain)
         else:
-            members = (winners.Member(winners.pick(found, rank or 1, student=student), 1.0),)
+            members = (winners.Member(winners.pick(found, rank or 1, student=student, retrain=retrain), 1.0),)
         networks = [(winners.load(found, each.run, device, own_code=own_code), each.weight) for each in members]
         seen, who = winners.look_of(found, networks[0][0]), winners.in_words(found, members)
     who += ", each image also mirrored" if flips else ""
@@ -114,14 +119,15 @@ def predict(
 
 def _split(words: tuple[str, ...], results: Path, storage: str | None) -> tuple[str | None, list[Path]]:
     """The search, if the first word is the name of one, and the images."""
-    is_search = bool(words) and Path(words[0]).name == words[0] and _is_search(words[0], results, storage)
+    is_search = bool(words) and Path(words[0]).name == words[0] and words[0] in _searches(results, storage)
     images = words[is_search:]
     if not images:
         raise OptionError("say which images: hpsearch predict [SEARCH] IMAGE..., where an image may be a folder")
     if "" in words:
         raise OptionError("an empty path is neither an image nor a folder")
     if not is_search and len(words) > 1 and not _may_exist(Path(words[0])):
-        raise OptionError(f"'{words[0]}' is neither a search in {storage or results} nor an image")
+        near = did_you_mean(words[0], _searches(results, storage))
+        raise OptionError(f"'{words[0]}' is neither a search in {storage or results} nor an image{near}")
     return words[0] if is_search else None, [Path(word) for word in images]
 
 
@@ -133,16 +139,16 @@ def _may_exist(place: Path) -> bool:
         return True
 
 
-def _is_search(name: str, results: Path, storage: str | None) -> bool:
-    """Whether there is a search of that name in the results folder, or in the storage if one is given."""
+def _searches(results: Path, storage: str | None) -> list[str]:
+    """The names of the searches in the results folder, or in the storage if one is given."""
     if storage is None:
         from search.history import store
 
-        return name in store.names(results)
+        return store.names(results)
     from search.storage import layout
 
     with layout.reported(storage):
-        return name in layout.searches(storage)
+        return layout.searches(storage)
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
@@ -189,21 +195,22 @@ def export(
     hpsearch export --format onnx --storage s3://bucket/searches --out winner.onnx
     """
     from search.storage.look import opened
+    from search.use import winners
 
     if storage is not None and out is None:
         raise OptionError("a search of a storage has no folder here to write to: give --out")
     with opened(results, search, storage, weights=True) as found:
-        _export(found, rank or 1, form, out, student=student, own_code=own_code)
+        retrain = options.retrain_line(found.search.name, results, storage)
+        _export(found, winners.pick(found, rank or 1, student=student, retrain=retrain), form, out, own_code=own_code)
 
 
-def _export(found: Any, rank: int, form: str, out: Path | None, *, student: bool, own_code: bool) -> None:
-    """Write the winner of a rank or its student, by default beside its weights, and print where."""
+def _export(found: Any, run: "Run", form: str, out: Path | None, *, own_code: bool) -> None:
+    """Write a winner or a student, by default beside its weights, and print where."""
     from search.history import card
     from search.history.store import retrain_folder
     from search.use import winners
     from trainables import files
 
-    run = winners.pick(found, rank, student=student)
     folder, who = retrain_folder(found.search.folder, run), winners.in_words(found, (winners.Member(run, 1.0),))
     if form == "card":
         target, text = out or folder / card.CARD, card.card(found, run)

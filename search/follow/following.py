@@ -58,7 +58,7 @@ def follow(
             elif change.events:
                 into.update(_given(record, sorted(_changed(record, change))))
             if not begun:
-                say(f"{search.name}: {count(len(record.runs), 'run')} in {name}; look at them with: {into.viewer}")
+                say(f"{search.name}: {count(into.runs, 'run')} in {name}; look at them with: {into.viewer}")
             begun = True
             if last or (not at_work and _is_finished(record)):
                 return

@@ -22,6 +22,7 @@ from search.history.store import Search
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
@@ -92,9 +93,15 @@ class MlflowSink:
                 self._experiment = found.experiment_id
                 if found.lifecycle_stage == "deleted":
                     self._client.restore_experiment(self._experiment)
-        self.viewer = f"mlflow ui --backend-store-uri {self._uri}"
+        # From an environment of its own: what is installed here only writes, and all of mlflow refuses our pyarrow.
+        self.viewer = f"uvx mlflow=={mlflow.__version__} ui --backend-store-uri {self._uri}"
         if self._uri.startswith("http"):
             self.viewer = f"{self._uri.rstrip('/')}/#/experiments/{self._experiment}"
+
+    @property
+    def runs(self) -> int:
+        """How many runs are written."""
+        return len(self._known)
 
     def start(self, runs: Sequence[Run]) -> None:
         """Continue the runs that exist, and delete others that an earlier sink has left."""

@@ -51,6 +51,11 @@ class OptunaSink:
         self._ids: dict[int, int] = {}  # Optuna's ids of them
         self.viewer = f"optuna-dashboard {path}"
 
+    @property
+    def runs(self) -> int:
+        """How many trials the study holds."""
+        return len(self._trials)
+
     def start(self, runs: Sequence[Run]) -> None:
         """Continue the study in the journal if it fits these runs, else make it again."""
         self._runs = {run.key[0]: run for run in runs if run.key[1] == 0}

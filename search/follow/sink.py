@@ -30,6 +30,10 @@ class Sink(Protocol):
     viewer: str
     """The command that shows what is written, or the address where it is shown."""
 
+    @property
+    def runs(self) -> int:
+        """How many runs the output holds."""
+
     def start(self, runs: Sequence[Run]) -> None:
         """Make the output hold exactly these runs, whatever an earlier sink has left in it."""
 

@@ -32,6 +32,11 @@ class TensorBoardSink:
         self._written: dict[Key, _Written] = {}
         self.viewer = f"tensorboard --logdir {folder}"
 
+    @property
+    def runs(self) -> int:
+        """How many runs are written."""
+        return len(self._written)
+
     def start(self, runs: Sequence[Run]) -> None:
         """Remove what an earlier sink has left, and write these runs."""
         for folder in self._folder.glob("trial-*"):

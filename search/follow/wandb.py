@@ -77,6 +77,11 @@ class WandbSink:
             self._written = json.loads(self._noted.read_text(encoding="utf-8"))
         self.viewer = f"wandb sync {self._folder}/wandb/offline-run-*" if self._offline else settings.base_url
 
+    @property
+    def runs(self) -> int:
+        """How many runs are written."""
+        return len(self._open) + len(self._written)
+
     def start(self, runs: Sequence[Run]) -> None:
         """Write the runs that are not noted as written; offline, remove runs that are not among these."""
         with _reported():

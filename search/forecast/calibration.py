@@ -13,6 +13,7 @@ import numpy as np
 
 from architectures.errors import HpsearchError, one_line
 from search.machines.machine import Machine
+from search.readable import count
 from trainables.config import Config
 from trainables.data.images import Images
 from trainables.worker import speed
@@ -78,9 +79,15 @@ class Calibration:
             self._done(dict(self._found))
 
 
-def calibrate(configs: Sequence[Config], images: Images, here: Machine) -> Speeds:
-    """Measure in as many new processes as there are slots; raises CalibrationError when one dies."""
+def calibrate(
+    configs: Sequence[Config], images: Images, here: Machine, announce: Callable[[str], object] = lambda _: None
+) -> Speeds:
+    """Measure in as many new processes as there are slots; raises CalibrationError when one dies.
+
+    announce: gets a line before, as a large network takes minutes.
+    """
     shares = shares_of(configs, here.slots)
+    announce(f"measuring a few training steps of {count(sum(map(len, shares)), 'configuration')} …")
     workers = len(shares)
     most = max(min(configs[i].training.batch_size, speed.LARGEST_BATCH) for share in shares for i in share)
     sample = images.take(np.arange(min(len(images), speed.images_for(most))))

@@ -146,7 +146,8 @@ def _lock(file: FileIO | BinaryIO) -> bool:
 
 
 def _running(path: Path) -> LedgerError:
-    return LedgerError(f"{path.parent.name} is running in another process; see hpsearch status")
+    command = command_line("status", path.parent.name, path.parent.parent)
+    return LedgerError(f"{path.parent.name} is running in another process; see {command}")
 
 
 def read(path: Path) -> list[Entry]:

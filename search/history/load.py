@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from search.history import ledger, store
 from search.history.events import parse
-from search.history.record import Record, Session
+from search.history.metric import METRICS
+from search.history.record import Record, Session, rank
+from search.readable import count, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +29,14 @@ class Loaded:
     """The record of its ledger."""
     running: bool
     """Whether a process has its ledger open."""
+
+    def __repr__(self) -> str:
+        """One line, where the fields would fill pages: the name, how it stands, and the best value."""
+        said = [self.state, f"{len(self.record.trials)} of {count(self.samples, 'trial')}"]
+        for run in rank(self.record)[:1]:
+            said.append(f"best {METRICS[self.search.request.metric].replace('_', ' ')} {percent(run.at_best('value'))}")
+        said += [count(self.record.test_passes, "test pass")] if self.record.test_passes else []
+        return f"<Loaded {self.search.name}: {', '.join(said)}>"
 
     @property
     def state(self) -> str:
@@ -64,10 +74,11 @@ class Loaded:
 
     @property
     def retrains(self) -> pd.DataFrame:
-        """One row for each tested retrain: accuracy with its 95 % interval, loss, seconds."""
+        """One row for each tested retrain, best first: accuracy with its 95 % interval, loss, seconds."""
         from search.history import scores
+        from search.history.winners import in_order
 
-        return scores.table(self.search.folder, self.record)
+        return scores.table(self.search.folder, self.record, in_order(self.record))
 
     @property
     def samples(self) -> int:

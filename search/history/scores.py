@@ -189,7 +189,7 @@ def ensemble(folder: Path, runs: list[Run], chosen: Chosen | None = None) -> dic
 
 
 def finalists(record: Record, chosen: Chosen, metric: str = ACCURACY) -> list[dict[str, Any]]:
-    """One row for each finalist, in the search's ranking: its values on folds, their mean, deviation and interval.
+    """One row for each finalist, best first: its values on folds, their mean, deviation and interval.
 
     Accuracy has a 95 % Wilson interval, as all folds together validate on every image; other metrics have none. A
     finalist with a run that has not ended well has no mean and no interval.
@@ -222,7 +222,7 @@ def finalists(record: Record, chosen: Chosen, metric: str = ACCURACY) -> list[di
                 "seconds": sum(run.seconds for run in runs),
             }
         )
-    return rows
+    return sorted(rows, key=lambda row: -(row["mean"] or 0.0))
 
 
 def _state(run: Run) -> str:
@@ -233,12 +233,13 @@ def _state(run: Run) -> str:
 def over_repeats(frame: pd.DataFrame, metric: str = ACCURACY) -> pd.DataFrame:
     """Mean and standard deviation of the test metric, for each trial with two or more repeats of the same training.
 
-    Repeats have the same configuration, images, teachers, test images and kind of test pass.
+    They are in the order of their first rows. Repeats have the same configuration, images, teachers, test images and
+    kind of test pass.
     """
     if frame.empty:
         return frame
     same = ["trial", "epochs", "config", "with_validation", "teachers", "flips", "test_set"]
-    grouped = frame.groupby(same)[f"test_{metric}"]
+    grouped = frame.groupby(same, sort=False)[f"test_{metric}"]
     summary = grouped.agg(["count", "mean", "std"]).reset_index()
     return summary[summary["count"] > 1]
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from architectures.errors import HpsearchError, one_line
+from architectures.errors import HpsearchError, did_you_mean, one_line
 from search.history.metric import Guess, shown
 from search.history.record import Run
 from search.history.request import Request, check_facts, check_request, finite
@@ -137,13 +137,22 @@ def find(results: Path, name: str | None = None) -> Search:
     if name is None:
         searches = find_all(results)
         if not searches:
-            raise StoreError(f"there is no search in {results} yet; begin one with hpsearch launch")
+            raise StoreError(none_yet(results))
         return searches[-1]
     if name not in names(results):
-        known = [search.name for search in find_all(results)][-5:]
-        hint = f"the newest are {', '.join(known)}" if known else "begin one with hpsearch launch"
-        raise StoreError(f"there is no search '{name}' in {results}; {hint}")
+        known = [search.name for search in find_all(results)]
+        hint = f"the newest are {', '.join(known[-5:])}" if known else _BEGIN
+        near = did_you_mean(name, known)
+        raise StoreError(f"there is no search '{name}' in {results.absolute()}{near}; {hint}")
     return _read(results / name)
+
+
+_BEGIN = "begin one with hpsearch launch, or name another folder with --results or HPSEARCH_RESULTS"
+
+
+def none_yet(results: Path) -> str:
+    """The line on a results folder without a search."""
+    return f"there is no search in {results.absolute()} yet; {_BEGIN}"
 
 
 def names(results: Path) -> list[str]:

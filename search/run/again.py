@@ -1,16 +1,16 @@
 """A retrain before it begins: how winners are trained again, the checks, and the expected cost."""
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from search import readable
 from search.forecast.calibration import Speeds, calibrate
 from search.forecast.forecast import Forecast
-from search.history.events import State, parse
+from search.history.events import FINAL, Chosen, parse
 from search.history.front import KNEE, front, knee
-from search.history.ledger import read
+from search.history.ledger import is_open, read
 from search.history.record import Key, Record, Run, rank
 from search.history.store import Search
 from search.machines.machine import Machine
@@ -135,6 +135,46 @@ class Retraining:
         )
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """A note if the search is unfinished."""
+        name, trials = self.search.name, self.record.trials
+        samples, ended = self.record.samples or self.search.request.samples, sum(run.state in FINAL for run in trials)
+        if self.record.finished or ended >= samples:
+            return ()
+        again = readable.command_line("resume", name, self.search.folder.parent)
+        return (
+            f"note: the search is unfinished: {ended} of {readable.count(samples, 'trial')} have ended, and the others "
+            f"may be better ({again} continues it)",
+        )
+
+    def trained(self) -> list[Key] | None:
+        """The runs of the winners and their students, in their order; None if something is left to train."""
+        judged, winners, taught = self.lots()
+        runs = [run for lot in (*judged, *winners) for run in lot.runs]
+        if any(lot.left for lot in (*judged, *winners, *taught)) or any(run.state not in FINAL for run in runs):
+            return None
+        keys = [run.key for lot in winners for run in lot.runs]
+        teachers = students.teachers(self.record, keys)
+        pupils = {lot.trial: lot.runs for lot in taught}
+        keys += [run.key for trial in students.taught(teachers, self.how.students) for run in pupils[trial]]
+        return keys if all(self.record.runs[key].state in FINAL for key in keys) else None
+
+    def judges(self) -> list[list[Key]]:
+        """Each finalist's runs on folds so far, in the search's ranking."""
+        return [[run.key for run in lot.runs] for lot in self.lots()[0]]
+
+    def choose(self, record: Record, judges: Sequence[Sequence[Key]]) -> Chosen:
+        """The winners among the finalists. judges: each finalist's runs by fold, all of which have ended."""
+        return finalists.choose(
+            self.search.folder,
+            record,
+            judges,
+            top=self.top,
+            images=len(self.train),
+            metric=self.search.request.metric,
+        )
+
+    @property
     def waiting(self) -> list[Config]:
         """The configurations of `lots`, in their order; empty when nothing is left to train."""
         lots = [lot for part in self.lots() for lot in part]
@@ -181,10 +221,8 @@ def prepare(
     record, finals = Record(parse(read(search.ledger))), how.finals
     ranked = rank(record, distinct=distinct)
     best = _named(search, record, how.trials) if how.trials else ranked[: finals.number if finals else top]
-    # A trial that was named, or that a finished search left paused, need not have been trained to an end.
-    settled = how.trials or record.finished or any(winner.state in (State.DONE, State.STOPPED) for winner in best)
-    if not (settled and best):
-        raise RequestError(f"{search.name} has no finished trial to retrain yet; hpsearch status shows how far it is")
+    if not how.trials:
+        _check_ended(search, record)
     if finals:
         finalists.check(finals, top, ranked)
         fold(train.labels, 1, finals.folds, search.request.seed)  # too many folds raise an error now
@@ -214,6 +252,25 @@ def prepare(
     )
 
 
+def _check_ended(search: Search, record: Record) -> None:
+    """Raise RequestError if there is no trial to retrain, or none of an unfinished search has ended."""
+    measured = rank(record)
+    if measured and (record.finished or any(run.state in FINAL for run in measured)):
+        return
+    if search.ledger.exists() and is_open(search.ledger):
+        raise RequestError(
+            f"{search.name} is running in another process: retrain its winners once it has ended; hpsearch status "
+            "shows how far it is"
+        )
+    if record.finished:
+        raise RequestError(f"{search.name} has no trial to retrain: none of them has a value; see hpsearch status")
+    again = readable.command_line("resume", search.name, search.folder.parent)
+    raise RequestError(
+        f"{search.name} has no finished trial to retrain yet (see hpsearch status): {again} first, or name a trial "
+        "with --trial"
+    )
+
+
 def _named(search: Search, record: Record, trials: Sequence[int | str]) -> list[Run]:
     """The trials with these numbers, in their order."""
     measured = {run.key[0]: run for run in rank(record)}
@@ -227,17 +284,28 @@ def _named(search: Search, record: Record, trials: Sequence[int | str]) -> list[
 
 
 def dry_run(
-    search: Search, options: Options, how: Again, *, top: int, distinct: bool, changed_code: bool = False
+    search: Search,
+    options: Options,
+    how: Again,
+    *,
+    top: int,
+    distinct: bool,
+    changed_code: bool = False,
+    say: Callable[[str], object] = lambda _: None,
+    announce: Callable[[str], object] = lambda _: None,
 ) -> tuple[str, Forecast | None]:
     """What a retrain would do, in one line, and its forecast; nothing is recorded. It may measure a few steps now.
 
-    The forecast is None when nothing is left to train. Raises what `prepare` raises.
+    The forecast is None when nothing is left to train. say: gets the notes that the retrain would print. announce: see
+    `calibrate`. Raises what `prepare` raises.
     """
     options = options.settled(search.facts)
     planned = prepare(search, options, how, top=top, distinct=distinct, changed_code=changed_code)
+    for note in planned.notes if planned.waiting else ():
+        say(note)
     if not planned.waiting:
         return planned.title, None
-    speeds = planned.recorded() or calibrate(planned.waiting, planned.train, planned.here)
+    speeds = planned.recorded() or calibrate(planned.waiting, planned.train, planned.here, announce)
     return planned.title, planned.forecast(speeds)
 
 

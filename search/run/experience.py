@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from architectures.errors import HpsearchError, one_line
+from architectures.errors import HpsearchError, did_you_mean, one_line
 from search.experience.studies import LEAST, Study, datasets, read_studies, side, studies_of, text_of
 from search.history import store
 from search.history.events import State, parse
@@ -40,7 +40,8 @@ def named(experience: str | None, results: Path) -> str | None:
         folder = (results / name).absolute()
         if not (folder / "search.json").exists():
             raise ExperienceError(
-                f"no experience of '{name}'; known: {', '.join(datasets())}, and searches in {results}"
+                f"no experience of '{name}'{did_you_mean(name, [*datasets(), *store.names(results)])}; "
+                f"known: {', '.join(datasets())}, and searches in {results}"
             )
         if "," in str(folder):
             raise ExperienceError(f"--experience takes no path with a comma, and {name} is in {folder.parent}")

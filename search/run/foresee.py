@@ -1,6 +1,7 @@
 """The cost of a search before it begins: its forecast, a comparison of schedulers, and the samples for a budget."""
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from search.history.store import Request
 from search.machines.machine import Machine
 from search.readable import count, duration
 from search.run.engines import DEFAULT_ENGINE
+from search.run.notes import of_plan
 from search.run.problem import Problem, RequestError, new_problem
-from search.run.rehearsal import heard, rehearse
+from search.run.rehearsal import announced, heard, rehearse
 from search.run.session import Options, find_machine
 from search.run.settled import with_scheduler
 from search.schedulers import SCHEDULERS
@@ -28,7 +30,7 @@ class Foreseen:
     """What a dry run finds out."""
 
     notes: tuple[str, ...]
-    """What a launch says about the images, in lines."""
+    """What a launch says about its request, in lines."""
 
     search: Forecast
     """The forecast of the search."""
@@ -44,15 +46,19 @@ def dry_run(
     engine: str | None = None,
     is_share_asked: bool = False,
     listed: Space | None = None,
+    announce: Callable[[str], object] = lambda _: None,
 ) -> Foreseen:
     """The forecast of a search; only the dataset's cache is left on disk. TPE draws as at a search's beginning.
 
-    engine: the one that would train; None for the default. listed: the arms of a study, if it is one.
+    engine: the one that would train; None for the default. listed: the arms of a study, if it is one. announce:
+    gets a line before what takes seconds.
     """
     problem = new_problem(request, is_share_asked=is_share_asked, listed=listed)
     here = _here(request, parallel, engine)
     plan = problem.plan()
-    speeds = calibrate(plan.configs, problem.images, here)
+    speeds = calibrate(plan.configs, problem.images, here, announce)
+    for line in announced(plan):
+        announce(line)
     plan = replace(plan, order=problem.order(problem.samples, speeds))
     found = foresee(plan, speeds, here, results)
     seconds = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
@@ -65,7 +71,8 @@ def dry_run(
         order = replace(problem, request=other).order(problem.samples, speeds)
         played = replace(plan, scheduler=name, options=other.scheduler_options, order=order)
         schedulers[name] = expected(rehearse(played, seconds, here.slots))
-    return Foreseen((*problem.notes, *heard_by(problem)), found, schedulers)
+    notes = (*problem.notes, *of_plan(plan, problem.request, problem.num_train), *heard_by(problem))
+    return Foreseen(notes, found, schedulers)
 
 
 def heard_by(problem: Problem) -> tuple[str, ...]:
@@ -82,15 +89,17 @@ def affordable(
     parallel: int | None,
     engine: str | None = None,
     is_share_asked: bool = False,
+    announce: Callable[[str], object] = lambda _: None,
 ) -> int:
     """How many samples a search can have if its forecast is at most `budget` seconds.
 
-    engine: as for `dry_run`. Raises RequestError if one sample takes longer, or if the configurations of --first do.
+    engine, announce: as for `dry_run`. Raises RequestError if one sample takes longer, or if the configurations of
+    --first do.
     """
     problem = new_problem(replace(request, samples=MOST_AFFORDED), is_share_asked=is_share_asked)
     here = _here(request, parallel, engine)
     plan = problem.plan()
-    speeds = calibrate(plan.configs, problem.images, here)
+    speeds = calibrate(plan.configs, problem.images, here, announce)
     seconds = times(plan.configs, plan.costs, speeds, plan.num_train, plan.num_validation)
 
     order = problem.order(problem.samples, speeds)

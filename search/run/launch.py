@@ -31,12 +31,13 @@ from search.run.driver import Driver
 from search.run.experience import read_studies_of, write_studies
 from search.run.foresee import foresee, heard_by, wanted
 from search.run.images import found_again, unchanged_images, unchanged_validation
-from search.run.notes import exhausted, held_back, judged_early, objectives
+from search.run.notes import exhausted, objectives, of_plan
 from search.run.order import Order, measured_speeds
 from search.run.overlap import Met, compare_with_test
 from search.run.prior import NO_PRIOR, read_prior, write_prior
 from search.run.problem import Problem, RequestError, new_problem
 from search.run.progress import Progress, headlines
+from search.run.rehearsal import announced
 from search.run.session import Errand, Options, Outcome, find_machine, finished_before, run
 from search.run.testing import test_all
 from search.schedulers.scheduler import scheduler_of
@@ -183,6 +184,8 @@ def _errand(
                 return
             measured = problem.order(samples, speeds)
             order.change(measured)
+            for line in announced(plan):
+                progress.say(line)
             found = foresee(replace(plan, order=measured), speeds, here, search.folder)
             store.record(search, forecast=asdict(found))
             progress.expect(found.epochs.middle)
@@ -201,10 +204,8 @@ def _errand(
         f"{problem.num_validation:,} for validation",
         notes=(
             *problem.notes,
-            *objectives(request),
             *exhausted(samples, asked),
-            *(held_back(plan) if plan else ()),
-            *(judged_early(plan, request, problem.num_train) if plan else ()),
+            *(of_plan(plan, request, problem.num_train) if plan else objectives(request)),
             *notes,
         ),
         runs=lambda record: record.trials,

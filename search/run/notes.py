@@ -37,6 +37,11 @@ def exhausted(samples: int, asked: int) -> tuple[str, ...]:
     return (f"the space holds no more: {count(samples, 'trial')} instead of {asked}",) if samples < asked else ()
 
 
+def of_plan(plan: Plan, request: Request, num_train: int) -> tuple[str, ...]:
+    """What a launch says about its request and its first draws, and a dry run too. num_train: images to train on."""
+    return (*objectives(request), *held_back(plan), *judged_early(plan, request, num_train))
+
+
 def held_back(plan: Plan) -> tuple[str, ...]:
     """A note if some configurations have transforms for which their training is too short."""
     trainings = [config.training for config in plan.configs]
@@ -45,7 +50,7 @@ def held_back(plan: Plan) -> tuple[str, ...]:
     if not names:
         return ()
     return (
-        f"note: {' and '.join(names)} may be drawn, but trainings of fewer than {longest} epochs go without "
+        f"note: {' and '.join(names)} may be drawn, but trainings of fewer than {count(longest, 'epoch')} go without "
         "(mixing_from); a longer retrain has it",
     )
 
@@ -69,8 +74,8 @@ def judged_early(plan: Plan, request: Request, num_train: int) -> tuple[str, ...
         )
     if seen < _FEW:
         better[_power_of_two(2 * _FEW / num_train)] = (
-            f"the first rung is at {rungs[0]:g} epochs, after {count(round(seen), 'image')}, when good networks may "
-            "still be at chance"
+            f"the first rung is at {count(rungs[0], 'epoch')}, after {count(round(seen), 'image')}, when good networks "
+            "may still be at chance"
         )
     if later := max((each for each in better if each < request.epochs), default=None):
         return (f"note: {better[later]}; --grace-period {later:g} compares trials later",)

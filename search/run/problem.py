@@ -180,8 +180,10 @@ class Problem:
             for place, config in zip(listed.places, listed.configs, strict=True):
                 try:
                     self.check(config)
-                except ValueError as error:
+                except SizeError as error:
                     raise RequestError(f"{listed.name}, {place} is impossible for these images: {error}") from error
+                except ValueError as error:
+                    raise RequestError(f"{listed.name}, {place}: {error}") from error
 
     def seed_of(self, trial: int) -> int:
         """The seed of a trial's training; in a study, all arms of a repeat share one."""
@@ -256,7 +258,8 @@ def cost_of(config: Config, images: Images) -> Cost:
     except SizeError as error:
         raise SizeError(f"network '{network.name}': {error}") from error
     except ValueError as error:
-        raise RequestError(f"network '{network.name}': {error}") from error
+        named = f"network '{network.name}'"
+        raise RequestError(str(error) if str(error).startswith(named) else f"{named}: {error}") from error
     return cost
 
 

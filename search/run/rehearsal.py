@@ -4,14 +4,16 @@ With ASHA both depend on chance: which trials come first decides how many contin
 600.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from architectures.cost import Cost
 from search.forecast.forecast import Plan
 from search.forecast.seconds import Times
-from search.history.events import Asked
+from search.history.events import Asked, Event, Measured
 from search.history.ledger import MemoryLedger
 from search.history.record import Run
 from search.history.request import Request
@@ -21,13 +23,15 @@ from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
 from search.samplers import EXPERIENCED, HEARS, LEARNING
 from search.samplers.hearing import LEAST, WAVE, Deepest, Observed
-from search.schedulers.scheduler import Scheduler, make_scheduler, scheduler_of
+from search.schedulers.scheduler import ROUNDING, Scheduler, make_scheduler, scheduler_of
 from trainables.worker.task import Task
 
-GAMES = 100  # searches that are simulated for a forecast
-_LEAST_GAMES = 10
-_PLAYED = 30_000  # trials in all games together, beyond which there are fewer games: about ten seconds
-_SLOWER = 10  # about how many times slower a simulation is with several objectives
+GAMES = 100  # searches that are simulated for a forecast, at most
+_PLAYED = 30_000  # trials in all games together, beyond which there are fewer games: a few seconds
+_MOST_PLAYED = 3000  # trials of a game; a longer search is forecast in proportion
+_MOST_RANKED = 300  # the same with several objectives, whose trials are ranked again and again
+_SLOWER = 10  # about how many times slower that makes a game, for each further objective
+_LONG = 20_000  # trials in all games together that may take more than a few seconds
 
 # The random accuracies imitate the committed searches (see benchmarks/README.md): a share of the trials never learns
 # and stays at chance; the others keep their rank from rung to rung except for some noise.
@@ -40,21 +44,41 @@ def rehearse(plan: Plan, found: Times, slots: int, games: int = GAMES) -> list[t
     """Epochs and seconds of `games` random searches of a plan. found: the times of its configurations.
 
     In each game, a sampler that learns prefers another random family, as the real one is unknown. There are fewer games
-    of many trials, and with several objectives: each takes longer, as trials are sorted again and again.
+    of many trials, and with several objectives: each takes longer, as trials are ranked again and again. A game of a
+    very long search has only its first trials, and the result is in proportion.
     """
-    number = min(games, max(_LEAST_GAMES, _PLAYED // max(1, len(plan.order))))
-    if plan.also:
-        number = max(1, number // _SLOWER)
+    number, trials = games_of(plan, games)
+    more = len(plan.order) / max(1, trials)
+    plan = replace(plan, order=[trial for trial in plan.order if trial < trials])
     epochs = [config.training.epochs or plan.max_t for config in plan.configs]
     improves = _LEARNING_IMPROVES if plan.sampler in LEARNING else 0.0
 
     def game(seed: int) -> tuple[float, float]:
-        made = make_scheduler(plan.scheduler, max_t=plan.max_t, samples=len(plan.order), also=plan.also, **plan.options)
+        made = make_scheduler(plan.scheduler, max_t=plan.max_t, samples=trials, also=plan.also, **plan.options)
         which = preferred_by(plan, seed)
         waves = plan.hears == "waves"
-        return play(found, epochs, plan.order, made, slots, seed, improves, which, costs=plan.costs, in_waves=waves)
+        trained, wall = play(
+            found, epochs, plan.order, made, slots, seed, improves, which, costs=plan.costs, in_waves=waves
+        )
+        return trained * more, wall * more
 
     return [game(seed) for seed in range(number)]
+
+
+def games_of(plan: Plan, games: int = GAMES) -> tuple[int, int]:
+    """How many searches a forecast simulates, at most `games`, and of how many trials."""
+    trials = min(len(plan.order), _MOST_RANKED if plan.also else _MOST_PLAYED)
+    number = min(games, _PLAYED // max(1, trials))
+    return max(1, number // (_SLOWER * len(plan.also) or 1)), trials
+
+
+def announced(plan: Plan) -> tuple[str, ...]:
+    """What is said before a forecast that takes seconds; empty for a shorter one."""
+    games, trials = games_of(plan)
+    if games * trials * (_SLOWER * len(plan.also) or 1) < _LONG:
+        return ()
+    part = f", each of the first {trials:,} trials" if trials < len(plan.order) else ""
+    return (f"forecasting from {count(games, 'simulation')}{part} …",)
 
 
 def preferred_by(plan: Plan, seed: int) -> list[int]:
@@ -188,16 +212,34 @@ def heard(request: Request, samples: int, prior: Sequence[Observed] = ()) -> tup
 
 
 def _first_heard(request: Request, scheduler: Scheduler, samples: int, prior: Sequence[Observed]) -> dict[float, int]:
-    """For each rung, the first draw that uses its values, on one slot."""
-    history = Deepest((*scheduler.rungs, request.epochs), prior)
+    """For each rung, the first draw that uses its values, on one slot.
+
+    As `LEAST` trials are enough for that, the history receives only so many that stand at a rung.
+    """
+    rungs = (*scheduler.rungs, request.epochs)
+    history = Deepest(rungs, prior)
     found: dict[float, int] = {}
+    news: set[int] = set()
+    told = [0] * (len(rungs) + 1)
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Measured):
+            news.add(event.trial)
 
     def source(driver: Driver) -> Iterator[Run]:
+        driver.listen(listen)
         for trial in range(samples):
-            for run in driver.record.trials if request.hears != "waves" or trial % WAVE == 0 else ():
-                history.tell(run)
+            if request.hears != "waves" or trial % WAVE == 0:
+                for run in (driver.record.runs[number, 0] for number in sorted(news)):
+                    stands = bisect_right(rungs, run.epochs + ROUNDING)
+                    if told[stands] < LEAST:
+                        told[stands] += 1
+                        history.tell(run)
+                news.clear()
             if history.rung is not None:
                 found.setdefault(history.rung, trial)
+            if request.epochs in found:
+                return
             driver.append(_asked(trial, request.epochs))
             yield driver.record.runs[trial, 0]
 

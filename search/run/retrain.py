@@ -8,15 +8,16 @@ from search.history.load import Loaded
 from search.history.record import Key, Record, Run
 from search.history.store import Search
 from search.run import finalists, students
-from search.run.again import Again, prepare
+from search.run.again import Again, Retraining, prepare
 from search.run.asking import ask
 from search.run.driver import Driver
 from search.run.order import longest_first
 from search.run.problem import cost_of
 from search.run.progress import Progress, headlines
-from search.run.session import Errand, Options, Outcome, run
-from search.run.testing import test_all
+from search.run.session import Errand, Options, Outcome, finished_before, run
+from search.run.testing import test_all, untested
 from search.schedulers.scheduler import make_scheduler
+from search.storage import note
 
 
 def retrain(
@@ -24,12 +25,17 @@ def retrain(
 ) -> tuple[Outcome, list[Run]]:
     """Train the best trials from scratch, then test each once. Returns the runs asked for.
 
-    Runs that an earlier retrain has trained in the same way are not trained again. Raises what `prepare` raises.
+    Runs that an earlier retrain has trained in the same way are not trained again. If nothing is left to do, nothing is
+    recorded. Raises what `prepare` raises.
     """
     options = options.settled(search.facts)
     planned = prepare(search, options, how, top=top, distinct=distinct, changed_code=changed_code)
     train, here, finals, best = planned.train, planned.here, how.finals, planned.best
     seed, more = search.request.seed, how.with_validation
+    done = planned.trained()
+    if done is not None and not options.follow and _is_done(planned, [planned.record.runs[key] for key in done]):
+        outcome = finished_before(search, planned.record, is_retrain=True)
+        return outcome, _with_cards(search, outcome.record, done)
     judges: list[list[Key]] = []
     wanted: list[Key] = []
 
@@ -46,9 +52,7 @@ def retrain(
             yield from left([key for keys in judges for key in keys])
             while driver.num_handed_out:
                 yield None
-            chosen = finalists.choose(
-                search.folder, driver.record, judges, top=top, images=len(train), metric=search.request.metric
-            )
+            chosen = planned.choose(driver.record, judges)
             if not any(chosen.same_as(last) for last in driver.record.choices[-1:]):
                 driver.append(chosen)
             winners = chosen.trials
@@ -89,14 +93,12 @@ def retrain(
 
     def after(driver: Driver, progress: Progress) -> None:
         test_all(driver, search, retrains(driver.record), here, progress, flips=how.flips)
-        for each in retrains(driver.record):
-            if each.test is not None and each.retrained:  # no longer so if its network is damaged
-                write_card(Loaded(search, driver.record, running=True), each)
+        _with_cards(search, driver.record, wanted)
 
     errand = Errand(
         what="retrain",
         title=planned.title,
-        notes=headlines(planned.forecast(known)) if waiting and known is not None else (),
+        notes=(*planned.notes, *(headlines(planned.forecast(known)) if waiting and known is not None else ())),
         runs=lambda record: [record.runs[key] for keys in judges for key in keys] + retrains(record),
         total=(len(best) * finals.folds if finals else 0) + (num_winners + num_students) * how.repeats,
         source=source,
@@ -108,3 +110,25 @@ def retrain(
     )
     outcome = run(search, here, options, errand)
     return outcome, retrains(outcome.record)
+
+
+def _with_cards(search: Search, record: Record, keys: Sequence[Key]) -> list[Run]:
+    """The runs, whose networks then have their model cards."""
+    runs = [record.runs[key] for key in keys]
+    for each in runs:
+        if each.test is not None and each.retrained:  # no longer so if its network is damaged
+            write_card(Loaded(search, record, running=True), each)
+    return runs
+
+
+def _is_done(planned: Retraining, runs: list[Run]) -> bool:
+    """Whether a retrain has nothing left to test or to record either. runs: its winners and students, all trained."""
+    search, record = planned.search, planned.record
+    last = [session for session in record.sessions if session.is_retrain][-1:]
+    if not last or last[0].reason != "finished" or note.location_of(search.folder) is not None:
+        return False
+    if planned.how.finals:
+        chosen = planned.choose(record, planned.judges())
+        if not any(chosen.same_as(each) for each in record.choices[-1:]):
+            return False
+    return not untested(search, runs, flips=planned.how.flips)

@@ -160,17 +160,19 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
         return Outcome(search, driver.record, reason, detail, options.address)
 
 
-def finished_before(search: Search, record: Record) -> Outcome:
-    """The outcome of a finished search: nothing is trained; files that a kill after its end left are cleaned up.
+def finished_before(search: Search, record: Record, *, is_retrain: bool = False) -> Outcome:
+    """The outcome of a finished search or retrain: nothing is trained.
 
-    Raises LedgerError if another process runs the search.
+    Files that a kill after its end left are cleaned up. Raises LedgerError if another process runs the search.
     """
     shelf = Shelf(search.folder)
     with Ledger(search.ledger):
         shelf.sweep(record)
-        shelf.release_paused(record.trials)
+        if not is_retrain:  # the search itself may continue
+            shelf.release_paused(record.trials)
         tables.write(search.folder, record)
-    return Outcome(search, record, "finished", "nothing is left to train; --samples N adds trials")
+    more = " or to test" if is_retrain else "; --samples N adds trials"
+    return Outcome(search, record, "finished", f"nothing is left to train{more}")
 
 
 def _work(

@@ -18,11 +18,7 @@ def test_all(
 
     A pass is recorded before it begins, so a pass that a kill interrupts counts, and so does the one after it.
     """
-    waiting = [
-        run
-        for run in runs
-        if run.retrained and (run.test is None or bool(run.test.flips) != flips or not _has_predictions(search, run))
-    ]
+    waiting = untested(search, runs, flips=flips)
     if not waiting:
         return
     import torch  # imported late, as a session that tests nothing does not need it
@@ -65,6 +61,15 @@ def test_all(
                 flips=flips or None,
             )
         )
+
+
+def untested(search: Search, runs: list[Run], *, flips: bool) -> list[Run]:
+    """The trained networks that have not been tested in this way, or whose predictions are gone or damaged."""
+    return [
+        run
+        for run in runs
+        if run.retrained and (run.test is None or bool(run.test.flips) != flips or not _has_predictions(search, run))
+    ]
 
 
 def _has_predictions(search: Search, run: Run) -> bool:

@@ -35,6 +35,10 @@ class History(Protocol):
     def directions(self) -> Sequence[StudyDirection]:
         """For each of a trial's values, whether larger or smaller is better."""
 
+    @property
+    def known(self) -> Sequence[Mapping[str, Any]]:
+        """The parameters of an earlier search's trials with a result, which need not be trained again."""
+
     def trials(self) -> list[FrozenTrial]:
         """All trials, ordered by number."""
 
@@ -46,6 +50,7 @@ class Ended:
     """
 
     directions = (StudyDirection.MAXIMIZE,)
+    known = ()
 
     def __init__(self) -> None:
         self._told: dict[int, FrozenTrial] = {}
@@ -121,6 +126,11 @@ class Deepest:
     def directions(self) -> Sequence[StudyDirection]:
         """For each of a trial's values, whether larger or smaller is better: its own value, then its costs."""
         return [StudyDirection.MAXIMIZE, *(StudyDirection.MINIMIZE for _ in self._also)]
+
+    @property
+    def known(self) -> Sequence[Mapping[str, Any]]:
+        """The parameters of the earlier search's trials with a result."""
+        return [each.params for each in self._prior if each.curve or each.state in FINAL]
 
     @property
     def rung(self) -> float | None:

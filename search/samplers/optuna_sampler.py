@@ -42,15 +42,18 @@ class OptunaSampler:
         self._function, self._seed, self._check = function, seed, check
         self._make, self._history = make, history
         self._drawn: dict[int, str] = {}
+        self._known = frozenset(map(key_of, history.known)) if history is not None else frozenset()
 
     def draw(self, trial: int) -> Draw | None:
         """A configuration that the images can be trained with and no other trial has; others are drawn again.
 
         They are drawn again from the same stream; after `PATIENCE` of them, a small space is searched for unused ones.
-        None when none is left, or when `MAX_REDRAWS` draws of a large space were drawn before. Raises SpaceError when
-        the space fails, or gives as many impossible configurations.
+        The trials of an earlier search count as others, until a small space has no more. None when none is left, or
+        when `MAX_REDRAWS` draws of a large space were drawn before. Raises SpaceError when the space fails, or gives
+        as many impossible configurations.
         """
-        taken = {drawn for number, drawn in self._drawn.items() if number != trial}
+        own = {drawn for number, drawn in self._drawn.items() if number != trial}
+        taken = own | self._known
         sampler = self._make(trial, derive_seed(self._seed, trial, purpose="draw"))
         study = self._study(sampler)
         impossible: list[str] = []
@@ -71,7 +74,7 @@ class OptunaSampler:
             ):  # within one study a parameter's choices must not change, and random draws need no common study
                 study = self._study(sampler)
             if len(impossible) + repeated == PATIENCE and (choices := everything(self._function)) is not None:
-                return self._choose(trial, choices, taken, impossible)
+                return self._choose(trial, choices, own, impossible)
         if repeated:
             return None
         raise SpaceError(f"{MAX_REDRAWS} draws in a row are impossible; the last one: {impossible[-1]}")
@@ -101,12 +104,16 @@ class OptunaSampler:
             return str(error)
         return None
 
-    def _choose(self, trial: int, choices: tuple[Choice, ...], taken: Set[str], impossible: list[str]) -> Draw | None:
-        """An unused configuration of a small space, the same for the same seed and trial; None when none is left."""
+    def _choose(self, trial: int, choices: tuple[Choice, ...], own: Set[str], impossible: list[str]) -> Draw | None:
+        """An unused configuration of a small space, the same for the same seed and trial; None when none is left.
+
+        One that only an earlier search has trained is taken last. own: the draws of this search's other trials.
+        """
         possible = [choice for choice in choices if self._why_not(choice.config) is None]
         if not possible:
             raise SpaceError(f"all {len(choices)} draws of the space are impossible; the last one: {impossible[-1]}")
-        left = [choice for choice in possible if key_of(choice.params) not in taken]
+        unused = [choice for choice in possible if key_of(choice.params) not in own]
+        left = [choice for choice in unused if key_of(choice.params) not in self._known] or unused
         if not left:
             return None
         return self._take(trial, left[derive_seed(self._seed, trial, purpose="draw") % len(left)], impossible)

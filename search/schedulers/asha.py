@@ -5,7 +5,9 @@ the (1 - 1 / reduction_factor) quantile of the other trials' values at the rung.
 trained again replaces its own values, and the rungs are rebuilt from the ledger.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
+from math import isnan
 
 from search.history.events import Decision, Event, Measured, Started
 from search.schedulers.objectives import Objectives, Point, worths
@@ -27,6 +29,7 @@ class Asha:
         self._share = 1 - 1 / reduction_factor
         self.rungs = tuple(ladder(grace_period, reduction_factor, max_t))
         self._points: list[dict[int, tuple[int, Point]]] = [{} for _ in self.rungs]
+        self._values: list[list[float]] = [[] for _ in self.rungs]  # those of the points, ascending
 
     def points(self, rung: int) -> dict[int, Point]:
         """Each trial's point at a rung. rung: its index."""
@@ -37,11 +40,14 @@ class Asha:
         rung = self._rung_due(measured)
         if rung is None or not self._points[rung]:
             return Decision.CONTINUE
-        import numpy as np  # imported late: the command line lists schedulers without it
-
-        worth = worths({**self.points(rung), measured.trial: self._point(measured)})
-        own = worth.pop(measured.trial)
-        return Decision.CONTINUE if own >= np.quantile(list(worth.values()), self._share) else Decision.STOP
+        if self._objectives.several:
+            found = worths({**self.points(rung), measured.trial: self._point(measured)})
+            own = found.pop(measured.trial)
+            others = sorted(found.values())
+        else:
+            assert measured.value is not None
+            own, others = measured.value, self._values[rung]
+        return Decision.CONTINUE if own >= quantile(others, self._share) else Decision.STOP
 
     def choose(self) -> None:
         """No trial is ever paused."""
@@ -54,10 +60,12 @@ class Asha:
                 rung = self._rung_due(event)
                 if rung is not None and event.value is not None:
                     self._points[rung][event.trial] = (event.images, self._point(event))
+                    insort(self._values[rung], event.value, key=_nan_last)
             case Started(repeat=0):
-                for points in self._points:
+                for points, values in zip(self._points, self._values, strict=True):
                     if event.trial in points and points[event.trial][0] > event.images:
-                        del points[event.trial]
+                        _, (value, *_) = points.pop(event.trial)
+                        del values[bisect_left(values, _nan_last(value), key=_nan_last)]
 
     def _point(self, measured: Measured) -> Point:
         assert measured.value is not None
@@ -67,3 +75,20 @@ class Asha:
         """The index of the rung that a trial has just reached; None if it has reached no new one."""
         reached = sum(level <= measured.epoch + ROUNDING for level in self.rungs)
         return reached - 1 if reached and measured.trial not in self._points[reached - 1] else None
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The quantile of ascending values as NumPy computes it, to the last bit, without sorting them again.
+
+    Values that are not numbers come last; if there is one, no value reaches the result.
+    """
+    if isnan(values[-1]):
+        return values[-1]
+    place = (len(values) - 1) * share
+    before = int(place)
+    rest, low, high = place - before, values[before], values[min(before + 1, len(values) - 1)]
+    return low + (high - low) * rest if rest < 0.5 else high - (high - low) * (1 - rest)
+
+
+def _nan_last(value: float) -> tuple[bool, float]:
+    return isnan(value), value

@@ -39,4 +39,4 @@ class AshaPromote(Promoting):
     def promotes(self, level: int) -> bool:
         """Whether the best waiting trial is among the best of all that have reached the rung."""
         here = self.levels[level]
-        return here.order.index(here.best()) < int(len(here.order) / self._factor + _ROUNDING)
+        return here.best()[1] < int(len(here.points) / self._factor + _ROUNDING)

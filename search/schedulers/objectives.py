@@ -6,10 +6,12 @@ the trial that adds the most volume to those before (greedy hypervolume subset s
 of many similar trials is worth less than an isolated one, and a tiny network that only guesses is worth little.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Container, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import accumulate
 from math import inf
+from typing import Any
 
 from search.history.events import Asked, Event, Measured
 from search.history.front import cost_of, log_cost
@@ -56,6 +58,27 @@ def in_order(points: Mapping[int, Point]) -> list[int]:
     return [trial for front in _fronts(points) for trial in _spread(front)]
 
 
+class Ranking:
+    """The order of `in_order`; of several fronts, each is sorted once something in it is asked for."""
+
+    def __init__(self, points: Mapping[int, Point]) -> None:
+        self._sort = in_order if _is_one_objective(points) else _spread
+        self._fronts = [points] if _is_one_objective(points) else list(_fronts(points))
+        self._sorted: dict[int, list[int]] = {}
+
+    def first(self, among: Container[int]) -> tuple[int, int]:
+        """The first trial that is among some, and its place in the order; raises ValueError if there is none."""
+        before = 0
+        for number, front in enumerate(self._fronts):
+            if any(trial in among for trial in front):
+                if number not in self._sorted:
+                    self._sorted[number] = self._sort(front)
+                order = enumerate(self._sorted[number], before)
+                return next((trial, place) for place, trial in order if trial in among)
+            before += len(front)
+        raise ValueError("none of the trials is ranked")
+
+
 def _is_one_objective(points: Mapping[int, Point]) -> bool:
     return all(len(point) == 1 for point in points.values())
 
@@ -69,13 +92,38 @@ def _fronts(points: Mapping[int, Point]) -> Iterator[dict[int, Point]]:
     losses[:, 0] *= -1
     lows, spans = losses.min(axis=0), np.ptp(losses, axis=0)
     losses = (losses - lows) / np.where(spans, spans, 1.0)
+    are_pairs = losses.shape[1] == 2 and np.isfinite(losses).all()
+    for front in _sweep(losses.tolist()) if are_pairs else _peel(losses):
+        yield {trials[i]: tuple(losses[i].tolist()) for i in front}
+
+
+def _sweep(losses: list[list[float]]) -> list[list[int]]:
+    """The indices of each front, for two losses each: in ascending order, only the second one is left to compare."""
+    ends: list[float] = []  # of each front, its least second loss so far, which ascends from front to front
+    numbers = [0] * len(losses)
+    before, number = None, 0
+    for i in sorted(range(len(losses)), key=losses.__getitem__):
+        if losses[i] != before:  # equal ones do not beat each other
+            before, number = losses[i], bisect_right(ends, losses[i][1])
+            ends[number : number + 1] = [losses[i][1]]
+        numbers[i] = number
+    fronts: list[list[int]] = [[] for _ in ends]
+    for i, number in enumerate(numbers):
+        fronts[number].append(i)
+    return fronts
+
+
+def _peel(losses: Any) -> Iterator[list[int]]:
+    """The indices of each front, from comparisons of all with all. losses: an array with a row for each."""
+    import numpy as np
+
     no_worse = (losses[:, None] <= losses).all(axis=2)
     beats = no_worse & ~no_worse.T
     beaten_by = beats.sum(axis=0)
     while (front := np.flatnonzero(beaten_by == 0)).size:
         beaten_by = beaten_by - beats[front].sum(axis=0)
         beaten_by[front] = -1
-        yield {trials[i]: tuple(losses[i].tolist()) for i in front}
+        yield front.tolist()
 
 
 def _spread(front: Mapping[int, Point]) -> list[int]:

@@ -4,12 +4,17 @@ A trial's level is the rung that it was last promoted to: level 0 leads to the f
 """
 
 from abc import ABC, abstractmethod
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isnan
 
 from search.history.events import FINAL, Asked, Decision, Ended, Event, Granted, Measured, Opened, Started, State
-from search.schedulers.objectives import Objectives, Point, in_order
+from search.schedulers.objectives import Objectives, Point, Ranking
 from search.schedulers.scheduler import ROUNDING
+
+Place = tuple[float, int]
+"""Sorts a trial among others by one objective: minus its value, then its number."""
 
 
 @dataclass
@@ -26,24 +31,46 @@ class Level:
     """Trials paused at the rung."""
     ended: set[int] = field(default_factory=set)
     """Trials that ended before the rung: diverged, infeasible, failed, or done because they have fewer epochs."""
-    _order: list[int] | None = None
+    _places: list[Place] = field(default_factory=list)  # of all points, in order, while each is a single number
+    _queue: list[Place] = field(default_factory=list)  # of those waiting
+    _are_numbers: bool = True  # else a point may change the order of the others, so they are ranked together
+    _ranking: Ranking | None = None  # of all points until one changes
 
     def pause(self, trial: int, point: Point) -> None:
         """Add a trial that has reached the rung."""
+        self._are_numbers = self._are_numbers and len(point) == 1 and not isnan(point[0])
+        if self._are_numbers:
+            if trial in self.points:
+                _remove(self._places, self._place(trial))
+            if trial in self.waiting:
+                _remove(self._queue, self._place(trial))
         self.points[trial] = point
         self.waiting.add(trial)
-        self._order = None
+        self._ranking = None
+        if self._are_numbers:
+            insort(self._places, self._place(trial))
+            insort(self._queue, self._place(trial))
 
-    @property
-    def order(self) -> list[int]:
-        """The trials that have ever paused there, promoted ones included, best first."""
-        if self._order is None:
-            self._order = in_order(self.points)
-        return self._order
+    def leave(self, trial: int) -> None:
+        """Take out a trial that no longer waits."""
+        if self._are_numbers and trial in self.waiting:
+            _remove(self._queue, self._place(trial))
+        self.waiting.discard(trial)
 
-    def best(self) -> int:
-        """The best waiting trial."""
-        return next(trial for trial in self.order if trial in self.waiting)
+    def best(self) -> tuple[int, int]:
+        """The best waiting trial, and how many of those that have ever paused there, promoted or not, are before it."""
+        if self._are_numbers:
+            return self._queue[0][1], bisect_left(self._places, self._queue[0])
+        if self._ranking is None:
+            self._ranking = Ranking(self.points)
+        return self._ranking.first(self.waiting)
+
+    def _place(self, trial: int) -> Place:
+        return -self.points[trial][0], trial
+
+
+def _remove(places: list[Place], place: Place) -> None:
+    del places[bisect_left(places, place)]
 
 
 class Promoting(ABC):
@@ -84,10 +111,10 @@ class Promoting(ABC):
         places = [level for level in reversed(range(len(self.rungs))) if self.levels[level].waiting]
         for level in places:
             if self.promotes(level):
-                return self.levels[level].best()
+                return self.levels[level].best()[0]
         all_begun = self.levels[0].entered >= self.samples
         if places and all_begun and not self._is_done and not any(level.busy for level in self.levels):
-            return self.levels[places[0]].best()
+            return self.levels[places[0]].best()[0]
         return None
 
     def hear(self, event: Event) -> None:
@@ -136,7 +163,7 @@ class Promoting(ABC):
         """Promote a waiting trial to the next level; if already trained that far, it waits there at once."""
         level = self._level_of[trial]
         here, above = self.levels[level], self.levels[level + 1]
-        here.waiting.discard(trial)
+        here.leave(trial)
         self._level_of[trial] = level + 1
         above.entered += 1
         above.busy.add(trial)

@@ -19,6 +19,7 @@ if not console.is_terminal or console.width < _LEAST_WIDTH:
 
 #: Columns that are never broken into lines.
 _WHOLE = (
+    "name",
     "trial",
     "network",
     "optimizer",
@@ -34,7 +35,10 @@ _WHOLE = (
     "",
 )
 #: Columns that are left out on a narrow terminal, in this order.
-_SPARE = ("batch", "lr", "test loss", "time", "parameters", "best epoch", "state", "optimizer")
+_SPARE = (
+    *("batch", "lr", "test loss", "time", "parameters", "best epoch", "optimizer"),
+    *("best_val_balanced_accuracy", "space", "tested", "dataset"),  # of the list of searches
+)
 
 #: Words of a column's name that are units, as people write them.
 _UNITS = {"mflop": "MFLOP", "mib": "MiB", "kib": "KiB"}
@@ -67,7 +71,7 @@ def print_rows(rows: Rows, empty: str, title: str | None = None) -> None:
         table = _table(rows, left_out)
     console.print(table)
     if left_out:
-        console.print(f"left out to fit {_width} columns: {', '.join(left_out)}", style="dim")
+        console.print(f"left out to fit {_width} columns: {', '.join(map(_heading, left_out))}", style="dim")
 
 
 def _table(rows: Rows, left_out: Sequence[str]) -> Table:
@@ -76,7 +80,7 @@ def _table(rows: Rows, left_out: Sequence[str]) -> Table:
     for name in names:
         numeric = all(isinstance(row[name], int | float) or row[name] is None for row in rows)
         table.add_column(
-            " ".join(_UNITS.get(word, word) for word in name.split("_")),
+            _heading(name),
             justify="right" if numeric else "left",
             overflow="fold",
             no_wrap=name in _WHOLE,
@@ -84,6 +88,10 @@ def _table(rows: Rows, left_out: Sequence[str]) -> Table:
     for row in rows:
         table.add_row(*(_cell(row[name]) for name in names))
     return table
+
+
+def _heading(name: str) -> str:
+    return " ".join(_UNITS.get(word, word) for word in name.split("_"))
 
 
 def _cell(value: Any) -> str:

@@ -11,6 +11,7 @@ from search.history.metric import ACCURACY, BALANCED, METRICS, Guess, shown, wor
 from search.history.record import Key, Run
 from search.history.store import retrain_folder
 from search.history.tables import rows_of
+from search.history.winners import in_order
 from search.readable import count, duration, percent
 from search.show.terminal import Rows, console, print_rows
 from trainables.config import TrainingConfig
@@ -24,22 +25,23 @@ _ENDS = {ACCURACY: ("test_low", "test_high"), BALANCED: ("test_balanced_low", "t
 
 
 def retrain_report(found: Loaded, keys: list[Key], chosen: Chosen | None = None) -> dict[str, Any]:
-    """The finalists, the winners' table, their repeats, the ensemble and the classes, as plain data.
+    """The finalists, the winners' table, their repeats, the ensemble and the classes, as plain data, best first.
 
-    chosen: how the winners were chosen among finalists, if they were.
+    The test set ranks nothing: see `in_order`. chosen: how the winners were chosen among finalists, if they were.
     """
     record, folder = found.record, found.search.folder
     lost: list[str] = []
-    mine = scores.table(folder, record, _tested(found, keys), lost.append)
+    tested = [run for run in in_order(record) if run.key in keys]
+    mine = scores.table(folder, record, tested, lost.append)
     there = {(row["trial"], row["repeat"]) for row in mine.to_dict("records")}
-    runs = [run for run in _tested(found, keys) if run.key in there]
+    runs = [run for run in tested if run.key in there]
     return {
         "search": found.search.name,
         "metric": found.search.request.metric,
         "finalists": scores.finalists(record, chosen, found.search.request.metric) if chosen else [],
         "winners": _with_configs(rows_of(mine)),
         "repeats": _with_configs(scores.over_repeats(mine, found.search.request.metric).to_dict("records")),
-        "ensemble": None if lost else scores.ensemble(folder, runs, chosen),
+        "ensemble": None if lost else scores.ensemble(folder, sorted(runs, key=lambda run: run.key), chosen),
         "lost": lost,
         "classes": rows_of(scores.classes(folder, runs)),
         "confusion": scores.confusions(folder, runs).query("images > 0").to_dict("records") if runs else [],
@@ -50,10 +52,6 @@ def retrain_report(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
 def _with_configs(rows: Iterable[dict[Any, Any]]) -> list[dict[str, Any]]:
     """The rows of a table, with configurations as objects instead of JSON."""
     return [row | {"config": json.loads(row["config"])} for row in rows]
-
-
-def _tested(found: Loaded, keys: list[tuple[int, int]]) -> list[Run]:
-    return [run for run in scores.tested(found.record) if run.key in keys]
 
 
 def _guess(row: dict[str, Any]) -> Guess:
@@ -73,8 +71,7 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
     guess = _guess(report["winners"][0]) if report["winners"] else None
     metrics = shown(metric, guess)
     rows: Rows = []
-    # By validation, as they were chosen: the test set ranks nothing.
-    for row in sorted(report["winners"], key=lambda r: (-r[METRICS[metric]], r["trial"], r["repeat"])):
+    for row in report["winners"]:
         rows.append(
             {
                 "trial": f"{row['trial']}-{row['repeat']}",
@@ -129,7 +126,8 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
         of_run = f"({row['trial']}-{row['repeat']}), most often mistaken for {row['mistaken_for']}"
         console.print(f"hardest class: {row['class']} {row['accuracy']:.1%} {of_run}")
     if report["winners"]:
-        best = retrain_folder(found.search.folder, found.record.runs[keys[0]])
+        first = report["winners"][0]
+        best = retrain_folder(found.search.folder, found.record.runs[first["trial"], first["repeat"]])
         console.print(f"weights and predictions of {best.name}: {best}", soft_wrap=True)
     console.print(f"The test set of this search was read {count(report['test_passes'], 'time')}.")
 
@@ -151,7 +149,7 @@ def _print_finalists(found: Loaded, rows: list[dict[str, Any]], images: int) -> 
             "": "retrained" if row["chosen"] else row["reason"] or "",
             "time": duration(row["seconds"]),
         }
-        for row in sorted(rows, key=lambda row: -(row["mean"] or 0.0))
+        for row in rows
     ]
     title = (
         f"{found.search.name}: finalists on {images:,} images, each left out of the training in one of {folds} folds"

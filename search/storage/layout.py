@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from architectures.errors import HpsearchError, one_line
+from architectures.errors import HpsearchError, did_you_mean, one_line
 from search.history.store import CARD, NAME
 from trainables import files
 from trainables.files import Folder, SharedFolder
@@ -158,7 +158,9 @@ def find(location: str, name: str | None) -> Home:
     if name is None and known:
         return home_of(location, known[-1])
     hint = f"the newest are {', '.join(known[-5:])}" if known else "begin one with hpsearch launch --storage"
-    raise StorageError(f"there is no search {repr(name) + ' ' if name else ''}in {files.shown(location)}; {hint}")
+    which = f"{name!r} " if name else ""
+    near = did_you_mean(name or "", known)
+    raise StorageError(f"there is no search {which}in {files.shown(location)}{near}; {hint}")
 
 
 def searches(location: str) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from search.history.events import Closed, Event, Measured, State, Tested
 from search.history.ledger import Ledger
 from search.history.store import CARD
+from search.readable import command_line
 from search.storage import layout, note, record
 from search.storage.claims import claim
 
@@ -73,7 +74,7 @@ class Mirror:
         if left and not self.superseded:
             self._say(
                 f"{left} events of {self._home.name} are here and not yet in {self._home}; the next "
-                f"hpsearch resume {self._home.name} on this machine copies them"
+                f"{command_line('resume', self._home.name, self._folder.parent)} on this machine copies them"
             )
 
     def when_stored(self, step: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from search.history.load import Loaded
 from search.history.record import Run, is_family
 from search.history.store import retrain_folder
 from search.history.winners import last_retrain, newest
-from search.readable import count
+from search.readable import command_line, count
 from trainables.data.decode import Look
 from trainables.saved_network import Network, load_network
 
@@ -33,13 +33,14 @@ class Member:
         return f"{self.run.key[0]}-{self.run.key[1]}"
 
 
-def pick(found: Loaded, place: int, *, student: bool = False) -> Run:
-    """The winner of a rank, from 1, or its student; raises UseError if there is none."""
-    known = newest(found.record)
+def pick(found: Loaded, place: int, *, student: bool = False, retrain: str | None = None) -> Run:
+    """The winner of a rank, from 1, or its student; raises UseError if there is none.
+
+    retrain: the command that would train it, if that is not on the search's own folder.
+    """
+    known, retrain = newest(found.record), retrain or _retrain(found)
     if not known:
-        raise UseError(
-            f"{found.search.name} has no retrained winner yet: train one with hpsearch retrain {found.search.name}"
-        )
+        raise UseError(f"{found.search.name} has no retrained winner yet: train one with {retrain}")
     if place > len(known):
         raise UseError(f"--rank is 1 to {len(known)}, the retrained winners of {found.search.name}; got {place}")
     winner = known[place - 1]
@@ -49,22 +50,28 @@ def pick(found: Loaded, place: int, *, student: bool = False) -> Run:
     if winner.key[0] not in taught:
         raise UseError(
             f"{found.search.name} has no student of trial {winner.key[0]} yet: "
-            f"hpsearch retrain {found.search.name} --students {place}, with the options of the last retrain"
+            f"{retrain} --students {place}, with the options of the last retrain"
         )
     return taught[winner.key[0]]
 
 
-def ensemble(found: Loaded) -> tuple[Member, ...]:
-    """The winners of the last retrain with their recorded weights; raises UseError for fewer than two."""
+def ensemble(found: Loaded, *, retrain: str | None = None) -> tuple[Member, ...]:
+    """The winners of the last retrain with their recorded weights; raises UseError for fewer than two.
+
+    retrain: as in `pick`.
+    """
     runs, chosen = last_retrain(found.record)
     members = scores.members(runs, chosen)
     if not members:
         raise UseError(
             f"an ensemble has two winners or more, and the last retrain of {found.search.name} has "
-            f"{sum(not run.teachers for run in runs)}: "
-            f"hpsearch retrain {found.search.name} --top 3"
+            f"{sum(not run.teachers for run in runs)}: {retrain or _retrain(found)} --top 3"
         )
     return tuple(Member(run, weight) for run, weight in members)
+
+
+def _retrain(found: Loaded) -> str:
+    return command_line("retrain", found.search.name, found.search.folder.parent)
 
 
 def in_words(found: Loaded, members: Sequence[Member]) -> str:

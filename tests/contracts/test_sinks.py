@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from importlib import metadata
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -130,6 +131,24 @@ def test_a_finished_search_is_written_whole_and_following_ends(search: Search, n
     holds(name, search)
     (line,) = said
     assert str(folder_of(search, name)) in line
+
+
+def test_it_says_how_many_runs_are_written(search: Search, name: str) -> None:
+    grow(search, len(LINES))
+    trials = len(record_of(search).trials)
+    with Ledger(search.ledger) as book:
+        book.append(asked(0, 1))
+    said: list[str] = []
+    write(search, name, say=said.append)
+    number = trials if name == "optuna" else trials + 1  # which leaves retrains out
+    assert said[0].startswith(f"{search.name}: {number} runs in {name}; look at them with: ")
+
+
+def test_mlflow_is_viewed_from_an_environment_of_its_own(search: Search) -> None:
+    said: list[str] = []
+    write(search, "mlflow", say=said.append)
+    version = metadata.version("mlflow-skinny")
+    assert f"look at them with: uvx mlflow=={version} ui --backend-store-uri sqlite:///" in said[0]
 
 
 def test_starting_twice_leaves_no_trial_twice(search: Search, name: str) -> None:

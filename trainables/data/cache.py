@@ -47,7 +47,10 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DatasetError(f"the cache folder {folder} must be writable, with room for the images: {error}") from error
+        raise DatasetError(
+            f"the cache folder {folder} must be writable, with room for the images: {error}; choose another folder "
+            "with --data-dir or HPSEARCH_DATA"
+        ) from error
 
 
 def _open(folder: Path, stem: str) -> Images | None:

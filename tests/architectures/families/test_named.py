@@ -116,3 +116,10 @@ def test_a_users_module_that_does_not_take_the_images_has_no_cost(own: str) -> N
 def test_a_users_module_is_built_as_it_is(own: str) -> None:
     network = make_network(f"{own}:module", {"hidden": 6}, (1, 8, 8), 5)
     assert build(network, (1, 8, 8), 5) is network
+
+
+def test_a_near_name_is_suggested_and_a_missing_module_has_its_place() -> None:
+    with pytest.raises(ValueError, match=r"^unknown network 'resnett' \(did you mean 'resnet'\?\); known: "):
+        make_network("resnett", {}, (1, 8, 8), 2)
+    with pytest.raises(ValueError, match=r"; call it in the folder of no_such_module.py, or give"):
+        make_network("no_such_module:make", {}, (1, 8, 8), 2)

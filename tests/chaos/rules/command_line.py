@@ -61,7 +61,7 @@ RULES = [
     Rule(rule="slots have a most", input="10^6", command=("resume", "--parallel", "1000000")),
     Rule(rule="a seed is not negative", input="-1", command=("launch", "--seed", "-1")),
     Rule(rule="a share lies inside (0, 1)", input="1", command=("launch", "--validation", "1")),
-    Rule(rule="a time is finite", input="nan", command=("launch", "--max-time", "nan"), says=("finite",)),
+    Rule(rule="a time is finite", input="nan", command=("launch", "--max-time", "nan"), says=("not a time",)),
     Rule(rule="a time is above zero", input="0", command=("resume", "--max-time", "0")),
     Rule(rule="a choice is one of those listed", input="best", command=("launch", "--sampler", "best"), says=("tpe",)),
     Rule(rule="a folder's path is not empty", input="''", command=("list", "--results", "")),

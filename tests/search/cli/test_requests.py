@@ -1,14 +1,16 @@
 """Requests that are refused in one line, and the commands that the command prints."""
 
+import re
 import shlex
 from dataclasses import replace
 from types import SimpleNamespace
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from architectures.errors import HpsearchError
-from search.cli.main import cli
+from search.cli.main import cli, main
 from search.history import ledger, store
 from search.history.events import Opened
 from search.history.ledger import Ledger
@@ -178,3 +180,85 @@ def test_a_quick_study_of_few_images_takes_them_all(tmp_path, monkeypatch, given
     words = ("launch", "--study", "batch-norm", "--quick", "--dataset", place, "--data-dir", tmp_path / "data")
     assert done(*words, *given, "--dry-run").exit_code == 0
     assert [request.limit_train for request in asked] == [taken]
+
+
+@pytest.mark.parametrize("storage", [(), ("--storage", "there")])
+def test_a_search_without_winners_is_retrained_where_it_is(tmp_path, monkeypatch, storage):
+    monkeypatch.chdir(tmp_path)
+    found = make_search(tmp_path / "mine", trials=2)
+    (tmp_path / "a.png").touch()
+    if storage:
+        claims.begin("there", found.folder)
+        driver = Driver(found.folder)
+        driver.mirror.copy()
+        driver.die()
+    for words in (("predict", "made", "a.png"), ("predict", "made", "a.png", "--ensemble"), ("export", "made")):
+        more = ("--format", "card", "--out", "card.md") if words[0] == "export" else ()
+        command = printed(refused(*words, *more, "--results", "mine", *storage), "retrain")
+        assert command[: 5 + len(storage)] == ["hpsearch", "retrain", "made", "--results", "mine", *storage]
+
+
+def test_a_student_that_is_missing_is_taught_where_its_search_is(tmp_path):
+    make_search(tmp_path, trials=2, retrains=[(0, 1)])
+    (tmp_path / "a.png").touch()
+    command = printed(refused("predict", "made", tmp_path / "a.png", "--student", "--results", tmp_path), "retrain")
+    assert command[:5] == ["hpsearch", "retrain", "made", "--results", str(tmp_path)]
+
+
+def test_a_near_name_is_suggested_first(tmp_path):
+    make_search(tmp_path, "running", trials=1)
+    for words, near in (
+        (("status", "runing", "--results", tmp_path), "running"),
+        (("launch", "--dataset", "digits", "--space", "modrn"), "modern"),
+        (("launch", "--dataset", "digits", "--study", "batchnorm"), "batch-norm"),
+        (("spaces", "batchnorm"), "batch-norm"),
+        (("retrain", "running", "--set", "cutmx=0.5", "--results", tmp_path), "cutmix"),
+    ):
+        line = refused(*words)
+        assert f" (did you mean '{near}'?); " in line.partition("known:")[0].partition("newest")[0]
+
+
+def test_an_image_that_is_not_there_may_have_been_a_search(tmp_path):
+    make_search(tmp_path, "running", trials=1)
+    line = refused("predict", "runing", "a.png", "--results", tmp_path)
+    assert line.endswith("nor an image (did you mean 'running'?)")
+
+
+def test_an_unknown_space_may_have_been_a_study():
+    line = refused("spaces", "nothing-near")
+    assert "known: cnn_published, " in line and " batch-norm, " in line and "did you mean" not in line
+
+
+def test_a_field_that_set_refuses_is_not_named_as_known():
+    known = refused("retrain", "--set", "nothing_near=1").partition("known: ")[2].split(", ")
+    assert "batch_size" in known and "cutmix" in known and not {"epochs", "patience"} & set(known)
+
+
+@pytest.mark.parametrize(
+    ("given", "minutes"), [("2h", 120), ("30m", 30), ("90s", 1.5), ("90", 90), ("0.02", 0.02), ("1e-3", 1e-3)]
+)
+@pytest.mark.parametrize("option", ["max_time", "trial_timeout"])
+def test_a_time_without_a_unit_is_minutes(option, given, minutes):
+    (param,) = (each for each in cli.commands["launch"].params if each.name == option)
+    context = click.Context(cli.commands["launch"])
+    assert param.process_value(context, given) == pytest.approx(minutes)
+
+
+def test_a_worker_may_be_still_for_half_an_hour():
+    (param,) = (each for each in cli.commands["launch"].params if each.name == "trial_timeout")
+    assert param.process_value(click.Context(cli.commands["launch"]), param.default) == 30
+
+
+def test_nothing_is_deleted_unasked_where_nobody_can_answer(tmp_path):
+    made = make_search(tmp_path, trials=1)
+    assert refused("delete", "made", "--results", tmp_path) == "no terminal to ask in: give --yes"
+    assert made.folder.exists()
+
+
+@pytest.mark.parametrize("words", [("export",), ("status", "one", "two"), ("launch", "--nope")])
+def test_a_hint_is_a_sentence_of_its_own(words, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["hpsearch", *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    line = capsys.readouterr().err
+    assert end.value.code == 2 and line.count("\n") == 1 and re.search(rf"\S\. See hpsearch {words[0]} --help$", line)

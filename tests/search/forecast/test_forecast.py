@@ -33,7 +33,9 @@ def test_calibration_sees_that_a_wider_network_takes_longer(tmp_path):
     images = load("digits", "train", data_dir=tmp_path).take(np.arange(64))
     configs = [config(0.25), config(4.0), config(2.0)]
     costs = [cost(c, images.shape) for c in configs]
-    found = calibrate(configs, images, HERE)
+    said = []
+    found = calibrate(configs, images, HERE, said.append)
+    assert said == ["measuring a few training steps of 3 configurations …"]
     assert set(found) == {0, 1, 2}
     narrow, wide, _ = times(configs, costs, found, 64, 16).epochs
     assert 0 < narrow < wide

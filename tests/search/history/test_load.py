@@ -89,3 +89,8 @@ def test_a_session_that_ends_while_it_is_read_was_not_killed(tmp_path: Path, mon
         monkeypatch.setattr(ledger, name, then_end(getattr(ledger, name)))
     assert search.load("one", results=str(tmp_path)).state == "finished"
     assert len(calls) == 2
+
+
+def test_a_search_is_printed_as_one_short_line() -> None:
+    line = repr(search.load("finished", results=str(OLD)))
+    assert line.startswith("<Loaded finished: finished, 14 of 14 trials, best val accuracy ") and len(line) < 120

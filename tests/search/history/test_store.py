@@ -1,6 +1,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -171,3 +172,15 @@ def test_a_newer_search_json_is_refused(tmp_path):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"v": 99}))
     with pytest.raises(StoreError, match="newer hpsearch"):
         store.find(tmp_path)
+
+
+def test_a_search_that_is_not_there_has_its_folder_and_its_nearest_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = Path("results")
+    with pytest.raises(StoreError, match=rf"no search in {tmp_path}/results yet; .*--results or HPSEARCH_RESULTS"):
+        store.find(place)
+    store.create(place, "running", REQUEST, 1.0, FACTS)
+    with pytest.raises(
+        StoreError, match=rf"in {tmp_path}/results \(did you mean 'running'\?\); the newest are running"
+    ):
+        store.find(place, "runing")

@@ -248,6 +248,9 @@ def test_the_winners_are_in_the_order_of_validation_with_their_ensemble_last(pag
     order = sorted({18, 16}, key=lambda trial: -accuracy_of(trial, 4))
     keys = [key for trial in order for key in sorted(tested.index) if key[0] == trial]
     assert [row["test_accuracy"] for row in rows[:-1]] == [tested[key] for key in keys]
+    report = retrain_report(view.found, sorted(keys))
+    assert [(row["trial"], row["repeat"]) for row in report["winners"]] == list(tested.index) == keys
+    assert [(row["trial"], row["repeat"]) for row in report["ensemble"]["members"]] == sorted(keys)
     assert all(row["test_low"] < row["test_accuracy"] < row["test_high"] for row in rows)
 
 

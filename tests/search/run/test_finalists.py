@@ -146,13 +146,17 @@ def test_folds_decide_whatever_the_search_found_and_are_not_trained_again(judged
     outcome, (winner,) = retrain_best(found)
     assert (outcome.record.choices[-1].finalists, winner.key) == ([1, 0], (0, 4))
     assert [line["event"] for line in ledger.read(found.ledger)[before:]] == ["opened", "chosen", "closed"]
+    loaded = read_search(found.folder.parent, "one")
+    report = retrain_report(loaded, [(1, 4), (0, 4)], loaded.record.choices[-1])
+    assert [row["trial"] for row in report["finalists"]] == [0, 1], "the best on folds first"
+    assert [row["trial"] for row in report["winners"]] == loaded.retrains.trial.tolist() == [0, 1]
 
 
 def test_the_same_decision_is_recorded_once(judged, tmp_path):
     found = copy(judged, tmp_path)
     before = len(ledger.read(found.ledger))
     outcome, runs = retrain_best(found, top=2)
-    assert [line["event"] for line in ledger.read(found.ledger)[before:]] == ["opened", "closed"]
+    assert len(ledger.read(found.ledger)) == before
     assert (len(outcome.record.choices), [run.key for run in runs]) == (1, [(0, 4), (1, 4)])
 
 
@@ -265,7 +269,8 @@ def test_a_finalist_that_diverges_on_a_fold_is_not_chosen_and_the_earlier_wins_a
     chosen = choose(tmp_path, record, judges, top=1, images=60, metric="accuracy")
     assert (chosen.trials, chosen.finalists, chosen.repeats) == ([3], [5, 3, 7, 1], [1, 2] * 4)
     assert choose(tmp_path, record, judges[:1], top=1, images=60, metric="accuracy").trials == []
-    lost = scores.finalists(record, chosen)[0]
+    *_, lost = rows = scores.finalists(record, chosen)
+    assert [row["trial"] for row in rows] == [3, 7, 1, 5]
     assert (lost["mean"], lost["reason"]) == (None, "diverged")
 
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -11,7 +12,7 @@ from search.forecast.calibration import Calibration
 from search.history.events import Opened
 from search.history.ledger import Ledger
 from search.history.store import Request
-from search.run import foresee
+from search.run import foresee, rehearsal
 from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.engines import inline
@@ -51,6 +52,23 @@ def make(images):
 
 def test_a_list_that_nothing_stops_begins_with_its_longest(make):
     assert list(make("none").order(4)) == [2, 0, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("network", "says"),
+    [
+        (NetworkConfig("cnn5", {"widht": 1}), "list, line 1: network 'cnn5' has no hyperparameter 'widht'; known: "),
+        (NetworkConfig("cnn5", {"width": -1}), "list, line 1: network 'cnn5': width must be "),
+        (NetworkConfig("cnn1", {}), "list, line 1 is impossible for these images: network 'cnn1': "),
+    ],
+)
+def test_a_line_is_impossible_only_if_it_is_for_the_images(images, network, says):
+    config = Config(network, OptimizerConfig("sgd", 0.1))
+    listed = Space("list", configs=(config,), places=("line 1",))
+    small = replace(images, pixels=np.ascontiguousarray(images.pixels[..., :2, :2]))
+    with pytest.raises(RequestError) as caught:
+        Problem(Request(space="list", samples=1, data_dir=""), listed, small).check_list()
+    assert str(caught.value).startswith(says)
 
 
 def test_fewer_samples_are_the_first_lines(make):
@@ -167,6 +185,19 @@ def test_forecasts_for_the_inline_engine_count_with_its_one_trial_at_a_time(tmp_
     assert set(slots) == {1}
 
 
+def test_a_long_forecast_is_announced(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(rehearsal, "_LONG", 1)
+    line = "forecasting from 100 simulations …\n"
+    request = searches.listed(tmp_path, [config(0.125, epochs=1).to_json()], epochs=1, limit_train=80)
+    launch(request, Options(engine="inline"), results=tmp_path, name="one")
+    assert line in capsys.readouterr().err
+    monkeypatch.setattr(foresee, "calibrate", lambda *given: given[3]("measuring") or {0: Speed(32, 0.1, 0.0)})
+    words = ["--dataset", "digits", "--data-dir", tmp_path, "--results", tmp_path, "--epochs", 2, "--samples", 1]
+    asked = [*map(str, words), "--space", "cnn5", "--limit-train", "100", "--dry-run"]
+    done = CliRunner().invoke(launch_command, asked)
+    assert (done.exit_code, done.stderr) == (0, f"measuring\n{line}"), done.output
+
+
 def test_networks_that_are_to_be_kept_are_tested_also_those_that_a_resume_adds(tmp_path):
     lines = [config(width, epochs=1).to_json() for width in (0.125, 0.25)]
     request = searches.listed(tmp_path, lines, epochs=1, limit_train=80, samples=1)
@@ -200,3 +231,5 @@ def test_a_dry_run_plays_each_scheduler_with_the_options_that_suit_the_sampler(t
     assert played["asha"] == {"grace_period": 4, "reduction_factor": 2, "keep": None}
     assert played["halving"] == {"grace_period": 2, "reduction_factor": None, "keep": 0.5}
     assert not any("prefer" in line for line in found.search.warnings), "it prefers from the beginning"
+    (told,) = (line for line in found.notes if line.startswith("note: "))
+    assert told.startswith("note: cutmix may be drawn, but trainings of fewer than 40 epochs"), "as in a launch"

@@ -62,6 +62,7 @@ def test_a_first_rung_after_few_images_is_named(images, num_train, grace_period,
     if said:
         assert said[0].endswith(f"; --grace-period {grace_period} compares trials later")
         assert "when good networks may still be at chance" in said[0]
+        assert "at 1 epochs" not in said[0]
 
 
 @pytest.mark.parametrize(

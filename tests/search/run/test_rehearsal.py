@@ -9,7 +9,7 @@ from search.forecast.forecast import Plan
 from search.forecast.seconds import Times
 from search.history.events import Decision, Granted, Measured, State
 from search.history.request import Request
-from search.run.rehearsal import heard, play, preferred_by
+from search.run.rehearsal import announced, games_of, heard, play, preferred_by, rehearse
 from search.samplers.hearing import LEAST, Observed
 from search.samplers.make import make_sampler
 from search.schedulers import SCHEDULERS
@@ -94,17 +94,16 @@ def test_a_launch_says_from_which_draw_on_a_sampler_hears_of_how_many_epochs():
     (line,) = heard(replace(asked, scheduler="asha"), 60)
     assert line.endswith("; its draws are not always the same on any number of slots")
     assert heard(replace(asked, sampler="random", hears=None), 60) == ()
+    many = heard(replace(asked, hears="everything"), 5000)[1]
+    assert many.endswith("4 from draw 3928, 8 from draw 4360, 16 from draw 4619 of 5000"), "in a moment"
 
 
-@pytest.mark.parametrize("number", [1, 2, 16])
-def test_in_a_game_guided_draws_are_of_one_family_and_in_many_games_of_every(number):
-    drawing = make_sampler(find_space("cnn_all"), "random", 0, lambda config: None)
-    configs = [drawing.draw(trial).config for trial in range(number)]
+def plan_of(configs, samples, **changes):
     plan = Plan(
         draws=(),
         configs=configs,
         costs=(),
-        order=range(24),
+        order=range(samples),
         num_train=1,
         num_validation=1,
         sampler="tpe",
@@ -115,6 +114,34 @@ def test_in_a_game_guided_draws_are_of_one_family_and_in_many_games_of_every(num
         pauses=False,
         max_t=1,
     )
+    return replace(plan, **changes)
+
+
+@pytest.mark.parametrize("samples", [1, 60, 300, 2000, 10_000, 1_000_000])
+@pytest.mark.parametrize("also", [(), ("parameters",), ("parameters", "flops")], ids=len)
+def test_a_forecast_of_any_length_simulates_a_limited_number_of_trials(samples, also):
+    plan = plan_of([], samples, also=also)
+    games, trials = games_of(plan)
+    assert 1 <= games <= (10 if also else 100) and games * trials <= (3000 if also else 30_000)
+    assert trials == samples or games * trials >= 1500
+    assert bool(announced(plan)) == (samples > 60)
+
+
+def test_a_very_long_search_is_forecast_in_proportion():
+    configs = [make_sampler(find_space("cnn5"), "random", 0, lambda config: None).draw(0).config]
+    plan = plan_of(configs, 300_000, sampler="random", hears=None, scheduler="halving", max_t=8)
+    played = rehearse(plan, Times([2.0], [0.0]), 4, games=1)
+    part = rehearse(replace(plan, order=range(3000)), Times([2.0], [0.0]), 4, games=1)
+    assert played == [(pytest.approx(100 * epochs), pytest.approx(100 * wall)) for epochs, wall in part]
+    assert announced(plan) == ("forecasting from 10 simulations, each of the first 3,000 trials …",)
+    assert announced(replace(plan, order=range(300))) == ("forecasting from 100 simulations …",)
+
+
+@pytest.mark.parametrize("number", [1, 2, 16])
+def test_in_a_game_guided_draws_are_of_one_family_and_in_many_games_of_every(number):
+    drawing = make_sampler(find_space("cnn_all"), "random", 0, lambda config: None)
+    configs = [drawing.draw(trial).config for trial in range(number)]
+    plan = plan_of(configs, 24)
     games = [{configs[which].network.name for which in preferred_by(plan, seed)[LEAST + 1 :: 2]} for seed in range(99)]
     assert all(len(families) == 1 for families in games)
     assert set.union(*games) == {config.network.name for config in configs}

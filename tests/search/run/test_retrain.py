@@ -1,5 +1,6 @@
 """Retrains and what their test passes cost, where something comes in between."""
 
+import json
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -7,15 +8,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from architectures.errors import HpsearchError
+from search.cli.retraining import retrain as retrain_command
 from search.history import ledger, scores, store
-from search.history.events import Measured, Opened, parse
-from search.history.ledger import DiskError, Ledger
+from search.history.events import Closed, Measured, Opened, State, parse
+from search.history.ledger import DiskError, Ledger, LedgerError
 from search.history.record import Record, rank
 from search.history.request import Request
 from search.history.winners import last_retrain
-from search.run import testing
+from search.run import again, testing
 from search.run.again import Again, dry_run, knee_of, prepare
 from search.run.engines import inline
 from search.run.images import part_images
@@ -30,6 +33,7 @@ from trainables.augment import normalise
 from trainables.data.load import load
 from trainables.predictions import read_predictions
 from trainables.saved_network import load_network
+from trainables.worker.speed import Speed
 
 WINNER = {
     "network": {"name": "cnn5", "width": 0.125},
@@ -76,6 +80,49 @@ def test_trials_that_are_named_are_trained_again_whatever_their_place(tmp_path):
         retrain(found, Options(engine="inline"), replace(how, trials=("knee",)), top=1, distinct=False)
     with pytest.raises(RequestError, match=r"three has no measured trial 7 \(it has 0 to 2\); see hpsearch top --all"):
         retrain(found, Options(engine="inline"), replace(how, trials=(0, 7)), top=2, distinct=False)
+
+
+def unfinished(tmp_path, ends):
+    """A search of three trials that a Ctrl-C has ended. ends: the state and the accuracy of the first ones."""
+    lines = [WINNER | {"optimizer": {"name": "sgd", "lr": lr}} for lr in (0.1, 0.01, 0.001)]
+    request = searches.listed(tmp_path, lines, epochs=2, limit_train=60)
+    search = launch(request, Options(engine="inline", max_time=1e-9), results=tmp_path, name="three").search
+    with Ledger(search.ledger) as book:
+        for trial, (state, value) in enumerate(ends):
+            book.append(events.asked(trial))
+            book.append(measured(48, value, trial=trial, state=state))
+        book.append(Closed(reason="interrupted"))
+    return search
+
+
+def test_an_unfinished_search_of_which_no_trial_has_ended_is_resumed_first(tmp_path):
+    found = unfinished(tmp_path, [(State.PAUSED, 0.5), (State.PAUSED, 0.9)])
+    before = found.ledger.read_bytes()
+    with pytest.raises(RequestError, match="three has no finished trial to retrain yet .*: hpsearch resume three "):
+        prepare(found, Options(engine="inline"), Again(epochs=1), top=1, distinct=False)
+    with Ledger(found.ledger), pytest.raises(RequestError, match="three is running in another process"):
+        prepare(found, Options(engine="inline"), Again(epochs=1), top=1, distinct=False)
+    assert prepare(found, Options(engine="inline"), Again(epochs=1, trials=(1,)), top=1, distinct=False).notes
+    assert found.ledger.read_bytes() == before
+
+
+@pytest.mark.parametrize("paused", [0.5, 0.95])
+def test_a_retrain_of_an_unfinished_search_says_so(tmp_path, capsys, paused):
+    found = unfinished(tmp_path, [(State.DONE, 0.9), (State.PAUSED, paused)])
+    told = "note: the search is unfinished: 1 of 3 trials have ended, and the others may be better (hpsearch resume"
+    said = []
+    dry_run(found, Options(engine="inline"), Again(epochs=1), top=1, distinct=False, say=said.append)
+    assert len(said) == 1 and said[0].startswith(told)
+    capsys.readouterr()
+    retrain_one(found)
+    assert told in capsys.readouterr().err
+
+
+def test_a_dry_run_of_a_retrain_says_that_it_measures_before_it_does(found, tmp_path, monkeypatch):
+    monkeypatch.setattr(again, "calibrate", lambda *given: given[3]("measuring") or {0: Speed(32, 0.1, 0.0)})
+    asked = ["one", "--results", str(tmp_path), "--epochs", "1", "--width", "2", "--engine", "inline", "--dry-run"]
+    done = CliRunner().invoke(retrain_command, asked)
+    assert (done.exit_code, done.stderr) == (0, "measuring\n"), done.output
 
 
 def test_a_trial_that_a_finished_search_left_paused_is_retrained_by_its_number(tmp_path):
@@ -157,10 +204,29 @@ def test_a_training_that_images_or_network_cannot_take_is_refused_before_anythin
 
 def test_what_an_earlier_retrain_has_done_is_not_done_again(found):
     retrain_one(found)
-    before = len(ledger.read(found.ledger))
+    before = found.ledger.read_bytes()
     outcome, (run,) = retrain_one(found)
     assert (outcome.reason, run.key, outcome.record.test_passes) == ("finished", (0, 1), 1)
-    assert [line["event"] for line in ledger.read(found.ledger)[before:]] == ["opened", "closed"]
+    assert outcome.detail == "nothing is left to train or to test"
+    assert found.ledger.read_bytes() == before, "its wall clock has not grown"
+    with Ledger(found.ledger), pytest.raises(LedgerError, match="running in another process"):
+        retrain_one(found)
+
+
+def test_the_command_repeated_prints_the_same(found):
+    words = ["one", "--top", "1", "--epochs", "1", "--engine", "inline", "--results", str(found.folder.parent)]
+    first, again = (CliRunner().invoke(retrain_command, [*words, "--json"]) for _ in range(2))
+    assert (again.exit_code, json.loads(again.stdout)) == (first.exit_code, json.loads(first.stdout)), again.output
+    assert again.stderr == "one: nothing is left to train or to test\n"
+
+
+def test_a_repeated_retrain_whose_session_was_killed_at_its_end_closes_it(found):
+    retrain_one(found)
+    *others, closed = found.ledger.read_bytes().splitlines(keepends=True)
+    assert b'"closed"' in closed
+    found.ledger.write_bytes(b"".join(others))
+    retrain_one(found)
+    assert [line["event"] for line in ledger.read(found.ledger)[len(others) :]] == ["opened", "closed"]
 
 
 def test_a_disk_that_is_full_when_a_winner_is_asked_for_pauses_the_retrain(found, monkeypatch):

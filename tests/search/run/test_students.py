@@ -73,7 +73,7 @@ def test_the_first_winner_is_trained_once_more_by_what_all_winners_say(found):
         loaded.record.runs[k] for k in (first.key, student.key)
     )
     with pytest.raises(
-        UseError, match=f"two has no student of trial {second.key[0]} yet: hpsearch retrain two --students 2"
+        UseError, match=f"two has no student of trial {second.key[0]} yet: hpsearch retrain two .* --students 2"
     ):
         pick(loaded, 2, student=True)
     members = scores.ensemble(found.folder, [first, second, student])["members"]
@@ -93,7 +93,7 @@ def test_what_is_trained_already_is_not_trained_again(found):
     before = ledger.read(found.ledger)
     _, again = distilled(found)
     assert [run.key for run in again] == [run.key for run in runs]
-    assert [line["event"] for line in ledger.read(found.ledger)[len(before) :]] == ["opened", "closed"]
+    assert ledger.read(found.ledger) == before
     _, plain = retrain(found, Options(engine="inline"), replace(HOW, students=0), **ASKED)
     assert [run.key for run in plain] == [run.key for run in runs[:2]]
 

@@ -11,7 +11,7 @@ from search.history.events import State
 from search.samplers import SAMPLERS
 from search.samplers.choosing import of_one_value
 from search.samplers.gp import flatten
-from search.samplers.hearing import LEAST, Deepest
+from search.samplers.hearing import LEAST, Deepest, observed
 from search.samplers.make import make_sampler
 from search.samplers.process import Points, improvement
 from search.samplers.sampler import history_json
@@ -47,6 +47,20 @@ def test_every_second_draw_is_that_of_random(name):
             assert drawn == random.draw(n)
         elif n > LEAST + 1:
             assert drawn != random.draw(n)
+
+
+@pytest.mark.parametrize("name", HALF_GUIDED)
+def test_what_an_earlier_search_has_trained_is_drawn_again_from_the_same_stream(name):
+    random = guided("random")
+    earlier = [observed(ended(n, random.draw(n), 0.5)) for n in range(6)]
+    waiting = observed(events.run(6, (), State.WAITING, **history_json(random.draw(6))))
+    drawing, again = (guided(name, history=Deepest((1.0,), [*earlier, waiting])) for _ in range(2))
+    draws = [drawing.draw(n) for n in (0, 2, 4, 6, 8)]
+    known = [each.params for each in earlier]
+    assert not [each for each in draws if each.params in known]
+    assert draws[3:] == [random.draw(6), random.draw(8)], "that trial was not trained, and the last one is new"
+    again.tell(ended(0, random.draw(0), 0.5))  # as earlier versions drew it
+    assert [again.draw(n) for n in (2, 4)] == draws[1:3]
 
 
 @pytest.mark.parametrize("name", HALF_GUIDED)

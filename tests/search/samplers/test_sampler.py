@@ -9,7 +9,7 @@ from architectures.layers import SizeError
 from search.history.events import State
 from search.history.optuna_trial import optuna_trial
 from search.samplers import SAMPLERS
-from search.samplers.hearing import Deepest, Ended
+from search.samplers.hearing import Deepest, Ended, observed
 from search.samplers.make import make_sampler
 from search.samplers.optuna_sampler import OptunaSampler
 from search.samplers.sampler import derive_seed, history_json
@@ -183,6 +183,16 @@ def test_a_resumed_search_draws_what_is_left(kind):
     rest = [drawing.draw(n) for n in (4, 5, 6)]
     assert [resumed.draw(n) for n in (4, 5, 6)] == rest
     assert rest[2] is None
+
+
+@pytest.mark.parametrize("kind", ["tpe", "gp"])
+def test_of_a_small_space_what_an_earlier_search_has_trained_is_drawn_last(kind):
+    earlier = [observed(ended(n, drawn)) for n, drawn in enumerate(map(small("random").draw, range(4)))]
+    known = [each.params for each in earlier]
+    drawing = make_sampler(Space("small", widths), kind, 3, anything, Deepest((1.0,), earlier))
+    drawn = [drawing.draw(n) for n in range(6)]
+    assert [each.params in known for each in drawn] == [False] * 2 + [True] * 4
+    assert len({str(each.config) for each in drawn}) == 6 and drawing.draw(6) is None
 
 
 def test_what_is_impossible_is_not_left():

@@ -3,6 +3,7 @@
 import pytest
 
 from search.show import terminal
+from search.show.overview import in_words
 from search.show.terminal import print_rows
 
 ROWS = [
@@ -27,7 +28,7 @@ ROWS = [
         (140, []),
         (100, ["batch", "lr"]),
         (80, ["batch", "lr", "time", "parameters"]),
-        (20, ["batch", "lr", "time", "parameters", "best epoch", "state", "optimizer"]),
+        (20, ["batch", "lr", "time", "parameters", "best epoch", "optimizer"]),
     ],
 )
 def test_a_narrow_terminal_leaves_columns_out_and_names_them(width, left_out, capsys, monkeypatch):
@@ -39,3 +40,39 @@ def test_a_narrow_terminal_leaves_columns_out_and_names_them(width, left_out, ca
     assert f"left out to fit {width} columns: {', '.join(left_out)}" in out if left_out else "left out" not in out
     if width >= 80:
         assert max(len(line) for line in out.splitlines()) <= width
+
+
+SEARCH = {
+    "name": "cnn-all-my-images-20261128-054039",
+    "state": "finished",
+    "retraining": None,
+    "space": "cnn_all",
+    "dataset": "my-images",
+    "trials": 60,
+    "samples": 60,
+    "best_val_accuracy": 0.5,
+    "best_val_balanced_accuracy": 0.5,
+    "tested": 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("width", "left_out"),
+    [
+        (140, ""),
+        (100, "best val balanced accuracy"),
+        (80, "best val balanced accuracy, space, tested, dataset"),
+    ],
+)
+def test_a_narrow_list_of_searches_keeps_their_names_and_states(width, left_out, capsys, monkeypatch):
+    monkeypatch.setattr(terminal, "_width", width)
+    print_rows([in_words(SEARCH)], "nothing")
+    out = capsys.readouterr().out
+    (row,) = (line for line in out.splitlines() if SEARCH["name"] in line)
+    assert "finished" in row and max(map(len, out.splitlines())) <= width
+    assert (f"left out to fit {width} columns: {left_out}\n" in out) == bool(left_out)
+
+
+def test_a_search_s_name_is_on_one_line_whatever_else_there_is(capsys):
+    print_rows([in_words(SEARCH | {"name": "n" * 100, "dataset": "/d" * 40})], "nothing")
+    assert "n" * 100 in capsys.readouterr().out

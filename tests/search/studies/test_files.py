@@ -103,7 +103,8 @@ def test_what_is_wrong_in_a_file_is_one_line(tmp_path, change, says):
 
 
 def test_an_unknown_study_names_the_known_ones(tmp_path):
-    with pytest.raises(StudyError, match=r"unknown study 'batchnorm'; known: published-search, .*batch-norm"):
+    near = r"\(did you mean 'batch-norm'\?\)"
+    with pytest.raises(StudyError, match=rf"unknown study 'batchnorm' {near}; known: published-search, .*batch-norm"):
         find_study("batchnorm")
     with pytest.raises(StudyError, match=r"cannot read the study .*none.toml: No such file"):
         find_study(str(tmp_path / "none.toml"))

@@ -181,5 +181,5 @@ print(fingerprint(cached(Path(sys.argv[1]), "a", build)))
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DatasetError, match=r"cache folder .*file.cache must be writable"):
+    with pytest.raises(DatasetError, match=r"cache folder .*file.cache must be writable.*--data-dir or HPSEARCH_DATA"):
         cached(tmp_path / "file" / "cache", "a", some_images)
