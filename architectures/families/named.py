@@ -64,12 +64,20 @@ def make_without_weights(
         return make_network(name, hyperparameters, input_shape, num_classes)
 
 
-def network_cost(name: str, hyperparameters: Mapping[str, Any], input_shape: Shape, num_classes: int) -> Cost:
+def network_cost(
+    name: str,
+    hyperparameters: Mapping[str, Any],
+    input_shape: Shape,
+    num_classes: int,
+    network: Network | nn.Module | None = None,
+) -> Cost:
     """The cost of the network that `make_network` makes from the same arguments.
 
-    Raises SizeError if the network does not take such images, ValueError for other faults.
+    network: what `make_without_weights` made from them, if that was called before. Raises SizeError if the network does
+    not take such images, ValueError for other faults.
     """
-    network = make_without_weights(name, hyperparameters, input_shape, num_classes)
+    if network is None:
+        network = make_without_weights(name, hyperparameters, input_shape, num_classes)
     if isinstance(network, Network):
         return cost(network, input_shape, num_classes)
     from architectures.module_cost import module_cost  # imports torch, which a family does not need

@@ -204,8 +204,9 @@ def _fields(changes: tuple[str, ...]) -> dict[str, Any]:
     from trainables.training_config import SETTABLE
 
     found = dict(options.setting(each, "cutmix=0.5") for each in changes)
-    for name in ("epochs", "patience"):
+    options_of_their_own = ("epochs", "patience")
+    for name in options_of_their_own:
         if name in found:
             raise OptionError(f"--set is not for {name}: give --{name} {found[name]}")
-    check_object("training", found, optional=tuple(name for name in SETTABLE if name not in ("epochs", "patience")))
+    check_object("training", found, optional=tuple(name for name in SETTABLE if name not in options_of_their_own))
     return found

@@ -30,11 +30,11 @@ def optuna_trial(run: Run) -> FrozenTrial:
     """
     curve = {m.images: m.value for m in run.measurements if m.value is not None}
     state = _STATES.get(run.state, TrialState.RUNNING)
-    distributions = distributions_of(run.asked.distributions)
+    params, distributions = drawn(run.asked.params, run.asked.distributions)
     return create_trial(
         state=state,
         value=run.at_best("value") if state is TrialState.COMPLETE else None,
-        params=params_of(run.asked.params, distributions),
+        params=params,
         distributions=distributions,
         intermediate_values={} if run.state in UNRANKED else curve,
     )
@@ -53,9 +53,10 @@ def _within(distribution: BaseDistribution | None, value: Any) -> Any:
     return nearest if abs(value - nearest) <= _ROUNDING * (distribution.high - distribution.low) else value
 
 
-def distributions_of(texts: Mapping[str, str]) -> dict[str, BaseDistribution]:
-    """What parameters were drawn from, by name, from the ledger."""
-    return {name: distribution_of(text) for name, text in texts.items()}
+def drawn(params: Mapping[str, Any], texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+    """Parameters as `params_of` gives them, and what they were drawn from; both by name, from the ledger."""
+    distributions = {name: distribution_of(text) for name, text in texts.items()}
+    return params_of(params, distributions), distributions
 
 
 @lru_cache(maxsize=4096)

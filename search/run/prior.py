@@ -8,7 +8,7 @@ from architectures.errors import HpsearchError, one_line
 from search.history import store
 from search.history.events import State, parse
 from search.history.ledger import read
-from search.history.optuna_trial import distributions_of, params_of
+from search.history.optuna_trial import drawn
 from search.history.record import Record, Run
 from search.history.request import Request, finite
 from search.readable import count
@@ -79,7 +79,7 @@ def prior_of(request: Request, function: Function | None, images: Images) -> Pri
 
 def _is_drawn(function: Function, run: Run) -> bool:
     """Whether a space can draw an earlier run."""
-    params = params_of(run.asked.params, distributions_of(run.asked.distributions))
+    params, _ = drawn(run.asked.params, run.asked.distributions)
     return replayed(function, params) is not None
 
 

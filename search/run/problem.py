@@ -248,9 +248,10 @@ def cost_of(config: Config, images: Images) -> Cost:
     Pretrained weights of its network are downloaded now.
     """
     network = config.network
+    of = network.name, network.hyperparameters, images.shape, len(images.classes)
     try:
-        cost = network_cost(network.name, network.hyperparameters, images.shape, len(images.classes))
-        made = make_without_weights(network.name, network.hyperparameters, images.shape, len(images.classes))
+        made = make_without_weights(*of)
+        cost = network_cost(*of, made)
         if isinstance(made, Network) and made.weights is not None:
             from architectures.pretrained import check_weights  # imports torch, which other networks do not need here
 

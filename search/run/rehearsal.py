@@ -69,13 +69,18 @@ def games_of(plan: Plan, games: int = GAMES) -> tuple[int, int]:
     """How many searches a forecast simulates, at most `games`, and of how many trials."""
     trials = min(len(plan.order), _MOST_RANKED if plan.also else _MOST_PLAYED)
     number = min(games, _PLAYED // max(1, trials))
-    return max(1, number // (_SLOWER * len(plan.also) or 1)), trials
+    return max(1, number // _times_slower(plan)), trials
+
+
+def _times_slower(plan: Plan) -> int:
+    """About how many times longer a game takes than with one objective."""
+    return _SLOWER * len(plan.also) or 1
 
 
 def announced(plan: Plan) -> tuple[str, ...]:
     """What is said before a forecast that takes seconds; empty for a shorter one."""
     games, trials = games_of(plan)
-    if games * trials * (_SLOWER * len(plan.also) or 1) < _LONG:
+    if games * trials * _times_slower(plan) < _LONG:
         return ()
     part = f", each of the first {trials:,} trials" if trials < len(plan.order) else ""
     return (f"forecasting from {count(games, 'simulation')}{part} …",)

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from architectures.errors import one_line
 from search.history.events import FINAL, State
 from search.history.front import cost_of, log_cost
-from search.history.optuna_trial import distributions_of, optuna_trial, params_of
+from search.history.optuna_trial import drawn, optuna_trial
 from search.history.record import Run
 from search.spaces.space import SpaceError
 
@@ -164,11 +164,11 @@ def _frozen(trial: int, told: Observed, rung: float | None) -> FrozenTrial:
     else:
         state = TrialState.PRUNED if told.state in _WORTHLESS else TrialState.RUNNING
     try:
-        distributions = distributions_of(told.distributions)
+        params, distributions = drawn(told.params, told.distributions)
         return create_trial(
             state=state,
             values=None if value is None else [value, *told.costs],
-            params=params_of(told.params, distributions),
+            params=params,
             distributions=distributions,
             intermediate_values=curve,
         )
