@@ -1,7 +1,7 @@
 """The verbs that search: launch and resume."""
 
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from search.cli import options
 from search.cli.sections import Sections
 from search.cli.serving import beside
-from search.cli.sessions import SESSION, check_dry_run, conclude, dataset_of, options_of, session_options, take_up
+from search.cli.sessions import check_dry_run, conclude, dataset_of, session_options, take_up
 from search.cli.studying import launch_study, show_forecast
 from search.cli.types import MOST_EPOCHS, MOST_PIXELS, MOST_THREADS, Count, Duration, OptionError, Real
 from search.history.front import COSTS
@@ -219,22 +219,23 @@ def launch(
     from search.run.foresee import affordable
     from search.run.launch import default_name
     from search.run.launch import launch as begin
+    from search.run.session import Options
     from search.run.settled import check_sampler, settled
     from search.schedulers.scheduler import scheduler_of
     from search.spaces import find_space
 
-    how = {option: asked.pop(option) for option in SESSION}
-    for option, is_given in (("--serve", is_served), ("--follow", bool(how["follow"]))):
+    how = Options(**{field.name: asked.pop(field.name) for field in fields(Options)})
+    for option, is_given in (("--serve", is_served), ("--follow", bool(how.follow))):
         if is_given and (submit is not None or dry_run):
             other = "--submit" if submit else "--dry-run"
             raise OptionError(f"{option} shows a search that this machine runs; {other} runs none")
-    check_dry_run(how["address"], dry_run=dry_run)
+    check_dry_run(how.address, dry_run=dry_run)
     if study is not None:
         context = click.get_current_context()
         values = {**asked, "samples": samples, "budget": budget, "submit": submit}
         by_user = {key: values[key] for key in values if context.get_parameter_source(key) is _BY_USER}
         launch_study(
-            study, {**asked, "data_dir": str(data_dir.absolute())}, by_user, options_of(**how), repeats=repeats,
+            study, {**asked, "data_dir": str(data_dir.absolute())}, by_user, how, repeats=repeats,
             quick=quick, search=name, results=results, storage=storage, is_served=is_served, dry_run=dry_run,
         )  # fmt: skip
         return
@@ -244,7 +245,7 @@ def launch(
         raise OptionError("--dry-run measures this machine and --submit uses others; give one of them")
     if submit is not None and asked["first"] is not None:
         raise OptionError("--first is a file of this machine, and --submit searches on another one; give one of them")
-    for option, given in (("--samples", samples), ("--submit", submit), ("--address", how["address"])):
+    for option, given in (("--samples", samples), ("--submit", submit), ("--address", how.address)):
         if budget is not None and given is not None:
             raise OptionError(
                 f"--budget measures this machine to find how many samples it can train in time, and {option} sets that "
@@ -277,22 +278,20 @@ def launch(
         samples = affordable(
             request,
             budget,
-            parallel=how["parallel"],
-            engine=how["engine"],
+            parallel=how.parallel,
+            engine=how.engine,
             is_share_asked=is_share_asked,
-            announce=(lambda _: None) if how["quiet"] else options.announce,
+            announce=(lambda _: None) if how.quiet else options.announce,
         )
         request = replace(request, samples=samples)
-        if not how["quiet"]:
+        if not how.quiet:
             click.echo(f"{duration(budget)} are enough for {count(request.samples, 'sample')}", err=True)
     if dry_run:
-        show_forecast(request, results, options_of(**how), is_share_asked=is_share_asked)
+        show_forecast(request, results, how, is_share_asked=is_share_asked)
         return
     with beside(results) if is_served else nullcontext():
-        outcome = begin(
-            request, options_of(**how), results=results, name=name, storage=storage, is_share_asked=is_share_asked
-        )
-    conclude(outcome, results, quiet=how["quiet"])
+        outcome = begin(request, how, results=results, name=name, storage=storage, is_share_asked=is_share_asked)
+    conclude(outcome, results, quiet=how.quiet)
 
 
 @click.command()
@@ -326,6 +325,7 @@ def resume(
     from search.history import events, ledger, store
     from search.history.load import read_search
     from search.run.launch import resume as go_on
+    from search.run.session import Options
 
     if until is not None:  # before the storage is read, which does not update a damaged ledger
         here = store.find(results, search)
@@ -337,5 +337,5 @@ def resume(
             raise OptionError(f"no line of {here.ledger} is damaged, so --until is not needed")
         search = here.name
     found = take_up(search, storage, results, dataset=dataset, data_dir=data_dir)
-    outcome = go_on(found, options_of(**how), samples=samples, changed_code=changed_code)
+    outcome = go_on(found, Options(**how), samples=samples, changed_code=changed_code)
     conclude(outcome, results, quiet=how["quiet"])

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from search.cli import options
-from search.cli.sessions import check_dry_run, conclude, options_of, session_options, take_up
+from search.cli.sessions import check_dry_run, conclude, session_options, take_up
 from search.cli.types import MOST_EPOCHS, Count, OptionError, Real, TrialNumber
 from search.readable import count
 
@@ -131,6 +131,7 @@ def retrain(
     from search.run.again import dry_run as calculate
     from search.run.finalists import Finals
     from search.run.retrain import retrain as train_winners
+    from search.run.session import Options
     from search.show.forecast import print_retraining
     from search.show.winners import print_retrains, retrain_report
 
@@ -171,9 +172,7 @@ def retrain(
     asked: dict[str, Any] = {"top": top, "distinct": distinct, "changed_code": changed_code}
     if dry_run:
         notes: list[str] = []
-        title, forecast = calculate(
-            found, options_of(**how), again, **asked, say=notes.append, announce=options.announce
-        )
+        title, forecast = calculate(found, Options(**how), again, **asked, say=notes.append, announce=options.announce)
         if as_json:
             options.emit({"title": title, "forecast": forecast and asdict(forecast)})
         else:
@@ -181,7 +180,7 @@ def retrain(
                 click.echo(line)
             print_retraining(f"{found.name}: {title}", forecast)
         return
-    outcome, runs = train_winners(found, options_of(**how), again, **asked)
+    outcome, runs = train_winners(found, Options(**how), again, **asked)
     if outcome.reason != "finished":
         conclude(outcome, results, quiet=how["quiet"])
     if outcome.detail and not how["quiet"]:

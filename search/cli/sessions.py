@@ -31,7 +31,7 @@ class Call:
 
 
 def session_options(verb: Any) -> Any:
-    """Options for how a session runs and how much it prints; `options_of` takes their values."""
+    """Options for how a session runs and how much it prints, named as the fields of `search.run.session.Options`."""
 
     @wraps(verb)
     def explained(*, debug: bool, **words: Any) -> Any:
@@ -106,40 +106,10 @@ def _installed(_ctx: click.Context, _param: click.Parameter, sinks: tuple[str, .
     return tuple(dict.fromkeys(sinks))
 
 
-#: The names of the values of `session_options`.
-SESSION = ("parallel", "max_time", "retries", "trial_timeout", "address", "engine", "follow", "quiet")
-
-
 def check_dry_run(address: str | None, *, dry_run: bool) -> None:
     """Raise OptionError for a forecast of a session on a cluster."""
     if dry_run and address is not None:
         raise OptionError(f"--dry-run measures this machine and --address {address} uses others; give one of them")
-
-
-def options_of(
-    *,
-    parallel: int | None,
-    max_time: float | None,
-    retries: int,
-    trial_timeout: float,
-    address: str | None,
-    engine: str | None,
-    follow: tuple[str, ...],
-    quiet: bool,
-) -> Any:
-    """The values of `session_options` as `search.run.session.Options`, in seconds."""
-    from search.run.session import Options
-
-    return Options(
-        parallel=parallel,
-        max_time=max_time * 60 if max_time is not None else None,
-        retries=retries,
-        trial_timeout=trial_timeout * 60,
-        address=address,
-        engine=engine,
-        follow=follow,
-        quiet=quiet,
-    )
 
 
 def take_up(name: str | None, storage: str | None, results: Path, *, dataset: str | None, data_dir: Path | None) -> Any:

@@ -77,11 +77,11 @@ class Minutes(Duration):
     """A time as `Duration` takes it, or any number of minutes."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Its minutes; a usage error for anything else."""
+        """Its seconds; a usage error for anything else."""
         try:
-            return Real(min=0, min_open=True).convert(value, param, ctx)
+            return Real(min=0, min_open=True).convert(value, param, ctx) * 60
         except click.BadParameter:
-            return super().convert(value, param, ctx) / 60
+            return super().convert(value, param, ctx)
 
 
 class TrialNumber(click.ParamType):

@@ -158,7 +158,7 @@ def read(path: Path) -> list[Entry]:
     return _parse(path)[0]
 
 
-def cut(path: Path, line: int, *, clock: Callable[[], float] = time.time) -> None:
+def cut(path: Path, line: int) -> None:
     """Cut a ledger off before a line (from 1) and record that; the whole file is kept beside it.
 
     The *cut* event holds the number of test passes in the lost lines, because these did happen. Raises
@@ -167,10 +167,10 @@ def cut(path: Path, line: int, *, clock: Callable[[], float] = time.time) -> Non
     with path.open("rb") as file:
         if not _lock(file):
             raise _running(path)
-        _cut(path, line, clock)
+        _cut(path, line)
 
 
-def _cut(path: Path, line: int, clock: Callable[[], float]) -> None:
+def _cut(path: Path, line: int) -> None:
     data = path.read_bytes()
     lines = data.splitlines(keepends=True)
     if not 1 < line <= len(lines):
@@ -179,7 +179,7 @@ def _cut(path: Path, line: int, clock: Callable[[], float]) -> None:
     if len(_decode_all(path, kept)) < len(kept):
         raise LedgerError(f"{path}, line {len(kept)} is damaged as well: --until {len(kept)}")
     tested = sum(_test_passes(each) for each in lost)
-    entry = entry_of(Cut(seq=len(kept), time=clock(), lines=len(lost), tested=tested))
+    entry = entry_of(Cut(seq=len(kept), time=time.time(), lines=len(lost), tested=tested))
     stem = f"ledger-{time.strftime('%Y%m%d-%H%M%S')}"
     names = chain([f"{stem}.jsonl"], (f"{stem}-{number}.jsonl" for number in count(2)))  # for cuts in the same second
     files.write(next(each for each in map(path.with_name, names) if not each.exists()), data)

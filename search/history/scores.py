@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from search.history.events import Chosen
-from search.history.metric import ACCURACY, METRICS, guess
+from search.history.metric import ACCURACY, METRICS, Guess, guess
 from search.history.record import Key, Record, Run, is_family
 from search.history.record import in_words as network_in_words
 from search.history.store import retrain_folder
@@ -121,6 +121,11 @@ def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
         "test_loss": metrics.cross_entropy(probabilities, labels),
         "test_images": len(labels),
     }
+
+
+def guess_of(row: Mapping[str, Any]) -> Guess:
+    """What guessing gives on the images of a test. row: of `score`."""
+    return Guess(accuracy=row["test_guess"], balanced_accuracy=row["test_balanced_guess"])
 
 
 def mirrored(rows: Mapping[str, Mapping[Any, Any]]) -> list[str]:

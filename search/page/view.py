@@ -96,11 +96,6 @@ class View:
         """The test results, by (trial, repeat), without those whose predictions are lost."""
         return {(row["trial"], row["repeat"]): row for row in rows_of(self.results[0])}
 
-    @cached_property
-    def trials(self) -> list[dict[str, Any]]:
-        """The rows of `trials`."""
-        return rows_of(self.found.trials)
-
     def state(self, run: Run) -> str:
         """A trial's state, in words."""
         return standing(str(state_of(run, self.found.running)), self.found.state)

@@ -95,8 +95,7 @@ def winners(view: View) -> tuple[Rows, tuple[str, ...]]:
 
 def metrics_of(view: View, rows: Rows) -> tuple[str, ...]:
     """The metrics that are shown for winners: both if the classes have uneven sizes."""
-    uneven = rows[0]["test_guess"] > 1.5 * rows[0]["test_balanced_guess"]
-    return shown(view.found.search.request.metric, view.found.search.guess) if not uneven else tuple(METRICS)
+    return shown(view.found.search.request.metric, scores.guess_of(rows[0]))
 
 
 def told_apart(rows: Rows) -> str:

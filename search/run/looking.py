@@ -1,17 +1,14 @@
 """Test images that people look at: recorded in the ledger as looks, not as test passes, before they are read."""
 
-from pathlib import Path
-
 import numpy as np
 
 from architectures.errors import HpsearchError
 from search.history.events import Looked
 from search.history.ledger import Ledger
 from search.history.store import Search
-from search.run.images import own_dataset, part_images, unchanged_images
+from search.run.images import found_again, part_images, unchanged_images
 from search.storage import note
 from trainables.data.images import DatasetError, Images, fingerprint
-from trainables.data.known import DATASETS
 
 
 class LookError(HpsearchError):
@@ -22,19 +19,14 @@ def look(search: Search, indices: np.ndarray, *, why: str, expected: str | None)
     """The test images at these indices, (N,) int64, in the dataset's order. No session may be running.
 
     why: for the record. expected: the test images' fingerprint, if a test pass has recorded it. Raises, before anything
-    is recorded, DatasetError for images that are not those of the search, LookError if they are gone or the record is
-    also in a storage, and LedgerError while another process writes the record.
+    is recorded, DatasetError for images that are gone or not those of the search, LookError if the record is also in a
+    storage, and LedgerError while another process writes the record.
     """
     if place := note.location_of(search.folder):
         raise LookError(
             f"looking at test images would have to be recorded in {place} too, where only searches and retrains write"
         )
-    place = search.request.dataset
-    if place not in DATASETS and not Path(place).exists():
-        raise LookError(
-            f"the images of {search.name} were in {place}, which is not here: say with --dataset where they are now"
-        )
-    own = own_dataset(search.request)
+    own = found_again(search)
     unchanged_images(search, own)
     with Ledger(search.ledger) as ledger:
         ledger.append(Looked(images=len(indices), why=why))

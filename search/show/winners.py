@@ -7,7 +7,7 @@ from typing import Any
 from search.history import scores
 from search.history.events import Chosen
 from search.history.load import Loaded
-from search.history.metric import ACCURACY, BALANCED, METRICS, Guess, shown, words
+from search.history.metric import ACCURACY, BALANCED, METRICS, shown, words
 from search.history.record import Key, Run
 from search.history.store import retrain_folder
 from search.history.tables import rows_of
@@ -54,10 +54,6 @@ def _with_configs(rows: Iterable[dict[Any, Any]]) -> list[dict[str, Any]]:
     return [row | {"config": json.loads(row["config"])} for row in rows]
 
 
-def _guess(row: dict[str, Any]) -> Guess:
-    return Guess(accuracy=row["test_guess"], balanced_accuracy=row["test_balanced_guess"])
-
-
 def _tested_value(row: dict[str, Any], metric: str) -> str:
     low, high = (row[end] for end in _ENDS[metric])
     return f"{row[f'test_{metric}']:.1%} ({low:.1%}–{high:.1%})"
@@ -68,7 +64,7 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
     report, metric = retrain_report(found, keys, chosen), found.search.request.metric
     if chosen:
         _print_finalists(found, report["finalists"], chosen.images)
-    guess = _guess(report["winners"][0]) if report["winners"] else None
+    guess = scores.guess_of(report["winners"][0]) if report["winners"] else None
     metrics = shown(metric, guess)
     rows: Rows = []
     for row in report["winners"]:

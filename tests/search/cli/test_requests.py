@@ -241,12 +241,12 @@ def test_a_field_that_set_refuses_is_not_named_as_known():
 def test_a_time_without_a_unit_is_minutes(option, given, minutes):
     (param,) = (each for each in cli.commands["launch"].params if each.name == option)
     context = click.Context(cli.commands["launch"])
-    assert param.process_value(context, given) == pytest.approx(minutes)
+    assert param.process_value(context, given) == pytest.approx(60 * minutes)
 
 
 def test_a_worker_may_be_still_for_half_an_hour():
     (param,) = (each for each in cli.commands["launch"].params if each.name == "trial_timeout")
-    assert param.process_value(click.Context(cli.commands["launch"]), param.default) == 30
+    assert param.process_value(click.Context(cli.commands["launch"]), param.default) == 30 * 60
 
 
 def test_nothing_is_deleted_unasked_where_nobody_can_answer(tmp_path):
