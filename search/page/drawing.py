@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from architectures.errors import HpsearchError, one_line
 from search.page.blocks import Axis, Figure, Mark, Rows
+from search.page.cells import shown
 from search.page.page import Page
-from search.page.show import shown
 from search.readable import count
 
 if TYPE_CHECKING:

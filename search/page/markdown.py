@@ -3,8 +3,8 @@
 import re
 
 from search.page.blocks import Sheet, Table, Words
+from search.page.cells import shown
 from search.page.page import page_of
-from search.page.show import shown
 from search.page.view import View
 
 _PARTS = (

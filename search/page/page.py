@@ -15,18 +15,19 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from search.page.blocks import Axis, Block, Figure, Listing, Section, Table
-from search.page.close import close
-from search.page.goes import goes
-from search.page.mattered import mattered
-from search.page.show import shown
-from search.page.sides import sides
-from search.page.trust import trust
+from search.page.cells import shown
+from search.page.sections import comparison, hyperparameters, progress, provenance, winner_details, winners
 from search.page.view import View
-from search.page.won import won
 
 WEB = Path(__file__).with_name("web")
 SCRIPTS = ("show.js", "figures.js", "page.js")
-_SECTIONS = (won, trust, goes, mattered, close)
+_SECTIONS = (
+    winners.section,
+    provenance.section,
+    progress.section,
+    hyperparameters.section,
+    winner_details.section,
+)
 _DIGITS = 6  # significant digits of a number on the page and in its downloads
 
 
@@ -56,14 +57,14 @@ class Page:
 def page_of(views: list[View]) -> Page:
     """The page of one search, or of several side by side."""
     if len(views) > 1:
-        return Page(" · ".join(view.name for view in views), "", (sides(views),))
+        return Page(" · ".join(view.name for view in views), "", (comparison.section(views),))
     view = views[0]
     sections: tuple[Callable[[View], Section], ...] = _SECTIONS
     if "study" in view.found.search.facts:
-        from search.page.asked import asked  # imported late, as it brings SciPy
+        from search.page.sections import study  # imported late, as it brings SciPy
 
         # Arms are compared over their repeats; the best single run is not a winner.
-        sections = (asked, *(_SECTIONS[1:] if view.is_of_arms else _SECTIONS))
+        sections = (study.section, *(_SECTIONS[1:] if view.is_of_arms else _SECTIONS))
     return Page(view.name, view.standing, tuple(section(view) for section in sections))
 
 

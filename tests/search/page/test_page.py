@@ -17,14 +17,14 @@ from search.history.ledger import Ledger
 from search.history.load import read_search
 from search.history.record import Record
 from search.page.blocks import Listing, Sheet
-from search.page.close import calibration, close
 from search.page.drawing import write_figures
 from search.page.importance import importance
 from search.page.markdown import markdown
 from search.page.page import as_file, data_of, embedded, page_of
-from search.page.trust import trust
+from search.page.sections import provenance, winner_details
+from search.page.sections.winner_details import calibration
+from search.page.sections.winners import told_apart
 from search.page.view import View
-from search.page.won import told_apart
 from search.show.winners import print_retrains, retrain_report
 from search.spaces import config_of
 from search.use.winners import pick
@@ -195,7 +195,7 @@ def test_a_forecast_is_compared_with_the_search_that_it_is_of_and_without_start_
     spread["seconds"] = dict.fromkeys(("low", "middle", "high"), 500)
     forecast = spread | ({"trials": trials} if trials else {})  # 0.1.0 recorded none
     found = replace(found, search=replace(found.search, facts=found.search.facts | {"forecast": forecast}))
-    (sheet,) = (block for block in trust(View(found)).blocks if block.key == "forecast")
+    (sheet,) = (block for block in provenance.section(View(found)).blocks if block.key == "forecast")
     assert [row["verdict"] for row in sheet.table.rows] == verdicts
     assert sheet.table.rows[1]["what"] == "wall clock, without start-up"
     assert sheet.table.rows[1]["spent"] == "8 min 20 s"
@@ -229,7 +229,7 @@ def test_the_test_set_compares_arms_only_if_the_study_does(tmp_path, measure, to
     texts = {"name": "s", "question": "?", "source": "", "remark": "", "part": None}
     lists = {"arms": ["one", "two"], "changed": [], "published": []}
     store.record(found, study={**texts, **lists, "repeats": 1, "measure": measure})
-    (said, *_) = trust(View(read_search(tmp_path, "made"))).blocks[0].lines
+    (said, *_) = provenance.section(View(read_search(tmp_path, "made"))).blocks[0].lines
     assert said == f"The test set was read 2 times for 2 tested runs. {told}"
 
 
@@ -452,7 +452,7 @@ def test_the_confusions_are_all_test_images(page):
 def test_a_hundred_classes_are_shown_by_superclass_before_one_by_one(tmp_path):
     classes = tuple(sorted(name for members in SUPERCLASSES.values() for name in members))
     make_search(tmp_path, trials=1, retrains=[(0, 1)], classes=classes, images=300)
-    blocks = {block.key: block for block in close(View(read_search(tmp_path, "made"))).blocks}
+    blocks = {block.key: block for block in winner_details.section(View(read_search(tmp_path, "made"))).blocks}
     coarse, fine = blocks["superclasses-0-1"], blocks["confusion-0-1"]
     assert list(blocks).index(coarse.key) < list(blocks).index(fine.key)
     assert coarse.x.order == coarse.y.order == tuple(SUPERCLASSES)
@@ -582,7 +582,7 @@ def test_passes_over_the_test_set_that_no_retrain_needed_are_named(tmp_path, mor
     with Ledger(made.ledger) as book:
         for _ in range(more):
             book.append(events.Testing(trial=0, repeat=1))
-    (said, *_) = trust(View(read_search(tmp_path, "made"))).blocks[0].lines
+    (said, *_) = provenance.section(View(read_search(tmp_path, "made"))).blocks[0].lines
     assert said == f"The test set was read {1 + more} times for 1 tested retrain. {told}"
 
 

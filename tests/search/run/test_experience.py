@@ -13,7 +13,7 @@ from search.history.ledger import read
 from search.history.load import read_search
 from search.history.record import Record
 from search.history.request import Request
-from search.page.trust import trust
+from search.page.sections import provenance
 from search.page.view import View
 from search.run.experience import ExperienceError, comparable, named, places, read_studies_of, studies_for
 from search.run.launch import launch, resume
@@ -79,7 +79,7 @@ def test_a_search_begins_with_one_of_other_images_also_when_that_is_gone(tmp_pat
     said = capsys.readouterr().err
     assert "experience: the sampler begins with 9 trials of earlier (cnn5 on digits)" in said
     assert "experience: the sampler begins with recorded trainings on digits\n" in said
-    facts = trust(View(read_search(tmp_path, "later"))).blocks[1]
+    facts = provenance.section(View(read_search(tmp_path, "later"))).blocks[1]
     assert "drawn by transfer, beginning with earlier, digits" in str(facts)
     assert search.request.experience == f"{tmp_path / 'earlier'},digits"
     alone = launch(request(tmp_path, **new, experience="digits"), OPTIONS, results=tmp_path, name="alone").search

@@ -14,9 +14,9 @@ from search.history.ledger import Ledger, read
 from search.history.load import read_search
 from search.history.request import Request
 from search.history.store import retrain_folder
-from search.page.asked import grid_of
 from search.page.drawing import draw
 from search.page.page import as_file, page_of
+from search.page.sections.study import grid_of
 from search.page.view import View
 from search.run.launch import launch, resume
 from search.run.session import Options

@@ -15,7 +15,7 @@ from search.show.watch import scene_of
 _GIVEN_UP = ("stopped", "not continued")
 
 
-def goes(view: View) -> Section:
+def section(view: View) -> Section:
     """The section on how a search goes."""
     blocks: list[Block] = [Facts("states", _states(view))]
     if view.ranked:

@@ -23,7 +23,7 @@ _BINS = 10  # of the reliability diagram
 _READABLE = 40  # with more classes, a matrix shows only their order and is read by zooming
 
 
-def close(view: View) -> Section:
+def section(view: View) -> Section:
     """The section on the tested winners of a search, or on its best trial while there are none."""
     shown = view.winners
     runs = shown[:UP_CLOSE]

@@ -17,7 +17,7 @@ _COST = {"parameters": Axis("parameters", "count", log=True), "flops": Axis("FLO
          "seconds": Axis("seconds of training", "seconds", log=True)}  # fmt: skip
 
 
-def mattered(view: View) -> Section:
+def section(view: View) -> Section:
     """The section on what mattered in a search."""
     if len(view.ranked) < 2:
         lines = ("With fewer than two measured trials there is nothing to compare.",)

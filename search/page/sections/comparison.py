@@ -3,16 +3,16 @@
 from search.history import scores
 from search.history.metric import ACCURACY, METRICS
 from search.page.blocks import Axis, Block, Choice, Column, Figure, Mark, Rows, Section, Sheet, Table, Words
-from search.page.goes import so_far
+from search.page.sections.progress import so_far
+from search.page.sections.winners import metrics_of, spoken, test_columns, told_apart, winners
 from search.page.view import View
-from search.page.won import metrics_of, spoken, test_columns, told_apart, winners
 from search.readable import duration, percent
 from trainables.metrics import wilson
 
 _ROLES = ("main", "accent", "good", "bad", "extra1", "extra2", "extra3", "faint")
 
 
-def sides(views: list[View]) -> Section:
+def section(views: list[View]) -> Section:
     """The section on two searches or more."""
     found = {view.name: winners(view) for view in views if not view.is_of_arms}
     lines = (*_cautions(views), *(line for _, lost in found.values() for line in lost))

@@ -7,7 +7,7 @@ from search.studies.answer import Answer, answer
 from search.studies.study import MEASURES, StudyError
 
 
-def asked(view: View) -> Section:
+def section(view: View) -> Section:
     """The section of a search that is a study."""
     try:
         found = answer(view.found)

@@ -16,7 +16,7 @@ from trainables.predictions import PredictionsError
 _PLACES = 10  # trials in the table of the best
 
 
-def won(view: View) -> Section:
+def section(view: View) -> Section:
     """The section on what won in a search."""
     blocks: list[Block] = [Words("verdict", _verdict(view)), Facts("headline", _headline(view), large=True)]
     rows, lost = winners(view)

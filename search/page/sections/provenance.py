@@ -12,7 +12,7 @@ from search.page.view import View
 from search.readable import between, count, duration
 
 
-def trust(view: View) -> Section:
+def section(view: View) -> Section:
     """The section on whether a search can be trusted."""
     blocks: list[Block] = [Words("tests", _tests(view)), Facts("facts", _facts(view))]
     if forecast := _forecast(view):
