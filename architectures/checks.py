@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from architectures.errors import instead
+
 #: The names that `architectures.initialise` takes.
 INITIALISATIONS = ("torch", "kaiming")
 
@@ -32,7 +34,7 @@ def check_counts(what: str, values: Any, example: str, most: int) -> None:
 def check_choice(what: str, value: Any, known: Sequence[str]) -> None:
     """Raise ValueError unless the value is one of the known names."""
     if value not in known:
-        raise ValueError(f"unknown {what} '{value}'; known: {', '.join(known)}")
+        raise ValueError(f"unknown {what} '{value}'{instead(value, known)}")
 
 
 def check_dropout(value: Any, what: str | None = None) -> None:

@@ -25,3 +25,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The nearest of the known names, to follow an unknown one in a message; empty if none is near."""
     near = get_close_matches(name, known, n=1, cutoff=0.8)
     return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def instead(name: object, known: Iterable[str]) -> str:
+    """The known names, the nearest one first, to follow an unknown one in a message."""
+    names = tuple(known)
+    return f"{did_you_mean(str(name), names)}; known: {', '.join(names)}"

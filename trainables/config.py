@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from architectures.errors import instead
 from architectures.families import check_name
 from trainables.optimizers import OPTIMIZERS
 from trainables.rules import ConfigError, check_known, check_number, check_object
@@ -64,8 +65,8 @@ class OptimizerConfig:
         known = OPTIMIZERS[self.name].arguments
         for key, value in self.arguments.items():
             if key not in known:
-                names = ", ".join(("lr", "weight_decay", *known))
-                raise ConfigError(f"optimizer '{self.name}' has no argument '{key}'; known: {names}")
+                names = ("lr", "weight_decay", *known)
+                raise ConfigError(f"optimizer '{self.name}' has no argument '{key}'{instead(key, names)}")
             rule = known[key]
             least = 0.0 if rule.above is None else None
             check_number(key, value, least=least, above=rule.above, most=rule.most, below=rule.below, whole=rule.whole)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from architectures.errors import HpsearchError, did_you_mean
+from architectures.errors import HpsearchError, instead
 
 
 class ConfigError(HpsearchError):
@@ -46,7 +46,7 @@ def check_known(what: str, value: Any, known: Iterable[str]) -> None:
     """Raise ConfigError unless the value is one of these names."""
     names = tuple(known)
     if value not in names:
-        raise ConfigError(f"unknown {what} '{value}'{did_you_mean(str(value), names)}; known: {', '.join(names)}")
+        raise ConfigError(f"unknown {what} '{value}'{instead(value, names)}")
 
 
 def check_object(
@@ -59,6 +59,5 @@ def check_object(
         raise ConfigError(f"{what} lacks '{missing[0]}'; it needs {', '.join(required)}")
     known = (*required, *(optional or ()))
     if optional is not None and (unknown := [key for key in data if key not in known]):
-        near = did_you_mean(str(unknown[0]), known)
-        raise ConfigError(f"{what} has no '{unknown[0]}'{near}; known: {', '.join(known)}")
+        raise ConfigError(f"{what} has no '{unknown[0]}'{instead(unknown[0], known)}")
     return data

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from architectures.blocks import Network
 from architectures.cost import Cost, cost
-from architectures.errors import did_you_mean, one_line
+from architectures.errors import instead, one_line
 from architectures.families.registry import FAMILIES
 from architectures.layers import Shape
 
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 def check_name(name: str) -> None:
     """Raise ValueError unless it is a family's name or looks like a user's `package.module:function`."""
     if name not in FAMILIES and ":" not in name:
-        raise ValueError(
-            f"unknown network '{name}'{did_you_mean(name, FAMILIES)}; known: {', '.join(FAMILIES)}, or your own as "
-            "package.module:function"
-        )
+        raise ValueError(f"unknown network '{name}'{instead(name, FAMILIES)}, or your own as package.module:function")
 
 
 def make_network(
@@ -108,7 +105,7 @@ def import_function(name: str) -> Callable[..., Any]:
 def _check_known(name: str, hyperparameters: Mapping[str, Any], known: list[str]) -> None:
     for key in hyperparameters:
         if key not in known:
-            raise ValueError(f"network '{name}' has no hyperparameter '{key}'; known: {', '.join(known)}")
+            raise ValueError(f"network '{name}' has no hyperparameter '{key}'{instead(key, known)}")
 
 
 def _call(name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Network | nn.Module:

@@ -4,7 +4,7 @@ import re
 
 import click
 
-from architectures.errors import did_you_mean
+from architectures.errors import instead
 from search.cli import options
 from search.cli.types import Count, OptionError
 
@@ -40,7 +40,7 @@ def spaces(name: str | None, as_json: bool) -> None:
     known = list(options.spaces_and_studies())
     if name not in known and ":" not in name and not name.endswith((".jsonl", ".toml")):
         raise OptionError(
-            f"unknown space or study '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}, a .jsonl or .toml "
+            f"unknown space or study '{name}'{instead(name, known)}, a .jsonl or .toml "
             "file, or your own as package.module:function"
         )
     is_study = name in STUDIES or name.endswith(".toml")

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from architectures.errors import instead
 from search.spaces.flat_names import flat_names_of
 from search.spaces.space import SpaceError
 from trainables.config import Config, with_tuples
@@ -76,7 +77,7 @@ def studies_of(names: Collection[str]) -> tuple[Study, ...]:
     """The studies that hpsearch brings along of these datasets. Raises SpaceError for an unknown name."""
     for name in names:
         if name not in datasets():
-            raise SpaceError(f"no experience of '{name}'; known: {', '.join(datasets())}, and earlier searches")
+            raise SpaceError(f"no experience of '{name}'{instead(name, datasets())}, and earlier searches")
     return tuple(study for study in shipped() if study.dataset in names)
 
 

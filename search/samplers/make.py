@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 
+from architectures.errors import instead
 from search.experience.studies import Experience
 from search.history.request import Request
 from search.samplers import EXPERIENCED, HEARS, LEARNING, SAMPLERS
@@ -34,7 +35,7 @@ def make_sampler(
     if space.function is None:
         return ListSampler(space.configs)
     if name not in SAMPLERS:
-        raise SpaceError(f"unknown sampler '{name}'; known: {', '.join(SAMPLERS)}")
+        raise SpaceError(f"unknown sampler '{name}'{instead(name, SAMPLERS)}")
     if not SAMPLERS[name].learns:
         history = None
     elif history is None:
@@ -52,7 +53,7 @@ def history_of(request: Request, rungs: Sequence[float], prior: Sequence[Observe
     Raises SpaceError for an unknown value of `hears`.
     """
     if request.hears not in (None, *HEARS):
-        raise SpaceError(f"a sampler cannot hear '{request.hears}'; known: {', '.join(HEARS)}")
+        raise SpaceError(f"a sampler cannot hear '{request.hears}'{instead(request.hears, HEARS)}")
     return Ended() if request.hears is None else Deepest((*rungs, request.epochs), prior, request.costs)
 
 

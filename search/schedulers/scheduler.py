@@ -10,7 +10,7 @@ from importlib import import_module
 from inspect import signature
 from typing import Protocol
 
-from architectures.errors import HpsearchError
+from architectures.errors import HpsearchError, instead
 from search.history.events import Decision, Event, Measured
 from search.history.request import Request
 from search.schedulers import SCHEDULERS
@@ -137,7 +137,7 @@ def _made_by(name: str) -> Make:
     if name in SCHEDULERS:
         import_module(f"search.schedulers.{name.replace('-', '_')}")
     if name not in _MADE_BY:
-        raise SchedulerError(f"unknown scheduler '{name}'; known: {', '.join(SCHEDULERS)}")
+        raise SchedulerError(f"unknown scheduler '{name}'{instead(name, SCHEDULERS)}")
     return _MADE_BY[name]
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from architectures.errors import did_you_mean
+from architectures.errors import instead
 from architectures.families import import_function
 from search.spaces.lists import read_list
 from search.spaces.space import SPACES, Space, SpaceError
@@ -22,8 +22,6 @@ def find_space(name: str) -> Space:
             return Space(name, import_function(name))
         except ValueError as error:
             raise SpaceError(f"space: {error}") from error
-    known = ", ".join(SPACES)
     raise SpaceError(
-        f"unknown space '{name}'{did_you_mean(name, SPACES)}; known: {known}, a .jsonl file, or your own as "
-        "package.module:function"
+        f"unknown space '{name}'{instead(name, SPACES)}, a .jsonl file, or your own as package.module:function"
     )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from architectures.errors import instead
 from search.history.load import Loaded
 from search.history.record import Run, rank
 from search.history.store import retrain_folder
@@ -52,7 +53,7 @@ def answer(found: Loaded) -> Answer:
             f"{found.search.name} is no study, so there is no question to answer; hpsearch top shows its trials"
         )
     if facts["measure"] not in MEASURES:
-        raise StudyError(f"{found.search.name} compares by '{facts['measure']}'; known: {', '.join(MEASURES)}")
+        raise StudyError(f"{found.search.name} compares by '{facts['measure']}'{instead(facts['measure'], MEASURES)}")
     rows = _of_arms(found, facts) if facts["arms"] else _of_places(found, facts)
     if not any(row["runs"] for row in rows):
         states = Counter(run.state.value for run in found.record.trials)

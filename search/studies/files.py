@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from architectures.errors import instead
 from search.studies.study import Part, Published, Quick, Study, StudyError
 from trainables.config import Config, ConfigError
 
@@ -77,7 +78,7 @@ def _published(path: Path, data: Mapping[str, Any]) -> Published:
 def _known(where: str, data: Mapping[str, Any], known: tuple[str, ...]) -> None:
     for key in data:
         if key not in known:
-            raise StudyError(f"{where} has no field '{key}'; known: {', '.join(known)}")
+            raise StudyError(f"{where} has no field '{key}'{instead(key, known)}")
 
 
 def _table(path: Path, name: str, value: Any) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from architectures.errors import did_you_mean
+from architectures.errors import instead
 from architectures.families import import_function
 from search.studies.files import read_study
 from search.studies.study import STUDIES, Study, StudyError
@@ -19,8 +19,7 @@ def find_study(name: str) -> Study:
         return read_study(Path(name))
     if ":" not in name:
         raise StudyError(
-            f"unknown study '{name}'{did_you_mean(name, STUDIES)}; known: {', '.join(STUDIES)}, a .toml file, or your "
-            "own as package.module:function"
+            f"unknown study '{name}'{instead(name, STUDIES)}, a .toml file, or your own as package.module:function"
         )
     try:
         found = import_function(name)()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from architectures.errors import HpsearchError
+from architectures.errors import HpsearchError, instead
 from architectures.families import FAMILIES
 from search.history.request import finite
 from search.schedulers import SCHEDULERS
@@ -134,7 +134,7 @@ class Study:
             ("scheduler", self.scheduler, SCHEDULERS),
         ):
             if not isinstance(choice, str) or choice not in known:
-                raise StudyError(f"study {self.name}: unknown {name} {choice!r}; known: {', '.join(known)}")
+                raise StudyError(f"study {self.name}: unknown {name} {choice!r}{instead(choice, known)}")
 
     def _check_published(self) -> None:
         datasets = [part.dataset for part in self.parts]
@@ -208,7 +208,7 @@ class Study:
 def _among(name: str, what: str, value: Any, known: tuple[str, ...]) -> None:
     if value not in known:
         raise StudyError(
-            f"study {name}: a figure was published for {what} {value!r}, which it has not; known: {', '.join(known)}"
+            f"study {name}: a figure was published for {what} {value!r}, which it has not{instead(value, known)}"
         )
 
 

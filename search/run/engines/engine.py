@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
-from architectures.errors import HpsearchError, one_line
+from architectures.errors import HpsearchError, instead, one_line
 from search.machines import ray_needs
 from search.machines.machine import Machine, StartError
 from search.run.driver import Driver
@@ -52,7 +52,7 @@ def engine(name: str) -> Train:
     Raises StartError if Ray cannot even be imported.
     """
     if name not in ENGINES:
-        raise EngineError(f"unknown engine '{name}'; known: {', '.join(ENGINES)}")
+        raise EngineError(f"unknown engine '{name}'{instead(name, ENGINES)}")
     try:
         with collection.paused():
             train: Train = import_module(f"search.run.engines.{name}").train
