@@ -4,7 +4,7 @@ A figure holds no number of its own: its marks name columns of its table. The pa
 (`web/figures.js`), `drawing.py` with matplotlib, and people get the table itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -34,6 +34,12 @@ class Table:
     """The columns, in the order in which they are shown."""
     rows: Rows
     """A value for each column; None if there is none."""
+
+
+def table_of(columns: Iterable[Column], rows: Rows) -> Table:
+    """A table of rows that may have other values too, or lack some."""
+    chosen = tuple(columns)
+    return Table(chosen, [{column.name: row.get(column.name) for column in chosen} for row in rows])
 
 
 @dataclass(frozen=True)

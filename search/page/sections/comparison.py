@@ -2,7 +2,7 @@
 
 from search.history import scores
 from search.history.metric import ACCURACY, METRICS
-from search.page.blocks import Axis, Block, Choice, Column, Figure, Mark, Rows, Section, Sheet, Table, Words
+from search.page.blocks import Axis, Block, Choice, Column, Figure, Mark, Rows, Section, Sheet, Table, Words, table_of
 from search.page.sections.progress import so_far
 from search.page.sections.winners import metrics_of, spoken, test_columns, told_apart, winners
 from search.page.view import View
@@ -163,7 +163,7 @@ def _tests(rows: Rows) -> Figure:
         title="Test accuracy of their winners",
         sentence=f"Each bar is the 95 % interval that the test images allow. {told_apart(rows)}",
         alt=spoken(rows),
-        table=Table(columns, [{column.name: row[column.name] for column in columns} for row in rows]),
+        table=table_of(columns, rows),
         marks=tuple(
             Mark(
                 "intervals", "test_accuracy", "who", name, ("search", name),
@@ -190,7 +190,7 @@ def _winners_table(views: list[View], rows: Rows) -> Sheet:
         *test_columns(metric for metric in METRICS if metric in shown),
         Column("seconds", "time", "seconds"),
     )
-    table = Table(columns, [{column.name: row.get(column.name) for column in columns} for row in rows])
+    table = table_of(columns, rows)
     told = "Each search's in the order in which they were chosen, with 95 % intervals; the test set ranks nothing."
     flips = "".join(f" {line}" for line in scores.mirrored({row["who"]: row for row in rows}))
     return Sheet("sides-winners", "Their winners", table, f"{told}{flips}")

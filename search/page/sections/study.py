@@ -1,6 +1,6 @@
 """What a study asked and found: its arms with intervals and published figures, and a heat map if they form a grid."""
 
-from search.page.blocks import Axis, Block, Column, Figure, Mark, Rows, Section, Sheet, Table, Words
+from search.page.blocks import Axis, Block, Column, Figure, Mark, Rows, Section, Sheet, Table, Words, table_of
 from search.page.view import View
 from search.readable import percent
 from search.studies.answer import Answer, answer
@@ -40,7 +40,7 @@ def section(view: View) -> Section:
         Column("seconds", "time", "seconds"),
     )
     kept = [each for each in columns if any(row[each.name] not in (None, "") for row in rows)]
-    table = Table(tuple(kept), [{column.name: row[column.name] for column in kept} for row in rows])
+    table = table_of(kept, rows)
     blocks.append(
         Sheet("arms", "The arms", table, "Intervals are 95 %; differences are of the repeats that share a seed.")
     )

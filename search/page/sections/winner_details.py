@@ -9,7 +9,21 @@ from architectures.errors import HpsearchError
 from architectures.families import make_network
 from search.history.record import Run, is_family
 from search.history.store import retrain_folder
-from search.page.blocks import Axis, Block, Choice, Column, Figure, Layers, Mark, Rows, Section, Sheet, Table, Words
+from search.page.blocks import (
+    Axis,
+    Block,
+    Choice,
+    Column,
+    Figure,
+    Layers,
+    Mark,
+    Rows,
+    Section,
+    Sheet,
+    Table,
+    Words,
+    table_of,
+)
 from search.page.examples import gallery
 from search.page.view import UP_CLOSE, View, label
 from search.readable import count, percent
@@ -160,10 +174,10 @@ def _layers(view: View, run: Run) -> Layers | None:
         Column("parameters", "parameters", "count"),
         Column("flops", "FLOPs", "count"),
     )
-    rows = [{column.name: row.get(column.name) for column in columns} for row in found]
-    for row in rows:
+    table = table_of(columns, found)
+    for row in table.rows:
         row["operation"] = _LONG.sub(lambda match: f"{float(match[0]):.3g}", str(row["operation"]))
-    return Layers(f"layers-{_id(run)}", f"The network of {label(run)}, layer by layer", Table(columns, rows))
+    return Layers(f"layers-{_id(run)}", f"The network of {label(run)}, layer by layer", table)
 
 
 # ---- on the test set

@@ -7,7 +7,7 @@ from search.history import scores
 from search.history.metric import ACCURACY, METRICS, shown, words
 from search.history.winners import last_retrain
 from search.page import published
-from search.page.blocks import Axis, Block, Column, Facts, Figure, Mark, Rows, Section, Sheet, Table, Words
+from search.page.blocks import Axis, Block, Column, Facts, Figure, Mark, Rows, Section, Sheet, Words, table_of
 from search.page.view import View, label
 from search.readable import count, duration, percent
 from trainables.metrics import wilson
@@ -151,7 +151,7 @@ def _figure(view: View, rows: Rows) -> Figure:
         sentence=f"Each bar is the 95 % interval that {images} allow. {told} Guessing the largest class gives "
         f"{percent(rows[0]['test_guess'])}.",
         alt=spoken(rows),
-        table=Table(columns, [{column.name: row[column.name] for column in columns} for row in rows]),
+        table=table_of(columns, rows),
         marks=(
             Mark(
                 "intervals", "test_accuracy", "who", "retrained winner", ("role", "winner"),
@@ -179,7 +179,7 @@ def _sheet(view: View, rows: Rows) -> Sheet:
     ]
     chosen += test_columns(metrics_of(view, rows))
     chosen += [Column("test_loss", "test loss", "number"), Column("seconds", "time", "seconds")]
-    table = Table(tuple(chosen), [{column.name: row.get(column.name) for column in chosen} for row in rows])
+    table = table_of(chosen, rows)
     cautions = "".join(f" {line}" for line in scores.cautions({row["who"]: row for row in rows}))
     order = "In the order of validation, by which they were chosen"
     if last_retrain(view.record)[1]:
@@ -242,7 +242,7 @@ def _best(view: View) -> Sheet:
     return Sheet(
         "best",
         "The best trials of the search",
-        Table(columns, [{column.name: row[column.name] for column in columns} for row in rows]),
+        table_of(columns, rows),
         f"Each at its best validation {view.metric}{interval}. The first was picked because it is the highest of many, "
         "so its value is a little too good.",
     )
