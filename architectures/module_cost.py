@@ -1,5 +1,7 @@
 """The cost of a user's own module, which is built and called once, on the meta device if possible."""
 
+import atexit
+import gc
 from collections.abc import Callable
 from math import prod
 
@@ -10,6 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from architectures.cost import Cost
 from architectures.errors import one_line
 from architectures.layers import Shape, SizeError
+
+# FlopCounterMode imports triton, whose bindings print a report of leaks if Python's last collection leaves it out.
+atexit.register(gc.unfreeze)
 
 
 def module_cost(make: Callable[[], nn.Module], input_shape: Shape, num_classes: int) -> Cost:

@@ -166,7 +166,14 @@ def _known(way: Way, slots: int, replay: int, max_t: int) -> tuple[Study, ...]:
     driver, numbers, _ = _search(way.earlier, random, slots, replay, max_t)
     runs = [run for run in driver.record.trials if run.best]  # those that are still paused when nothing is left, too
     configs = [way.earlier.configurations[numbers[run.key[0]]].config for run in runs]
-    return (Study("earlier", "a search", [flat_names_of(each) for each in configs if each], places(runs)),)
+    return (
+        Study(
+            "earlier",
+            "a search",
+            [flat_names_of(each) for each in configs if each],
+            places(runs, driver.scheduler.rungs),
+        ),
+    )
 
 
 def _search(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> tuple[Driver, Sequence[int], float]:

@@ -11,6 +11,7 @@ from pools import read_pool
 from search.experience.studies import side
 from search.history.load import read_search
 from search.run.experience import comparable, places
+from search.schedulers.scheduler import scheduler_of
 
 
 def remember(asked: argparse.Namespace) -> None:
@@ -33,7 +34,8 @@ def _of_search(folder: Path) -> tuple[int, list[dict[str, Any]]]:
     """Pixels a side of its images, and its trials."""
     search = read_search(folder.parent, folder.name)
     runs = comparable(search.record)
-    found = zip(places(runs), runs, strict=True)
+    rungs = scheduler_of(search.search.request, search.samples).rungs
+    found = zip(places(runs, rungs), runs, strict=True)
     lines = [{"value": value, "config": rounded(run.config)} for value, run in found]
     return side(search.search.facts["data"]["shape"]), lines
 

@@ -102,6 +102,7 @@ def _row(pool: str, way: Way, slots: int, found: Sequence[Played], base: Sequenc
     difference, within = interval([a.short - b.short for a, b in zip(found, base, strict=True)])
     epochs, of_base = (statistics.fmean(each.epochs for each in some) for some in (found, base))
     work, works = (statistics.fmean(each.work for each in some) for some in (found, base))
+    # As a share of the base's mean epochs. Its own is above 1: its replays differ in length, and all must have ended.
     curves, target = anytime(found), float(anytime(base)[:, -1].mean())
     there = reached(curves, target)
     rng = np.random.default_rng(0)

@@ -125,41 +125,80 @@ def test_the_process_that_starts_workers_never_loads_torch() -> None:
     assert "torch" not in found
 
 
-#: What each room of `search` may import of the others, as CONTRIBUTING has it.
-ROOMS = {
-    "history": set(),
-    "spaces": set(),
-    "experience": {"spaces"},
-    "samplers": {"spaces", "history", "experience"},
-    "schedulers": {"history"},
-    "storage": {"history"},
-    "machines": set(),
-    "forecast": {"machines", "samplers"},
-    "studies": {"history", "spaces", "schedulers"},
-    "show": {"history", "spaces", "forecast", "schedulers", "studies"},
-    "run": {"history", "spaces", "experience", "samplers", "schedulers", "storage", "machines", "forecast", "show"},
-    "page": {"history", "show", "schedulers", "studies"},
-    "follow": {"history"},
-    "use": {"history", "run"},
+#: The modules of each row of CONTRIBUTING's table, and what they may import besides each other.
+ROWS = {
+    "architectures": {
+        "layers steps blocks": set(),
+        "build cost module_cost describe": {"layers", "steps", "blocks"},
+        "initialise pretrained tuning": {"layers", "steps", "blocks"},
+        "families": {"layers", "steps", "blocks", "cost", "module_cost"},
+        "errors checks": set(),
+    },
+    "trainables": {
+        "rules files intervals": set(),
+        "limits collection caches": set(),
+        "config training_config optimizers schedules augmentation": {"rules", "transforms"},
+        "transforms augment": {"augmentation"},
+        "data": {"limits"},
+        "fits": {"config", "optimizers", "transforms"},
+        "precision precision_gain": {"limits", "caches", "files"},
+        "resident memory cuda_graph": {"data"},
+        "training batches averaging distillation half_weights matrices offline stopping torch_optimizers": {
+            *("config", "training_config", "optimizers", "schedules"),
+            *("transforms", "augment", "fits", "metrics", "resident", "cuda_graph"),
+        },
+        "saved_network predictions metrics": {"config", "files", "intervals", "memory", "resident", "training"},
+        "worker": {
+            *("files", "limits", "collection", "config", "data", "resident", "memory", "training", "batches"),
+            *("distillation", "saved_network", "predictions"),
+        },
+    },
+    "search": {
+        "history": set(),
+        "spaces": set(),
+        "experience": {"spaces"},
+        "samplers": {"spaces", "history", "experience"},
+        "schedulers": {"history"},
+        "storage": {"history", "machines"},
+        "machines": set(),
+        "forecast": {"machines", "samplers"},
+        "studies": {"history", "spaces", "schedulers"},
+        "show": {"history", "spaces", "forecast", "schedulers", "studies"},
+        "run": {"history", "spaces", "experience", "samplers", "schedulers", "storage", "machines", "forecast", "show"},
+        "page": {"history", "show", "schedulers", "studies"},
+        "follow": {"history"},
+        "use": {"history", "run"},
+    },
 }
+#: What every module of a package may import.
+SHARED = {"architectures": {"errors", "checks"}, "trainables": set(), "search": {"readable"}}
 
 
-def rooms_of_search() -> dict[str, set[str]]:
-    """The rooms that each room's files import, also inside functions."""
+def rooms_of(package: str) -> dict[str, set[str]]:
+    """The modules and folders right below a package, each with those that its files import, also inside functions."""
     found: dict[str, set[str]] = {}
-    for file in (ROOT / "search").rglob("*.py"):
-        room = file.relative_to(ROOT / "search").parts[0].removesuffix(".py")
+    for file in (ROOT / package).rglob("*.py"):
+        imports = found.setdefault(file.relative_to(ROOT / package).parts[0].removesuffix(".py"), set())
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("search."):
-                found.setdefault(room, set()).add(node.module.split(".")[1])
+            if isinstance(node, ast.ImportFrom) and node.module == package:
+                imports |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(f"{package}."):
+                imports.add(node.module.split(".")[1])
     return found
 
 
-def test_rooms_of_the_search_import_only_what_lies_above_them() -> None:
-    found = rooms_of_search()
-    assert found["cli"] >= {"run", "show", "history"}, "the command reaches all of them"
-    for room, allowed in ROOMS.items():
-        assert found.get(room, set()) <= allowed | {room, "readable"}, room
+@pytest.mark.parametrize("package", ROWS)
+def test_a_module_imports_only_its_own_row_and_what_is_named_there(package: str) -> None:
+    found, rows = rooms_of(package), {tuple(names.split()): allowed for names, allowed in ROWS[package].items()}
+    others = {"__init__", "__main__", "cli"} | SHARED[package]
+    assert {name for names in rows for name in names} | others >= set(found), "every module has a row"
+    for names, allowed in rows.items():
+        for name in names:
+            assert found[name] <= {*names, *allowed} | SHARED[package], name
+
+
+def test_the_command_reaches_all_of_the_search() -> None:
+    assert rooms_of("search")["cli"] >= {"run", "show", "history"}
 
 
 def test_no_module_imports_itself_through_others() -> None:

@@ -75,7 +75,8 @@ def process_limit() -> int | None:
 
 def text_of(path: Path) -> str:
     """A file's text; empty if there is no such file, as on systems other than Linux."""
-    return path.read_text() if path.exists() else ""
+    # A path in it may have any bytes.
+    return path.read_text(errors="surrogateescape") if path.exists() else ""
 
 
 def _limits(controller: str, *names: str) -> list[str]:

@@ -6,8 +6,10 @@ from typing import Any
 import click
 
 from search.cli.launching import launch, resume
+from search.cli.options import find_own_code
 from search.cli.retraining import retrain
 from search.cli.sessions import Call
+from search.cli.types import OptionError
 from search.history.load import Loaded, read_search
 
 VERBS: dict[str, click.Command] = {"launch": launch, "resume": resume, "retrain": retrain}
@@ -17,8 +19,8 @@ def call(verb: str, search: str | None = None, **words: Any) -> Loaded:
     """Run a verb with its options as keywords, and load the search that it worked on.
 
     Of a study of several datasets it is the last one's. What the command prints is printed. Raises TypeError for an
-    option that the verb does not have or that leaves no search here, and for a flag that is not True or False; and the
-    errors that the command would report in one line: click.ClickException or HpsearchError.
+    option that the verb does not have or that leaves no search here, and for a flag that is not True or False; and
+    HpsearchError with what the command would report in one line.
     """
     command = VERBS[verb]
     for word in ("dry_run", "submit"):
@@ -26,8 +28,11 @@ def call(verb: str, search: str | None = None, **words: Any) -> Loaded:
             raise TypeError(f"launch({word}=…) leaves no search here to return; use the command hpsearch launch")
     arguments = [*([search] if search is not None else []), *_options(command, words)]
     called = Call([verb, *arguments])
+    find_own_code()
     try:
         command.main(arguments, prog_name=f"hpsearch {verb}", standalone_mode=False, obj=called)
+    except click.ClickException as error:
+        raise OptionError(" ".join(error.format_message().split())) from error
     except click.Abort as end:  # click's form of a Ctrl-C outside the session, which is an Exception
         raise KeyboardInterrupt from end
     except SystemExit as end:  # some trials failed, as the tables say; or it was interrupted

@@ -25,7 +25,7 @@ def spaces(name: str | None, as_json: bool) -> None:
     """
     from search.show import catalogue
     from search.show.terminal import console, print_rows
-    from search.studies import STUDIES
+    from search.studies import find_study, is_study
 
     if name is None:
         rows, asked = catalogue.spaces(), catalogue.studies()
@@ -35,16 +35,15 @@ def spaces(name: str | None, as_json: bool) -> None:
         print_rows(rows, "")
         print_rows(asked, "", "Studies, for launch --study:")
         return
-    if name in STUDIES and (searched := STUDIES[name].space):
-        name = searched
     known = list(options.spaces_and_studies())
     if name not in known and ":" not in name and not name.endswith((".jsonl", ".toml")):
         raise OptionError(
             f"unknown space or study '{name}'{instead(name, known)}, a .jsonl or .toml "
             "file, or your own as package.module:function"
         )
-    is_study = name in STUDIES or name.endswith(".toml")
-    rows = catalogue.study(name) if is_study else catalogue.space(name, each=as_json)
+    study = find_study(name) if is_study(name) else None
+    name = study.space or name if study else name
+    rows = catalogue.study(study) if study and study.arms else catalogue.space(name, each=as_json)
     if as_json:
         options.emit(rows)
         return

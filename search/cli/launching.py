@@ -69,7 +69,13 @@ SECTIONS = {
     metavar="TIME",
     help="Instead of --samples: draw as many trials as are forecast to take this time, such as 30m or 2h.",
 )
-@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=30, show_default=True, help="Most epochs of a trial.")
+@click.option(
+    "--epochs",
+    type=Count(1, MOST_EPOCHS),
+    default=30,
+    show_default=True,
+    help="Epochs of a trial whose configuration sets none; all rungs of the scheduler are below it.",
+)
 @click.option(
     "--dataset",
     default="cifar100",
@@ -115,7 +121,7 @@ SECTIONS = {
     "--experience",
     multiple=True,
     metavar="DATASET|SEARCH",
-    callback=lambda _, __, names: ",".join(dict.fromkeys(names)) or None,
+    callback=lambda _, __, names: ",".join(dict.fromkeys(names)) if names else None,
     help=f"What {' and '.join(EXPERIENCED)} begins with: a dataset whose trainings hpsearch brings along, or one of "
     "your earlier searches, also on other images; may be given several times.  "
     "[default: those of cifar10, cifar100-coarse, cifar100-coarse-32, fashion-mnist, fashion-mnist-28 and digits "
@@ -220,8 +226,7 @@ def launch(
     from search.run.launch import default_name
     from search.run.launch import launch as begin
     from search.run.session import Options
-    from search.run.settled import check_sampler, settled
-    from search.schedulers.scheduler import scheduler_of
+    from search.run.settled import checked
     from search.spaces import find_space
 
     how = Options(**{field.name: asked.pop(field.name) for field in fields(Options)})
@@ -262,9 +267,7 @@ def launch(
     if asked["first"] is not None:
         asked["first"] = str(Path(asked["first"]).expanduser().absolute())
     request = Request(samples=samples or len(space.configs) or 60, data_dir=str(data_dir.absolute()), **asked)
-    scheduler_of(request, request.samples)  # raises for options that are not the scheduler's
-    settled(request)  # raises for options of a sampler that learns if this one does not
-    check_sampler(request, space)
+    checked(request, space)  # also before it is served or submitted
     if submit is not None:
         from search.run import job
 

@@ -1,10 +1,13 @@
 """The verbs that show searches: status, list, top."""
 
 import sys
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import click
 
+from architectures.errors import HpsearchError, one_line
 from search.cli import options
 from search.cli.types import Count, OptionError
 from search.history.front import COSTS, front, knee
@@ -66,30 +69,41 @@ def status(search: str | None, is_watched: bool, storage: str | None, as_json: b
 def list_searches(storage: str | None, as_json: bool, results: Path) -> None:
     """All searches, oldest first.
 
+    Searches that cannot be read come before the others, with the reason; the exit code is then 2.
+
     \b
     hpsearch list
     hpsearch list --storage s3://bucket/searches      those of other machines
     """
     from search.history import store
-    from search.show.overview import in_words, summary
+    from search.show.overview import in_words, summary, unreadable
     from search.show.terminal import print_rows
     from search.storage import layout
     from search.storage.look import opened
 
     if storage is None:
-        names = [found.name for found in store.find_all(results)]
+        names = store.names(results)
     else:
         with layout.reported(storage):
             names = layout.searches(storage)
-    rows = []
+    read: list[tuple[float, dict[str, Any]]] = []
+    damaged = []
     for name in names:
-        with opened(results, name, storage) as found:
-            rows.append(summary(found))
+        try:
+            with opened(results, name, storage) as found:
+                read.append((found.search.created, summary(found)))
+        except (HpsearchError, OSError) as error:
+            damaged.append(unreadable(name, one_line(error)))
+    rows = [*damaged, *(row for _, row in sorted(read, key=itemgetter(0)))]
     if as_json:
         options.emit(rows)
     else:
         empty = f"there is no search in {storage} yet" if storage is not None else store.none_yet(results)
         print_rows(list(map(in_words, rows)), empty)
+    for row in damaged:
+        click.echo(f"{row['name']}: {row['reason']}", err=True)
+    if damaged:
+        sys.exit(2)
 
 
 @click.command(cls=WithColumns)

@@ -3,7 +3,6 @@
 import io
 import sys
 import warnings
-from pathlib import Path
 
 import click
 
@@ -16,6 +15,7 @@ from search.cli import (
     launching,
     looking,
     machines,
+    options,
     reporting,
     retraining,
     serving,
@@ -81,8 +81,8 @@ def main() -> None:
 def _run() -> int:
     """Run the verb that the command line names; returns the exit code."""
     warnings.showwarning = lambda message, *_: click.echo(f"hpsearch: warning: {message}", err=True)
-    sys.path.append(str(Path.cwd()))  # for a user's own space or network, as package.module:function
     try:
+        options.find_own_code()
         try:
             code = cli.main(prog_name="hpsearch", standalone_mode=False)
         except SystemExit as end:  # a verb has shown what failed

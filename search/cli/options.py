@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,19 @@ from search.schedulers.scheduler import options_of
 from trainables.caches import cache_home
 
 DATA_DIR = str(cache_home())
+
+
+def find_own_code() -> None:
+    """Let a user's own spaces and networks (package.module:function) be found in the working folder, after all else.
+
+    Raises OptionError if the folder is gone.
+    """
+    try:
+        here = str(Path.cwd())
+    except FileNotFoundError as error:
+        raise OptionError("the working folder has been deleted; change to another one") from error
+    if here not in sys.path:
+        sys.path.append(here)
 
 
 def data_dir(command: Any) -> Any:

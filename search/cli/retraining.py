@@ -181,13 +181,19 @@ def retrain(
             print_retraining(f"{found.name}: {title}", forecast)
         return
     outcome, runs = train_winners(found, Options(**how), again, **asked)
-    if outcome.reason != "finished":
+    is_finished = outcome.reason == "finished"
+    if is_finished or as_json:
+        if is_finished and outcome.detail and not how["quiet"]:
+            click.echo(f"{found.name}: {outcome.detail}", err=True)
+        loaded = read_search(results, found.name)
+        is_chosen = finals and (is_finished or runs)
+        keys, chosen = [run.key for run in runs], loaded.record.choices[-1] if is_chosen else None
+        if as_json:
+            options.emit({**retrain_report(loaded, keys, chosen), "reason": outcome.reason})
+        else:
+            print_retrains(loaded, keys, chosen)
+    if not is_finished:
         conclude(outcome, results, quiet=how["quiet"])
-    if outcome.detail and not how["quiet"]:
-        click.echo(f"{found.name}: {outcome.detail}", err=True)
-    loaded = read_search(results, found.name)
-    keys, chosen = [run.key for run in runs], loaded.record.choices[-1] if finals else None
-    options.emit(retrain_report(loaded, keys, chosen)) if as_json else print_retrains(loaded, keys, chosen)
     if not runs or any(run.test is None for run in runs):
         sys.exit(1)
 

@@ -37,7 +37,8 @@ def launch_study(
     """
     from search.history.store import Request, check_new
     from search.run.launch import launch as begin
-    from search.schedulers.scheduler import scheduler_of
+    from search.run.settled import checked
+    from search.spaces import find_space
     from search.studies import find_study
     from search.studies.preset import Preset, presets
 
@@ -52,8 +53,8 @@ def launch_study(
             check_new(results, named)
         words = {**asked, **preset.words}
         request = Request(**words | {"dataset": dataset_of(words["dataset"])})
-        scheduler_of(request, request.samples)  # raises for options that are not the scheduler's
-        if quick and "dataset" in given and "limit_train" not in given:
+        checked(request, preset.listed or find_space(request.space))  # all parts before the first begins
+        if quick and "limit_train" not in given:
             request = _no_more_than_all(request)
         searches.append((named, request, preset))
     share = "validation" in given

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from search.spaces.flat_names import without_prefix
+from search.spaces.flat_names import coordinates
 from trainables.training_config import LEFT_OUT
 
 _WIDE = 30  # times the least value from which on a number is taken by its logarithm
@@ -14,12 +14,13 @@ _WIDE = 30  # times the least value from which on a number is taken by its logar
 class Columns:
     """A column for each numeric flat name, and one of 0 and 1 for each other value that occurs.
 
-    Names are taken without their prefixes, so that the learning rates of all optimizers share a column.
+    The learning rates of all optimizers share a column (see `flat_names.coordinates`).
     """
 
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """rows: the flat names and values of configurations, from which names and ranges are taken."""
-        named = [_values(row) for row in rows]
+        self._coordinate = coordinates(rows)
+        named = self._values(rows)
         self._names = sorted({name for row in named for name in row})
         table = self._table(named)
         self._low = np.nanmin(table, axis=0)
@@ -34,13 +35,13 @@ class Columns:
         A number that a row lacks is what the training then has, such as 0 for a transform; a hyperparameter of another
         network or optimizer is the median of others.
         """
-        found = self._scaled(self._table([_values(row) for row in rows]))
+        found = self._scaled(self._table(self._values(rows)))
         return np.where(np.isnan(found), self._middle, found)
 
     def places(self, rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """(rows, columns) from 0 to 1: where each number lies between the least and the largest one."""
         low, high = self._ends
-        found = (self._scaled(self._table([_values(row) for row in rows])) - low) / np.where(high > low, high - low, 1)
+        found = (self._scaled(self._table(self._values(rows))) - low) / np.where(high > low, high - low, 1)
         # Two choices differ in two columns; so they are as far apart as the two ends of a number's range.
         return np.where(np.isnan(found), 0.5, found) * np.where(["=" in name for name in self._names], np.sqrt(0.5), 1)
 
@@ -58,11 +59,11 @@ class Columns:
                     row[places[name]] = value
         return table
 
-
-def _values(row: Mapping[str, Any]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for name, value in row.items():
-        own = without_prefix(name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        found |= {own: float(value)} if is_number else {f"{own}={value}": 1.0}
-    return found
+    def _values(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+        found: list[dict[str, float]] = [{} for _ in rows]
+        for values, row in zip(found, rows, strict=True):
+            for name, value in row.items():
+                own = self._coordinate(name)
+                is_number = isinstance(value, int | float) and not isinstance(value, bool)
+                values |= {own: float(value)} if is_number else {f"{own}={value}": 1.0}
+        return found

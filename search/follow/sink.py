@@ -89,8 +89,10 @@ def _missing(name: str, library: str) -> SinkError:
 
 
 def _lock(descriptor: int, folder: Path) -> None:
-    """Hold the folder as long as the descriptor is open, which a kill ends too."""
+    """Hold the folder as long as the descriptor is open, which a kill ends too, if there are locks for folders."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         raise SinkError(f"another hpsearch follow writes to {folder}; end it first") from error
+    except OSError:  # NFS has none
+        return

@@ -7,7 +7,7 @@ from typing import Any
 
 from search.history import scores
 from search.history.load import Loaded
-from search.history.record import Run
+from search.history.record import Run, is_family
 from search.history.store import CARD, Search, retrain_folder
 from search.readable import count, duration
 from trainables import files
@@ -54,8 +54,8 @@ give.
 
 ## Use
 
-`hpsearch predict {search} IMAGE` says what is in an image, and `hpsearch export {search} --format onnx` writes it for \
-other programs. In Python:
+`hpsearch predict {search} IMAGE{allow}` says what is in an image, and `hpsearch export {search} --format onnx{allow}` \
+writes it for other programs. In Python:
 
 ```python
 from pathlib import Path
@@ -101,6 +101,7 @@ def card(found: Loaded, run: Run) -> str:
     classes: list[str] = data.get("classes") or []
     optimizer, training = (dict(run.config[part]) for part in ("optimizer", "training"))
     versions = search.facts.get("versions", {})
+    is_own = not is_family(run.config["network"]["name"])
     return _CARD.format(
         metadata=_metadata(name, _dataset(search), row),
         name=name,
@@ -136,7 +137,8 @@ def card(found: Loaded, run: Run) -> str:
         seconds=duration(run.seconds),
         seed=run.asked.seed,
         versions=", ".join(f"{package} {version}" for package, version in versions.items()) or "versions not recorded",
-        own=", run_own_code=True" if ":" in run.config["network"]["name"] else "",
+        allow=" --own-code" if is_own else "",
+        own=", run_own_code=True" if is_own else "",
     )
 
 

@@ -119,11 +119,13 @@ def _open_locked(path: Path) -> FileIO:
     """The file at a path, locked; it is opened again if it was replaced during the wait for the lock."""
     while True:
         file = path.open("a+b", buffering=0)  # data that a full disk refused must not stay in a buffer
-        if not _lock(file):
+        try:
+            _lock(file, path)
+            if _is_at(file, path):
+                return file
+        except LedgerError:
             file.close()
-            raise _running(path)
-        if _is_at(file, path):
-            return file
+            raise
         file.close()
 
 
@@ -134,20 +136,21 @@ def _is_at(file: FileIO, path: Path) -> bool:
         return False
 
 
-def _lock(file: FileIO | BinaryIO) -> bool:
-    """Try for a second to lock a file; returns whether it worked."""
+def _lock(file: FileIO | BinaryIO, path: Path) -> None:
+    """Lock the file at a path; raises LedgerError if another process has locked it for a second, or none can."""
     for _ in range(10):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except OSError:
+            return
+        except BlockingIOError:
             time.sleep(0.1)  # `is_open` in another process holds the lock for a moment
-    return False
-
-
-def _running(path: Path) -> LedgerError:
+        except OSError as error:
+            raise LedgerError(
+                f"{path} cannot be locked ({error.strerror}), and a search needs file locks: choose another --results "
+                "on a local disk, or mount this one with locks"
+            ) from error
     command = command_line("status", path.parent.name, path.parent.parent)
-    return LedgerError(f"{path.parent.name} is running in another process; see {command}")
+    raise LedgerError(f"{path.parent.name} is running in another process; see {command}")
 
 
 def read(path: Path) -> list[Entry]:
@@ -164,9 +167,8 @@ def cut(path: Path, line: int) -> None:
     The *cut* event holds the number of test passes in the lost lines, because these did happen. Raises
     LedgerError when there is no such line, when one before it is damaged, or when a process has the ledger open.
     """
-    with path.open("rb") as file:
-        if not _lock(file):
-            raise _running(path)
+    with path.open("r+b") as file:  # over NFS, only a file that is open for writing can be locked for one process
+        _lock(file, path)
         _cut(path, line)
 
 
@@ -193,12 +195,14 @@ def _test_passes(line: bytes) -> int:
 
 
 def is_open(path: Path) -> bool:
-    """Whether a process has the ledger open for writing."""
+    """Whether a process has the ledger open for writing; False where there are no locks, as none can open it."""
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             return True
+        except OSError:
+            return False
     return False
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,12 @@ class Search:
         return self.folder / "ledger.jsonl"
 
     @property
+    def description(self) -> bytes:
+        """The content of its `search.json`."""
+        data = {"v": VERSION, "created": self.created, "request": asdict(self.request), **self.facts}
+        return json.dumps(data, indent=1).encode()
+
+    @property
     def arms(self) -> tuple[str, ...]:
         """The names of its arms if it is a study that has arms, else empty."""
         return tuple(self.facts.get("study", {}).get("arms", ()))
@@ -84,14 +91,26 @@ def check_new(results: Path, name: str) -> None:
 
 
 def _taken(results: Path, name: str) -> NameTakenError:
+    if not (results / name / "search.json").exists():
+        return NameTakenError(f"the folder {results / name} holds no search: remove it, or choose another --name")
     return NameTakenError(
         f"the search '{name}' exists in {results}; choose another --name, or continue it: "
         f"{command_line('resume', name, results)}"
     )
 
 
-def create(results: Path, name: str, request: Request, created: float, facts: dict[str, Any]) -> Search:
+def create(
+    results: Path,
+    name: str,
+    request: Request,
+    created: float,
+    facts: dict[str, Any],
+    *,
+    prepare: Callable[[Search], None] = lambda _: None,
+) -> Search:
     """Make the folder with its `search.json`; raises StoreError and leaves nothing when it cannot.
+
+    prepare: writes what else the search needs. `search.json` comes last, as it makes the folder a search.
 
     If two processes ask for the same name at the same moment, one gets it and the other a NameTakenError.
     """
@@ -107,11 +126,13 @@ def create(results: Path, name: str, request: Request, created: float, facts: di
         raise StoreError(f"cannot write to the results folder {results}: {error.strerror}") from error
     search = Search(folder=folder, request=request, created=created, facts=facts)
     try:
-        data = {"v": VERSION, "created": created, "request": asdict(request), **facts}
-        files.write(folder / "search.json", json.dumps(data, indent=1).encode())
-    except OSError as error:
+        prepare(search)
+        files.write(folder / "search.json", search.description)
+    except BaseException as error:
         discard(search)
-        raise StoreError(f"cannot write to the results folder {results}: {error.strerror}") from error
+        if isinstance(error, OSError):
+            raise StoreError(f"cannot write to the results folder {results}: {error.strerror}") from error
+        raise
     return search
 
 

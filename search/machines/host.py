@@ -1,5 +1,6 @@
 """What a machine offers: memory for trials, and file systems."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def file_system(path: Path) -> str:
     place, best, kind = existing(path).resolve(), Path(), "unknown"
     for line in text_of(PROC / "self/mountinfo").splitlines():
         mount, _, source = line.partition(" - ")
-        point = Path(mount.split()[4].encode().decode("unicode_escape"))  # a space is \040
+        escaped = os.fsencode(mount.split()[4])
+        point = Path(os.fsdecode(escaped.decode("unicode_escape").encode("latin-1")))  # a space is \040
         if place.is_relative_to(point) and len(point.parts) >= len(best.parts):
             best, kind = point, source.split()[0]
     return kind

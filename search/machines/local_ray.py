@@ -49,9 +49,10 @@ def _start_local(here: Machine, meanwhile: Callable[[], None]) -> None:
     """Start a Ray for this session only: all its ports are on loopback and ask for the token."""
     if reason := ray_needs.ends_the_process():
         raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is")
-    umask = os.umask(0o077)  # so that only this user can read what Ray writes, above all its token
+    tokens.make()
     try:
         with (
+            ray_private.in_a_private_folder(),
             ray_private.on_loopback_alone(),
             ray_private.on_free_ports(),
             ray_private.without_monitors(logs=debugging.is_on()),
@@ -77,8 +78,6 @@ def _start_local(here: Machine, meanwhile: Callable[[], None]) -> None:
         if len(reason) > _MOST:  # Ray puts whole logs into its errors
             reason = f"{reason[:_MOST]} …"
         raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
-    finally:
-        os.umask(umask)
     token = tokens.token_file()
     if token is not None and token.exists() and "RAY_AUTH_TOKEN_PATH" not in os.environ:
         token.chmod(0o600)

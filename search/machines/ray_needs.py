@@ -35,8 +35,11 @@ def in_the_way() -> str | None:
     return next((f"{row.check}: {row.found}: {row.advice}" for row in found), None)
 
 
-def folder(check: str, path: Path) -> Iterator[Row]:
-    """Room in a folder, and whether a file can be written, renamed and locked there; the file is deleted again."""
+def folder(check: str, path: Path, *, locks: bool = True) -> Iterator[Row]:
+    """Room in a folder, and whether a file can be written, renamed and locked there; the file is deleted again.
+
+    locks: whether a search needs file locks there.
+    """
     place = host.existing(path)
     kind, free = host.file_system(place), shutil.disk_usage(place).free
     found = f"{path}: {size_of(free)} free ({kind})" + ("" if place == path.absolute() else ", not there yet")
@@ -55,9 +58,9 @@ def folder(check: str, path: Path) -> Iterator[Row]:
     except OSError as error:
         yield Row(check, f"{place} cannot be written: {error.strerror or error}", "problem", "choose another folder")
         return
-    if not locked:
-        advice = "nothing keeps two processes from one search: use a local disk, or mount it with locks"
-        yield Row(check, f"{place} has no file locks ({kind})", "warning", advice)
+    if locks and not locked:
+        advice = "a search needs them: choose another folder on a local disk, or mount this one with locks"
+        yield Row(check, f"{place} has no file locks ({kind})", "problem", advice)
 
 
 def ray_files() -> Iterator[Row]:
@@ -136,7 +139,7 @@ def memory() -> Row:
 
 def _locks(path: Path) -> bool:
     """Whether a second lock on a file is refused."""
-    with path.open("rb") as first, path.open("rb") as second:
+    with path.open("r+b") as first, path.open("r+b") as second:  # NFS locks only what is open for writing
         try:
             fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partialmethod
@@ -47,6 +48,25 @@ def on_loopback_alone() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def in_a_private_folder() -> Iterator[None]:
+    """A Ray that starts within this keeps its files in a folder that only this user can open, as logs may hold secrets.
+
+    Ray lets everybody into it. A umask would do the same, but also for what other threads and all workers write.
+    """
+    make_folders = Node._init_temp
+
+    def make_private_folders(node: Node, *arguments: Any) -> None:
+        make_folders(node, *arguments)
+        Path(node.get_session_dir_path()).chmod(0o700)
+
+    Node._init_temp = make_private_folders
+    try:
+        yield
+    finally:
+        Node._init_temp = make_folders
 
 
 @contextmanager
@@ -124,14 +144,16 @@ def with_all_processes_at_once(meanwhile: Callable[[], None]) -> Iterator[None]:
 def sigterm_left_to_us() -> Iterator[None]:
     """A Ray that starts within this leaves SIGTERM to the session, for which it is a Ctrl-C.
 
-    Ray's handlers in Python would end the process. The one of its C++ part aborts it and is replaced at the end.
+    Ray's handlers in Python would end the process. The one of its C++ part aborts it and is replaced at the end, which
+    only the main thread can do.
     """
     of_ray, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda handler: None
     try:
         yield
     finally:
         utils.set_sigterm_handler = of_ray
-        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
 
 def dashboard(seconds: float) -> str | None:

@@ -86,7 +86,7 @@ def is_one_at_work() -> bool:
     parents, at_work = {}, set()
     for file in host.PROC.glob("[0-9]*/stat"):
         try:
-            rest = file.read_text().rpartition(")")[2]
+            rest = file.read_bytes().decode(errors="replace").rpartition(")")[2]  # a name is cut at 15 bytes
         except OSError:  # it has ended
             continue
         state, parent = rest.split()[:2]

@@ -38,7 +38,7 @@ def _sweep(temporary: Path) -> None:
 def _is_unused(place: Path, age: float) -> bool:
     if not (place / _LOCK).exists():
         return age > _UNLOCKED_SECONDS
-    with (place / _LOCK).open() as lock:
+    with (place / _LOCK).open("r+") as lock:  # NFS locks only what is open for writing
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,7 +2,10 @@
 
 import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
+from tempfile import NamedTemporaryFile
 
 REMEDY = (
     "put the head's in the variable RAY_AUTH_TOKEN, in the file that RAY_AUTH_TOKEN_PATH names, or in "
@@ -34,6 +37,22 @@ def token() -> str | None:
     except (OSError, UnicodeDecodeError):
         return None
     return text.strip() or None
+
+
+def make() -> None:
+    """Make a token that only this user can read if there is none yet; a file that a variable names is left alone.
+
+    Ray makes one as well, but others could read it until its mode is changed.
+    """
+    file = token_file()
+    if file is None or not file.is_absolute() or "RAY_AUTH_TOKEN_PATH" in os.environ or not wants_token():
+        return
+    with suppress(OSError):  # then Ray tries, and says why it cannot; or there is one
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile("w", dir=file.parent) as new:  # of mode 600
+            new.write(token_hex(32))
+            new.flush()
+            os.link(new.name, file)  # whole, and never in the place of another process's
 
 
 def place() -> str:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from search.history.record import Run
-from search.schedulers.scheduler import ROUNDING
 
 SUBSAMPLES = 10
 SHARE = 0.8  # of the trials in each subsample
@@ -61,14 +60,14 @@ class Importance:
 
 
 def common_epoch(trials: Sequence[Run]) -> float | None:
-    """The latest of the trials' first measured epochs: all measured trials were measured there or soon after."""
+    """The epoch of the trials' first measurements; the latest, as within an epoch it depends on the batch size."""
     first = [run.measurements[0].epoch for run in trials if run.measurements]
     return max(first, default=None)
 
 
-def value_at(run: Run, epoch: float) -> float | None:
-    """A trial's value at an epoch: its first measurement there or later; None if it never got so far."""
-    return next((m.value for m in run.measurements if m.epoch >= epoch - ROUNDING and m.value is not None), None)
+def first_value(run: Run) -> float | None:
+    """A trial's first value, which all trials have after as many epochs; None if it has none."""
+    return next((m.value for m in run.measurements if m.value is not None), None)
 
 
 def varying(trials: Sequence[Run]) -> list[str]:
@@ -88,7 +87,7 @@ def importance(trials: Sequence[Run]) -> Importance | None:
     epoch = common_epoch(trials)
     if epoch is None:
         return None
-    compared = [(run, value) for run in trials if (value := value_at(run, epoch)) is not None]
+    compared = [(run, value) for run in trials if (value := first_value(run)) is not None]
     names = [name for name in varying([run for run, _ in compared]) if _is_of_one_range(name, compared)]
     if len(compared) < LEAST or not names:
         return None

@@ -218,7 +218,7 @@ def prepare(
     train, validation, trained_on = _images(search, own, how)
     if own:
         survey_of(own)  # test labels are checked before hours of training, not after
-    record, finals = Record(parse(read(search.ledger))), how.finals
+    record, finals = Record(parse(read(search.ledger)) if search.ledger.exists() else ()), how.finals
     ranked = rank(record, distinct=distinct)
     best = _named(search, record, how.trials) if how.trials else ranked[: finals.number if finals else top]
     if not how.trials:

@@ -86,7 +86,9 @@ def delete(search: store.Search) -> str | None:
 
     `search.json` is removed first, so that what remains after a kill is no search. Raises OSError.
     """
-    place = note.location_of(search.folder)
-    (search.folder / "search.json").unlink()
-    shutil.rmtree(search.folder)
+    place, folder = note.location_of(search.folder), search.folder.resolve()  # it may be a link to another disk
+    (folder / "search.json").unlink()
+    shutil.rmtree(folder)
+    if search.folder.is_symlink():
+        search.folder.unlink()
     return files.shown(place) if place else None

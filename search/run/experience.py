@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 from architectures.errors import HpsearchError, did_you_mean, one_line
@@ -11,8 +12,10 @@ from search.history.events import State, parse
 from search.history.ledger import read
 from search.history.record import Record, Run
 from search.history.request import Request
+from search.history.rungs import num_reached
 from search.readable import count
 from search.samplers import EXPERIENCED
+from search.schedulers.scheduler import scheduler_of
 from search.spaces.flat_names import flat_names_of
 from trainables import files
 from trainables.config import Config
@@ -126,8 +129,9 @@ def _study_of(search: store.Search) -> Study:
         )
     tried = [flat_names_of(Config.from_json(run.config)) for run in ended]
     request = search.request
+    rungs = scheduler_of(request, request.samples).rungs
     what = f"{request.space} on {Path(request.dataset).name}"
-    return Study(search.name, what, tried, places(ended), side(search.facts["data"]["shape"]))
+    return Study(search.name, what, tried, places(ended, rungs), side(search.facts["data"]["shape"]))
 
 
 def comparable(record: Record) -> list[Run]:
@@ -136,14 +140,18 @@ def comparable(record: Record) -> list[Run]:
     return [run for run in record.trials if run.state in known]
 
 
-def places(runs: Sequence[Run]) -> list[float]:
-    """How good each trial was, from 0: better the longer the scheduler let it go on, then by its best value."""
-    keys = [_key(run) for run in runs]
+def places(runs: Sequence[Run], rungs: Sequence[float]) -> list[float]:
+    """How good each trial was, from 0: better the longer the scheduler let it go on, then by its best value.
+
+    rungs: the scheduler's. Epochs would not do: trials that are done may have fewer, and a rung within an epoch is
+    reached later with larger batches.
+    """
+    keys = [_key(run, rungs) for run in runs]
     order = {key: place for place, key in enumerate(sorted(set(keys)))}
     return [float(order[key]) for key in keys]
 
 
-def _key(run: Run) -> tuple[float, float]:
+def _key(run: Run, rungs: Sequence[float]) -> tuple[float, float]:
     if run.state is State.DIVERGED or run.best is None:
-        return 0.0, 0.0
-    return run.epochs, run.at_best("value")
+        return -1.0, 0.0
+    return inf if run.state is State.DONE else num_reached(run.epochs, rungs), run.at_best("value")

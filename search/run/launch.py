@@ -5,9 +5,10 @@ import platform
 import re
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -83,25 +84,32 @@ def launch(
         facts["kept"] = True
     here = find_machine(options, names, wanted(request))
     met = compare_with_test(problem)
-    search = _create(results, name, request, _facts(problem, here, met) | facts, is_shared=storage is not None)
+    facts = _facts(problem, here, met) | facts
+    search = _create(results, name, request, facts, partial(_prepare, problem, storage), is_shared=storage is not None)
     try:
-        if problem.space.configs:
-            # A copy: the search does not change when the list does, and resumes from any folder.
-            files.write(search.folder / LIST, write_list(problem.space))
-        if problem.first:
-            files.write(search.folder / FIRST, write_list(problem.first))
-        if request.warm_start is not None:
-            write_prior(search.folder, problem.prior)
-        write_studies(search.folder, problem.studies)
-        if storage is not None:
-            claims.begin(storage, search.folder)
         notes = (*met.notes, *heard_by(problem))
         return run(search, here, options, _errand(search, problem, here, request.samples, plan=plan, notes=notes))
     except BaseException as error:
         never_began = isinstance(error, StartError) and storage is None  # the same command may be given again
         if never_began or not search.ledger.exists() or not search.ledger.stat().st_size:
+            if storage is not None:
+                claims.withdraw(storage, search)
             store.discard(search)
         raise
+
+
+def _prepare(problem: Problem, storage: str | None, search: Search) -> None:
+    """Write what a search needs beside its `search.json`, also into its storage."""
+    if problem.space.configs:
+        # A copy: the search does not change when the list does, and resumes from any folder.
+        files.write(search.folder / LIST, write_list(problem.space))
+    if problem.first:
+        files.write(search.folder / FIRST, write_list(problem.first))
+    if problem.request.warm_start is not None:
+        write_prior(search.folder, problem.prior)
+    write_studies(search.folder, problem.studies)
+    if storage is not None:
+        claims.begin(storage, search)
 
 
 def resume(search: Search, options: Options, *, samples: int | None, changed_code: bool = False) -> Outcome:
@@ -265,14 +273,23 @@ def _began_with(problem: Problem) -> dict[str, Any]:
     return {"prior": {"search": Path(earlier).name, "trials": len(problem.prior.observed)}}
 
 
-def _create(results: Path, name: str | None, request: Request, facts: dict[str, Any], *, is_shared: bool) -> Search:
+def _create(
+    results: Path,
+    name: str | None,
+    request: Request,
+    facts: dict[str, Any],
+    prepare: Callable[[Search], None],
+    *,
+    is_shared: bool,
+) -> Search:
     """The new search; if no name was asked for, with the first free default name."""
+    create = partial(store.create, results, request=request, created=time.time(), facts=facts, prepare=prepare)
     if name is not None:
-        return store.create(results, name, request, time.time(), facts)
+        return create(name)
     stem = default_name(request, is_shared=is_shared)
     for number in count(1):
         with suppress(NameTakenError):
-            return store.create(results, stem if number == 1 else f"{stem}-{number}", request, time.time(), facts)
+            return create(stem if number == 1 else f"{stem}-{number}")
     raise AssertionError("one of all numbers is free")
 
 

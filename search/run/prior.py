@@ -6,13 +6,16 @@ from pathlib import Path
 
 from architectures.errors import HpsearchError, one_line
 from search.history import store
-from search.history.events import State, parse
+from search.history.events import FINAL, State, parse
 from search.history.ledger import read
 from search.history.optuna_trial import drawn
 from search.history.record import Record, Run
 from search.history.request import Request, finite
 from search.readable import count
-from search.samplers.hearing import Observed, observed
+from search.samplers.hearing import Observed, observed, with_common
+from search.samplers.optuna_sampler import as_draw
+from search.schedulers.scheduler import scheduler_of
+from search.spaces.drawing import Choice
 from search.spaces.explorer import replayed
 from search.spaces.space import Function
 from trainables import files
@@ -63,7 +66,7 @@ def prior_of(request: Request, function: Function | None, images: Images) -> Pri
             f"{what}, as it compared by {earlier.request.metric} and this one compares by {request.metric}; "
             f"give --metric {earlier.request.metric}, or leave --warm-start out"
         )
-    found = tuple(_observed(run, request) for run in runs if _is_drawn(function, run))
+    found = tuple(_observed(run, choice, request) for run in runs if (choice := _drawn_by(function, run)) is not None)
     if not found:
         raise PriorError(
             f"{what}, as they were drawn from {earlier.request.space} and {request.space} can draw none of them; "
@@ -73,22 +76,29 @@ def prior_of(request: Request, function: Function | None, images: Images) -> Pri
     which = "1 other is not used, as" if left == 1 else f"{left:,} others are not used, as"
     it = "it" if left == 1 else "them"
     but = f"; {which} {request.space} cannot draw {it}" if left else ""
+    first = with_common((*scheduler_of(request, request.samples).rungs, request.epochs), found)[0]
+    if not any(each.state in FINAL or each.until(first) is not None for each in found):
+        least = count(first, "epoch")
+        line = f"warm start: the sampler learns nothing from {earlier.name}, as no trial of it was trained for {least}"
+        return Prior(found, (line,))
     line = f"warm start: the sampler begins with {count(len(found), 'trial')} of {earlier.name}{but}"
     return Prior(found, (line,))
 
 
-def _is_drawn(function: Function, run: Run) -> bool:
-    """Whether a space can draw an earlier run."""
+def _drawn_by(function: Function, run: Run) -> Choice | None:
+    """An earlier run as a space would draw it; None if it cannot."""
     params, _ = drawn(run.asked.params, run.asked.distributions)
-    return replayed(function, params) is not None
+    return replayed(function, params)
 
 
-def _observed(run: Run, request: Request) -> Observed:
+def _observed(run: Run, choice: Choice, request: Request) -> Observed:
     """What the sampler receives about an earlier run; one that ended before this search's trials do could go on.
 
-    Otherwise its last value would count as one after all epochs of this search.
+    Otherwise its last value would count as one after all epochs of this search. choice: the run as this search's space
+    would draw it, perhaps from other ranges.
     """
-    told = observed(run, request.costs)
+    draw = as_draw(choice)
+    told = replace(observed(run, request.costs), params=draw.params, distributions=draw.distributions)
     is_shorter = "epochs" not in run.asked.params and run.config["training"]["epochs"] < request.epochs
     return replace(told, state=State.PAUSED) if is_shorter and told.state is State.DONE else told
 

@@ -24,7 +24,7 @@ from search.readable import count
 from search.run.experience import lines_of, studies_for, with_experience
 from search.run.images import own_dataset, part_images, training_images
 from search.run.prior import NO_PRIOR, Prior, prior_of
-from search.run.settled import check_sampler, settled
+from search.run.settled import checked
 from search.samplers import LEARNING
 from search.samplers.first import draw_of
 from search.samplers.make import history_of, make_sampler
@@ -286,10 +286,8 @@ def new_problem(request: Request, *, is_share_asked: bool, listed: Space | None 
     Its request is the given one with all settled that this leaves open, as it is recorded.
     listed: the arms of a study, if it is one; else the request's space is looked up.
     """
-    request = settled(request)
-    scheduler_of(request, request.samples)  # a wrong option raises before the images are read
     space = listed or find_space(request.space)
-    check_sampler(request, space)
+    request = checked(request, space)  # a wrong option raises before the images are read
     own = own_dataset(request)
     taken = survey_of(own) if own else None
     if taken and taken.validation and is_share_asked:

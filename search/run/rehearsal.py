@@ -4,7 +4,6 @@ With ASHA both depend on chance: which trials come first decides how many contin
 600.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -17,13 +16,14 @@ from search.history.events import Asked, Event, Measured
 from search.history.ledger import MemoryLedger
 from search.history.record import Run
 from search.history.request import Request
+from search.history.rungs import num_reached
 from search.readable import count
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.shelf import NoShelf
 from search.samplers import EXPERIENCED, HEARS, LEARNING
 from search.samplers.hearing import LEAST, WAVE, Deepest, Observed
-from search.schedulers.scheduler import ROUNDING, Scheduler, make_scheduler, scheduler_of
+from search.schedulers.scheduler import Scheduler, make_scheduler, scheduler_of
 from trainables.worker.task import Task
 
 GAMES = 100  # searches that are simulated for a forecast, at most
@@ -236,7 +236,7 @@ def _first_heard(request: Request, scheduler: Scheduler, samples: int, prior: Se
         for trial in range(samples):
             if request.hears != "waves" or trial % WAVE == 0:
                 for run in (driver.record.runs[number, 0] for number in sorted(news)):
-                    stands = bisect_right(rungs, run.epochs + ROUNDING)
+                    stands = num_reached(run.epochs, rungs)
                     if told[stands] < LEAST:
                         told[stands] += 1
                         history.tell(run)

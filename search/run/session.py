@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -260,8 +261,12 @@ def _interruptible(driver: Driver, search: Search) -> Iterator[None]:
     While Ray starts there is no exception.
 
     SIGTERM, which a container or a batch system sends before it kills, acts as a Ctrl-C, and so does SIGHUP, which a
-    terminal sends when it is closed; under `nohup`, SIGHUP stays ignored.
+    terminal sends when it is closed; under `nohup`, SIGHUP stays ignored. Python lets only the main thread handle
+    signals, so a search in another thread hears none.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def hear(*_: object) -> None:
         signal.signal(signal.SIGINT, end)

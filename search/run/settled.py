@@ -6,7 +6,7 @@ from typing import Any
 from search.history.request import SCHEDULER_OPTIONS, Request
 from search.samplers import SAMPLERS
 from search.samplers.make import with_hearing
-from search.schedulers.scheduler import options_of
+from search.schedulers.scheduler import options_of, scheduler_of
 from search.spaces.space import Space, SpaceError
 
 
@@ -25,13 +25,19 @@ def settled(request: Request) -> Request:
     return with_hearing(replace(request, **left_out))
 
 
-def check_sampler(request: Request, space: Space) -> None:
-    """Raise SpaceError for a sampler if the space is a list, which has an order of its own."""
+def checked(request: Request, space: Space) -> Request:
+    """The request, settled; raises SchedulerError or SpaceError for options that its scheduler or space does not take.
+
+    A list has an order of its own, so it takes no sampler.
+    """
+    request = settled(request)
+    scheduler_of(request, request.samples)
     if space.function is None and request.sampler != "random":
         raise SpaceError(
             f"--sampler {request.sampler} is for a space that is drawn from, and {space.name} is a list, whose trials "
             "follow its lines; leave --sampler out"
         )
+    return request
 
 
 def with_scheduler(request: Request, scheduler: str) -> Request:

@@ -1,10 +1,13 @@
 """The files of a search's runs: from which checkpoint a run continues, which files may be removed, and when."""
 
 import re
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+from architectures.errors import one_line
 from search.history.events import FINAL, State
 from search.history.record import Record, Run
 from search.history.store import retrain_folder
@@ -28,6 +31,7 @@ class Shelf:
         self.is_shared = checkpoints is not None
         self.checkpoints = checkpoints or Folder(str(self._folder / "checkpoints"))
         self._unusable: set[str] = set()
+        self._has_complained = False  # that a file cannot be deleted
 
     def usable(self, run: Run) -> str | None:
         """The name of the checkpoint that a run can continue from, if there is one."""
@@ -90,15 +94,24 @@ class Shelf:
     def remove(self, name: str) -> None:
         """Delete a file, once every copy of the record shows that it is not needed."""
         if self._mirror is None:
-            self.checkpoints.remove(name)
+            self._delete(partial(self.checkpoints.remove, name))
         else:
             self._mirror.when_stored(lambda: self.checkpoints.remove(name))
+
+    def _delete(self, step: Callable[[], None]) -> None:
+        """Run a step that deletes a file. If it cannot be deleted, that is said once; the next sweep tries it again."""
+        try:
+            step()
+        except OSError as error:
+            if not self._has_complained:
+                self._has_complained = True
+                warnings.warn(f"a file that is no longer needed cannot be deleted: {one_line(error)}", stacklevel=3)
 
     def sweep(self, record: Record) -> None:
         """Remove what a killed session left: files that no unfinished run needs, and half-written ones."""
         self.sweep_checkpoints(record)
         for path in self._folder.rglob("*.tmp"):
-            files.remove(path)
+            self._delete(partial(files.remove, path))
 
     def sweep_checkpoints(self, record: Record) -> None:
         """Remove the files of workers that no unfinished run needs."""

@@ -1,8 +1,8 @@
 """Bayesian optimisation with a Gaussian process (Snoek et al. 2012), for spaces with conditional parameters.
 
 Optuna's own GP sampler draws at random every parameter that some trial lacks, which in a space of several networks and
-optimizers is nearly all of them. Here a draw is flattened: one coordinate for each name without its prefix, so that the
-learning rates of all optimizers share one, and one for each choice. A number that a draw lacks is put in the middle.
+optimizers is nearly all of them. Here a draw is flattened: a coordinate for each name, which the learning rates of all
+optimizers share (see `flat_names.coordinates`), and one for each choice. A number that a draw lacks is in the middle.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from search.samplers.process import Points, improvement
 from search.samplers.sampler import Check
 from search.spaces.drawing import Choice, check_constant
 from search.spaces.explorer import check_explorable, place_of
-from search.spaces.flat_names import without_prefix
+from search.spaces.flat_names import coordinates
 from search.spaces.space import Function
 
 
@@ -57,9 +57,10 @@ def flatten(draws: Sequence[FrozenTrial | Choice]) -> np.ndarray:
     Three or more choices that are numbers have places too: equally spaced, in ascending order.
     """
     columns: dict[str, np.ndarray] = {}
+    coordinate = coordinates(each.params for each in draws)
     for row, each in enumerate(draws):
         for name, value in each.params.items():
-            distribution, own = each.distributions[name], without_prefix(name)
+            distribution, own = each.distributions[name], coordinate(name)
             if (place := place_of(distribution, value)) is not None:
                 columns.setdefault(own, np.full(len(draws), 0.5))[row] = place
                 continue

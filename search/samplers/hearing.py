@@ -6,6 +6,7 @@ Early accuracies mislead: a sampler that uses all of them draws near configurati
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import floor, inf
 from typing import Any, Protocol
 
 from optuna.study import StudyDirection
@@ -16,13 +17,13 @@ from search.history.events import FINAL, State
 from search.history.front import cost_of, log_cost
 from search.history.optuna_trial import drawn, optuna_trial
 from search.history.record import Run
+from search.history.rungs import has_reached, num_reached
 from search.spaces.space import SpaceError
 
 LEAST = 8
 """Trials that have to reach a rung before its accuracies are used."""
 WAVE = 10
 """Trials that are drawn from the same history with `--hears waves`."""
-_ROUNDING = 1e-9  # epochs: a rung counts as reached when rounding leaves the epoch this much below it
 
 
 class History(Protocol):
@@ -85,11 +86,14 @@ class Observed:
     costs: Sequence[float] = ()
     """The logarithms of its costs, if those are objectives too."""
 
-    def until(self, epoch: float) -> float | None:
-        """Its best value up to an epoch; None if it has none, or is not done and was not trained that far."""
-        if self.state is not State.DONE and (not self.curve or self.curve[-1][0] < epoch - _ROUNDING):
-            return None
-        return max((value for at, value in self.curve if at <= epoch + _ROUNDING), default=None)
+    def until(self, rung: float) -> float | None:
+        """Its best value up to a rung; None if it has none, or is not done and was not trained that far."""
+        values = []
+        for at, value in self.curve:
+            values.append(value)
+            if has_reached(at, rung):
+                return max(values)
+        return max(values, default=None) if self.state is State.DONE else None
 
 
 def observed(run: Run, also: Sequence[str] = ()) -> Observed:
@@ -111,7 +115,7 @@ class Deepest:
 
         also: costs that are objectives beside the value.
         """
-        self._rungs, self._prior, self._also = rungs, prior, also
+        self._rungs, self._prior, self._also = with_common(rungs, prior), prior, also
         self._told: dict[int, Observed] = {}
 
     def tell(self, run: Run) -> None:
@@ -119,7 +123,7 @@ class Deepest:
         trial = run.asked.trial
         told = observed(run, self._also)
         if trial not in self._told:
-            _frozen(trial, told, None)  # raises now for a run that could not be passed on later
+            self._frozen(trial, told, None)  # raises now for a run that could not be passed on later
         self._told[trial] = told
 
     @property
@@ -142,38 +146,62 @@ class Deepest:
     def trials(self) -> list[FrozenTrial]:
         """All trials: those of an earlier search that will not continue, then this search's, ordered by number."""
         rung = self.rung
-        earlier = (_frozen(number, each, rung) for number, each in enumerate(self._prior))
-        own = [_frozen(number, each, rung) for number, each in sorted(self._told.items()) if each.params]
+        earlier = (self._frozen(number, each, rung) for number, each in enumerate(self._prior))
+        own = [self._frozen(number, each, rung) for number, each in sorted(self._told.items()) if each.params]
         return [*(each for each in earlier if each.state is not TrialState.RUNNING), *own]
+
+    def _frozen(self, trial: int, told: Observed, rung: float | None) -> FrozenTrial:
+        """A trial as Optuna's. A diverged or infeasible one is pruned and without values, and so ranks last."""
+        value = None if rung is None or told.state in _WORTHLESS else told.until(rung)
+        curve: dict[int, float] = {}
+        if value is not None:
+            state = TrialState.COMPLETE
+        elif told.state is State.FAILED:
+            state = TrialState.FAIL
+        elif told.state is State.STOPPED:
+            # With several objectives, Optuna uses no values of a pruned trial, and such trials rank last.
+            state, curve = TrialState.PRUNED, {} if told.costs else self._at_rungs(told)
+        else:
+            state = TrialState.PRUNED if told.state in _WORTHLESS else TrialState.RUNNING
+        try:
+            params, distributions = drawn(told.params, told.distributions)
+            return create_trial(
+                state=state,
+                values=None if value is None else [value, *told.costs],
+                params=params,
+                distributions=distributions,
+                intermediate_values=curve,
+            )
+        except (ValueError, LookupError, TypeError) as error:
+            raise _unusable(trial, error) from error
+
+    def _at_rungs(self, told: Observed) -> dict[int, float]:
+        """A trial's value at each rung that it reached, by the rung in thousandths of an epoch.
+
+        Samplers rank stopped trials by how far they came. By its own epochs, a trial with larger batches would have
+        come farther, as a rung within an epoch is reached at the end of a batch.
+        """
+        found: dict[int, float] = {}
+        for at, value in told.curve:
+            reached = num_reached(at, self._rungs)
+            found.setdefault(round(1000 * self._rungs[reached - 1]) if reached else 0, value)
+        return found
 
 
 _WORTHLESS = (State.DIVERGED, State.INFEASIBLE, State.FAILED)
 
 
-def _frozen(trial: int, told: Observed, rung: float | None) -> FrozenTrial:
-    """A trial as Optuna's. A diverged or infeasible one is pruned and without values, and so ranks last."""
-    value = None if rung is None or told.state in _WORTHLESS else told.until(rung)
-    curve: dict[int, float] = {}
-    if value is not None:
-        state = TrialState.COMPLETE
-    elif told.state is State.FAILED:
-        state = TrialState.FAIL
-    elif told.state is State.STOPPED:
-        # With several objectives, Optuna uses no values of a pruned trial, and such trials rank last.
-        state, curve = TrialState.PRUNED, {round(1000 * at): each for at, each in told.curve if not told.costs}
-    else:
-        state = TrialState.PRUNED if told.state in _WORTHLESS else TrialState.RUNNING
-    try:
-        params, distributions = drawn(told.params, told.distributions)
-        return create_trial(
-            state=state,
-            values=None if value is None else [value, *told.costs],
-            params=params,
-            distributions=distributions,
-            intermediate_values=curve,
-        )
-    except (ValueError, LookupError, TypeError) as error:
-        raise _unusable(trial, error) from error
+def with_common(rungs: Sequence[float], prior: Sequence[Observed]) -> Sequence[float]:
+    """The rungs, with one before the first if too few trials of an earlier search were trained that far.
+
+    It is the last whole epoch that `LEAST` of them have, or all if they are fewer: after each whole epoch every trial
+    is measured, whatever its scheduler.
+    """
+    tried = (each for each in prior if each.curve and each.state not in _WORTHLESS)
+    ends = sorted((inf if each.state is State.DONE else each.curve[-1][0] for each in tried), reverse=True)[:LEAST]
+    if not ends or has_reached(ends[-1], rungs[0]) or ends[-1] < 1:
+        return rungs
+    return (float(floor(ends[-1])), *rungs)
 
 
 def _unusable(trial: int, error: Exception) -> SpaceError:

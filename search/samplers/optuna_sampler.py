@@ -5,15 +5,16 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import optuna
-from optuna.distributions import distribution_to_json
+from optuna.distributions import check_distribution_compatibility, distribution_to_json
 from optuna.study import StudyDirection
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from architectures.layers import SizeError
 from search.history.record import Run
 from search.samplers.hearing import History
 from search.samplers.sampler import Check, Draw, derive_seed
-from search.spaces.drawing import Choice, everything
+from search.spaces.drawing import Choice, check_constant, everything
+from search.spaces.explorer import replayed
 from search.spaces.space import Function, SpaceError, draw
 from trainables.config import Config
 
@@ -42,6 +43,7 @@ class OptunaSampler:
         self._function, self._seed, self._check = function, seed, check
         self._make, self._history = make, history
         self._drawn: dict[int, str] = {}
+        self._replayed: dict[str, Choice | None] = {}
         self._known = frozenset(map(key_of, history.known)) if history is not None else frozenset()
 
     def draw(self, trial: int) -> Draw | None:
@@ -93,8 +95,39 @@ class OptunaSampler:
         directions = (StudyDirection.MAXIMIZE,) if self._history is None else self._history.directions
         study = optuna.create_study(directions=directions, sampler=sampler)
         if self._history is not None:
-            study.add_trials(self._history.trials())
+            study.add_trials(now for told in self._history.trials() if (now := self._as_now(told)) is not None)
         return study
+
+    def _as_now(self, told: FrozenTrial) -> FrozenTrial | None:
+        """A trial as the space draws it now, which a user may have changed since; None if its choices are others now.
+
+        One that the space does not draw in the same way again stays what it is, if a sampler can learn from it.
+        """
+        key = key_of(told.params)
+        if key not in self._replayed:
+            self._replayed[key] = replayed(self._function, told.params)
+        found = self._replayed[key]
+        if found is None:
+            return told if self._is_compatible(told) else None
+        if found.distributions == told.distributions:
+            return told
+        return create_trial(
+            state=told.state,
+            values=told.values,
+            params=found.params,
+            distributions=found.distributions,
+            intermediate_values=told.intermediate_values,
+        )
+
+    def _is_compatible(self, told: FrozenTrial) -> bool:
+        """Whether Optuna lets a study hold this trial and draws of the space."""
+        now = check_constant(self._function)
+        try:
+            for name in told.distributions.keys() & now.keys():
+                check_distribution_compatibility(now[name], told.distributions[name])
+        except ValueError:
+            return False
+        return True
 
     def _why_not(self, config: Config) -> str | None:
         """Why the images cannot be trained with a configuration; None when they can."""

@@ -1,9 +1,10 @@
 """Quasi-random search: a scrambled Sobol sequence (Sobol 1967; Owen 1998), with smaller gaps than random draws.
 
-Optuna's own QMC sampler takes no conditional parameters. Here a point has a coordinate for each name without its
-prefix, so that the learning rates of all optimizers share one, and trial n has point n: the draws need no history.
+Optuna's own QMC sampler takes no conditional parameters. Here a point has a coordinate for each name, shared by the
+learning rates of all optimizers (see `flat_names.coordinates`), and trial n has point n: the draws need no history.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from search.samplers.hearing import History
 from search.samplers.optuna_sampler import OptunaSampler
 from search.samplers.sampler import Check
 from search.spaces.explorer import value_at
-from search.spaces.flat_names import without_prefix
-from search.spaces.parameters import parameters
+from search.spaces.flat_names import coordinates
+from search.spaces.parameters import parameters_of, some_draws
 from search.spaces.space import Function
 
 _DRAWS = 500  # random draws of the space from which its parameters are found
@@ -24,13 +25,15 @@ _DRAWS = 500  # random draws of the space from which its parameters are found
 
 def sampler(function: Function, seed: int, check: Check, _: History | None) -> OptunaSampler:
     """A sampler of the search seed's sequence over the parameters of the space."""
-    names = list(dict.fromkeys(without_prefix(each.name) for each in parameters(function, _DRAWS)))
+    seen = some_draws(function, _DRAWS)
+    coordinate = coordinates(each.params for each in seen)
+    names = list(dict.fromkeys(coordinate(each.name) for each in parameters_of(seen)))
 
     def make(trial: int, own: int) -> optuna.samplers.BaseSampler:
         points = Sobol(len(names), rng=np.random.default_rng(seed))
         if trial:
             points.fast_forward(trial)
-        return _Point(dict(zip(names, points.random(1)[0], strict=True)), own)
+        return _Point(dict(zip(names, points.random(1)[0], strict=True)), coordinate, own)
 
     return OptunaSampler(function, seed, check, make)
 
@@ -38,9 +41,9 @@ def sampler(function: Function, seed: int, check: Check, _: History | None) -> O
 class _Point(optuna.samplers.RandomSampler):
     """Gives the values of a point for a trial's first draw; later draws of the trial are random."""
 
-    def __init__(self, point: dict[str, float], seed: int) -> None:
+    def __init__(self, point: dict[str, float], coordinate: Callable[[str], str], seed: int) -> None:
         super().__init__(seed=seed)
-        self._point, self._draws = point, 0
+        self._point, self._coordinate, self._draws = point, coordinate, 0
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
         """Empty, as no parameters are drawn jointly. Optuna calls this first, so draws are counted here."""
@@ -49,7 +52,7 @@ class _Point(optuna.samplers.RandomSampler):
 
     def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: BaseDistribution) -> Any:
         """The value at the point's coordinate."""
-        place = self._point.get(without_prefix(param_name)) if self._draws == 1 else None
+        place = self._point.get(self._coordinate(param_name)) if self._draws == 1 else None
         if place is None:
             return super().sample_independent(study, trial, param_name, param_distribution)
         return value_at(param_distribution, float(place))

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from math import isnan
 
 from search.history.events import Decision, Event, Measured, Started
+from search.history.rungs import num_reached
 from search.schedulers.objectives import Objectives, Point, worths
-from search.schedulers.scheduler import ROUNDING, ladder, scheduler
+from search.schedulers.scheduler import ladder, scheduler
 
 
 @scheduler("asha")
@@ -73,7 +74,7 @@ class Asha:
 
     def _rung_due(self, measured: Measured) -> int | None:
         """The index of the rung that a trial has just reached; None if it has reached no new one."""
-        reached = sum(level <= measured.epoch + ROUNDING for level in self.rungs)
+        reached = num_reached(measured.epoch, self.rungs)
         return reached - 1 if reached and measured.trial not in self._points[reached - 1] else None
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from math import isnan
 
 from search.history.events import FINAL, Asked, Decision, Ended, Event, Granted, Measured, Opened, Started, State
+from search.history.rungs import has_reached
 from search.schedulers.objectives import Objectives, Point, Ranking
-from search.schedulers.scheduler import ROUNDING
 
 Place = tuple[float, int]
 """Sorts a trial among others by one objective: minus its value, then its number."""
@@ -180,4 +180,4 @@ class Promoting(ABC):
         return level < len(self.rungs) and self._reached(self._measured[trial][-1].epoch, level)
 
     def _reached(self, epoch: float, level: int) -> bool:
-        return self.rungs[level] <= epoch + ROUNDING
+        return has_reached(epoch, self.rungs[level])

@@ -15,8 +15,6 @@ from search.history.events import Decision, Event, Measured
 from search.history.request import Request
 from search.schedulers import SCHEDULERS
 
-ROUNDING = 1e-9  # epochs: a mark counts as reached when rounding leaves the epoch this much below it
-
 
 class SchedulerError(HpsearchError):
     """A scheduler that does not exist, or an option that it does not take: one line."""

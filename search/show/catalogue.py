@@ -15,8 +15,8 @@ from search.show.terminal import Rows
 from search.spaces import find_space
 from search.spaces.parameters import Parameter, parameters
 from search.spaces.space import SPACES
-from search.studies import STUDIES, find_study
-from search.studies.study import MEASURES, Published
+from search.studies import STUDIES
+from search.studies.study import MEASURES, Published, Study
 
 
 def networks(shape: Shape, num_classes: int) -> Rows:
@@ -73,9 +73,8 @@ def studies() -> Rows:
     ]
 
 
-def study(name: str) -> Rows:
+def study(found: Study) -> Rows:
     """A row for each arm of a study, with its published figures."""
-    found = find_study(name)
     figures = {arm: [each for each in found.published if each.arm == arm] for arm in found.arms}
     return [
         {
@@ -122,10 +121,17 @@ def space(name: str, *, each: bool = False) -> Rows:
         {
             "parameter": p.name,
             "values": _values(p.distribution) + (" (depends on other draws)" if p.depends else ""),
-            "when": " and ".join(f"{k} is {' or '.join(map(_plain, v))}" for k, v in p.conditions) or "always",
+            "when": _when(p),
         }
         for p in (drawn if each else _together(drawn))
     ]
+
+
+def _when(parameter: Parameter) -> str:
+    conditions = " and ".join(f"{k} is {' or '.join(map(_plain, v))}" for k, v in parameter.conditions)
+    if parameter.sometimes:
+        return f"{conditions}, and depends on other draws" if conditions else "depends on other draws"
+    return conditions or "always"
 
 
 def _together(found: list[Parameter]) -> list[Parameter]:
@@ -141,7 +147,8 @@ def _sharing(parameter: Parameter) -> tuple[str, ...]:
     """A key that is equal for parameters that are shown as one: they differ only by another parameter's choice."""
     match parameter.conditions:
         case ((other, (choice,)),) if parameter.name.startswith(f"{choice}/"):
-            return other, parameter.name.removeprefix(f"{choice}/"), f"{parameter.distribution} {parameter.depends}"
+            alike = f"{parameter.distribution} {parameter.depends} {parameter.sometimes}"
+            return other, parameter.name.removeprefix(f"{choice}/"), alike
     return (parameter.name,)
 
 

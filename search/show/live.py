@@ -12,8 +12,8 @@ from rich.text import Text
 from search.history.events import FINAL, Decision, Ended, Event, Measured, State
 from search.history.metric import BALANCED
 from search.history.record import UNRANKED, Key, Record, Run, rank
+from search.history.rungs import has_reached
 from search.readable import duration, epochs, percent
-from search.schedulers.scheduler import ROUNDING
 from search.show.terminal import Rows
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -130,7 +130,7 @@ def rungs(marks: Sequence[float], trials: Sequence[Run]) -> Rows:
     """
     rows: Rows = [{"epoch": mark, "reached": 0, "stopped": 0, "paused": 0} for mark in marks]
     for run in trials:
-        reached = [row for row in rows if row["epoch"] <= run.epochs + ROUNDING]
+        reached = [row for row in rows if has_reached(run.epochs, row["epoch"])]
         for row in reached:
             row["reached"] += 1
         if reached and run.state in (State.STOPPED, State.PAUSED):

@@ -22,12 +22,20 @@ def summary(found: Loaded) -> dict[str, Any]:
         "best_val_accuracy": best[0].at_best("val_accuracy") if best else None,
         "best_val_balanced_accuracy": best[0].at_best("val_balanced_accuracy") if best else None,
         "tested": found.record.test_passes,
+        "reason": None,
     }
+
+
+def unreadable(name: str, reason: str) -> dict[str, Any]:
+    """The row of a search that cannot be read."""
+    known = ("retraining", "space", "dataset", "trials", "samples", "best_val_accuracy", "best_val_balanced_accuracy")
+    return {"name": name, "state": "unreadable", **dict.fromkeys((*known, "tested")), "reason": reason}
 
 
 def in_words(row: dict[str, Any]) -> dict[str, Any]:
     """A row of `summary` for people."""
     best = {name: percent(row[name]) for name in ("best_val_accuracy", "best_val_balanced_accuracy")}
     state = with_retrain(row["state"], row["retraining"])
-    shown = row | best | {"state": state, "trials": f"{row['trials']}/{row['samples']}"}
-    return {name: value for name, value in shown.items() if name not in ("retraining", "samples")}
+    trials = None if row["trials"] is None else f"{row['trials']}/{row['samples']}"
+    shown = row | best | {"state": state, "trials": trials}
+    return {name: value for name, value in shown.items() if name not in ("retraining", "samples", "reason")}

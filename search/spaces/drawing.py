@@ -1,6 +1,6 @@
 """What a space that is a function can draw: every draw of a small one, and whether its choices stay the same."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -61,11 +61,11 @@ def everything(function: Function) -> tuple[Choice, ...] | None:
 
 
 @lru_cache(maxsize=8)
-def check_constant(function: Function) -> None:
-    """Raise SpaceError for a space in which a parameter has different choices or kinds in different draws.
+def check_constant(function: Function) -> Mapping[str, BaseDistribution]:
+    """What each parameter is drawn from; raises SpaceError if its choices or kind differ between draws.
 
     Optuna's samplers that learn cannot learn from such draws. Every draw of a small space is checked, and `TRIES`
-    random draws of any other.
+    random draws of any other. Of ranges that differ, the first is given.
     """
     seen: dict[str, BaseDistribution] = {}
     sampler = optuna.samplers.RandomSampler(seed=0)
@@ -81,6 +81,7 @@ def check_constant(function: Function) -> None:
                     "a sampler learns only from parameters that keep their choices; give each case one of its own, or "
                     "take --sampler random"
                 ) from error
+    return seen
 
 
 class _Path(optuna.samplers.BaseSampler):

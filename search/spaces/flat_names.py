@@ -1,6 +1,6 @@
 """From the flat names that a space suggests (`network`, `cnn6/width`, `sgd/lr`, `batch_size`) to a configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from architectures.families import FAMILIES
@@ -53,6 +53,21 @@ def flat_names_of(config: Config) -> dict[str, Any]:
     return {name: with_tuples(value) for name, value in named.items()}
 
 
-def without_prefix(name: str) -> str:
-    """A flat name without its network or optimizer: `lr` for `sgd/lr`."""
+def coordinates(draws: Iterable[Mapping[str, Any]]) -> Callable[[str], str]:
+    """Gives each flat name the coordinate that it shares with others: `lr` for the learning rates of all optimizers.
+
+    draws: flat names and values. If one of them has other values for two names with the same last part, as for
+    `stage1/width` and `stage2/width`, each of these has a coordinate of its own, which is the whole name.
+    """
+    whole: set[str] = set()
+    for params in draws:
+        first: dict[str, str] = {}
+        for name, value in params.items():
+            other = first.setdefault(_last_part(name), name)
+            if other != name and params[other] != value:
+                whole |= {other, name}
+    return lambda name: name if name in whole else _last_part(name)
+
+
+def _last_part(name: str) -> str:
     return name.rpartition("/")[2]

@@ -1,11 +1,13 @@
 """The parameters of a space, found by drawing from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+from search.spaces.drawing import Choice
 from search.spaces.explorer import explore, value_at
 from search.spaces.space import Function
 
@@ -19,9 +21,11 @@ class Parameter:
     distribution: BaseDistribution
     """What it is drawn from."""
     conditions: tuple[tuple[str, tuple[Any, ...]], ...]
-    """Other parameters, with those of their choices for which it is drawn; empty if it is always drawn."""
+    """Other parameters, with those of their choices without which it is not drawn."""
     depends: bool = False
     """Whether draws differ in what it is drawn from; then `distribution` is that of one of them."""
+    sometimes: bool = False
+    """Whether some draws that meet its conditions are without it, as other draws decide that."""
 
 
 def parameters(function: Function, draws: int = 2000) -> list[Parameter]:
@@ -29,17 +33,27 @@ def parameters(function: Function, draws: int = 2000) -> list[Parameter]:
 
     Raises SpaceError when the space fails.
     """
+    return parameters_of(some_draws(function, draws))
+
+
+def some_draws(function: Function, draws: int) -> list[Choice]:
+    """So many random draws, the same each time. Raises SpaceError when the space fails."""
     rng = np.random.default_rng(0)
-    seen = [explore(function, lambda _, distribution: value_at(distribution, rng.random())) for _ in range(draws)]
+    return [explore(function, lambda _, distribution: value_at(distribution, rng.random())) for _ in range(draws)]
+
+
+def parameters_of(seen: Sequence[Choice]) -> list[Parameter]:
+    """Every parameter of some draws, as `parameters` gives them."""
     distributions: dict[str, BaseDistribution] = {}
     for each in seen:
         distributions |= {k: v for k, v in each.distributions.items() if k not in distributions}
     drawn = [each.params for each in seen]
     depends = {k for each in seen for k, v in each.distributions.items() if v != distributions[k]}
-    found = [
-        Parameter(name, distributions[name], _conditions(name, drawn, distributions), name in depends)
-        for name in distributions
-    ]
+    found = []
+    for name, distribution in distributions.items():
+        conditions = _conditions(name, drawn, distributions)
+        met = (each for each in drawn if all(k in each and each[k] in v for k, v in conditions))
+        found.append(Parameter(name, distribution, conditions, name in depends, any(name not in each for each in met)))
     longest = max(drawn, key=len)
     order = {name: i for i, name in enumerate(longest)}
     return sorted(found, key=lambda p: order.get(p.name, len(order)))

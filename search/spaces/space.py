@@ -4,6 +4,7 @@ A function suggests flat names and returns `config_of(trial.params)` (see `searc
 decorated with `space` is found by its own name; `search.spaces` imports the modules of the built-in ones.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +74,14 @@ class _WithTuples:
         return getattr(self._trial, name)
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """One of the choices, as the space gives it."""
+        """One of the choices, as the space gives it; raises SpaceError for choices that a ledger cannot hold."""
         choices = tuple(choices)
         tuples = with_tuples(choices)
+        try:
+            json.dumps(tuples)
+        except (TypeError, ValueError) as error:
+            raise SpaceError(
+                f"'{name}' has a choice that is no plain JSON ({one_line(error)}): give texts, numbers, True, False, "
+                "None, or lists of these; of a NumPy array, its tolist()"
+            ) from error
         return choices[tuples.index(self._trial.suggest_categorical(name, tuples))]

@@ -5,10 +5,12 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from secrets import token_hex
 
+from search.history.store import Search
 from search.storage import layout, note, record
 from search.storage.layout import Claim, Home, StorageError, reported
 from trainables import files
@@ -23,22 +25,37 @@ that driver notices it at its next heartbeat, and none of its lines count.
 """
 
 
-def begin(location: str, folder: Path) -> None:
+def begin(location: str, search: Search) -> None:
     """Make a place for a new search in a storage, and note it in the search's folder.
 
     Raises StorageError when there is a search of that name, or when the place cannot be written.
     """
-    home = layout.home_of(location, folder.name)
+    home, folder = layout.home_of(location, search.name), search.folder
     with reported(location):
         if home.folder.names("drivers"):
             raise StorageError(
                 f"the search '{home.name}' exists in {files.shown(location)}; choose another --name, or continue it "
                 f"with hpsearch resume {home.name} and the same --storage"
             )
-        for name in layout.DESCRIPTION:
+        for name in layout.LISTS:
             if (folder / name).exists():
                 home.folder.write(name, (folder / name).read_bytes())
+        home.folder.write(layout.SEARCH, search.description)
     note.remember(folder, home.location)
+
+
+def withdraw(location: str, search: Search) -> None:
+    """Remove from a storage what this process has written there of a search that never began.
+
+    Another driver's files stay, and so does everything that cannot be removed.
+    """
+    home = layout.home_of(location, search.name)
+    with suppress(OSError, StorageError):
+        if home.folder.read(layout.SEARCH) != search.description or home.folder.names("record"):
+            return
+        if all(note.is_own(search.folder, each) for each in record.read_claims(home)):
+            for name in (layout.SEARCH, *home.folder.names()):
+                home.folder.remove(name)
 
 
 def claim(home: Home, folder: Path, *, sleep: Callable[[float], None] = time.sleep) -> Claim:

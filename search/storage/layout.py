@@ -13,6 +13,7 @@ machine.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,8 +32,11 @@ Every line is in the storage this many seconds after it was recorded, or sooner.
 search repeats the epochs whose lines are missing there.
 """
 
-DESCRIPTION = ("search.json", "space.jsonl", "first.jsonl", "prior.jsonl", "experience.jsonl")
-"""The files of the request; the second exists if the space is a list, the others with their options."""
+SEARCH = "search.json"
+"""The file that makes a folder a search."""
+
+LISTS = ("space.jsonl", "first.jsonl", "prior.jsonl", "experience.jsonl")
+"""The other files of the request; the first exists if the space is a list, the others with their options."""
 
 RETRAINED = ("config.json", "model.safetensors", "predictions.parquet", CARD)
 """The files of a retrain."""
@@ -143,7 +147,7 @@ def _absolute(location: str) -> str:
         return location
     if re.match(rf"({'|'.join(files.SCHEMES)}):", location):
         raise StorageError(f"a storage is a path, or a URI such as s3://bucket/path; got '{location}'")
-    return str(Path(location).absolute())
+    return str(Path(os.path.expanduser(location)).absolute())  # noqa: PTH111  it does not raise without a home
 
 
 def find(location: str, name: str | None) -> Home:

@@ -1,6 +1,7 @@
 """Fetches a search from its storage into a results folder, to show it or to continue it."""
 
 import json
+import os
 import re
 import socket
 import time
@@ -8,13 +9,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from search.history import ledger
 from search.history.events import Closed
 from search.history.ledger import Ledger
 from search.history.store import CARD
+from search.machines import scratch
 from search.storage import layout, note, record
 from search.storage.layout import Claim, Home, StorageError, reported
 from search.storage.record import Stored
@@ -80,15 +81,15 @@ def open_growing_copy(
 ) -> Iterator[tuple[Path, Callable[[], None]]]:
     """As `open_copy`, with a function that updates the copy."""
     home = layout.find(location, name)
-    with TemporaryDirectory(prefix="hpsearch-") as results:
+    with scratch.folder() as results:
 
         def bring() -> None:
             with reported(location):
                 stored = record.read(home)
-            _bring(home, stored, Path(results), weights=weights)
+            _bring(home, stored, results, weights=weights)
 
         bring()
-        yield Path(results), bring
+        yield results, bring
 
 
 def is_running(location: str, name: str, *, sleep: Callable[[float], None] = time.sleep) -> bool:
@@ -119,20 +120,41 @@ def _beat(home: Home, claim: Claim) -> dict[str, Any] | None:
 
 
 def _is_gone(last: Claim, folder: Path) -> bool:
-    """Whether a claim was made from this folder, and no process has its ledger open any more."""
+    """Whether a claim was made from this folder, no process has its ledger open any more, and its process has ended.
+
+    The last as the folder may be a copy: the lock of the one that it was copied from is not seen here.
+    """
     path = folder / "ledger.jsonl"
     return (
-        path.exists() and note.is_own(folder, last) and last.host == socket.gethostname() and not ledger.is_open(path)
+        path.exists()
+        and note.is_own(folder, last)
+        and last.host == socket.gethostname()
+        and not ledger.is_open(path)
+        and not _is_another(last.pid)
     )
+
+
+def _is_another(pid: int) -> bool:
+    """Whether another process of this machine has this id; a container that starts again gives the same ids."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return pid != os.getpid()
 
 
 def _bring(home: Home, stored: Stored, results: Path, weights: bool = True) -> Path:
     folder = results / home.name
     with reported(home.location):
-        description = {name: data for name in layout.DESCRIPTION if (data := _read_if_there(home, name)) is not None}
-    _check_same(folder, home, description["search.json"])
+        description = home.folder.read(layout.SEARCH)
+        lists = {name: data for name in layout.LISTS if (data := _read_if_there(home, name)) is not None}
+    _check_same(folder, home, description)
     folder.mkdir(parents=True, exist_ok=True)
     with Ledger(folder / "ledger.jsonl"):  # so that no process of this machine writes it meanwhile
+        if note.location_of(folder) != home.location:  # it is new here, or the storage has been moved
+            note.remember(folder, home.location)
         mine = (folder / "ledger.jsonl").read_bytes().splitlines(keepends=True)
         is_prefix = mine == stored.lines[: len(mine)]
         if not is_prefix and note.is_known(folder, stored):
@@ -146,8 +168,9 @@ def _bring(home: Home, stored: Stored, results: Path, weights: bool = True) -> P
     if stored.claims and note.is_own(folder, stored.claims[-1]):
         return folder
     note.remember(folder, home.location, **{each.id: len(stored.lines) for each in stored.claims[-1:]})
-    for name in reversed(description):  # search.json last: it makes the folder a search
-        files.write(folder / name, description[name])
+    for name, data in lists.items():
+        files.write(folder / name, data)
+    files.write(folder / layout.SEARCH, description)  # last: it makes the folder a search
     return folder
 
 

@@ -13,7 +13,6 @@ from trainables.config import Config, ConfigError
 #: Fields of the study itself; `dataset` and `label` are those of its images.
 _PLAIN = ("epochs", "repeats", "validation", "augment", "measure", "remark")
 _KEYS = ("question", "source", "dataset", "label", *_PLAIN, "quick", "arms", "published")
-_TEXTS = ("question", "source", "dataset", "label", "remark")
 
 
 def read_study(path: Path) -> Study:
@@ -30,9 +29,6 @@ def read_study(path: Path) -> Study:
     for key in ("question", "dataset", "epochs", "arms"):
         if key not in data:
             raise StudyError(f"{path} has no {key}; a study needs question, dataset, epochs and arms")
-    for key in _TEXTS:
-        if not isinstance(data.get(key, ""), str):
-            raise StudyError(f"{path}: {key} must be text, got {data[key]!r}")
     arms = {name: _arm(path, name, arm) for name, arm in _table(path, "arms", data["arms"]).items()}
     quick = _table(path, "quick", data.get("quick", {}))
     _known(f"{path}: quick", quick, tuple(each.name for each in fields(Quick) if each.name != "samples"))

@@ -1,11 +1,23 @@
 """A study by the name that a user gives."""
 
+from inspect import signature
 from pathlib import Path
 
 from architectures.errors import instead
 from architectures.families import import_function
 from search.studies.files import read_study
 from search.studies.study import STUDIES, Study, StudyError
+
+
+def is_study(name: str) -> bool:
+    """Whether a name is that of a study; a user's function of no arguments makes one, as a space's takes a trial."""
+    if name in STUDIES or name.endswith(".toml"):
+        return True
+    try:
+        signature(import_function(name)).bind()
+    except (TypeError, ValueError):  # it takes arguments, or there is none of that name
+        return False
+    return True
 
 
 def find_study(name: str) -> Study:

@@ -30,9 +30,9 @@ class Preset:
     published."""
 
 
-#: Options of a launch that a study sets itself, and those that only a study of a space has: every run of an arm is
-#: trained to its end, as means over only the runs that were not stopped would be too good.
-_SETTLED = ("space", "first", "sampler", "hears", "experience", "warm_start", "budget", "submit")
+#: Options of a launch that a study sets itself (it compares by its `measure`), and those that only a study of a space
+#: has: every run of an arm is trained to its end, as means over only the runs that were not stopped would be too good.
+_SETTLED = ("space", "first", "sampler", "hears", "experience", "warm_start", "metric", "budget", "submit")
 _OF_A_SPACE = ("samples", "scheduler", "grace_period", "reduction_factor", "keep")
 #: Options that make a study differ from the published one.
 _CHANGING = ("epochs", "limit_train", "image_size", "validation", "augment", "samples", "scheduler")

@@ -107,6 +107,8 @@ class Study:
     def __post_init__(self) -> None:
         if not self.parts:
             raise StudyError(f"study {self.name}: it needs images to be asked on")
+        self._check_texts()
+        self._check_arms()
         if bool(self.arms) == bool(self.space):
             raise StudyError(f"study {self.name}: it has either arms to compare or a space to search")
         if len(self.arms) == 1:
@@ -117,6 +119,26 @@ class Study:
         if self.space and self.measure != "val_accuracy":
             raise StudyError(f"study {self.name}: the trials of a space are compared by val_accuracy alone")
         self._check_published()
+
+    def _check_texts(self) -> None:
+        texts = [(each, getattr(self, each)) for each in ("name", "question", "source", "remark")]
+        texts += [("dataset", part.dataset) for part in self.parts]
+        texts += [("label", part.label) for part in self.parts if part.label is not None]
+        for name, value in texts:
+            if not isinstance(value, str):
+                raise StudyError(f"study {self.name}: {name} must be text, got {value!r}")
+
+    def _check_arms(self) -> None:
+        if not isinstance(self.arms, Mapping):
+            raise StudyError(f"study {self.name}: arms must be configurations by name, got {self.arms!r:.60}")
+        for name, config in self.arms.items():
+            if not isinstance(name, str):
+                raise StudyError(f"study {self.name}: the name of an arm must be text, got {name!r}")
+            if not isinstance(config, Config):
+                raise StudyError(
+                    f"study {self.name}: arm {name} must be a trainables.config.Config (search.studies.study.arm "
+                    f"makes one), got {type(config).__name__}"
+                )
 
     def _check_numbers(self) -> None:
         counts = {"epochs": self.epochs, "repeats": self.repeats, "samples": self.samples}

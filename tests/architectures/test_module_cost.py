@@ -1,6 +1,8 @@
 """What a user's own module costs."""
 
 import resource
+import subprocess
+import sys
 import time
 
 import pytest
@@ -69,3 +71,9 @@ def test_a_module_with_other_logits_is_refused() -> None:
 def test_running_statistics_are_counted_and_counters_are_not() -> None:
     found = module_cost(lambda: nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(3072, 10)), SHAPE, 10)
     assert (found.statistics, found.with_statistics) == (6, 6 + 6 + 30_730)
+
+
+def test_a_process_that_froze_its_objects_ends_without_reports_of_leaks() -> None:
+    code = "import gc, architectures.module_cost; gc.freeze()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

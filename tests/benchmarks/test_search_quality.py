@@ -70,6 +70,8 @@ def test_every_scheduler_is_played_with_every_sampler_and_number_of_samples(tmp_
         assert row["epochs_of_base"] == pytest.approx(row["epochs"] / base["epochs"])
         assert 1 / 3 <= row["flops_of_base"] / row["epochs_of_base"] <= 3
         assert row["anytime"] == sorted(row["anytime"]), "the best so far"
+        if row["reached"] is not None:
+            assert row["reached_of_base"] == pytest.approx(row["reached"] / base["epochs"])
         assert row["reached"] is None or row["anytime"][round(row["reached"])] >= base["anytime"][-1] - 1e-4
     assert base["flops_of_base"] == 1 and rows[-1]["flops_of_base"] > rows[-1]["epochs_of_base"], "adam's last longer"
     halving = [row for row in rows if row["scheduler"] != "asha" and row["samples"] == 16]

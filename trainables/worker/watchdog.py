@@ -13,8 +13,9 @@ class Watchdog:
     """A thread that ends a process which makes no progress while it is watched."""
 
     def __init__(self, seconds: float, progress: Callable[[], Any], end: Callable[[str], None]) -> None:
-        """progress: returns a value that changes with every step forward. When it has been the same for `seconds`,
-        `end` is called once with the reason. The watchdog reports on the thread that makes it.
+        """progress: returns a value that changes with every step forward; called only while progress is expected. When
+        it has been the same for `seconds`, `end` is called once with the reason. The watchdog reports on the thread
+        that makes it.
         """
         self._seconds, self._progress, self._end = seconds, progress, end
         self._watched = False
@@ -35,8 +36,10 @@ class Watchdog:
         last: Any = None
         while True:
             time.sleep(min(1.0, self._seconds / 4))
+            if not self._watched:
+                continue
             now = self._progress()
-            if not self._watched or now != last:
+            if now != last:
                 last, self._since = now, time.monotonic()
             elif time.monotonic() - self._since > self._seconds:
                 self._end(f"no progress for {self._seconds:g} s{self._place()}")

@@ -21,7 +21,8 @@ def examine(results: Path, data_dir: Path, *, address: str | None = None, storag
         address = cluster.resolve(address)
     rows = [*packages.packages(), hardware.cores(), ray_needs.memory(), hardware.shared_memory(), *hardware.gpus()]
     rows += [ray_needs.limits(), hardware.threads()]
-    rows += [*ray_needs.folder("results", results), *ray_needs.folder("data", data_dir), folders.datasets(data_dir)]
+    rows += ray_needs.folder("results", results)
+    rows += [*ray_needs.folder("data", data_dir, locks=False), folders.datasets(data_dir)]
     rows += ray_needs.ray_files()
     rows += [*access.rays(), ray_needs.token()]
     if address is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from search.history.front import unbeaten
 from search.history.record import Run
 from search.page.blocks import Axis, Block, Choice, Column, Figure, Kind, Listing, Mark, Rows, Section, Table, Words
-from search.page.importance import Importance, common_epoch, importance, value_at, varying
+from search.page.importance import Importance, common_epoch, first_value, importance, varying
 from search.page.view import View, word
 from search.readable import count, percent
 
@@ -81,7 +81,7 @@ def _importance(found: Importance) -> Figure:
 
 def _compared(view: View) -> tuple[float, list[tuple[Run, float]]]:
     epoch = common_epoch(view.record.trials) or 0.0
-    pairs = ((run, value_at(run, epoch)) for run in view.record.trials)
+    pairs = ((run, first_value(run)) for run in view.record.trials)
     return epoch, [(run, value) for run, value in pairs if value is not None]
 
 

@@ -2,8 +2,8 @@
 
 import shlex
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
-import click
 import numpy as np
 import pytest
 
@@ -42,6 +42,24 @@ def test_a_search_is_launched_resumed_and_retrained_with_the_words_of_the_comman
     assert again.retrains.flips.all()
 
 
+def test_a_search_trains_in_a_thread_which_hears_no_signals(words):
+    with ThreadPoolExecutor(1) as threads:
+        found = threads.submit(search.launch, **words, name="one").result()
+        assert list(found.trials.state) == ["done", "done"]
+        assert found.record.sessions[-1].reason == "finished"
+        again = threads.submit(search.retrain, "one", top=1, epochs=1, results=words["results"]).result()
+    assert again.retrains.test_accuracy.notna().all()
+
+
+def test_a_space_of_ones_own_is_found_in_the_working_folder(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    code = "from search.spaces import find_space\nspace = find_space('cnn5').function\n"
+    (tmp_path / "space_of_one.py").write_text(code)
+    found = search.launch(**words | {"space": "space_of_one:space"})
+    assert list(found.trials.state) == ["done", "done"]
+
+
 def test_what_is_left_out_is_as_on_the_command_line(words):
     request = search.launch(**words).search.request
     assert (request.validation, request.sampler) == (Request.validation, Request.sampler)
@@ -72,13 +90,13 @@ def test_the_results_folder_of_the_variable_is_searched_too(words, monkeypatch):
 def test_an_unknown_word_names_the_known_ones_and_a_wrong_value_is_refused_as_by_the_command(words):
     with pytest.raises(TypeError, match=r"launch\(\) has no option 'sample'; it takes address, also, augment"):
         search.launch(sample=3)
-    with pytest.raises(click.BadParameter, match="is not in the range"):
+    with pytest.raises(HpsearchError, match="^Invalid value for '--samples': 0 is not in the range"):
         search.launch(**{**words, "samples": 0})
     assert not words["results"].exists()
 
 
 def test_an_option_that_may_be_given_again_takes_a_list():
-    with pytest.raises(click.BadParameter, match="'nix' is not one of 'tensorboard'"):
+    with pytest.raises(HpsearchError, match="'nix' is not one of 'tensorboard'"):
         search.launch(follow=["tensorboard", "nix"])
 
 

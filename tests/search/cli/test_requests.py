@@ -1,7 +1,9 @@
 """Requests that are refused in one line, and the commands that the command prints."""
 
+import json
 import re
 import shlex
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -80,7 +82,7 @@ def test_the_knee_is_retrained_where_its_search_is(tmp_path, monkeypatch, storag
     monkeypatch.chdir(tmp_path)
     found = make_search(tmp_path / "mine")
     if storage:
-        claims.begin("there", found.folder)
+        claims.begin("there", found)
         driver = Driver(found.folder)
         driver.mirror.copy()
         driver.die()
@@ -161,13 +163,43 @@ def test_an_empty_path_is_not_the_working_folder(tmp_path, monkeypatch, words):
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
 
+def test_an_empty_name_is_no_experience(tmp_path):
+    words = ("launch", "--dataset", "digits", "--sampler", "transfer", "--results", tmp_path, "--dry-run")
+    assert refused(*words, "--experience", "").startswith("no experience of ''; known: cifar10, ")
+
+
 def test_an_example_is_one_that_the_verb_takes():
     assert "such as cutmix=0.5; got 'batch_size'" in refused("retrain", "--set", "batch_size")
     assert "such as width=0.5; got 'batch_size'" in refused("networks", "cnn6", "--set", "batch_size")
 
 
+OWN_STUDIES = """
+from search.studies.study import Part, Study, arm
+
+GOOD = {"question": "?", "parts": (Part(dataset="digits"),), "epochs": 2, "measure": "val_accuracy"}
+
+def rates():
+    return Study(name="rates", arms={"low": arm("cnn5", "sgd", 0.01), "high": arm("cnn5", "sgd", 0.1)}, **GOOD)
+
+def searched(samples=4):
+    return Study(name="searched", space="cnn_published", samples=samples, **GOOD)
+
+def space(trial):
+    raise ValueError("it is drawn from")
+"""
+
+
+@pytest.fixture
+def own_studies(tmp_path, monkeypatch):
+    """A module `own_studies` of a user."""
+    (tmp_path / "own_studies.py").write_text(OWN_STUDIES)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_studies", raising=False)
+
+
 @pytest.mark.parametrize(("given", "taken"), [((), None), (("--limit-train", "9"), 9)])
-def test_a_quick_study_of_few_images_takes_them_all(tmp_path, monkeypatch, given, taken):
+@pytest.mark.parametrize("own", [False, True])
+def test_a_quick_study_of_few_images_takes_them_all(tmp_path, monkeypatch, own_studies, own, given, taken):
     asked = []
 
     def dry_run(request, **_):
@@ -177,9 +209,18 @@ def test_a_quick_study_of_few_images_takes_them_all(tmp_path, monkeypatch, given
     monkeypatch.setattr("search.run.foresee.dry_run", dry_run)
     monkeypatch.setattr("search.show.forecast.print_forecast", lambda *_: None)
     place = class_folders(tmp_path / "pets" / "train", per_class=5).parent
-    words = ("launch", "--study", "batch-norm", "--quick", "--dataset", place, "--data-dir", tmp_path / "data")
+    study = ("own_studies:rates",) if own else ("batch-norm", "--dataset", place)
+    words = ("launch", "--study", *study, "--quick", "--data-dir", tmp_path / "data")
     assert done(*words, *given, "--dry-run").exit_code == 0
     assert [request.limit_train for request in asked] == [taken]
+
+
+def test_a_users_own_study_is_shown_by_its_arms_or_its_space(own_studies):
+    (low, high) = json.loads(done("spaces", "own_studies:rates", "--json").stdout)
+    assert (low["arm"], low["optimizer"], high["arm"]) == ("low", "sgd lr=0.01", "high")
+    assert done("spaces", "own_studies:searched").stdout == done("spaces", "cnn_published").stdout
+    assert refused("spaces", "own_studies:space") == "the space raised ValueError: it is drawn from"
+    assert refused("spaces", "own_studies:none").startswith("space: cannot import 'own_studies:none'")
 
 
 @pytest.mark.parametrize("storage", [(), ("--storage", "there")])
@@ -188,7 +229,7 @@ def test_a_search_without_winners_is_retrained_where_it_is(tmp_path, monkeypatch
     found = make_search(tmp_path / "mine", trials=2)
     (tmp_path / "a.png").touch()
     if storage:
-        claims.begin("there", found.folder)
+        claims.begin("there", found)
         driver = Driver(found.folder)
         driver.mirror.copy()
         driver.die()
@@ -253,6 +294,36 @@ def test_nothing_is_deleted_unasked_where_nobody_can_answer(tmp_path):
     made = make_search(tmp_path, trials=1)
     assert refused("delete", "made", "--results", tmp_path) == "no terminal to ask in: give --yes"
     assert made.folder.exists()
+
+
+@pytest.mark.parametrize("file", ["search.json", "ledger.jsonl", "one of its copy in a storage"])
+def test_a_search_that_cannot_be_read_hides_no_other_in_the_list(tmp_path, monkeypatch, file):
+    monkeypatch.chdir(tmp_path)
+    broken = make_search(tmp_path / "results", "broken", trials=2)
+    whole = make_search(tmp_path / "results", "whole", trials=2)
+    words, damaged = ("list",), broken.folder / file
+    if not damaged.exists():
+        words = ("list", "--storage", "there")
+        for found in (broken, whole):
+            claims.begin("there", found)
+            driver = Driver(found.folder)
+            driver.mirror.copy()
+            driver.die()
+        (damaged,) = (tmp_path / "there" / "broken" / "record").iterdir()
+    damaged.write_bytes(damaged.read_bytes().replace(b'"v":', b'"w":'))
+    found = done(*words)
+    assert found.exit_code == 2 and found.stderr.startswith("broken: ") and found.stderr.count("\n") == 1
+    assert [line.split()[:2] for line in found.stdout.splitlines()[3:5]] == [
+        ["broken", "unreadable"],
+        ["whole", "finished"],
+    ]
+    rows = json.loads(done(*words, "--json").stdout)
+    assert [(row["name"], row["state"], row["trials"]) for row in rows] == [
+        ("broken", "unreadable", None),
+        ("whole", "finished", 2),
+    ]
+    assert f"broken: {rows[0]['reason']}\n" == found.stderr and rows[1]["reason"] is None
+    assert list(rows[0]) == list(rows[1])
 
 
 @pytest.mark.parametrize("words", [("export",), ("status", "one", "two"), ("launch", "--nope")])

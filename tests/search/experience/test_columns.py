@@ -35,3 +35,9 @@ def test_a_transform_that_a_row_lacks_is_off_and_a_setting_has_its_default():
     columns = Columns(rows)
     assert np.allclose(columns.of(rows)[:, [1, -1]], [[12, 0.25], [8, 0.125], [0, 0]])
     assert np.allclose(columns.places(rows)[:, [1, -1]], [[1, 1], [2 / 3, 0.5], [0, 0]])
+
+
+def test_a_hyperparameter_of_a_network_that_has_the_name_of_an_optimizer_s_has_a_column_of_its_own():
+    rows = [{"own:net/momentum": 0.1 * n, "sgd/momentum": 0.9 - 0.2 * n, "sgd/lr": 0.1} for n in range(3)]
+    found = Columns(rows).of([*rows, {"sgd/lr": 0.1}])
+    assert np.allclose(found[:, 1:], [[0.0, 0.9], [0.1, 0.7], [0.2, 0.5], [0.1, 0.7]])

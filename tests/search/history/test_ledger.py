@@ -1,5 +1,6 @@
 import fcntl
 import json
+import os
 import subprocess
 import sys
 import time
@@ -257,3 +258,33 @@ def test_a_ledger_is_not_cut_while_it_is_open(tmp_path):
     write_three(path)
     with Ledger(path), pytest.raises(LedgerError, match="running in another process"):
         ledger.cut(path, 2)
+
+
+def test_a_file_system_without_locks_is_named_and_not_taken_for_a_running_search(tmp_path, monkeypatch):
+    path = tmp_path / "ledger.jsonl"
+    write_three(path)
+
+    def refuse(*_):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    for attempt in (lambda: Ledger(path), lambda: ledger.cut(path, 2)):
+        with pytest.raises(LedgerError, match=r"cannot be locked \(Function not implemented\).*another --results"):
+            attempt()
+    assert not ledger.is_open(path)
+
+
+def test_only_files_that_are_open_for_writing_are_locked_for_one_process(tmp_path, monkeypatch):
+    flock = fcntl.flock
+
+    def as_over_nfs(file, operation):
+        mode = fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE
+        if operation & fcntl.LOCK_EX and mode == os.O_RDONLY:
+            raise OSError(9, "Bad file descriptor")
+        flock(file, operation)
+
+    path = tmp_path / "ledger.jsonl"
+    monkeypatch.setattr(fcntl, "flock", as_over_nfs)
+    write_three(path)
+    ledger.cut(path, 2)
+    assert len(ledger.read(path)) == 2

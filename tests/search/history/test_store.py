@@ -39,6 +39,25 @@ def test_a_name_that_exists_is_refused_and_the_first_search_untouched(tmp_path):
     assert (tmp_path / "one" / "search.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("kind", ["folder", "broken link"])
+def test_a_folder_that_holds_no_search_is_no_search_to_continue(tmp_path, kind):
+    if kind == "folder":
+        (tmp_path / "one").mkdir()
+    else:
+        (tmp_path / "one").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(NameTakenError, match="one holds no search: remove it, or choose another --name$"):
+        store.create(tmp_path, "one", REQUEST, 1.0, FACTS)
+
+
+def test_what_cannot_be_prepared_leaves_no_folder(tmp_path):
+    def fail(_):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(StoreError, match="cannot write to the results folder .*: No space left on device"):
+        store.create(tmp_path, "one", REQUEST, 1.0, FACTS, prepare=fail)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_of_processes_that_ask_for_one_name_at_once_one_gets_it(tmp_path):
     def create(number):
         with suppress(NameTakenError):

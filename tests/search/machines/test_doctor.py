@@ -190,7 +190,9 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     row = verdict(list(ray_needs.folder("results", tmp_path)), "results")
-    assert row.verdict == "warning" and "no file locks" in row.found
+    assert row.verdict == "problem" and "no file locks" in row.found, "a launch would be refused"
+    row = verdict(list(ray_needs.folder("data", tmp_path, locks=False)), "data")
+    assert "no file locks" not in row.found
 
 
 def test_datasets_that_are_decoded(tmp_path):

@@ -36,7 +36,17 @@ meanwhile, heard = [], []
 signal.signal(signal.SIGTERM, lambda *_: heard.append(len(meanwhile)))
 
 
+def umask():
+    now = os.umask(0)
+    os.umask(now)
+    return now
+
+
+masks = [umask()]
+
+
 def be_asked_to_end():
+    masks.append(umask())
     signal.raise_signal(signal.SIGTERM)
     meanwhile.append(1)
 
@@ -49,7 +59,9 @@ signal.raise_signal(signal.SIGTERM)
 def look_for_modules():
     import random
     ray_private.show("trial 7")
-    return [random.__file__, sys.path, Path("/proc/self/cmdline").read_text()]
+    Path("modes").touch()
+    mode = Path("modes").stat().st_mode & 0o777
+    return [random.__file__, sys.path, Path("/proc/self/cmdline").read_text(), mode]
 
 
 class Trainable(tune.Trainable):
@@ -162,7 +174,10 @@ def most(name, number):
 
 
 logs = ray_private.log_folder()
+token = tokens.token_file()
+modes = [each.stat().st_mode & 0o777 for each in (logs.parent, token)]
 found = {"pids": [], "modules": ray.get(look_for_modules.remote()), "logs": [each.name for each in logs.iterdir()]}
+found["private"], found["umask"] = modes, masks
 found["agent"] = (logs / "dashboard_agent.log").read_text()
 tuner = tune.Tuner(
     tune.with_resources(Trainable, {"CPU": 1}),
@@ -253,10 +268,19 @@ def test_a_second_ray_does_not_wait_for_a_port_of_the_first(found):
 
 @pytest.mark.slow
 def test_workers_import_what_is_installed_and_do_not_look_into_the_working_folder(found):
-    random, path, _ = found["modules"]
+    random, path, *_ = found["modules"]
     assert Path(random).is_relative_to(sys.base_prefix)
     assert found["home"] not in path
     assert "raylet.err" in found["logs"]
+
+
+@pytest.mark.slow
+def test_only_this_user_reads_what_ray_writes_and_what_a_worker_writes_is_as_open_as_the_session_s(found):
+    assert found["private"] == [0o700, 0o600]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert found["modules"][3] == 0o666 & ~umask
+    assert found["umask"] == [umask, umask], "other threads write while Ray starts"
 
 
 @pytest.mark.slow

@@ -26,3 +26,19 @@ def test_the_command_that_people_copy_prints_the_token(tmp_path: Path, monkeypat
     assert "from" not in (tokens.printed_by() or "")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     assert tokens.printed_by() is None
+
+
+def test_a_new_token_can_be_read_by_this_user_alone_and_an_old_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    tokens.make()
+    made = tokens.token()
+    assert made
+    (file,) = (tmp_path / ".ray").iterdir()
+    assert (file.name, file.stat().st_mode & 0o777) == ("auth_token", 0o600)
+    tokens.make()
+    assert tokens.token() == made

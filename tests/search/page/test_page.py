@@ -290,6 +290,16 @@ def test_a_parameter_that_makes_the_accuracy_is_known_to_matter(view):
     assert found is not None and found.known == ["batch_size"]
 
 
+def test_trials_that_paused_at_a_rung_within_an_epoch_are_all_compared_whatever_their_batches(view):
+    """The rung is reached at 0.5 epochs with some batches and at 0.55 with others."""
+    trials = [
+        replace(run, measurements=[replace(run.measurements[0], epoch=(0.5, 0.55)[run.key[0] % 2])])
+        for run in view.record.trials
+    ]
+    found = importance(trials)
+    assert (found.epoch, found.trials) == (0.55, len(trials))
+
+
 def test_a_share_lies_in_its_range_also_where_every_subsample_gives_more_or_less(view):
     rng = random.Random(0)
     trials = [

@@ -71,6 +71,15 @@ def test_only_a_search_that_nobody_works_on_is_deleted(tmp_path):
     assert not search.folder.exists()
 
 
+def test_a_search_behind_a_link_is_deleted_with_the_link(tmp_path):
+    search, book = make(tmp_path)
+    book.close()
+    away = search.folder.rename(tmp_path / "away")
+    search.folder.symlink_to(away)
+    ending.delete(ending.check_deletable(tmp_path, "one"))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("answer", "stays"), [("n", True), ("y", False)])
 def test_deleting_asks_first(tmp_path, answer, stays):
     search, book = make(tmp_path)

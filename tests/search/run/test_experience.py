@@ -38,7 +38,19 @@ def test_a_trial_that_was_let_go_on_is_better_whatever_its_values_and_among_equa
         ended(4, [0.9, 0.9, 0.9], State.DIVERGED),
         ended(5, [0.9]),
     ]
-    assert places(runs) == [2, 4, 3, 1, 0, 2]
+    assert places(runs, (1.0, 2.0)) == [2, 4, 3, 1, 0, 2]
+
+
+def test_how_far_a_trial_was_let_go_on_is_the_rung_and_not_its_epochs():
+    runs = [
+        ended(0, [0.9, 0.9], State.DONE),  # with patience, or fewer epochs of its own
+        ended(1, [0.5, 0.5, 0.5, 0.5], State.DONE),
+        run(2, [measured(5, 0.7, trial=2)], State.PAUSED),
+        run(3, [measured(6, 0.6, trial=3)], State.PAUSED),  # at the same rung, with another batch
+        run(4, [measured(6, 0.8, trial=4), measured(20, 0.1, trial=4)], State.PAUSED),
+    ]
+    assert places(runs, (0.5, 1.0, 2.0)) == [4, 3, 1, 0, 2]
+    assert places(runs[:2], ()) == [1, 0]
 
 
 def test_trials_that_may_go_on_are_left_out_and_so_are_those_that_failed():

@@ -9,10 +9,11 @@ from click.testing import CliRunner
 
 from search.cli.launching import launch as launch_command
 from search.forecast.calibration import Calibration
+from search.history import store
 from search.history.events import Opened
 from search.history.ledger import Ledger
 from search.history.store import Request
-from search.run import foresee, rehearsal
+from search.run import foresee, rehearsal, session
 from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.engines import inline
@@ -25,6 +26,7 @@ from search.run.session import Options
 from search.run.shelf import Shelf
 from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space
+from search.storage import claims
 from tests.search.run import searches
 from trainables.config import Config, NetworkConfig, OptimizerConfig, TrainingConfig
 from trainables.worker.speed import Speed
@@ -233,3 +235,36 @@ def test_a_dry_run_plays_each_scheduler_with_the_options_that_suit_the_sampler(t
     assert not any("prefer" in line for line in found.search.warnings), "it prefers from the beginning"
     (told,) = (line for line in found.notes if line.startswith("note: "))
     assert told.startswith("note: cutmix may be drawn, but trainings of fewer than 40 epochs"), "as in a launch"
+
+
+def test_a_search_is_one_only_once_its_list_and_its_storage_are_written(tmp_path, monkeypatch):
+    begin, seen = claims.begin, []
+
+    def spy(place, search):
+        begin(place, search)
+        seen.extend([store.names(tmp_path / "results"), sorted(path.name for path in search.folder.iterdir())])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(claims, "begin", spy)
+    request = searches.listed(tmp_path, [config(0.125, epochs=1).to_json()], epochs=1, limit_train=80)
+    with pytest.raises(KeyboardInterrupt):
+        launch(
+            request, Options(engine="inline"), results=tmp_path / "results", name="one", storage=str(tmp_path / "there")
+        )
+    assert seen == [[], ["space.jsonl", "storage.json"]]
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_a_launch_that_is_interrupted_before_its_record_begins_can_be_given_again(tmp_path, monkeypatch):
+    request = searches.listed(tmp_path, [config(0.125, epochs=1).to_json()], epochs=1, limit_train=80)
+    asked = {"results": tmp_path / "results", "name": "one", "storage": str(tmp_path / "there")}
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "followed", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            launch(request, Options(engine="inline"), **asked)
+    assert [path for path in (tmp_path / "there").rglob("*") if path.is_file()] == []
+    assert launch(request, Options(engine="inline"), **asked).reason == "finished"

@@ -119,7 +119,7 @@ def test_a_search_that_moves_to_another_machine_through_its_storage_ends_with_th
     tmp_path, problem, undisturbed
 ):
     here = store.create(tmp_path / "here", "search", problem.request, 1.0, {})
-    claims.begin(str(tmp_path / "storage"), here.folder)
+    claims.begin(str(tmp_path / "storage"), here)
     with pytest.raises(searches.KilledError):
         searches.run(here.folder, problem, kill_after=15)
     with ledger.Ledger(here.ledger) as book:

@@ -106,6 +106,12 @@ def test_an_unfinished_search_of_which_no_trial_has_ended_is_resumed_first(tmp_p
     assert found.ledger.read_bytes() == before
 
 
+def test_a_search_that_was_killed_before_its_record_began_is_resumed_first(found):
+    found.ledger.unlink()
+    with pytest.raises(RequestError, match="no finished trial to retrain yet .* hpsearch resume"):
+        retrain_one(found)
+
+
 @pytest.mark.parametrize("paused", [0.5, 0.95])
 def test_a_retrain_of_an_unfinished_search_says_so(tmp_path, capsys, paused):
     found = unfinished(tmp_path, [(State.DONE, 0.9), (State.PAUSED, paused)])
@@ -254,6 +260,17 @@ def test_a_retrain_that_is_out_of_time_is_finished_by_the_next_one(found):
     assert (outcome.reason, runs) == ("out of time", [])
     outcome, (run,) = retrain_one(found)
     assert (outcome.reason, run.state) == ("finished", "done")
+
+
+@pytest.mark.parametrize("finalists", [(), ("--finalists", "1", "--folds", "2")])
+def test_the_json_of_a_retrain_that_is_out_of_time_says_so(found, finalists):
+    words = ["one", "--top", "1", "--epochs", "1", "--engine", "inline", "--results", str(found.folder.parent)]
+    short = CliRunner().invoke(retrain_command, [*words, *finalists, "--json", "--max-time", "1e-9"])
+    data = json.loads(short.stdout)
+    assert (short.exit_code, data["reason"], data["winners"], data["finalists"]) == (0, "out of time", [], [])
+    assert data["test_passes"] == 0 and "out of time; nothing recorded is lost" in short.stderr
+    again = json.loads(CliRunner().invoke(retrain_command, [*words, *finalists, "--json"]).stdout)
+    assert (again["reason"], len(again["winners"]), again.keys()) == ("finished", 1, data.keys())
 
 
 def test_a_test_pass_that_is_interrupted_counts_and_is_made_again(found, monkeypatch):

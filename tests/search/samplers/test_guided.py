@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from search.history.events import State
-from search.samplers import SAMPLERS
+from search.samplers import LEARNING, SAMPLERS
 from search.samplers.choosing import of_one_value
 from search.samplers.gp import flatten
 from search.samplers.hearing import LEAST, Deepest, observed
 from search.samplers.make import make_sampler
+from search.samplers.optuna_sampler import as_draw
 from search.samplers.process import Points, improvement
 from search.samplers.sampler import history_json
 from search.spaces import Space, SpaceError, config_of, find_space
@@ -246,6 +247,51 @@ def test_every_sampler_draws_sequences_and_from_ranges_that_depend_on_other_draw
         found = replayed(depends, told["params"])
         assert found.params == drawn.params
         assert found_in(depends, Config.from_json(told["config"])).params == drawn.params
+
+
+def stages(trial):
+    """Two numbers whose names have the same last part."""
+    widths = [trial.suggest_int(f"stage{n}/width", 8, 64) for n in (1, 2)]
+    rate = trial.suggest_float("sgd/lr", 1e-3, 1e-1, log=True)
+    return config_of(
+        {"network": "coarse_deep", "coarse_deep/conv_widths": widths * 2, "optimizer": "sgd", "sgd/lr": rate}
+    )
+
+
+def test_two_names_of_a_draw_with_the_same_last_part_have_a_coordinate_each():
+    qmc = make_sampler(Space("stages", stages), "qmc", 0, anything)
+    draws = [qmc.draw(n) for n in range(32)]
+    first, second = ([each.params[f"stage{n}/width"] for each in draws] for n in (1, 2))
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.3, "not only the diagonal"
+    points = flatten([replayed(stages, each.params) for each in draws])
+    assert points.shape[1] == 3
+    assert all(np.isclose(points, (np.array(each)[:, None] - 8) / 56).all(axis=0).any() for each in (first, second))
+
+
+def rated(choices, high):
+    def space(trial):
+        trial.suggest_categorical("batch_size", choices)
+        trial.suggest_float("sgd/lr", 1e-3, high, log=True)
+        return config_of({**trial.params, "network": "cnn1", "cnn1/width": 0.25, "optimizer": "sgd"})
+
+    return Space("rated", space)
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_a_search_whose_space_has_changed_learns_from_what_it_would_still_draw(name):
+    before, now = rated((64, 128), 1e-1), rated((128, 256), 1.0)
+    earlier, history, same = make_sampler(before, "random", 0, anything), Deepest((1.0,)), Deepest((1.0,))
+    drawing, expected = (make_sampler(now, name, 0, anything, told) for told in (history, same))
+    runs = [ended(n, earlier.draw(n), 0.1 + 0.01 * n) for n in range(3 * LEAST)]
+    for run in runs:
+        drawing.tell(run)
+        if (again := replayed(now.function, run.asked.params)) is not None:
+            expected.tell(ended(run.asked.trial, as_draw(again), run.best.value))
+    numbers = range(3 * LEAST, 3 * LEAST + 6)
+    draws = [drawing.draw(n) for n in numbers]
+    assert draws == [expected.draw(n) for n in numbers]
+    assert {each.config.training.batch_size for each in draws} <= {128, 256}
+    assert 0 < len(same.trials()) < len(history.trials())
 
 
 def noting(trial):

@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from search.history.events import State
 from search.history.request import Request
-from search.samplers.hearing import LEAST, Deepest, Ended, Observed, observed
+from search.samplers.hearing import LEAST, Deepest, Ended, Observed, observed, with_common
 from search.samplers.make import history_of, make_sampler, with_hearing
 from search.samplers.sampler import history_json
 from search.spaces import Space, SpaceError
@@ -62,6 +62,58 @@ def test_how_a_trial_ended_is_told():
     assert (infeasible.state, infeasible.intermediate_values) == (TrialState.PRUNED, {})
     assert failed.state is TrialState.FAIL
     assert (done.state, done.value) == (TrialState.COMPLETE, 0.3), "it has fewer epochs, and will have no more"
+
+
+def test_a_rung_within_an_epoch_is_heard_at_the_end_of_the_batch_that_reaches_it():
+    """With images for 10 in an epoch, batches of 5 end at 0.5 epochs, batches of 3 at 0.6, and batches of 7 at 0.7."""
+    history = Deepest((0.5, 1.0, 4.0))
+    for n in range(LEAST):
+        curve = [measured((5, 6, 7)[n % 3], 0.1 * n, trial=n)]
+        history.tell(events.run(n, curve, State.PAUSED, **history_json(DRAWS.draw(n))))
+    assert history.rung == 0.5
+    assert [each.value for each in history.trials()] == [pytest.approx(0.1 * n) for n in range(LEAST)]
+    later = [measured(6, 0.1), measured(10, 0.9)]
+    history.tell(events.run(0, later, State.DONE, **history_json(DRAWS.draw(0))))
+    assert history.trials()[0].value == 0.1, "never later than the first measurement there"
+
+
+def test_stopped_trials_came_equally_far_if_they_were_stopped_at_the_same_rung():
+    history = Deepest((0.5, 1.0, 4.0))
+    for n, images in enumerate(([5], [6], [6, 10])):
+        curve = [measured(each, 0.1 * place, trial=n) for place, each in enumerate(images)]
+        history.tell(events.run(n, curve, State.STOPPED, **history_json(DRAWS.draw(n))))
+    assert [each.intermediate_values for each in history.trials()] == [{500: 0.0}, {500: 0.0}, {500: 0.0, 1000: 0.1}]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "rungs", "expected"),
+    [
+        ([4] * LEAST, (16.0,), (4.0, 16.0)),
+        ([4] * LEAST, (4.0, 16.0), (4.0, 16.0)),
+        ([4, 4, 2, 2, 2, 2, 2, 2, 1], (3.0, 16.0), (2.0, 3.0, 16.0)),
+        ([4, 3], (16.0,), (3.0, 16.0)),
+        ([2.5] * LEAST, (4.0, 16.0), (2.0, 4.0, 16.0)),
+        ([0.5] * LEAST, (2.0, 16.0), (2.0, 16.0)),
+        ([], (2.0, 16.0), (2.0, 16.0)),
+    ],
+)
+def test_a_shorter_search_is_compared_after_the_last_whole_epoch_that_enough_of_its_trials_have(
+    lengths, rungs, expected
+):
+    prior = [Observed({}, {}, State.PAUSED, [(length, 0.5)]) for length in lengths]
+    assert tuple(with_common(rungs, prior)) == expected
+
+
+def test_what_a_shorter_search_found_counts_until_as_many_trials_of_this_one_are_longer():
+    prior = [observed(run(n, [0.1, 0.02 * n])) for n in range(LEAST)]
+    history = Deepest((4.0,), prior)
+    history.tell(run(30, [0.3, 0.5, 0.9], State.RUNNING))
+    assert history.rung == 2.0
+    assert [each.value for each in history.trials()] == [max(0.1, 0.02 * n) for n in range(LEAST)] + [0.5]
+    for n in range(30, 30 + LEAST):
+        history.tell(run(n, [0.1, 0.2, 0.3, 0.4], State.DONE))
+    assert history.rung == 4.0
+    assert [each.value for each in history.trials()] == [0.4] * LEAST
 
 
 def test_a_later_state_of_a_trial_replaces_the_earlier_one():

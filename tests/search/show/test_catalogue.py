@@ -6,6 +6,7 @@ import pytest
 
 from architectures.families import FAMILIES
 from search.show import catalogue
+from search.studies import STUDIES
 
 SHAPE = (3, 32, 32)
 DEPENDS = """
@@ -17,6 +18,21 @@ def space(trial):
     trial.suggest_float(f"{network}/width", 0.1, most)
     trial.suggest_categorical("optimizer", ("sgd",))
     return config_of({**trial.params, "sgd/lr": 0.1})
+"""
+SOMETIMES = """
+from search.spaces import config_of
+
+def space(trial):
+    network = trial.suggest_categorical("network", ("cnn5", "cnn6", "cnn7"))
+    depth = trial.suggest_int("depth", 1, 3)
+    wide = [trial.suggest_int(f"w{i}", 8, 16) for i in range(depth)]
+    if network != "cnn5":
+        trial.suggest_float("always", 0, 1)
+        if depth == 2:
+            trial.suggest_float("deep", 0, 1)
+    if network != "cnn7" and depth == 3:
+        trial.suggest_float(f"{network}/conv_dropout", 0, 0.5)
+    return config_of({"network": network, "optimizer": "sgd", "sgd/lr": 0.1})
 """
 OWN = """
 from torch import nn
@@ -104,11 +120,31 @@ def test_a_range_that_depends_on_another_draw_is_said_to(tmp_path: Path, monkeyp
     assert rows["optimizer"] == "sgd" and rows["<network>/conv_dropout"] == "0 to 0.5, uniform"
 
 
+def test_what_only_some_draws_have_is_not_said_to_be_drawn_always(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sometimes.py").write_text(SOMETIMES)
+    monkeypatch.syspath_prepend(tmp_path)
+    when = {row["parameter"]: row["when"] for row in catalogue.space("sometimes:space")}
+    assert when == {
+        "network": "always",
+        "depth": "always",
+        "w0": "always",
+        "w1": "depends on other draws",
+        "w2": "depends on other draws",
+        "always": "network is cnn6 or cnn7",
+        "deep": "network is cnn6 or cnn7, and depends on other draws",
+        "<network>/conv_dropout": "network is cnn5 or cnn6, and depends on other draws",
+    }
+    each = {row["parameter"]: row["when"] for row in catalogue.space("sometimes:space", each=True)}
+    assert each["w2"] == when["w2"] and each["cnn5/conv_dropout"] == "network is cnn5, and depends on other draws"
+
+
 def test_the_arms_of_a_study_are_shown_with_what_was_published():
-    rows = {row["arm"]: row for row in catalogue.study("depth")}
+    rows = {row["arm"]: row for row in catalogue.study(STUDIES["depth"])}
     assert rows["two with dropout"]["network"] == "coarse conv_dropout=0.25 flat_dropout=0.25 head_dropout=0.5"
     assert [row["published"] for row in rows.values()] == [
         "48.0% validation", "51.3% validation", "", "55.2% validation"
     ]  # fmt: skip
-    assert catalogue.study("batch-norm")[0]["published"] == "71.0% test (cifar10); 44.0% test (cifar100)"
+    assert catalogue.study(STUDIES["batch-norm"])[0]["published"] == "71.0% test (cifar10); 44.0% test (cifar100)"
     assert {row["study"] for row in catalogue.studies()} >= {"batch-norm", "published-search"}

@@ -1,5 +1,6 @@
 """Spaces by name, and configurations from their flat names."""
 
+import numpy as np
 import pytest
 from optuna.trial import FixedTrial
 
@@ -35,6 +36,20 @@ def test_a_space_that_ends_the_process_is_an_error_as_any_other():
 
     with pytest.raises(SpaceError, match="^the space raised SystemExit: bye$"):
         draw(leaves, FixedTrial({}))
+
+
+@pytest.mark.parametrize("choices", [np.array([32, 64]), np.eye(2), (np.sin, np.cos), (32, {64}), (True, np.bool_(0))])
+def test_choices_that_a_ledger_cannot_hold_are_refused_by_name(choices):
+    with pytest.raises(SpaceError, match=r"^'batch_size' has a choice that is no plain JSON \(.*its tolist\(\)$"):
+        draw(lambda trial: trial.suggest_categorical("batch_size", choices), FixedTrial({"batch_size": 32}))
+
+
+def test_numpys_numbers_that_are_python_numbers_too_are_choices():
+    def rates(trial):
+        lr = trial.suggest_categorical("sgd/lr", np.array([0.1, 0.2]))
+        return config_of({"network": "cnn5", "optimizer": "sgd", "sgd/lr": lr})
+
+    assert draw(rates, FixedTrial({"sgd/lr": 0.2})).optimizer.lr == 0.2
 
 
 def test_two_spaces_of_one_name_are_refused():

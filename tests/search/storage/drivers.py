@@ -46,7 +46,7 @@ class Driver:
 
 def launch(place: str | Path, results: Path, name: str = "one", created: float = 1.0) -> Driver:
     found = store.create(results, name, REQUEST, created, FACTS)
-    claims.begin(str(place), found.folder)
+    claims.begin(str(place), found)
     return Driver(found.folder)
 
 

@@ -1,9 +1,12 @@
 """Of two drivers one has the search, and the other learns it."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from search.history import store
 from search.history.ledger import Ledger
 from search.storage import claims, layout, record
 from search.storage.layout import StorageError
@@ -97,3 +100,29 @@ def test_a_name_that_is_taken_in_the_storage_is_refused(place: Path, here: Path,
     launch(place, here)
     with pytest.raises(StorageError, match=r"'one' exists in .*hpsearch resume one and the same --storage"):
         launch(place, there)
+
+
+def test_of_a_search_that_never_began_nothing_stays_in_the_storage(place: Path, here: Path) -> None:
+    driver = launch(place, here)
+    driver.mirror.beat(closed=True)
+    driver.die()
+    claims.withdraw(str(place), store.find(here))
+    assert [path for path in place.rglob("*") if path.is_file()] == []
+    shutil.rmtree(here)
+    launch(place, here)
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_what_is_withdrawn_is_neither_a_record_nor_another_drivers(place: Path, here: Path, has_begun: bool) -> None:
+    driver = launch(place, here)
+    if has_begun:
+        driver.record(1)
+        driver.mirror.copy()
+    driver.die()
+    before = sorted(place.rglob("*"))
+    found = store.find(here)
+    claims.withdraw(str(place), found if has_begun else replace(found, created=2.0))
+    if not has_begun:
+        (found.folder / "storage.json").unlink()  # the claim is another's then
+        claims.withdraw(str(place), found)
+    assert sorted(place.rglob("*")) == before

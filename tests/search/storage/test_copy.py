@@ -1,5 +1,9 @@
 """A search's copy in its storage is the search, to the byte and in the right order."""
 
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -29,7 +33,7 @@ def test_a_copied_search_comes_back_the_same_to_the_byte(place: Path, here: Path
 def test_a_listed_space_and_later_facts_are_copied_too(place: Path, here: Path, there: Path) -> None:
     found = store.create(here, "one", REQUEST, 1.0, FACTS)
     files.write(found.folder / "space.jsonl", b"{}\n")
-    claims.begin(str(place), found.folder)
+    claims.begin(str(place), found)
     driver = Driver(found.folder)
     store.record(found, later=12)
     driver.mirror.copy()
@@ -130,6 +134,36 @@ def test_a_copy_can_be_looked_at_while_the_driver_runs(place: Path, here: Path) 
     assert not is_running(str(place), "one", sleep=no_sleep)
     driver.mirror.beat(closed=True)
     assert not is_running(str(place), "one", sleep=never)
+
+
+LOOKING = """
+import sys
+from search.storage.takeover import open_copy
+with open_copy(sys.argv[1], None):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_copy_of_a_process_that_was_killed_is_removed_by_the_next_one(
+    place: Path, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch(place, here).mirror.copy()
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    with subprocess.Popen(
+        [sys.executable, "-c", LOOKING, place],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path / "tmp")},
+    ) as process:
+        assert process.stdout and process.stdout.readline() == "open\n"
+        process.terminate()
+    assert list((tmp_path / "tmp").iterdir())
+    with open_copy(str(place), None) as copy:
+        assert [copy] == list((tmp_path / "tmp").iterdir())
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_the_newest_search_is_fetched_when_no_name_is_given(place: Path, here: Path, there: Path) -> None:

@@ -27,7 +27,7 @@ from tests.search.events import asked
 
 layout.LOSS_WINDOW = 1.0
 found = store.create(Path(sys.argv[2]), "one", store.Request(space="any", samples=1, data_dir=""), 1.0, {})
-claims.begin(sys.argv[1], found.folder)
+claims.begin(sys.argv[1], found)
 with Ledger(found.ledger) as book, mirror.Mirror(book, found.folder, print):
     for trial in range(10_000):
         book.append(asked(trial))

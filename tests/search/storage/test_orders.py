@@ -60,7 +60,7 @@ class World:
         self.stored: list[bytes] = []
         request = store.Request(space="any", samples=1, data_dir="")
         found = store.create(self.machine(0), "one", request, 1.0, {})
-        claims.begin(self.place, found.folder)
+        claims.begin(self.place, found)
         self.drivers = [Driver(found.folder)]
 
     def machine(self, number: int) -> Path:

@@ -68,6 +68,13 @@ def test_keys_in_a_location_are_refused_and_not_repeated(here: Path, location: s
     assert "hu" not in str(error.value)
 
 
+def test_a_storage_below_the_users_home(tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    launch("~/searches", here)
+    assert (tmp_path / "searches" / "one" / "search.json").exists()
+
+
 def test_a_place_that_may_not_be_written_is_one_line(place: Path, here: Path) -> None:
     place.write_text("a file")
     with pytest.raises(StorageError, match=f"storage {place}: .*Not a directory"):

@@ -1,7 +1,10 @@
 """A search goes on elsewhere when its driver has ended, and never while it has not."""
 
 import json
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -61,6 +64,52 @@ def test_where_it_ran_a_killed_search_goes_on_at_once_with_all_its_lines(place: 
     second.record(4)
     second.mirror.copy()
     assert stored_trials(place) == [1, 2, 3, 4]
+
+
+RUNNING = """
+import sys, time
+from pathlib import Path
+from search.storage import layout
+from tests.search.storage.drivers import launch
+layout.LOSS_WINDOW = 0.4
+driver = launch(*map(Path, sys.argv[1:]))
+driver.record(1)
+with driver.mirror:
+    driver.mirror.copy()
+    print("running", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_copied_folder_does_not_take_over_the_search_that_still_runs_where_it_was_copied_from(
+    place: Path, here: Path, there: Path
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", RUNNING, place, here], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout and process.stdout.readline() == "running\n"
+        shutil.copytree(here, there)
+        with pytest.raises(StorageError, match=rf"one is running on .* \(process {process.pid}\)"):
+            take_over(str(place), "one", there)
+        process.kill()
+    take_over(str(place), "one", there, sleep=never)
+
+
+@pytest.mark.parametrize("has_more", [False, True])
+def test_a_storage_that_was_moved_is_noted_where_its_search_ran(place: Path, here: Path, has_more: bool) -> None:
+    driver = launch(place, here)
+    driver.record(1)
+    driver.mirror.copy()
+    if has_more:
+        driver.record(2)
+    driver.die()
+    moved = place.rename(place.with_name("moved"))
+    again = resume(moved, here)
+    again.record(3)
+    again.mirror.copy()
+    assert stored_trials(moved) == trials(again.folder)
+    assert not place.exists()
 
 
 def test_a_search_that_is_open_here_is_not_taken_over_though_its_storage_has_not_heard_of_it(

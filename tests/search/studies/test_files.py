@@ -83,7 +83,10 @@ def test_a_function_is_a_study_too(tmp_path, monkeypatch):
         (("batch_size = 16", "batch = 16"), "arm with is not a configuration: training has no"),
         (('name = "sgd", lr = 0.05}', 'name = "sgd"}'), "arm without is not a configuration: optimizer"),
         (('arm = "with"', 'arm = "never"'), "published for arm 'never', which it has not; known: without, with"),
-        (("value = 0.9", "values = 0.9"), "published has no field 'values' (did you mean 'value'?); known: arm, value, std, measure"),
+        (
+            ("value = 0.9", "values = 0.9"),
+            "published has no field 'values' (did you mean 'value'?); known: arm, value, std, measure",
+        ),
         (("value = 0.9", ""), "one has no value"),
         (("limit_train = 200", "images = 200"), "quick has no field 'images'; known: limit_train, epochs, network"),
         (("[quick]", "[quick"), "is not TOML"),

@@ -78,7 +78,7 @@ def test_a_study_without_arms_is_a_search_of_its_space():
 
 
 @pytest.mark.parametrize(
-    "option", ["space", "samples", "sampler", "experience", "first", "keep", "submit", "scheduler"]
+    "option", ["space", "samples", "sampler", "experience", "first", "keep", "submit", "scheduler", "metric"]
 )
 def test_what_a_study_settles_is_not_asked_for_as_well(option):
     with pytest.raises(StudyError, match=rf"--study padding does not take --{option}, which is for a search of your"):

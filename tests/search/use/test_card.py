@@ -1,16 +1,23 @@
 """A model card says what the record says, with metadata that YAML reads."""
 
 from collections import ChainMap
+from math import prod
 
 import pytest
 import yaml
 from click.testing import CliRunner
+from torch import nn
 
 from architectures.errors import HpsearchError
 from search.cli.using import export
 from search.history.card import CARD, card
+from search.history.load import read_search
 from search.history.store import retrain_folder
+from search.run.launch import launch
+from search.run.retrain import Again, retrain
+from search.run.session import Options
 from search.use import winners
+from tests.search.run import searches
 from trainables.saved_network import load_network
 
 
@@ -31,6 +38,23 @@ def test_a_card_has_the_figures_of_the_table_and_metadata_for_hubs(found):
     assert found.search.facts["data"]["fingerprint"] in text and str(winner.test.fingerprint) in text
     assert f"{winner.asked.parameters:,} parameters" in text
     assert "trained on 200 images, those among them that trials were compared on" in text
+
+
+def own(input_shape, num_classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(prod(input_shape), num_classes))
+
+
+def test_the_commands_on_a_card_work_for_a_network_of_ones_own(found, tmp_path):
+    network = {"name": f"{__name__}:own"}
+    line = {"network": network, "optimizer": {"name": "sgd", "lr": 0.1}, "training": {"batch_size": 32}}
+    request = searches.listed(tmp_path, [line], epochs=1, limit_train=60)
+    begun = launch(request, Options(engine="inline"), results=tmp_path, name="one").search
+    retrain(begun, Options(engine="inline"), Again(epochs=1), top=1, distinct=False)
+    loaded = read_search(tmp_path, "one")
+    text = card(loaded, winners.pick(loaded, 1))
+    assert "`hpsearch predict one IMAGE --own-code`" in text
+    assert "`hpsearch export one --format onnx --own-code`" in text
+    assert "--own-code" not in card(found, winners.pick(found, 1))
 
 
 def test_a_folder_that_is_written_holds_all_that_rebuilds_the_network(found, results, tmp_path):

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from search.cli.using import export, predict
+from search.history import store
 from search.run.images import part_images
 from search.storage import claims
 from tests.search.storage.drivers import Driver
@@ -17,7 +18,7 @@ from tests.search.storage.drivers import Driver
 def place(results, tmp_path):
     """A storage that a finished search with two retrained winners was copied to; its own folder is gone."""
     folder = shutil.copytree(results / "digits", tmp_path / "elsewhere" / "digits")
-    claims.begin(str(tmp_path / "storage"), folder)
+    claims.begin(str(tmp_path / "storage"), store.find(folder.parent))
     driver = Driver(folder)
     driver.mirror.copy()
     driver.mirror.beat(closed=True)

@@ -18,3 +18,13 @@ def test_a_watchdog_lets_progress_and_idleness_pass() -> None:
     with watchdog.watching():
         time.sleep(0.5)
     assert len(ended) == 1
+
+
+def test_a_watchdog_asks_for_progress_only_while_it_watches() -> None:
+    asked: list[bool] = []
+    watchdog = Watchdog(0.1, lambda: asked.append(True), lambda _: None)
+    time.sleep(0.2)
+    assert asked == [], "there is nothing to ask for yet"
+    with watchdog.watching():
+        time.sleep(0.2)
+    assert asked
