@@ -10,12 +10,21 @@ from search.studies.study import STUDIES, Study, StudyError
 
 
 def is_study(name: str) -> bool:
-    """Whether a name is that of a study; a user's function of no arguments makes one, as a space's takes a trial."""
+    """Whether a name is that of a study; a user's function of no arguments makes one, as a space's takes a trial.
+
+    Raises StudyError for a function that cannot be imported.
+    """
     if name in STUDIES or name.endswith(".toml"):
         return True
+    if ":" not in name:
+        return False
     try:
-        signature(import_function(name)).bind()
-    except (TypeError, ValueError):  # it takes arguments, or there is none of that name
+        function = import_function(name)
+    except ValueError as error:
+        raise StudyError(str(error)) from error
+    try:
+        signature(function).bind()
+    except (TypeError, ValueError):  # it takes arguments, or its signature is not known
         return False
     return True
 
