@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pools import NUMBER, Curve, Point, Pool
 
-from search.experience.studies import Experience, Study, studies_of
+from search.experience.recordings import Experience, Recording, recordings_of
 from search.history.events import Asked, Event, Measured, State
-from search.history.front import front, log_cost
 from search.history.ledger import MemoryLedger
+from search.history.pareto import front, log_cost
 from search.history.record import Run, rank
-from search.run.drawing import source_of
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.experience import places
 from search.run.order import Order
-from search.run.shelf import NoShelf
+from search.run.run_files import NoFiles
+from search.run.trials import source_of
 from search.samplers import EXPERIENCED
 from search.samplers.hearing import Deepest
 from search.samplers.make import make_sampler
@@ -158,16 +158,16 @@ def play(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> Played:
     )
 
 
-def _known(way: Way, slots: int, replay: int, max_t: int) -> tuple[Study, ...]:
-    """The studies that a sampler with experience begins with."""
+def _known(way: Way, slots: int, replay: int, max_t: int) -> tuple[Recording, ...]:
+    """The recordings that a sampler with experience begins with."""
     if way.earlier is None:
-        return studies_of(way.experience)
+        return recordings_of(way.experience)
     random = replace(way, sampler="random", samples=EARLIER, earlier=None)
     driver, numbers, _ = _search(way.earlier, random, slots, replay, max_t)
     runs = [run for run in driver.record.trials if run.best]  # those that are still paused when nothing is left, too
     configs = [way.earlier.configurations[numbers[run.key[0]]].config for run in runs]
     return (
-        Study(
+        Recording(
             "earlier",
             "a search",
             [flat_names_of(each) for each in configs if each],
@@ -215,7 +215,7 @@ def _search(pool: Pool, way: Way, slots: int, replay: int, max_t: int) -> tuple[
                 spent = point.seconds
 
     source = source_of(drawing, Order(range(way.samples)), ask, in_waves=way.hears == "waves")
-    driver = Driver(MemoryLedger(clock=clock), source, made, NoShelf(), clock=clock)
+    driver = Driver(MemoryLedger(clock=clock), source, made, NoFiles(), clock=clock)
     simulate(driver, steps, slots=slots, clock=clock)
     return driver, drawing.drawn, clock.now
 

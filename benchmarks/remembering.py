@@ -1,4 +1,4 @@
-"""Writing what was trained elsewhere as a study, which the sampler `transfer` begins with."""
+"""Writing what was trained elsewhere as a recording, which the sampler `transfer` begins with."""
 
 import argparse
 import json
@@ -8,14 +8,14 @@ from typing import Any
 
 from pools import read_pool
 
-from search.experience.studies import side
+from search.experience.recordings import side
 from search.history.load import read_search
 from search.run.experience import comparable, places
 from search.schedulers.scheduler import scheduler_of
 
 
 def remember(asked: argparse.Namespace) -> None:
-    """Write what the configurations of a pool or a search came to, as `search.experience.studies` reads it."""
+    """Write what the configurations of a pool or a search came to, as `search.experience.recordings` reads it."""
     size, lines = _of_search(asked.search) if asked.search else (asked.image_size, _of_pool(asked.pool, asked.max_t))
     lines.insert(0, {"dataset": asked.dataset, "what": asked.what, "size": size})
     asked.out.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")

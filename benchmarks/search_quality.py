@@ -237,7 +237,7 @@ def main() -> None:
     verb.add_argument("--seed", type=int, default=0)
     verb.add_argument("--parallel", type=int)
     verb.add_argument("--engine", default="tune")
-    verb = verbs.add_parser("remember", help="write a pool or a search as a study for the sampler transfer")
+    verb = verbs.add_parser("remember", help="write a pool or a search as a recording for the sampler transfer")
     verb.set_defaults(call=remember)
     source = verb.add_mutually_exclusive_group(required=True)
     source.add_argument("--pool", type=Path)
@@ -261,7 +261,9 @@ def main() -> None:
     )
     verb.add_argument("--hears", choices=[*HEARS, "both"], default=next(iter(HEARS)), help="of samplers that learn")
     verb.add_argument(
-        "--experience", action="append", help="a dataset whose study `transfer` begins with; may be given several times"
+        "--experience",
+        action="append",
+        help="a dataset that `transfer` begins with; may be given several times",
     )
     verb.add_argument("--image-size", type=int, default=16, help="pixels a side of the pool's images, for experience")
     verb.add_argument(

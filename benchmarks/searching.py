@@ -16,13 +16,13 @@ from search.history.ledger import Ledger
 from search.history.record import Record
 from search.history.store import Request
 from search.machines.machine import Machine
-from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.engines.engine import Work
 from search.run.order import Order
 from search.run.problem import Problem
 from search.run.progress import Progress
-from search.run.shelf import Shelf
+from search.run.run_files import RunFiles
+from search.run.trials import draw_trials
 from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space
 from trainables.data.images import Images
@@ -71,7 +71,7 @@ def run_search(
             ledger,
             draw_trials(Problem(request, space, train), Order(range(samples))),
             make_scheduler(scheduler, max_t=epochs, samples=samples),
-            Shelf(Path(folder)),
+            RunFiles(Path(folder)),
             # As another machine would end it: no worker here writes the checkpoint that a deadline waits for.
             superseded=lambda: "the benchmark" if enough() else None,
             listeners=[progress.hear, listen],

@@ -31,7 +31,7 @@ from end_to_end import (
     tune_settings,
 )
 
-from search.experience.studies import datasets
+from search.experience.recordings import datasets
 from search.samplers.make import make_sampler
 from search.spaces import Space, find_space
 from search.spaces.lists import write_list

@@ -90,7 +90,7 @@ def test_showing_a_search_loads_neither_torch_nor_what_draws_and_trains() -> Non
 
 
 def test_how_far_a_search_is_and_its_best_trials_are_shown_without_tables() -> None:
-    found = loaded_by(["search.show.status", "search.show.ranking", "search.show.watch", "search.storage.look"])
+    found = loaded_by(["search.show.status", "search.show.ranking", "search.show.watch", "search.storage.opening"])
     assert "rich" in found
     assert not found & {"pandas", "numpy", "pyarrow", "torch", "optuna"}
 
@@ -102,7 +102,7 @@ def test_a_page_loads_neither_torch_nor_ray_and_no_library_that_only_some_figure
 
 
 def test_following_a_search_loads_a_sinks_library_only_when_the_sink_is_opened() -> None:
-    found = loaded_by(["search.follow.following"])
+    found = loaded_by(["search.follow.loop"])
     assert not found & {"torch", "ray", "pandas", "optuna", "tensorboardX"}
 
 

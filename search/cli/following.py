@@ -31,8 +31,8 @@ def follow(sink: str, search: str | None, once: bool, beside: bool, storage: str
     WANDB_MODE=offline hpsearch follow wandb     runs for wandb sync; without it they go to the server
     hpsearch follow optuna --storage s3://bucket/searches      a search of another machine
     """
-    from search.follow.following import follow as write
-    from search.follow.following import sink_folder, wait, wait_for_input
+    from search.follow.loop import follow as write
+    from search.follow.loop import sink_folder, wait, wait_for_input
     from search.history import store
 
     if storage is None:

@@ -14,8 +14,8 @@ from search.cli.serving import beside
 from search.cli.sessions import check_dry_run, conclude, dataset_of, session_options, take_up
 from search.cli.studying import launch_study, show_forecast
 from search.cli.types import MOST_EPOCHS, MOST_PIXELS, MOST_THREADS, Count, Duration, OptionError, Real
-from search.history.front import COSTS
 from search.history.metric import ACCURACY, METRICS
+from search.history.pareto import COSTS
 from search.history.request import PRECISIONS
 from search.readable import count, duration
 from search.samplers import EXPERIENCED, HEARS, LEARNING, SAMPLERS
@@ -221,12 +221,12 @@ def launch(
     hpsearch launch --submit http://HEAD:8265 --storage s3://bucket/searches      as a job there; watch it with status
     """
     from search.history.store import Request, check_new, find
+    from search.run.defaults import checked
     from search.run.experience import named
     from search.run.foresee import affordable
     from search.run.launch import default_name
     from search.run.launch import launch as begin
     from search.run.session import Options
-    from search.run.settled import checked
     from search.spaces import find_space
 
     how = Options(**{field.name: asked.pop(field.name) for field in fields(Options)})

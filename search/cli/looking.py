@@ -10,7 +10,7 @@ import click
 from architectures.errors import HpsearchError, one_line
 from search.cli import options
 from search.cli.types import Count, OptionError
-from search.history.front import COSTS, front, knee
+from search.history.pareto import COSTS, front, knee
 
 
 class WithColumns(click.Command):
@@ -45,7 +45,7 @@ def status(search: str | None, is_watched: bool, storage: str | None, as_json: b
     """
     from search.show.status import print_status
     from search.show.status import status as status_of
-    from search.storage.look import opened
+    from search.storage.opening import opened
 
     for option, given in (("--json", as_json), ("--storage", storage is not None)):
         if is_watched and given:
@@ -79,7 +79,7 @@ def list_searches(storage: str | None, as_json: bool, results: Path) -> None:
     from search.show.overview import in_words, summary, unreadable
     from search.show.terminal import print_rows
     from search.storage import layout
-    from search.storage.look import opened
+    from search.storage.opening import opened
 
     if storage is None:
         names = store.names(results)
@@ -140,7 +140,7 @@ def top(
     hpsearch top --pareto parameters        the Pareto front of accuracy and parameters
     """
     from search.show import ranking
-    from search.storage.look import opened
+    from search.storage.opening import opened
 
     if everything and (distinct or pareto or number is not None):
         some = "--distinct" if distinct else "--pareto" if pareto else "--number"

@@ -161,7 +161,7 @@ def space_names() -> Iterable[str]:
 
 def experiences(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The datasets whose trainings hpsearch brings along, and the searches."""
-    from search.experience.studies import datasets
+    from search.experience.recordings import datasets
 
     return [*(name for name in datasets() if name.startswith(incomplete)), *searches(ctx, param, incomplete)]
 

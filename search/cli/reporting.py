@@ -69,7 +69,7 @@ def report(
 
     from search.page.page import as_file, page_of
     from search.page.view import View
-    from search.storage.look import opened
+    from search.storage.opening import opened
 
     if twice := {name for name in searches if searches.count(name) > 1}:
         raise OptionError(f"each search is named once; '{min(twice)}' is named {searches.count(min(twice))} times")
@@ -115,7 +115,7 @@ def _with_examples(view: View, results: Path, dataset: str | None) -> View:
     from search.history.load import read_search
     from search.page.examples import wanted
     from search.page.view import UP_CLOSE, View
-    from search.run.looking import look
+    from search.run.looks import look
 
     search, indices = view.found.search, wanted(view)
     if dataset is not None:

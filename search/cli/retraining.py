@@ -127,10 +127,10 @@ def retrain(
     the winners, and the predictions on the folds choose the weights of their ensemble.
     """
     from search.history.load import read_search
-    from search.run.again import Again
-    from search.run.again import dry_run as calculate
     from search.run.finalists import Finals
     from search.run.retrain import retrain as train_winners
+    from search.run.retrain_plan import Again
+    from search.run.retrain_plan import dry_run as calculate
     from search.run.session import Options
     from search.show.forecast import print_retraining
     from search.show.winners import print_retrains, retrain_report

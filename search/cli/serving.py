@@ -33,16 +33,17 @@ def serve(port: int, host: str, storage: str | None, results: Path) -> None:
     """
     import secrets
 
-    from search.page import server, shelf
+    from search.page import server
+    from search.page.library import Library, ResultsLibrary, StorageLibrary
 
     listening = server.listen(host, port)
     if storage is None:
-        searches: shelf.Shelf = shelf.ResultsShelf(results)
+        searches: Library = ResultsLibrary(results)
     else:
         from search.storage import layout
-        from search.storage.look import opened
+        from search.storage.opening import opened
 
-        searches = shelf.StorageShelf(partial(layout.searches, storage), lambda name: opened(results, name, storage))
+        searches = StorageLibrary(partial(layout.searches, storage), lambda name: opened(results, name, storage))
         with layout.reported(storage):
             searches.rows()  # raises now if the storage cannot be reached
     token = secrets.token_urlsafe(24)

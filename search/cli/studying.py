@@ -36,8 +36,8 @@ def launch_study(
     search: the name of its search; if there are several parts, the part is appended.
     """
     from search.history.store import Request, check_new
+    from search.run.defaults import checked
     from search.run.launch import launch as begin
-    from search.run.settled import checked
     from search.spaces import find_space
     from search.studies import find_study
     from search.studies.preset import Preset, presets

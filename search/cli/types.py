@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from architectures.errors import HpsearchError
-from search.history.front import KNEE
+from search.history.pareto import KNEE
 
 MOST_EPOCHS = 1_000_000
 MOST_PIXELS = 1024  # per side; all images of a dataset are held in memory at this size

@@ -79,7 +79,7 @@ def predict(
     hpsearch predict photo.jpg --storage s3://bucket/searches      a search of another machine
     """
     from search.show.terminal import print_rows
-    from search.storage.look import opened
+    from search.storage.opening import opened
     from search.use import predict as using
     from search.use import winners
     from search.use.images import files_of
@@ -194,7 +194,7 @@ def export(
     hpsearch export my-search --student --format onnx --out small.onnx
     hpsearch export --format onnx --storage s3://bucket/searches --out winner.onnx
     """
-    from search.storage.look import opened
+    from search.storage.opening import opened
     from search.use import winners
 
     if storage is not None and out is None:

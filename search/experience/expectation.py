@@ -1,7 +1,7 @@
 """What a configuration is expected to be worth on new images, from its ranks on others.
 
 What was measured on different images cannot be compared, but ranks can (Salinas et al. 2020). A forest of randomized
-trees (Geurts et al. 2006) learns which share of a study's configurations each one was better than.
+trees (Geurts et al. 2006) learns which share of a recording's configurations each one was better than.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,31 +12,31 @@ from scipy.stats import rankdata
 from sklearn.ensemble import ExtraTreesRegressor
 
 from search.experience.columns import Columns
-from search.experience.studies import LEAST, Experience
+from search.experience.recordings import LEAST, Experience
 
 _TREES = 100
 
 
 class Expectation:
-    """Predicts ranks, as multiples of their standard deviation among the studies' configurations."""
+    """Predicts ranks, as multiples of their standard deviation among the recordings' configurations."""
 
     def __init__(self, experience: Experience, drawn: Collection[tuple[str, str]]) -> None:
         """drawn: the pairs of network and optimizer that the space draws; other configurations are not used.
 
-        Raises LookupError if no study has `LEAST` configurations of them.
+        Raises LookupError if no recording has `LEAST` configurations of them.
         """
         rows: list[Mapping[str, Any]] = []
         ranks: list[float] = []
         sizes: list[int | None] = []
-        for study in experience.studies:
-            known = zip(study.tried, study.values, strict=True)
+        for recording in experience.recordings:
+            known = zip(recording.tried, recording.values, strict=True)
             usable = [(row, value) for row, value in known if (row["network"], row["optimizer"]) in drawn]
             if len(usable) >= LEAST:
                 rows += [row for row, _ in usable]
                 ranks += list(rankdata([value for _, value in usable]) / len(usable))
-                sizes += [study.size or experience.size] * len(usable)
+                sizes += [recording.size or experience.size] * len(usable)
         if not rows:
-            raise LookupError(f"no study has {LEAST} configurations with a network and an optimizer that are drawn")
+            raise LookupError(f"no recording has {LEAST} configurations with a network and an optimizer that are drawn")
         self._size = experience.size if len(set(sizes)) > 1 else None
         rows = [self._sized(row, size) for row, size in zip(rows, sizes, strict=True)]
         self._columns = Columns(rows)
@@ -47,7 +47,7 @@ class Expectation:
         self._mean, self._deviation = found.mean(), max(found.std(), 1e-9)
 
     def of(self, rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        """The expected rank of each configuration, given by its flat names; 0 is the mean of the studies'."""
+        """The expected rank of each configuration, given by its flat names; 0 is the mean of the recordings'."""
         if not rows:
             return np.zeros(0)
         points = self._columns.of([self._sized(row, self._size) for row in rows])

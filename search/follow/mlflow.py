@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from architectures.errors import one_line
-from search.follow import words
+from search.follow import run_values
 from search.follow.sink import SinkError
 from search.history.events import FINAL, State
 from search.history.record import Key, Run
@@ -77,7 +77,7 @@ class MlflowSink:
     def __init__(self, folder: Path, search: Search) -> None:
         for library in ("mlflow", "alembic"):
             logging.getLogger(library).setLevel(logging.ERROR)  # they log how the database's tables are made
-        self._search = words.identity(search)
+        self._search = run_values.identity(search)
         own = f"sqlite:///{folder.absolute() / 'mlflow.db'}"
         self._uri = os.environ.get("MLFLOW_TRACKING_URI") or own
         self._known: dict[Key, _Known] = {}
@@ -152,7 +152,7 @@ class MlflowSink:
         if repeat and (trial, 0) in self._known:
             tags[_PARENT] = self._known[trial, 0].id
         began = round(run.asked.time * 1000)
-        added = self._client.create_run(self._experiment, began, tags, run_name=words.name(run))
+        added = self._client.create_run(self._experiment, began, tags, run_name=run_values.name(run))
         return _Known(added.info.run_id)
 
     def _write(self, known: _Known, run: Run) -> None:
@@ -160,20 +160,20 @@ class MlflowSink:
         while known.written != (now := _written(run, min(len(run.measurements), known.count + _MEASUREMENTS))):
             upto = int(now.partition(" ")[0])
             values = [value for n in range(known.count, upto) for value in _metrics(run, n)]
-            params = [] if known.written else [Param(k, str(v)) for k, v in words.hyperparameters(run).items()]
+            params = [] if known.written else [Param(k, str(v)) for k, v in run_values.hyperparameters(run).items()]
             self._client.log_batch(known.id, values, params, [RunTag(_WRITTEN, now)])
             known.written = now
-        end = words.digest(words.end(run))
+        end = run_values.digest(run_values.end(run))
         if known.end != end:
             last = _last(run)
-            values = [Metric(k, v, *last) for k, v in words.finals(run).items()] if run.state in FINAL else []
-            tags = [RunTag("state", words.state(run)), RunTag("reason", run.reason or ""), RunTag(_END, end)]
+            values = [Metric(k, v, *last) for k, v in run_values.finals(run).items()] if run.state in FINAL else []
+            tags = [RunTag("state", run_values.state(run)), RunTag("reason", run.reason or ""), RunTag(_END, end)]
             self._client.log_batch(known.id, values, [], tags)
             known.end = end
         status = _STATUSES.get(run.state, "RUNNING")
         if known.status != status:
             if run.state in FINAL:
-                self._client.set_terminated(known.id, status, round(words.last_time(run) * 1000))
+                self._client.set_terminated(known.id, status, round(run_values.last_time(run) * 1000))
             else:
                 self._client.update_run(known.id, status)
             known.status = status
@@ -203,17 +203,17 @@ def _tag(key: Key) -> str:
 
 def _written(run: Run, count: int) -> str:
     """The tag after the first `count` measurements have been written; "0 …" after the parameters alone."""
-    return f"{count} {words.digest(words.past(run)[:count])}"
+    return f"{count} {run_values.digest(run_values.past(run)[:count])}"
 
 
 def _metrics(run: Run, number: int) -> list[Metric]:
     """The values of a measurement."""
     measured = run.measurements[number]
-    values = words.curves(measured) | {"epoch": measured.epoch}
+    values = run_values.curves(measured) | {"epoch": measured.epoch}
     return [Metric(name, value, round(measured.time * 1000), measured.images) for name, value in values.items()]
 
 
 def _last(run: Run) -> tuple[int, int]:
     """The time and the step of final values."""
     images = run.measurements[-1].images if run.measurements else 0
-    return round(words.last_time(run) * 1000), images
+    return round(run_values.last_time(run) * 1000), images

@@ -14,7 +14,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from search.follow import words
+from search.follow import run_values
 from search.history.hyperparameters import hyperparameters_of
 from search.history.metric import METRICS
 from search.history.optuna_trial import optuna_trial, params_of
@@ -131,8 +131,8 @@ def _trial_of(run: Run) -> FrozenTrial:
     trial.datetime_start = datetime.fromtimestamp(run.asked.time, UTC)
     trial.user_attrs = {"trial": run.key[0], "config": json.dumps(run.config), **hyperparameters_of(run.config)}
     if trial.state.is_finished():
-        trial.datetime_complete = datetime.fromtimestamp(words.last_time(run), UTC)
-        trial.user_attrs |= {"state": words.state(run), "reason": run.reason}
+        trial.datetime_complete = datetime.fromtimestamp(run_values.last_time(run), UTC)
+        trial.user_attrs |= {"state": run_values.state(run), "reason": run.reason}
         trial.user_attrs |= {f"best_{name}": run.at_best(name) for name in METRICS.values()}
     return trial
 

@@ -13,7 +13,7 @@ from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndI
 from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboardX.record_writer import masked_crc32c
 
-from search.follow import words
+from search.follow import run_values
 from search.history.events import FINAL
 from search.history.record import Key, Run
 from search.history.store import Search
@@ -57,7 +57,7 @@ class TensorBoardSink:
         """Nothing is left open."""
 
     def _begin(self, run: Run) -> "_Written":
-        folder = self._folder / words.name(run)
+        folder = self._folder / run_values.name(run)
         folder.mkdir(exist_ok=True)
         _clear(folder)
         # A new name each time, so that a TensorBoard that has read an earlier file takes this one for another file.
@@ -84,19 +84,19 @@ class _Written:
 
     def is_past_of(self, run: Run) -> bool:
         """Whether all of this still agrees with the run."""
-        measured = words.past(run)
+        measured = run_values.past(run)
         if self.end is not None:
-            return (self.measured, self.end) == (measured, words.end(run))
+            return (self.measured, self.end) == (measured, run_values.end(run))
         return self.measured == measured[: len(self.measured)]
 
     def add(self, run: Run) -> None:
         """Write what is new of the run."""
         for measurement in run.measurements[len(self.measured) :]:
-            self.append(_scalars(measurement, words.curves(measurement)))
-        self.measured = words.past(run)
+            self.append(_scalars(measurement, run_values.curves(measurement)))
+        self.measured = run_values.past(run)
         if self.end is None and run.state in FINAL:
             self.append(*_last_words(run))
-            self.end = words.end(run)
+            self.end = run_values.end(run)
 
     def append(self, *events: Event) -> None:
         """Write events in the format of TFRecord: length and data, each with its checksum."""
@@ -113,18 +113,18 @@ class _Written:
 def _last_words(run: Run) -> list[Event]:
     """The final values of a run that has ended, and its row in the HParams tab."""
     last = run.measurements[-1] if run.measurements else run.asked
-    finals = {f"final/{name}": value for name, value in words.finals(run).items()}
+    finals = {f"final/{name}": value for name, value in run_values.finals(run).items()}
     for name in ("val_accuracy", "val_balanced_accuracy"):
         if (value := getattr(last, name, None)) is not None:
             finals[f"final/{name}"] = value
     start = SessionStartInfo(start_time_secs=run.asked.time)
-    for name, parameter in {"state": words.state(run), **words.hyperparameters(run)}.items():
+    for name, parameter in {"state": run_values.state(run), **run_values.hyperparameters(run)}.items():
         if isinstance(parameter, str):
             start.hparams[name].string_value = parameter
         elif parameter is not None:
             start.hparams[name].number_value = parameter
-    status = Status.STATUS_SUCCESS if words.is_well(run) else Status.STATUS_FAILURE
-    end = SessionEndInfo(status=status, end_time_secs=words.last_time(run))
+    status = Status.STATUS_SUCCESS if run_values.is_well(run) else Status.STATUS_FAILURE
+    end = SessionEndInfo(status=status, end_time_secs=run_values.last_time(run))
     parts = ({"session_start_info": start}, {"session_end_info": end})
     return [_scalars(last, finals), *(_plugin_data(last, part) for part in parts)]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from architectures.errors import one_line
-from search.follow import words
+from search.follow import run_values
 from search.follow.sink import SinkError
 from search.history.events import FINAL
 from search.history.record import Key, Run
@@ -52,7 +52,7 @@ class WandbSink:
 
     def __init__(self, folder: Path, search: Search) -> None:
         self._folder = folder.absolute()
-        self._search, self._identity = search.name, words.identity(search)
+        self._search, self._identity = search.name, run_values.identity(search)
         with _reported():
             self._settings = wandb.Settings(
                 console="off",
@@ -113,7 +113,7 @@ class WandbSink:
         files.write(self._noted, json.dumps(self._written, indent=0).encode())
 
     def _write(self, run: Run) -> None:
-        held, past = self._open.get(run.key), words.past(run)
+        held, past = self._open.get(run.key), run_values.past(run)
         if held is not None and held.past != past[: len(held.past)]:
             held.run.finish()
             held = None
@@ -121,13 +121,13 @@ class WandbSink:
             held = self._open[run.key] = self._begin(run)
         for measured in run.measurements[len(held.past) :]:
             if measured.images >= held.run.step:  # else it is on the server already
-                row = {"epoch": measured.epoch, **words.curves(measured)}
+                row = {"epoch": measured.epoch, **run_values.curves(measured)}
                 held.run.log(row, step=measured.images, commit=True)
         held.past = past
         if run.state in FINAL:
-            held.run.summary.update({"state": words.state(run), "reason": run.reason, **words.finals(run)})
-            held.run.tags = (words.state(run),)
-            held.run.finish(exit_code=0 if words.is_well(run) else 1)
+            held.run.summary.update({"state": run_values.state(run), "reason": run.reason, **run_values.finals(run)})
+            held.run.tags = (run_values.state(run),)
+            held.run.finish(exit_code=0 if run_values.is_well(run) else 1)
             del self._open[run.key]
             self._written[self._id(run)] = self._digest(run)
 
@@ -136,11 +136,11 @@ class WandbSink:
         self._written.pop(name, None)
         for folder in self._folders(name):
             shutil.rmtree(folder)
-        given = {key: value for key, value in words.hyperparameters(run).items() if value is not None}
+        given = {key: value for key, value in run_values.hyperparameters(run).items() if value is not None}
         begun = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "hpsearch"),
             id=name,
-            name=words.name(run),
+            name=run_values.name(run),
             group=self._search,
             job_type="retrain" if run.key[1] else "trial",
             config=given,
@@ -158,11 +158,11 @@ class WandbSink:
         return list(self._folder.glob(f"wandb/*run-*-{name}"))
 
     def _id(self, run: Run) -> str:
-        return f"{self._identity}-{words.name(run)}"
+        return f"{self._identity}-{run_values.name(run)}"
 
     def _digest(self, run: Run) -> str:
         """The digest noted for a run that has ended; a run with another one is written."""
-        return words.digest(self._offline, words.past(run), words.end(run))
+        return run_values.digest(self._offline, run_values.past(run), run_values.end(run))
 
 
 @contextmanager

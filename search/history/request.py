@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from search.history.front import COSTS
 from search.history.metric import ACCURACY, METRICS, Guess
+from search.history.pareto import COSTS
 from trainables.augmentation import PRESETS
 
 PRECISIONS = ("float32", "bfloat16")

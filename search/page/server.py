@@ -14,8 +14,8 @@ from aiohttp import web
 from architectures.errors import HpsearchError, one_line
 from search.history.store import StoreError
 from search.page.guard import Guard, policy
+from search.page.library import Library, Version
 from search.page.page import SCRIPTS, WEB, as_live, embedded, index_page, plotly_script, update_of
-from search.page.shelf import Shelf, Version
 
 POLL_SECONDS = 1.0
 _HEARTBEAT_POLLS = 15  # polls without news, after which a sign of life is sent
@@ -38,10 +38,10 @@ def listen(host: str, port: int) -> socket.socket:
         raise ServerError(f"cannot listen on {host}, port {port}: {reason}; give another --port or --host") from error
 
 
-def serve(shelf: Shelf, listening: socket.socket, host: str, token: str) -> None:
+def serve(library: Library, listening: socket.socket, host: str, token: str) -> None:
     """Serve until Ctrl-C or SIGTERM. host: as the user gave it."""
     guard = Guard(token, host, listening.getsockname()[1])
-    web.run_app(application(shelf, guard), sock=listening, print=None, access_log=None, shutdown_timeout=1)
+    web.run_app(application(library, guard), sock=listening, print=None, access_log=None, shutdown_timeout=1)
 
 
 def address_of(listening: socket.socket, host: str, token: str) -> str:
@@ -50,9 +50,9 @@ def address_of(listening: socket.socket, host: str, token: str) -> str:
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{listening.getsockname()[1]}/?token={token}"
 
 
-def application(shelf: Shelf, guard: Guard) -> web.Application:
+def application(library: Library, guard: Guard) -> web.Application:
     """The server with all its addresses; none of them changes anything."""
-    pages = _Pages(shelf)
+    pages = _Pages(library)
     app = web.Application(middlewares=[_guarded(guard), _explained])
     app.add_routes(
         [
@@ -114,18 +114,18 @@ async def _explained(request: web.Request, handler: Handler) -> web.StreamRespon
 class _Pages:
     """The answers of each address; reading and drawing run in threads, so that other requests need not wait."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, library: Library) -> None:
+        self._library = library
         self._closing = asyncio.Event()
 
     async def index(self, request: web.Request) -> web.Response:
-        rows = await asyncio.to_thread(self._shelf.rows)
+        rows = await asyncio.to_thread(self._library.rows)
         linked = [row | {"link": f"/search/{quote(row['name'])}" if row["link"] else ""} for row in rows]
         return _html(lambda nonce: index_page(linked, nonce=nonce))
 
     async def search(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        page = await asyncio.to_thread(self._shelf.page, name)
+        page = await asyncio.to_thread(self._library.page, name)
         base = f"/search/{quote(name)}"
         links = {
             "index": "/",
@@ -136,7 +136,7 @@ class _Pages:
         return _html(lambda nonce: as_live(page, nonce=nonce, links=links))
 
     async def update(self, request: web.Request) -> web.Response:
-        page = await asyncio.to_thread(self._shelf.page, request.match_info["name"])
+        page = await asyncio.to_thread(self._library.page, request.match_info["name"])
         answer = web.Response(text=embedded(await asyncio.to_thread(update_of, page)), content_type="application/json")
         answer.enable_compression()
         return answer
@@ -144,7 +144,7 @@ class _Pages:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Send an event for each poll that found something new, until the browser disconnects."""
         name = request.match_info["name"]
-        version = await asyncio.to_thread(self._shelf.version, name)
+        version = await asyncio.to_thread(self._library.version, name)
         answer = web.StreamResponse(headers=_HEADERS | {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         await answer.prepare(request)
         silent = 0
@@ -153,7 +153,7 @@ class _Pages:
             while not self._closing.is_set():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._closing.wait(), POLL_SECONDS)
-                now = await asyncio.to_thread(self._shelf.version, name)
+                now = await asyncio.to_thread(self._library.version, name)
                 silent = 0 if now != version else silent + 1
                 if now != version:
                     version = now

@@ -17,7 +17,7 @@ from search.forecast.calibration import Calibration
 from search.history.events import FINAL, Decision, Ended, Event, Granted, Measured, Opened, Started, State
 from search.history.metric import ACCURACY, METRICS
 from search.history.record import Key, Record, Run
-from search.run.shelf import Shelf, images_of
+from search.run.run_files import RunFiles, images_of
 from search.schedulers.scheduler import Scheduler
 from trainables.files import is_full
 from trainables.worker.patience import patiently
@@ -48,7 +48,7 @@ class Driver:
         ledger: Book,
         source: Callable[["Driver"], Iterator[Run | None]],
         scheduler: Scheduler,
-        shelf: Shelf,
+        files: RunFiles,
         *,
         retries: int = RETRIES,
         deadline: float | None = None,
@@ -64,7 +64,7 @@ class Driver:
         superseded: a line that names the driver that took the search over, or None. calibration: what the first workers
         time before they train. metric: by which trials are compared. split_seed: of the assignment of images to folds.
         """
-        self.ledger, self.scheduler, self.shelf, self.retries = ledger, scheduler, shelf, retries
+        self.ledger, self.scheduler, self.files, self.retries = ledger, scheduler, files, retries
         self.record = Record()
         for event in ledger.events:
             self._fold(event)
@@ -93,7 +93,7 @@ class Driver:
         self._failures: Counter[Key] = Counter()
         self._suspects: dict[Key, float] = {}
         self._cut_short = 0
-        shelf.sweep(self.record)
+        files.sweep(self.record)
 
     @property
     def finished(self) -> bool:
@@ -167,7 +167,7 @@ class Driver:
         if run is None:
             return None
         try:
-            teachers = patiently(partial(self.shelf.lend, run, [self.record.runs[key] for key in run.teachers]))
+            teachers = patiently(partial(self.files.lend, run, [self.record.runs[key] for key in run.teachers]))
         except OSError as error:
             self._stop_for(error)
             self._again.append(run)
@@ -180,7 +180,7 @@ class Driver:
             attempt=run.attempt + 1,
             config=run.config,
             seed=asked.seed,
-            resume_from=self.shelf.usable(run),
+            resume_from=self.files.usable(run),
             weights=run.is_kept,
             fold=(asked.fold, asked.folds, self._split_seed) if asked.fold and asked.folds else None,
             teachers=teachers,
@@ -229,14 +229,14 @@ class Driver:
             reason = f"below the others at epoch {event.epoch:g}"
         if state is State.DONE and (task.weights or task.fold is not None):
             try:
-                self._fetch(partial(self.shelf.collect, task, run))
+                self._fetch(partial(self.files.collect, task, run))
             except OSError as error:
                 self._stop_for(error)
                 self._end(task, run, State.INTERRUPTED, f"its network cannot be fetched: {one_line(error)}")
                 return False
         self.append(replace(event, state=state, reason=reason, decision=decision))
         if event.checkpoint and older:
-            self.shelf.remove(older)
+            self.files.remove(older)
         if decision is Decision.CONTINUE:
             return True
         self._cut_short += state is State.INTERRUPTED
@@ -265,7 +265,7 @@ class Driver:
         else:
             self._failures[run.key] += 1
         again = self._failures[run.key] <= self.retries
-        self._end(task, run, State.INTERRUPTED if again else State.FAILED, self.shelf.note(task) or reason)
+        self._end(task, run, State.INTERRUPTED if again else State.FAILED, self.files.note(task) or reason)
 
     def unfinished(self, runs: list[Run]) -> list[Run]:
         """The runs that still have to be trained, interrupted ones first; without those handed out, now or again.
@@ -336,7 +336,7 @@ class Driver:
         micro_batch = None
         if state == "unreadable":
             assert task.resume_from is not None
-            self.shelf.refuse(task.resume_from)
+            self.files.refuse(task.resume_from)
             state, reason = State.INTERRUPTED, f"{reason}; begins anew from its seed"
         if state == "out of memory":
             batch = run.config["training"]["batch_size"]
@@ -372,7 +372,7 @@ class Driver:
         self.active.discard(run.key)
         self._handed_out.discard(run.key)
         if run.state in FINAL:
-            self.shelf.release(run)
+            self.files.release(run)
 
 
 def _who(task: Task) -> dict[str, Any]:

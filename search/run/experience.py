@@ -1,4 +1,4 @@
-"""What a new search begins with: studies that hpsearch brings along, and earlier searches, also on other images."""
+"""What a new search begins with: recordings that hpsearch brings along, and earlier searches, also on other images."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from math import inf
 from pathlib import Path
 
 from architectures.errors import HpsearchError, did_you_mean, one_line
-from search.experience.studies import LEAST, Study, datasets, read_studies, side, studies_of, text_of
+from search.experience.recordings import LEAST, Recording, datasets, read_recordings, recordings_of, side, text_of
 from search.history import store
 from search.history.events import State, parse
 from search.history.ledger import read
@@ -62,15 +62,15 @@ def with_experience(request: Request, size: int) -> Request:
     return replace(request, experience=",".join(datasets(size)))
 
 
-def studies_for(request: Request) -> tuple[Study, ...]:
-    """What the request's sampler begins with: studies that hpsearch brings along, and earlier searches.
+def recordings_for(request: Request) -> tuple[Recording, ...]:
+    """What the request's sampler begins with: recordings that hpsearch brings along, and earlier searches.
 
     Raises SpaceError for an unknown dataset, and ExperienceError for an earlier search without enough trials.
     """
     if request.sampler not in EXPERIENCED:
         return ()
     names, folders = _parts(request)
-    return (*studies_of(names), *(_study_of(store.find(folder.parent, folder.name)) for folder in folders))
+    return (*recordings_of(names), *(_recording_of(store.find(folder.parent, folder.name)) for folder in folders))
 
 
 def _parts(request: Request) -> tuple[list[str], list[Path]]:
@@ -80,27 +80,27 @@ def _parts(request: Request) -> tuple[list[str], list[Path]]:
     return [name for name in names if not Path(name).is_absolute()], folders
 
 
-def lines_of(studies: Sequence[Study]) -> tuple[str, ...]:
+def lines_of(recordings: Sequence[Recording]) -> tuple[str, ...]:
     """What a launch says about these."""
-    known = [name for name in datasets() if name in {each.dataset for each in studies}]
+    known = [name for name in datasets() if name in {each.dataset for each in recordings}]
     begins = "experience: the sampler begins with"
     return (
         *([f"{begins} recorded trainings on {', '.join(known)}"] if known else []),
         *(
             f"{begins} {count(len(each.tried), 'trial')} of {each.dataset} ({each.what})"
-            for each in studies
+            for each in recordings
             if each.dataset not in known
         ),
     )
 
 
-def write_studies(folder: Path, studies: Sequence[Study]) -> None:
+def write_recordings(folder: Path, recordings: Sequence[Recording]) -> None:
     """Write the copy in a search's folder, if its sampler begins with any."""
-    if studies:
-        files.write(folder / FILE, text_of(studies).encode())
+    if recordings:
+        files.write(folder / FILE, text_of(recordings).encode())
 
 
-def read_studies_of(folder: Path, request: Request) -> tuple[Study, ...]:
+def read_recordings_of(folder: Path, request: Request) -> tuple[Recording, ...]:
     """Read the copy in a search's folder; what hpsearch brings along, if the search began before that was copied.
 
     Raises ExperienceError if the file is damaged, or lacks an earlier search.
@@ -110,16 +110,16 @@ def read_studies_of(folder: Path, request: Request) -> tuple[Study, ...]:
     path = folder / FILE
     names, folders = _parts(request)
     try:
-        found = read_studies(path.read_text(encoding="utf-8")) if folders or path.exists() else ()
+        found = read_recordings(path.read_text(encoding="utf-8")) if folders or path.exists() else ()
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise ExperienceError(f"{path} is damaged ({one_line(error, named=True)}); restore it") from error
-    copied = {study.dataset for study in found}
+    copied = {recording.dataset for recording in found}
     if missing := {each.name for each in folders} - copied:
         raise ExperienceError(f"{path} is damaged (it has nothing of {', '.join(sorted(missing))}); restore it")
-    return (*studies_of(set(names) - copied), *found)
+    return (*recordings_of(set(names) - copied), *found)
 
 
-def _study_of(search: store.Search) -> Study:
+def _recording_of(search: store.Search) -> Recording:
     record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
     ended = comparable(record)
     if len(ended) < LEAST:
@@ -131,7 +131,7 @@ def _study_of(search: store.Search) -> Study:
     request = search.request
     rungs = scheduler_of(request, request.samples).rungs
     what = f"{request.space} on {Path(request.dataset).name}"
-    return Study(search.name, what, tried, places(ended, rungs), side(search.facts["data"]["shape"]))
+    return Recording(search.name, what, tried, places(ended, rungs), side(search.facts["data"]["shape"]))
 
 
 def comparable(record: Record) -> list[Run]:

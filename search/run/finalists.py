@@ -15,9 +15,9 @@ from search.history.events import Chosen
 from search.history.metric import BALANCED
 from search.history.record import Key, Record, Run
 from search.history.store import retrain_folder
-from search.run.asking import ask
 from search.run.driver import Driver
 from search.run.problem import RequestError
+from search.run.repeats import ask
 from search.run.widen import widened
 from trainables.config import Config
 from trainables.metrics import ensemble_weights

@@ -12,12 +12,12 @@ from search.forecast.seconds import times
 from search.history.store import Request
 from search.machines.machine import Machine
 from search.readable import count, duration
+from search.run.defaults import with_scheduler
 from search.run.engines import DEFAULT_ENGINE
 from search.run.notes import of_plan
 from search.run.problem import Problem, RequestError, new_problem
 from search.run.rehearsal import announced, heard, rehearse
 from search.run.session import Options, find_machine
-from search.run.settled import with_scheduler
 from search.schedulers import SCHEDULERS
 from search.spaces import Space
 

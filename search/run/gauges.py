@@ -102,7 +102,7 @@ class Gauges:
     def _report(self) -> None:
         self._series = self._series or _series()
         for name, tags, value in self._values.take():
-            series, tags = self._series[name], tags | {"search": self._driver.shelf.search}
+            series, tags = self._series[name], tags | {"search": self._driver.files.search}
             if isinstance(series, Gauge):
                 series.set(value, tags)
             elif value > 0:

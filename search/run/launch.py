@@ -27,9 +27,8 @@ from search.machines.machine import Machine, StartError
 from search.readable import command_line
 from search.readable import count as count_of
 from search.run import own_code
-from search.run.drawing import draw_trials
 from search.run.driver import Driver
-from search.run.experience import read_studies_of, write_studies
+from search.run.experience import read_recordings_of, write_recordings
 from search.run.foresee import foresee, heard_by, wanted
 from search.run.images import found_again, unchanged_images, unchanged_validation
 from search.run.notes import exhausted, objectives, of_plan
@@ -41,6 +40,7 @@ from search.run.progress import Progress, headlines
 from search.run.rehearsal import announced
 from search.run.session import Errand, Options, Outcome, find_machine, finished_before, run
 from search.run.testing import test_all
+from search.run.trials import draw_trials
 from search.schedulers.scheduler import scheduler_of
 from search.spaces import Space, find_space
 from search.spaces.lists import read_list, write_list
@@ -107,7 +107,7 @@ def _prepare(problem: Problem, storage: str | None, search: Search) -> None:
         files.write(search.folder / FIRST, write_list(problem.first))
     if problem.request.warm_start is not None:
         write_prior(search.folder, problem.prior)
-    write_studies(search.folder, problem.studies)
+    write_recordings(search.folder, problem.recordings)
     if storage is not None:
         claims.begin(storage, search)
 
@@ -133,7 +133,7 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
         unchanged_validation(search, own),
         first=read_list(search.folder / FIRST) if request.first is not None else None,
         prior=read_prior(search.folder) if request.warm_start is not None else NO_PRIOR,
-        studies=read_studies_of(search.folder, request),
+        recordings=read_recordings_of(search.folder, request),
         kept=bool(search.facts.get("kept")),
     )
     if samples is not None and samples < before:

@@ -4,8 +4,8 @@ import math
 import statistics
 
 from search.forecast.forecast import Plan
-from search.history.front import in_words
 from search.history.metric import words
+from search.history.pareto import in_words
 from search.history.store import Request
 from search.readable import count
 from search.samplers import LEARNING

@@ -13,7 +13,7 @@ from architectures.cost import Cost
 from architectures.errors import HpsearchError
 from architectures.families import make_without_weights, network_cost
 from architectures.layers import SizeError
-from search.experience.studies import Experience, Study, side
+from search.experience.recordings import Experience, Recording, side
 from search.forecast.calibration import Speeds
 from search.forecast.forecast import MOST_DRAWS, Plan
 from search.forecast.seconds import times
@@ -21,10 +21,10 @@ from search.history.metric import Guess, guess, shown
 from search.history.record import Run
 from search.history.store import Request
 from search.readable import count
-from search.run.experience import lines_of, studies_for, with_experience
+from search.run.defaults import checked
+from search.run.experience import lines_of, recordings_for, with_experience
 from search.run.images import own_dataset, part_images, training_images
 from search.run.prior import NO_PRIOR, Prior, prior_of
-from search.run.settled import checked
 from search.samplers import LEARNING
 from search.samplers.first import draw_of
 from search.samplers.make import history_of, make_sampler
@@ -69,7 +69,7 @@ class Problem:
     """A list of configurations to try before anything is drawn, if there is one."""
     prior: Prior = NO_PRIOR
     """The trials of an earlier search that the sampler starts from."""
-    studies: tuple[Study, ...] = ()
+    recordings: tuple[Recording, ...] = ()
     """Trainings on other images that the sampler begins with."""
     kept: bool = False
     """Whether the network of each trial is kept and tested, as a study's are."""
@@ -121,7 +121,7 @@ class Problem:
     def notes(self) -> tuple[str, ...]:
         """What a launch says about the images, and about what the sampler begins with, in lines."""
         guessing = self.guess.line(shown(self.request.metric, self.guess))
-        begins_with = (*self.prior.lines, *self._first_line, *lines_of(self.studies))
+        begins_with = (*self.prior.lines, *self._first_line, *lines_of(self.recordings))
         if self.survey is None:
             return (guessing, *begins_with)
         own = self.survey.line(self.request.validation)
@@ -199,7 +199,7 @@ class Problem:
         request = self.request
         history = history_of(request, scheduler_of(request, request.samples).rungs, self.prior.observed)
         first = self.first.configs if self.first else ()
-        known = Experience(self.studies, side(self.images.shape))
+        known = Experience(self.recordings, side(self.images.shape))
         return make_sampler(self.space, request.sampler, request.seed, self.check, history, first, known)
 
     def order(self, samples: int, speeds: Speeds | None = None) -> Sequence[int]:
@@ -307,7 +307,7 @@ def new_problem(request: Request, *, is_share_asked: bool, listed: Space | None 
         own,
         first_of(request, space),
         prior_of(request, space.function, images),
-        studies_for(request),
+        recordings_for(request),
     )
     _ = problem.num_train  # an impossible split raises first
     if own:

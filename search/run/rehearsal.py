@@ -20,7 +20,7 @@ from search.history.rungs import num_reached
 from search.readable import count
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
-from search.run.shelf import NoShelf
+from search.run.run_files import NoFiles
 from search.samplers import EXPERIENCED, HEARS, LEARNING
 from search.samplers.hearing import LEAST, WAVE, Deepest, Observed
 from search.schedulers.scheduler import Scheduler, make_scheduler, scheduler_of
@@ -149,7 +149,7 @@ def play(
             yield seconds, _answer(task, epoch, epoch == last, float(value), seconds) | speed
             before = epoch
 
-    driver = Driver(MemoryLedger(clock=clock), source, scheduler, NoShelf(), clock=clock)
+    driver = Driver(MemoryLedger(clock=clock), source, scheduler, NoFiles(), clock=clock)
     simulate(driver, steps, slots=slots, clock=clock)
     return trained, clock.now
 
@@ -256,6 +256,6 @@ def _first_heard(request: Request, scheduler: Scheduler, samples: int, prior: Se
             yield 1.0, _answer(task, epoch, epoch == request.epochs, float(rng.random()), 1.0)
 
     clock = Clock()
-    driver = Driver(MemoryLedger(clock=clock), source, scheduler, NoShelf(), clock=clock)
+    driver = Driver(MemoryLedger(clock=clock), source, scheduler, NoFiles(), clock=clock)
     simulate(driver, steps, slots=1, clock=clock)
     return found

@@ -8,12 +8,12 @@ from search.history.load import Loaded
 from search.history.record import Key, Record, Run
 from search.history.store import Search
 from search.run import finalists, students
-from search.run.again import Again, Retraining, prepare
-from search.run.asking import ask
 from search.run.driver import Driver
 from search.run.order import longest_first
 from search.run.problem import cost_of
 from search.run.progress import Progress, headlines
+from search.run.repeats import ask
+from search.run.retrain_plan import Again, Retraining, prepare
 from search.run.session import Errand, Options, Outcome, finished_before, run
 from search.run.testing import test_all, untested
 from search.schedulers.scheduler import make_scheduler

@@ -20,12 +20,12 @@ from search.history.store import Search
 from search.machines import machine
 from search.machines.machine import Machine, describe
 from search.readable import command_line, count
-from search.run.beside import followed
 from search.run.driver import RETRIES, Driver
 from search.run.engines import DEFAULT_ENGINE
 from search.run.engines.engine import EngineError, Train, Work, engine
+from search.run.followers import followed
 from search.run.progress import Progress
-from search.run.shelf import Shelf
+from search.run.run_files import RunFiles
 from search.schedulers.scheduler import Scheduler
 from search.storage import layout, note
 from search.storage.mirror import Mirror
@@ -50,7 +50,7 @@ class Options:
     engine: str | None = None
     """What executes tasks: see `search.run.engines`; None for the launch's engine, or tune."""
     follow: tuple[str, ...] = ()
-    """The sinks to which the search is written meanwhile: see `search.run.beside`."""
+    """The sinks to which the search is written meanwhile: see `search.run.followers`."""
     quiet: bool = False
     """Whether only errors are shown."""
 
@@ -124,7 +124,7 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
             ledger,
             errand.source,
             errand.scheduler,
-            Shelf(search.folder, checkpoints=_shared_checkpoints(search), mirror=mirror),
+            RunFiles(search.folder, checkpoints=_shared_checkpoints(search), mirror=mirror),
             retries=options.retries,
             deadline=options.deadline,
             superseded=lambda: mirror.superseded if mirror else None,
@@ -166,11 +166,11 @@ def finished_before(search: Search, record: Record, *, is_retrain: bool = False)
 
     Files that a kill after its end left are cleaned up. Raises LedgerError if another process runs the search.
     """
-    shelf = Shelf(search.folder)
+    files = RunFiles(search.folder)
     with Ledger(search.ledger):
-        shelf.sweep(record)
+        files.sweep(record)
         if not is_retrain:  # the search itself may continue
-            shelf.release_paused(record.trials)
+            files.release_paused(record.trials)
         tables.write(search.folder, record)
     more = " or to test" if is_retrain else "; --samples N adds trials"
     return Outcome(search, record, "finished", f"nothing is left to train{more}")
@@ -193,11 +193,11 @@ def _work(
     try:
         work = Work(train=errand.train, validation=errand.validation, here=here, timeout=options.trial_timeout)
         train(driver, work, progress)
-        driver.shelf.sweep_checkpoints(driver.record)  # a host that was cut off may have written after its run's end
+        driver.files.sweep_checkpoints(driver.record)  # a host that was cut off may have written after its run's end
         if driver.finished:
             errand.after(driver, progress)
             if errand.samples is not None:  # after a retrain the search itself may continue
-                driver.shelf.release_paused(driver.record.trials)
+                driver.files.release_paused(driver.record.trials)
         reason = "finished" if driver.finished else driver.pausing or "interrupted"
     except KeyboardInterrupt:
         reason = "interrupted"

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from search.history.record import Key, Record
-from search.run.asking import ask
 from search.run.driver import Driver
 from search.run.problem import cost_of
+from search.run.repeats import ask
 from trainables.config import Config
 from trainables.data.images import Images
 

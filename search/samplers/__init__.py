@@ -21,7 +21,7 @@ class Kind:
 #: The samplers of spaces that are functions. Each is a module with its name in this package, with a function
 #: `sampler(function, seed, check, history)` that returns a `search.samplers.sampler.Sampler` (see
 #: `search.samplers.make`). The history is None for samplers that do not learn; one that is experienced also takes
-#: its experience (`search.experience.studies.Experience`).
+#: its experience (`search.experience.recordings.Experience`).
 SAMPLERS = {
     "random": Kind("each trial independently"),
     "tpe": Kind("near good trials, by Optuna's TPE", learns=True),

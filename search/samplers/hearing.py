@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from architectures.errors import one_line
 from search.history.events import FINAL, State
-from search.history.front import cost_of, log_cost
 from search.history.optuna_trial import drawn, optuna_trial
+from search.history.pareto import cost_of, log_cost
 from search.history.record import Run
 from search.history.rungs import has_reached, num_reached
 from search.spaces.space import SpaceError

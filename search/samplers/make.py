@@ -5,7 +5,7 @@ from dataclasses import replace
 from importlib import import_module
 
 from architectures.errors import instead
-from search.experience.studies import Experience
+from search.experience.recordings import Experience
 from search.history.request import Request
 from search.samplers import EXPERIENCED, HEARS, LEARNING, SAMPLERS
 from search.samplers.first import FirstThen, draw_of
@@ -30,7 +30,7 @@ def make_sampler(
     seed: the search's. check: raises SizeError for a configuration that the images cannot be trained with, which is
     then drawn again. history: what a sampler that learns uses; by default as in a search that has recorded no other.
     first: configurations to try before anything is drawn. experience: what one of `EXPERIENCED` begins with; by
-    default the studies that hpsearch brings along. Raises SpaceError for an unknown name.
+    default the recordings that hpsearch brings along. Raises SpaceError for an unknown name.
     """
     if space.function is None:
         return ListSampler(space.configs)

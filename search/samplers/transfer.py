@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.experience.columns import Columns
 from search.experience.expectation import Expectation
-from search.experience.studies import Experience, shipped
+from search.experience.recordings import Experience, shipped
 from search.samplers.choosing import Chooser, standardised
 from search.samplers.guided import the_last_at_random
 from search.samplers.hearing import LEAST, History
@@ -37,12 +37,12 @@ _TRUSTS = (0.0, 0.5, 0.8, 0.95)  # choices for the correlation of values with wh
 def sampler(function: Function, seed: int, check: Check, history: History, experience: Experience) -> OptunaSampler:
     """A sampler that makes three of four draws where the expected improvement is largest.
 
-    experience: the studies that it begins with. Raises SpaceError for a space in which a parameter's choices vary
+    experience: the recordings that it begins with. Raises SpaceError for a space in which a parameter's choices vary
     between draws, for one that cannot be explored, and for one that draws nothing of what was studied.
     """
     check_constant(function)
     check_explorable(function)
-    known = _space(function, seed, experience if experience.studies else replace(experience, studies=shipped()))
+    known = _space(function, seed, experience if experience.recordings else replace(experience, recordings=shipped()))
     make = the_last_at_random(lambda own: _Guided(known, check, own), _OF)
     return OptunaSampler(function, seed, check, make, history)
 

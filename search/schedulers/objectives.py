@@ -14,7 +14,7 @@ from math import inf
 from typing import Any
 
 from search.history.events import Asked, Event, Measured
-from search.history.front import cost_of, log_cost
+from search.history.pareto import cost_of, log_cost
 
 Point = tuple[float, ...]
 """A trial's value, to be maximised, and the logarithms of its costs, to be minimised."""

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from search.history.front import in_words, knee
 from search.history.load import Loaded
 from search.history.metric import ACCURACY, METRICS, words
+from search.history.pareto import in_words, knee
 from search.history.record import Run, rank, state_of
 from search.readable import count, duration, epochs, percent
 from search.show.terminal import Rows, console, print_rows, standing

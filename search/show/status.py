@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from search.history.front import in_words
 from search.history.load import Loaded
 from search.history.metric import METRICS, Guess, shown, words
+from search.history.pareto import in_words
 from search.history.record import Record, Session, rank, state_of
 from search.readable import between, count, duration, epochs, percent, time_between
 from search.schedulers.scheduler import SchedulerError, scheduler_of

@@ -9,7 +9,7 @@ from rich.live import Live
 
 from search.history import ledger, store
 from search.history.events import FINAL, Ended, Measured
-from search.history.follow import Change, Follower
+from search.history.follower import Change, Follower
 from search.history.record import Record, Run
 from search.history.store import Search
 from search.readable import percent

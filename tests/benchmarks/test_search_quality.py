@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from search.experience.studies import read_studies
+from search.experience.recordings import read_recordings
 from search.history.load import read_search
 from search.history.request import Request
 from search.run.launch import launch
@@ -132,17 +132,17 @@ def test_a_pool_is_recorded_with_a_second_seed_of_its_best_and_can_be_played(tmp
 
 
 @pytest.mark.slow
-def test_a_search_is_written_as_a_study_in_the_order_in_which_it_compared_its_trials(tmp_path: Path) -> None:
+def test_a_search_is_written_as_a_recording_in_the_order_in_which_it_compared_its_trials(tmp_path: Path) -> None:
     asked = {"space": "cnn5", "samples": 9, "epochs": 1, "dataset": "digits", "limit_train": 100, "scheduler": "none"}
     request = Request(data_dir=str(tmp_path), augment="none", **asked)  # type: ignore[arg-type]
     launch(request, Options(engine="inline"), results=tmp_path, name="one")
-    out = tmp_path / "study.jsonl"
+    out = tmp_path / "recording.jsonl"
     command = [sys.executable, "benchmarks/search_quality.py", "remember", "--search", str(tmp_path / "one")]
     command += ["--dataset", "digits", "--what", "nine draws", "--out", str(out)]
     subprocess.run(command, check=True, cwd=ROOT)
-    (study,) = read_studies(out.read_text())
-    assert (study.dataset, study.what, study.size, len(study.tried)) == ("digits", "nine draws", 16, 9)
+    (recording,) = read_recordings(out.read_text())
+    assert (recording.dataset, recording.what, recording.size, len(recording.tried)) == ("digits", "nine draws", 16, 9)
     trials = read_search(tmp_path, "one").trials
-    best = study.tried[study.values.index(max(study.values))]
+    best = recording.tried[recording.values.index(max(recording.values))]
     assert best["batch_size"] == trials.batch_size[trials.best_val_accuracy.idxmax()]
-    assert study.values == (trials.best_val_accuracy.rank(method="dense") - 1).tolist()
+    assert recording.values == (trials.best_val_accuracy.rank(method="dense") - 1).tolist()

@@ -14,7 +14,7 @@ from search.history.metric import ACCURACY, BALANCED, METRICS
 from search.history.record import Record, Run
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
-from search.run.shelf import NoShelf
+from search.run.run_files import NoFiles
 from search.schedulers import SCHEDULERS
 from search.schedulers.scheduler import Scheduler, SchedulerError, make_scheduler
 from tests.search.events import asked, measured
@@ -62,7 +62,7 @@ def play(name: str, values: list[list[float]], slots: int, metric: str = ACCURAC
             yield 1.0 + task.trial % 3, answer
 
     book, scheduler = MemoryLedger(clock=clock), make(name, samples=len(values))
-    driver = Driver(book, source, scheduler, NoShelf(), metric=metric, clock=clock)
+    driver = Driver(book, source, scheduler, NoFiles(), metric=metric, clock=clock)
     driver.append(Opened(samples=len(values), slots=slots))
     simulate(driver, steps, slots=slots, clock=clock)
     driver.append(Closed(reason="finished"))

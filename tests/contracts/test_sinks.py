@@ -21,9 +21,9 @@ from mlflow import MlflowClient
 
 from search.cli import following
 from search.cli.main import main
-from search.follow import SINKS, sink, tensorboard, words
+from search.follow import SINKS, run_values, sink, tensorboard
 from search.follow import optuna as optuna_sink
-from search.follow.following import follow, sink_folder
+from search.follow.loop import follow, sink_folder
 from search.history import events, ledger, store
 from search.history.events import FINAL, Decision, Measured, OfRun, State, parse
 from search.history.ledger import Ledger
@@ -327,7 +327,11 @@ def test_a_trial_that_was_tried_again_ends_in_optuna_with_its_last_measurement(s
 
 def test_runs_on_folds_are_named_by_their_folds() -> None:
     runs = [Run(asked(1, repeat, fold=fold, folds=3)) for repeat, fold in ((2, None), (7, 3), (8, 1))]
-    assert [words.name(run) for run in runs] == ["trial-0001-retrain-2", "trial-0001-7-fold-3", "trial-0001-8-fold-1"]
+    assert [run_values.name(run) for run in runs] == [
+        "trial-0001-retrain-2",
+        "trial-0001-7-fold-3",
+        "trial-0001-8-fold-1",
+    ]
 
 
 def test_a_second_test_pass_is_written_over_the_first(search: Search) -> None:

@@ -4,7 +4,7 @@ import json
 from statistics import median
 from typing import Any
 
-from search.history.front import unbeaten
+from search.history.pareto import unbeaten
 from search.history.record import Run
 from search.page.blocks import Axis, Block, Choice, Column, Figure, Kind, Listing, Mark, Rows, Section, Table, Words
 from search.page.importance import Importance, common_epoch, first_value, importance, varying

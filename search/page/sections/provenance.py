@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from search.history.front import in_words
 from search.history.metric import words
+from search.history.pareto import in_words
 from search.history.request import Request
 from search.page.blocks import Block, Column, Facts, Section, Sheet, Table, Words
 from search.page.view import View

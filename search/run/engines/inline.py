@@ -21,7 +21,7 @@ def train(driver: Driver, work: Work, watcher: Watcher) -> None:
     keep_freed_memory()
     torch.set_num_threads(here.threads)
     slot = Slot(
-        driver.shelf.checkpoints,
+        driver.files.checkpoints,
         train=work.train,
         validation=work.validation,
         device=here.device,

@@ -28,7 +28,7 @@ from search.run.driver import Driver
 from search.run.engines.engine import Watcher, Work
 from search.run.engines.starting import Starting
 from search.run.gauges import Gauges
-from search.run.shelf import Shelf
+from search.run.run_files import RunFiles
 from trainables.files import Folder
 from trainables.limits import UnfitError
 from trainables.worker.actor import Place, Worker, versions
@@ -60,7 +60,7 @@ def run_workers(
             worker,
             train=work.train,
             validation=work.validation,
-            place=_place(driver.shelf, here),
+            place=_place(driver.files, here),
             threads=here.threads,
             show=ray_private.show,
             device=here.device,
@@ -109,10 +109,10 @@ def resources(here: Machine) -> dict[str, float]:
     return {"GPU": 1 / sharers} | (cores if here.address is None else {})
 
 
-def _place(shelf: Shelf, here: Machine) -> Place:
+def _place(files: RunFiles, here: Machine) -> Place:
     """Where workers write checkpoints: directly to a place that all share, else through an actor on this node."""
-    folder = shelf.checkpoints
-    if here.address is None or shelf.is_shared:
+    folder = files.checkpoints
+    if here.address is None or files.is_shared:
         return Place(folder)
     node = ray.get_runtime_context().get_node_id()
     here_alone = NodeAffinitySchedulingStrategy(node, soft=False)

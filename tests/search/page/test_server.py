@@ -14,17 +14,17 @@ from search.history.ledger import Ledger
 from search.history.load import read_search
 from search.page import server
 from search.page.guard import Guard
+from search.page.library import ResultsLibrary, StorageLibrary
 from search.page.server import ServerError, application, listen
-from search.page.shelf import ResultsShelf, StorageShelf
 from tests.search.page.searches import Clock, make_search, train
 
 TOKEN = "secret"
 
 
 @asynccontextmanager
-async def opened(shelf, *, token=TOKEN):
+async def opened(library, *, token=TOKEN):
     """A server, and a browser that has opened its address."""
-    served = TestServer(application(shelf, Guard(TOKEN, "127.0.0.1", 1)))
+    served = TestServer(application(library, Guard(TOKEN, "127.0.0.1", 1)))
     async with served, aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
         if token:
             async with browser.get(served.make_url("/"), params={"token": token}, allow_redirects=False) as answer:
@@ -41,7 +41,7 @@ def test_without_its_token_nobody_gets_anything(tmp_path):
     async def check():
         make_search(tmp_path, trials=2)
         for token in ("", "wrong"):
-            async with opened(ResultsShelf(tmp_path), token=token) as (served, browser):
+            async with opened(ResultsLibrary(tmp_path), token=token) as (served, browser):
                 for path in ("/", "/search/made", "/search/made/update", "/search/made/events", "/static/plotly.js"):
                     status, text, _ = await get(served, browser, path)
                     assert status == 403
@@ -52,7 +52,7 @@ def test_without_its_token_nobody_gets_anything(tmp_path):
 
 def test_the_token_moves_from_the_address_into_a_cookie(tmp_path):
     async def check():
-        async with opened(ResultsShelf(tmp_path), token="") as (served, browser):
+        async with opened(ResultsLibrary(tmp_path), token="") as (served, browser):
             path = served.make_url("/")
             async with browser.get(path, params={"token": TOKEN}, allow_redirects=False) as answer:
                 assert (answer.status, answer.headers["Location"]) == (303, "/")
@@ -67,7 +67,7 @@ def test_searches_are_listed_and_each_has_its_page(tmp_path):
         make_search(tmp_path, "two", trials=2, finished=False)
         (tmp_path / "broken").mkdir()
         (tmp_path / "broken" / "search.json").write_text("{")
-        async with opened(ResultsShelf(tmp_path)) as (served, browser):
+        async with opened(ResultsLibrary(tmp_path)) as (served, browser):
             _, text, _ = await get(served, browser, "/")
             assert 'href="/search/one"' in text and 'href="/search/two"' in text
             assert "is damaged" in text and 'href="/search/broken"' not in text
@@ -94,7 +94,7 @@ def test_searches_are_listed_and_each_has_its_page(tmp_path):
 def test_it_has_no_file_to_give_but_its_own(tmp_path, path):
     async def check():
         make_search(tmp_path, trials=1)
-        async with opened(ResultsShelf(tmp_path)) as (served, browser):
+        async with opened(ResultsLibrary(tmp_path)) as (served, browser):
             status, text, _ = await get(served, browser, path)
             assert status == 404 and text.count("\n") == 1
 
@@ -106,7 +106,7 @@ def test_it_changes_nothing(tmp_path, method):
     async def check():
         make_search(tmp_path, trials=1)
         async with (
-            opened(ResultsShelf(tmp_path)) as (served, browser),
+            opened(ResultsLibrary(tmp_path)) as (served, browser),
             browser.request(method, served.make_url("/search/made")) as answer,
         ):
             assert answer.status == 405
@@ -116,7 +116,7 @@ def test_it_changes_nothing(tmp_path, method):
 
 def test_other_hosts_and_sites_are_refused(tmp_path):
     async def check():
-        async with opened(ResultsShelf(tmp_path)) as (served, browser):
+        async with opened(ResultsLibrary(tmp_path)) as (served, browser):
             for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
                 status, _, _ = await get(served, browser, "/", headers=headers)
                 assert status == 403
@@ -129,7 +129,7 @@ def test_a_browser_hears_of_new_epochs_and_gets_them(tmp_path, monkeypatch):
     found = make_search(tmp_path, trials=3, finished=False)
 
     async def check():
-        async with opened(ResultsShelf(tmp_path)) as (served, browser):
+        async with opened(ResultsLibrary(tmp_path)) as (served, browser):
             before = json.loads((await get(served, browser, "/search/made/update"))[1])
             async with browser.get(served.make_url("/search/made/events")) as events:
                 assert events.headers["Content-Type"] == "text/event-stream"
@@ -166,10 +166,10 @@ def test_searches_of_a_storage_are_copied_only_when_the_last_copy_is_old(tmp_pat
         copies.append(name)
         yield read_search(tmp_path, name)
 
-    shelf = StorageShelf(lambda: ["made"], copy)
-    assert [row["name"] for row in shelf.rows()] == ["made"]
-    assert shelf.page("made").title == "made"
-    assert shelf.version("made") == shelf.version("made")
+    library = StorageLibrary(lambda: ["made"], copy)
+    assert [row["name"] for row in library.rows()] == ["made"]
+    assert library.page("made").title == "made"
+    assert library.version("made") == library.version("made")
     assert copies == ["made"]
 
 

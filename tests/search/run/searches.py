@@ -14,13 +14,13 @@ from search.history.ledger import Ledger
 from search.history.record import Record
 from search.history.store import Request
 from search.machines.machine import Machine
-from search.run.drawing import draw_trials
 from search.run.driver import Driver, Listener
 from search.run.engines import inline
 from search.run.engines.engine import Work
 from search.run.order import Order
 from search.run.problem import Problem
-from search.run.shelf import Shelf
+from search.run.run_files import RunFiles
+from search.run.trials import draw_trials
 from search.schedulers.scheduler import Scheduler, scheduler_of
 from search.spaces import Space
 from search.spaces.space import Function
@@ -125,7 +125,7 @@ def run(
             book,
             draw_trials(problem, Order(problem.order(request.samples))),
             scheduler or scheduler_of(request, request.samples),
-            Shelf(folder),
+            RunFiles(folder),
             deadline=deadline,
             listeners=listeners,
             metric=request.metric,
@@ -133,7 +133,7 @@ def run(
         driver.append(Opened(samples=request.samples, slots=1))
         inline.train(driver, work_of(problem), Silent())
         if driver.finished:
-            driver.shelf.release_paused(driver.record.trials)
+            driver.files.release_paused(driver.record.trials)
         driver.append(Closed(reason="finished" if driver.finished else driver.pausing or "interrupted"))
         return driver
 

@@ -13,7 +13,7 @@ from search.history.events import Asked, Opened, parse
 from search.history.ledger import Ledger
 from search.history.record import Record
 from search.run.driver import Driver
-from search.run.shelf import Shelf
+from search.run.run_files import RunFiles
 from search.schedulers.asha import Asha
 from search.schedulers.none import NoScheduler
 from search.storage import layout
@@ -37,7 +37,7 @@ def make(book, folder, *, trials=1, kept=None, **settings):
             driver.append(asked(trial, kept=kept))
             yield driver.record.runs[trial, 0]
 
-    driver = Driver(book, source, settings.pop("scheduler", Asha(max_t=4)), Shelf(folder), **settings)
+    driver = Driver(book, source, settings.pop("scheduler", Asha(max_t=4)), RunFiles(folder), **settings)
     driver.append(Opened(samples=trials, slots=1))
     return driver
 
@@ -51,7 +51,7 @@ def begin(driver):
 def epoch(task, number, accuracy=0.5, *, checkpoint=False, driver=None, **more):
     name = f"{task.prefix}-{100 * number}.pt" if checkpoint else None
     if checkpoint:
-        driver.shelf.checkpoints.write(name, b"state")
+        driver.files.checkpoints.write(name, b"state")
     fields = {"images": 100 * number, "epoch": float(number), "val_accuracy": accuracy, "seconds": 1.0}
     return {"state": "done" if number == 4 else "running", **fields, "checkpoint": name, **more}
 
@@ -59,7 +59,7 @@ def epoch(task, number, accuracy=0.5, *, checkpoint=False, driver=None, **more):
 def write_result(driver, task):
     """What a worker writes at the end of a run that keeps its network or predicts its fold."""
     for name in NETWORK_FILES if task.weights else [PREDICTIONS]:
-        driver.shelf.checkpoints.write(f"{task.prefix}+{name}", b"{}")
+        driver.files.checkpoints.write(f"{task.prefix}+{name}", b"{}")
 
 
 def test_a_driver_that_another_has_replaced_has_finished_nothing(tmp_path, book):
@@ -180,7 +180,7 @@ def test_a_source_may_wait_until_the_runs_at_work_have_ended(tmp_path, book):
         driver.append(asked(2, 1))
         yield driver.record.runs[2, 1]
 
-    driver = Driver(book, source, NoScheduler(), Shelf(tmp_path), split_seed=7, metric="balanced_accuracy")
+    driver = Driver(book, source, NoScheduler(), RunFiles(tmp_path), split_seed=7, metric="balanced_accuracy")
     first, second = begin(driver), begin(driver)
     assert [(task.fold, task.weights) for task in (first, second)] == [((1, 2, 7), False), ((2, 2, 7), False)]
     assert first.judged_by == "val_balanced_accuracy"
@@ -209,11 +209,11 @@ def test_a_superseded_attempt_changes_neither_record_nor_files(tmp_path, book):
     assert not driver.measured(old, epoch(old, 1, 0.9))
     driver.failed(old, "again")
     assert len(book.events) == lines
-    driver.shelf.checkpoints.write(f"{old.prefix}-100.pt", b"late")
+    driver.files.checkpoints.write(f"{old.prefix}-100.pt", b"late")
     for number in (1, 2, 3, 4):
         driver.measured(new, epoch(new, number))
     assert driver.record.runs[0, 0].state == "done"
-    assert driver.shelf.checkpoints.names() == []
+    assert driver.files.checkpoints.names() == []
 
 
 def test_a_retried_run_is_judged_afresh(tmp_path, book):
@@ -241,7 +241,7 @@ def test_a_new_session_judges_by_what_earlier_ones_measured(tmp_path, book):
 def test_what_a_worker_wrote_down_before_it_ended_itself_is_the_reason(tmp_path, book):
     driver = make(book, tmp_path, retries=0)
     task = begin(driver)
-    driver.shelf.checkpoints.write(f"{task.prefix}.reason", b"no progress for 60 s")
+    driver.files.checkpoints.write(f"{task.prefix}.reason", b"no progress for 60 s")
     driver.failed(task, "the worker's process died")
     assert driver.record.runs[0, 0].reason == "no progress for 60 s"
 
@@ -343,7 +343,7 @@ def test_a_storage_that_is_away_ends_no_search(tmp_path, book):
     task = begin(driver)
     driver.measured(task, epoch(task, 1, checkpoint=True, driver=driver))
     driver.failed(task, "killed")
-    there, driver.shelf.checkpoints = driver.shelf.checkpoints, Away()
+    there, driver.files.checkpoints = driver.files.checkpoints, Away()
     again = begin(driver)
     assert again.resume_from == "0-0-1-100.pt"
     driver.measured(again, epoch(again, 4))
@@ -370,7 +370,7 @@ def test_a_network_is_fetched_from_a_storage_that_is_back_soon(tmp_path, book, m
     driver = make(book, tmp_path, kept=True)
     task = begin(driver)
     write_result(driver, task)
-    driver.shelf.checkpoints = Away(driver.shelf.checkpoints, attempts=2)
+    driver.files.checkpoints = Away(driver.files.checkpoints, attempts=2)
     driver.measured(task, epoch(task, 4))
     assert (driver.record.runs[0, 0].state, driver.next_task(), driver.finished) == ("done", None, True)
     assert (tmp_path / "retrain" / "0-0" / "config.json").read_bytes() == b"{}"
@@ -383,7 +383,7 @@ def test_a_network_that_cannot_be_fetched_pauses_the_session_and_is_trained_from
     driver = make(book, tmp_path, kept=True)
     task = begin(driver)
     driver.measured(task, epoch(task, 1, checkpoint=True, driver=driver))
-    driver.shelf.checkpoints = Away()
+    driver.files.checkpoints = Away()
     assert not driver.measured(task, epoch(task, 4))
     assert driver.pausing == "files unavailable" and not driver.finished
     run = driver.record.runs[0, 0]
@@ -395,7 +395,7 @@ def test_a_network_that_a_worker_wrote_where_the_driver_does_not_look_pauses_the
     monkeypatch.setattr(patience, "WAITS", (0.0,))
     driver = make(book, tmp_path, kept=True)
     task = begin(driver)
-    driver.shelf.checkpoints.write(f"{task.prefix}+config.json", b"{}")
+    driver.files.checkpoints.write(f"{task.prefix}+config.json", b"{}")
     assert not driver.measured(task, epoch(task, 4))
     run = driver.record.runs[0, 0]
     assert (run.state, driver.pausing, driver.finished) == ("interrupted", "files unavailable", False)
@@ -406,7 +406,7 @@ def test_a_shared_folder_that_is_not_mounted_costs_no_checkpoint(tmp_path, book)
     home = layout.home_of(str(tmp_path / "shared"), "one")
     home.folder.write("drivers/0001.json", b"{}")
     driver = make(book, tmp_path)
-    driver.shelf.checkpoints = home.checkpoints
+    driver.files.checkpoints = home.checkpoints
     task = begin(driver)
     driver.measured(task, epoch(task, 1, checkpoint=True, driver=driver))
     driver.failed(task, "killed")
@@ -429,8 +429,8 @@ def test_once_files_are_out_of_reach_the_session_does_not_wait_for_each_run_agai
     monkeypatch.setattr(patience, "WAITS", (0.0, 0.0))
     driver = make(book, tmp_path, trials=2, kept=True)
     first, second = begin(driver), begin(driver)
-    away = Away(driver.shelf.checkpoints, attempts=9)
-    driver.shelf.checkpoints = away
+    away = Away(driver.files.checkpoints, attempts=9)
+    driver.files.checkpoints = away
     driver.measured(first, epoch(first, 4))
     assert (driver.pausing, away.left) == ("files unavailable", 6)
     driver.measured(second, epoch(second, 4))
@@ -451,17 +451,17 @@ def test_a_student_whose_teachers_cannot_be_lent_is_the_next_session_s(tmp_path,
     teacher = tmp_path / "retrain" / "0-1" / "config.json"
     teacher.parent.mkdir(parents=True)
     teacher.write_bytes(b"{}")
-    driver = Driver(book, source, NoScheduler(), Shelf(tmp_path))
-    driver.shelf.checkpoints = Away()
+    driver = Driver(book, source, NoScheduler(), RunFiles(tmp_path))
+    driver.files.checkpoints = Away()
     assert driver.next_task() is None
     assert (driver.pausing, driver.num_handed_out, driver.finished) == ("files unavailable", 0, False)
-    task = Driver(book, source, NoScheduler(), Shelf(tmp_path)).next_task()
+    task = Driver(book, source, NoScheduler(), RunFiles(tmp_path)).next_task()
     assert (task.repeat, task.attempt, task.teachers) == (2, 1, ("0-2-1-teacher-1",))
 
 
 def test_a_session_begins_although_its_storage_does_not_answer(tmp_path, book):
-    shelf = Shelf(tmp_path, checkpoints=Away())
-    assert Driver(book, lambda _: iter(()), NoScheduler(), shelf).next_task() is None
+    files = RunFiles(tmp_path, checkpoints=Away())
+    assert Driver(book, lambda _: iter(()), NoScheduler(), files).next_task() is None
 
 
 class Away:

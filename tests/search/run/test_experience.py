@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search.experience.studies import Study, read_studies, text_of
+from search.experience.recordings import Recording, read_recordings, text_of
 from search.history import store
 from search.history.events import State, parse
 from search.history.ledger import read
@@ -15,7 +15,7 @@ from search.history.record import Record
 from search.history.request import Request
 from search.page.sections import provenance
 from search.page.view import View
-from search.run.experience import ExperienceError, comparable, named, places, read_studies_of, studies_for
+from search.run.experience import ExperienceError, comparable, named, places, read_recordings_of, recordings_for
 from search.run.launch import launch, resume
 from search.run.session import Options
 from search.spaces.flat_names import flat_names_of
@@ -59,12 +59,12 @@ def test_trials_that_may_go_on_are_left_out_and_so_are_those_that_failed():
     assert [each.key[0] for each in comparable(found)] == [0, 1, 2]
 
 
-def test_studies_are_written_and_read_again():
+def test_recordings_are_written_and_read_again():
     network = {"name": "cnn5", "head_widths": [64, 32]}
     config = {"network": network, "optimizer": {"name": "sgd", "lr": 0.1}, "training": {"batch_size": 32}}
     row = flat_names_of(Config.from_json(config))
-    written = [Study("one", "cnn5 on digits", [row, row], [1.0, 0.0], 16), Study("two", "nothing", [], [])]
-    found = read_studies(text_of(written))
+    written = [Recording("one", "cnn5 on digits", [row, row], [1.0, 0.0], 16), Recording("two", "nothing", [], [])]
+    found = read_recordings(text_of(written))
     assert [vars(each) for each in found] == [vars(each) for each in written]
 
 
@@ -80,10 +80,15 @@ def trials(search: store.Search):
 @pytest.mark.slow
 def test_a_search_begins_with_one_of_other_images_also_when_that_is_gone(tmp_path, capsys):
     earlier = launch(request(tmp_path), OPTIONS, results=tmp_path, name="earlier").search
-    (study,) = studies_for(request(tmp_path, sampler="transfer", experience=named("earlier", tmp_path)))
-    assert (study.dataset, study.what, len(study.tried), study.size) == ("earlier", "cnn5 on digits", 9, 16)
+    (known,) = recordings_for(request(tmp_path, sampler="transfer", experience=named("earlier", tmp_path)))
+    assert (known.dataset, known.what, len(known.tried), known.size) == (
+        "earlier",
+        "cnn5 on digits",
+        9,
+        16,
+    )
     best = max(trials(earlier), key=lambda each: each.at_best("value"))
-    assert study.tried[study.values.index(max(study.values))] == flat_names_of(Config.from_json(best.config))
+    assert known.tried[known.values.index(max(known.values))] == flat_names_of(Config.from_json(best.config))
 
     new = {"limit_train": 200, "samples": 2, "sampler": "transfer"}
     others = request(tmp_path, **new, experience=named("earlier,digits", tmp_path))
@@ -104,7 +109,7 @@ def test_a_search_begins_with_one_of_other_images_also_when_that_is_gone(tmp_pat
 
     (search.folder / "experience.jsonl").write_text(json.dumps({"dataset": "earlier"}))
     with pytest.raises(ExperienceError, match=r"experience.jsonl is damaged \(KeyError"):
-        read_studies_of(search.folder, search.request)
+        read_recordings_of(search.folder, search.request)
     (search.folder / "experience.jsonl").write_text("")
     with pytest.raises(ExperienceError, match="it has nothing of earlier"):
         resume(store.find(tmp_path, "later"), OPTIONS, samples=5)
@@ -115,15 +120,15 @@ def test_a_search_that_began_before_its_experience_was_copied_continues_with_wha
     new = request(tmp_path, samples=2, sampler="transfer", experience="digits,cifar10")
     begun = launch(new, OPTIONS, results=tmp_path, name="begun").search
     whole = launch(replace_samples(new, 4), OPTIONS, results=tmp_path, name="whole").search
-    copied = read_studies_of(begun.folder, new)
+    copied = read_recordings_of(begun.folder, new)
     assert [each.dataset for each in copied] == ["cifar10", "cifar10", "digits", "digits"]
     (begun.folder / "experience.jsonl").unlink()
     resume(store.find(tmp_path, "begun"), OPTIONS, samples=4)
     assert [each.config for each in trials(begun)] == [each.config for each in trials(whole)]
 
-    own = [Study("earlier", "cnn5 on digits", copied[0].tried, copied[0].values)]
+    own = [Recording("earlier", "cnn5 on digits", copied[0].tried, copied[0].values)]
     (begun.folder / "experience.jsonl").write_text(text_of(own))  # as an earlier version did, which copied only these
-    found = read_studies_of(
+    found = read_recordings_of(
         begun.folder, request(tmp_path, sampler="transfer", experience=f"digits,{tmp_path}/earlier")
     )
     assert [each.dataset for each in found] == ["digits", "digits", "earlier"]

@@ -13,11 +13,11 @@ from search.history.events import Measured, State, parse
 from search.history.ledger import Ledger
 from search.history.load import read_search
 from search.history.store import retrain_folder
-from search.run.again import prepare
 from search.run.finalists import Finals, choose
 from search.run.launch import launch
 from search.run.problem import RequestError
 from search.run.retrain import Again, retrain
+from search.run.retrain_plan import prepare
 from search.run.session import Options
 from search.show.status import status
 from search.show.winners import print_retrains, retrain_report

@@ -12,7 +12,7 @@ from search.history.record import Key, Record, rank
 from search.run import gauges
 from search.run.driver import Driver
 from search.run.gauges import SECONDS, Gauges, Values
-from search.run.shelf import Shelf
+from search.run.run_files import RunFiles
 from search.schedulers.none import NoScheduler
 from tests.search.events import asked, ended, in_order, measured, started
 
@@ -122,7 +122,7 @@ def test_reports_come_every_few_seconds_and_a_failure_ends_them_and_nothing_else
     now = 0.0
     (tmp_path / "search").mkdir()
     with ledger.Ledger(tmp_path / "search" / "ledger.jsonl") as book:
-        driver = Driver(book, lambda _: iter(()), NoScheduler(), Shelf(tmp_path / "search"))
+        driver = Driver(book, lambda _: iter(()), NoScheduler(), RunFiles(tmp_path / "search"))
         reporter = Gauges(driver, clock=lambda: now)
         for event in (Opened(samples=1, slots=1), asked(), started(), measured(10, state=State.DONE)):
             driver.append(event)

@@ -14,7 +14,6 @@ from search.history.events import Opened
 from search.history.ledger import Ledger
 from search.history.store import Request
 from search.run import foresee, rehearsal, session
-from search.run.drawing import draw_trials
 from search.run.driver import Driver
 from search.run.engines import inline
 from search.run.foresee import MOST_AFFORDED, affordable
@@ -22,8 +21,9 @@ from search.run.launch import launch, resume
 from search.run.order import Order
 from search.run.problem import Problem, RequestError
 from search.run.rehearsal import rehearse
+from search.run.run_files import RunFiles
 from search.run.session import Options
-from search.run.shelf import Shelf
+from search.run.trials import draw_trials
 from search.schedulers.scheduler import make_scheduler
 from search.spaces import Space
 from search.storage import claims
@@ -103,7 +103,7 @@ def test_the_first_trial_calibrates_and_then_trains(tmp_path, make):
     with Ledger(tmp_path / "ledger.jsonl") as book:
         source = draw_trials(problem, Order(problem.order(4)))
         driver = Driver(
-            book, source, make_scheduler("none", max_t=1, samples=1), Shelf(tmp_path), calibration=calibration
+            book, source, make_scheduler("none", max_t=1, samples=1), RunFiles(tmp_path), calibration=calibration
         )
         driver.append(Opened(samples=4, slots=1))
         inline.train(driver, searches.work_of(problem), searches.Silent())

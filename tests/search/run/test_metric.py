@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from search.follow.following import follow, sink_folder
+from search.follow.loop import follow, sink_folder
 from search.history import ledger, store
 from search.history.load import Loaded, read_search
 from search.history.store import Request, Search

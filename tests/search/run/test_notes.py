@@ -3,9 +3,9 @@
 import pytest
 
 from search.history.store import Request
+from search.run.defaults import settled
 from search.run.notes import judged_early, objectives
 from search.run.problem import Problem
-from search.run.settled import settled
 from search.samplers.make import make_sampler
 from search.spaces import Space, find_space
 

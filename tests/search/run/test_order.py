@@ -8,8 +8,8 @@ from search.history.events import State
 from search.history.ledger import read
 from search.history.record import Run
 from search.run import launch, order
-from search.run.again import Again
 from search.run.retrain import retrain
+from search.run.retrain_plan import Again
 from search.run.session import Options
 from tests.search import events
 from tests.search.run import searches

@@ -9,7 +9,7 @@ from search.history import ledger
 from search.history.events import Asked, Decision, Granted, Measured, Opened, Started
 from search.history.ledger import Ledger
 from search.run.driver import Driver
-from search.run.shelf import Shelf
+from search.run.run_files import RunFiles
 from search.schedulers.none import NoScheduler
 from tests.search.events import asked
 from tests.search.run import searches
@@ -126,7 +126,7 @@ def test_a_search_whose_last_trial_pauses_when_the_time_is_over_is_not_finished(
         yield driver.record.runs[0, 0]
 
     with Ledger(tmp_path / "ledger.jsonl") as book:
-        driver = Driver(book, source, Halves(trials=1), Shelf(tmp_path))
+        driver = Driver(book, source, Halves(trials=1), RunFiles(tmp_path))
         driver.append(Opened(samples=1, slots=2))
         task = driver.next_task()
         driver.started(task)

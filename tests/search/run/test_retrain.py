@@ -18,13 +18,13 @@ from search.history.ledger import DiskError, Ledger, LedgerError
 from search.history.record import Record, rank
 from search.history.request import Request
 from search.history.winners import last_retrain
-from search.run import again, testing
-from search.run.again import Again, dry_run, knee_of, prepare
+from search.run import retrain_plan, testing
 from search.run.engines import inline
 from search.run.images import part_images
 from search.run.launch import launch
 from search.run.problem import RequestError
 from search.run.retrain import retrain
+from search.run.retrain_plan import Again, dry_run, knee_of, prepare
 from search.run.session import Options
 from tests.search import events
 from tests.search.events import measured
@@ -125,7 +125,7 @@ def test_a_retrain_of_an_unfinished_search_says_so(tmp_path, capsys, paused):
 
 
 def test_a_dry_run_of_a_retrain_says_that_it_measures_before_it_does(found, tmp_path, monkeypatch):
-    monkeypatch.setattr(again, "calibrate", lambda *given: given[3]("measuring") or {0: Speed(32, 0.1, 0.0)})
+    monkeypatch.setattr(retrain_plan, "calibrate", lambda *given: given[3]("measuring") or {0: Speed(32, 0.1, 0.0)})
     asked = ["one", "--results", str(tmp_path), "--epochs", "1", "--width", "2", "--engine", "inline", "--dry-run"]
     done = CliRunner().invoke(retrain_command, asked)
     assert (done.exit_code, done.stderr) == (0, "measuring\n"), done.output

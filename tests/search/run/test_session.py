@@ -148,7 +148,7 @@ def test_a_ctrl_c_while_libraries_start_is_only_noted(tmp_path, request_of, monk
 def test_what_a_cut_off_host_writes_after_its_runs_end_is_removed_with_the_workers(tmp_path, request_of, monkeypatch):
     def train(driver, work, watcher):
         engine("inline")(driver, work, watcher)
-        driver.shelf.checkpoints.write("0-0-1-1200.pt", b"late")
+        driver.files.checkpoints.write("0-0-1-1200.pt", b"late")
 
     monkeypatch.setattr(session, "engine", lambda name: train)
     outcome = launch(request_of(), INLINE, results=tmp_path, name="late")

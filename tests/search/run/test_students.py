@@ -10,13 +10,13 @@ from search.history.events import parse
 from search.history.load import read_search
 from search.history.record import Record
 from search.history.winners import last_retrain, newest
-from search.run.again import Again, dry_run, prepare
 from search.run.engines import inline
 from search.run.launch import launch
 from search.run.problem import RequestError
 from search.run.retrain import retrain
+from search.run.retrain_plan import Again, dry_run, prepare
+from search.run.run_files import RunFiles
 from search.run.session import Options
-from search.run.shelf import Shelf
 from search.use.winners import UseError, pick
 from tests.search.run import searches
 from trainables.files import Folder
@@ -138,13 +138,13 @@ def test_one_winner_may_teach_itself_and_a_seed_of_each_repeat_is_taught(found):
 
 
 def test_a_student_whose_teacher_was_deleted_fails_and_says_so(found, monkeypatch):
-    def lend(shelf, run, teachers):
+    def lend(files, run, teachers):
         for each in teachers:
             (store.retrain_folder(found.folder, each) / "model.safetensors").unlink(missing_ok=True)
-        return real(shelf, run, teachers)
+        return real(files, run, teachers)
 
-    real = Shelf.lend
-    monkeypatch.setattr(Shelf, "lend", lend)
+    real = RunFiles.lend
+    monkeypatch.setattr(RunFiles, "lend", lend)
     _, runs = distilled(found)
     assert runs[-1].state == "failed" and "teacher-1+model.safetensors" in runs[-1].reason
 
@@ -161,13 +161,13 @@ def test_a_dry_run_counts_the_student_and_the_answers_of_its_teachers(found):
 def test_teachers_are_read_where_checkpoints_are_kept(found, tmp_path):
     """Workers on other machines reach that place, and not the search's folder."""
     _, (first, second, student) = distilled(found)
-    shelf = Shelf(found.folder, checkpoints=Folder(str(tmp_path / "shared")))
-    names = shelf.lend(student, [first, second])
+    files = RunFiles(found.folder, checkpoints=Folder(str(tmp_path / "shared")))
+    names = files.lend(student, [first, second])
     assert [name.rpartition("-teacher-")[2] for name in names] == ["1", "2"]
     parts = ("config.json", "model.safetensors")
-    assert shelf.checkpoints.names() == sorted(f"{name}+{part}" for name in names for part in parts)
-    shelf.release(student)
-    assert shelf.checkpoints.names() == []
+    assert files.checkpoints.names() == sorted(f"{name}+{part}" for name in names for part in parts)
+    files.release(student)
+    assert files.checkpoints.names() == []
 
 
 def test_as_many_winners_as_asked_for_have_a_student(found):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from search.experience.expectation import Expectation
-from search.experience.studies import Experience, Study, datasets, shipped, studies_of
+from search.experience.recordings import Experience, Recording, datasets, recordings_of, shipped
 from search.history.events import State
 from search.history.request import Request
 from search.run.experience import with_experience
@@ -23,7 +23,7 @@ from tests.search.events import measured
 
 
 def transfer(space="cnn_all", experience="cifar10", seed=0):
-    known = studies_of([experience])
+    known = recordings_of([experience])
     return make_sampler(
         find_space(space), "transfer", seed, lambda _: None, Deepest((1.0,)), experience=Experience(known)
     )
@@ -39,11 +39,11 @@ def draws(sampler, value, number):
     return found
 
 
-def test_among_studies_of_small_and_large_images_those_of_the_size_that_is_searched_count():
+def test_among_recordings_of_small_and_large_images_those_of_the_size_that_is_searched_count():
     """On small images the first of two networks is good, on large ones the second."""
     rows = [{"network": name, "optimizer": "adam", "adam/lr": 1e-3 * n} for name in ("cnn5", "cnn6") for n in range(8)]
-    small = Study("small", "", rows, [1.0] * 8 + [0.0] * 8, 16)
-    large = Study("large", "", rows, [0.0] * 8 + [1.0] * 8, 32)
+    small = Recording("small", "", rows, [1.0] * 8 + [0.0] * 8, 16)
+    large = Recording("large", "", rows, [0.0] * 8 + [1.0] * 8, 32)
     pairs = {("cnn5", "adam"), ("cnn6", "adam")}
 
     def found(size):
@@ -62,7 +62,7 @@ def coarse():
     random = make_sampler(space, "random", 1, lambda _: None)
     configs = [random.draw(trial).config for trial in range(100)]
     return Expectation(
-        Experience(studies_of(["cifar100-coarse"])), {(each.network.name, each.optimizer.name) for each in configs}
+        Experience(recordings_of(["cifar100-coarse"])), {(each.network.name, each.optimizer.name) for each in configs}
     )
 
 
@@ -71,7 +71,7 @@ def worth(drawn):
 
 
 def test_the_first_draws_are_what_other_images_would_have_drawn_as_well():
-    """Their worth on CIFAR-100 is judged by a study that they do not know, of CIFAR-10."""
+    """Their worth on CIFAR-100 is judged by a recording that they do not know, of CIFAR-10."""
     random = make_sampler(find_space("cnn_all"), "random", 0, lambda _: None)
     guided = [drawn for trial, drawn in enumerate(draws(transfer(), lambda _: 0.5, LEAST)) if trial % 4 < 3]
     assert np.mean([worth(each) for each in guided]) > 0.5 + np.mean([worth(random.draw(trial)) for trial in range(40)])
@@ -131,7 +131,7 @@ def test_values_that_follow_what_was_expected_are_expected_elsewhere_too_and_oth
     assert one == pytest.approx(other, rel=1e-6)
 
 
-def test_studies_of_much_larger_images_are_left_out_unless_there_are_no_others():
+def test_recordings_of_much_larger_images_are_left_out_unless_there_are_no_others():
     small = ("cifar10", "cifar100-coarse", "digits", "fashion-mnist")
     assert set(datasets()) - set(small) == {"cifar100-coarse-32", "fashion-mnist-28"}
     assert datasets(8) == datasets(16) == datasets(18) == small
@@ -149,21 +149,21 @@ def test_the_request_says_what_it_begins_with():
         with_hearing(Request(space="cnn_all", samples=1, data_dir="/data", experience="digits"))
 
 
-@pytest.mark.parametrize("study", shipped(), ids=lambda study: study.what)
-def test_the_studies_are_what_they_say(study):
-    name = study.what.split()[3].rstrip(",")
+@pytest.mark.parametrize("recording", shipped(), ids=lambda recording: recording.what)
+def test_the_recordings_are_what_they_say(recording):
+    name = recording.what.split()[3].rstrip(",")
     sampler = make_sampler(Space(name, SPACES[name]), "random", 0, lambda _: None)
     drawn = [sampler.draw(trial).config for trial in range(200)]
     pairs = {(each.network.name, each.optimizer.name) for each in drawn}
-    assert len(study.tried) == int(study.what.split()[0])
-    assert {(row["network"], row["optimizer"]) for row in study.tried} <= pairs
-    if study.size == 16:
-        assert all(0 < value < 1 for value in study.values), "accuracies"
+    assert len(recording.tried) == int(recording.what.split()[0])
+    assert {(row["network"], row["optimizer"]) for row in recording.tried} <= pairs
+    if recording.size == 16:
+        assert all(0 < value < 1 for value in recording.values), "accuracies"
     else:
-        assert set(study.values) == set(range(len(set(study.values)))), "places in a search"
+        assert set(recording.values) == set(range(len(set(recording.values)))), "places in a search"
     sizes = {f"{size}x{size}": size for size in (16, 28, 32)}
-    assert study.size == sizes[study.what.split()[-1]]
-    assert len(set(study.values)) > len(study.tried) / 3
+    assert recording.size == sizes[recording.what.split()[-1]]
+    assert len(set(recording.values)) > len(recording.tried) / 3
 
 
 def test_the_help_names_all_datasets() -> None:

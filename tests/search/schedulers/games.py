@@ -9,7 +9,7 @@ from search.history.ledger import MemoryLedger
 from search.history.record import Record, Run
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
-from search.run.shelf import NoShelf
+from search.run.run_files import NoShelf
 from search.schedulers.scheduler import make_scheduler
 from tests.search.events import CONFIG, asked
 from trainables.worker.task import Task

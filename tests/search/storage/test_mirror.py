@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search.history.record import Run
-from search.run.shelf import Shelf
+from search.run.run_files import Shelf
 from search.storage import layout, mirror
 from search.storage.takeover import is_running, take_over
 from tests.search.events import asked

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from search.history.record import Record
-from search.run.shelf import Shelf
+from search.run.run_files import RunFiles
 from trainables.files import Folder
 
 
@@ -20,7 +20,7 @@ def test_a_file_that_cannot_be_deleted_is_said_once_and_tried_again_by_the_next_
     names = ["checkpoints/1-0-1-40.pt", "checkpoints/2-0-1-40.pt", "trials.parquet.0.tmp"]
     for name in names:
         Folder(str(tmp_path)).write(name, b"")
-    shelf = Shelf(tmp_path)
+    files = RunFiles(tmp_path)
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
@@ -29,11 +29,11 @@ def test_a_file_that_cannot_be_deleted_is_said_once_and_tried_again_by_the_next_
         patch.setattr(Folder, "remove", refuse)
         patch.setattr(Path, "unlink", refuse)
         with pytest.warns(UserWarning, match="cannot be deleted: .*Operation not permitted") as said:
-            shelf.sweep(Record())
-            shelf.remove("1-0-1-40.pt")
+            files.sweep(Record())
+            files.remove("1-0-1-40.pt")
         assert len(said) == 1
     assert files_in(tmp_path) == names
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        shelf.sweep(Record())
+        files.sweep(Record())
     assert files_in(tmp_path) == []

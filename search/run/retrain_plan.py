@@ -9,17 +9,17 @@ from search import readable
 from search.forecast.calibration import Speeds, calibrate
 from search.forecast.forecast import Forecast
 from search.history.events import FINAL, Chosen, parse
-from search.history.front import KNEE, front, knee
 from search.history.ledger import is_open, read
+from search.history.pareto import KNEE, front, knee
 from search.history.record import Key, Record, Run, rank
 from search.history.store import Search
 from search.machines.machine import Machine
 from search.run import finalists, own_code, students
-from search.run.costing import Lot, forecast_of, lot_of
 from search.run.finalists import Finals
 from search.run.images import found_again, unchanged_images, unchanged_validation
 from search.run.order import measured_speed
 from search.run.problem import Problem, RequestError, cost_of
+from search.run.retrain_cost import Lot, forecast_of, lot_of
 from search.run.session import Options, find_machine
 from search.run.widen import widened
 from search.spaces import Space

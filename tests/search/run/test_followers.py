@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from search.follow.following import sink_folder
+from search.follow.loop import sink_folder
 from search.follow.sink import SinkError, opened
 from search.history import store
 from search.history.store import Search
-from search.run.beside import followed
+from search.run.followers import followed
 from tests.search.forks import forked
 
 OLD = Path(__file__).parents[2] / "data" / "0.1.0" / "killed"  # no follower of it would end by itself

@@ -18,7 +18,7 @@ from trainables.predictions import PREDICTIONS
 from trainables.worker.task import Task
 
 
-class Shelf:
+class RunFiles:
     """The checkpoints of one search, and trained networks until they are moved to their folders."""
 
     def __init__(self, folder: Path, *, checkpoints: Folder | None = None, mirror: Mirror | None = None) -> None:
@@ -136,7 +136,7 @@ def images_of(checkpoint: str) -> int:
     return int(Path(checkpoint).stem.rpartition("-")[2])
 
 
-class NoShelf(Shelf):
+class NoFiles(RunFiles):
     """For a simulation, which writes no files."""
 
     def __init__(self) -> None:

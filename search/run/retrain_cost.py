@@ -15,8 +15,8 @@ from search.history.events import State
 from search.history.record import Key, Record, Run, in_words
 from search.machines.machine import Machine
 from search.readable import count, duration
-from search.run.asking import alike
-from search.run.shelf import images_of
+from search.run.repeats import alike
+from search.run.run_files import images_of
 from trainables.config import Config
 
 

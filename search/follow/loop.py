@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from search.follow import sink, words
+from search.follow import run_values, sink
 from search.history import ledger
 from search.history.events import FINAL, Closed, Opened
-from search.history.follow import Change, Follower
+from search.history.follower import Change, Follower
 from search.history.record import Key, Record, Run
 from search.history.store import Search
 from search.readable import count
@@ -79,4 +79,4 @@ def _changed(record: Record, change: Change) -> set[Key]:
 
 def _given(record: Record, keys: Iterable[Key]) -> list[Run]:
     """The runs as a sink gets them."""
-    return [words.as_given(record.runs[key], finished=record.finished) for key in keys]
+    return [run_values.as_given(record.runs[key], finished=record.finished) for key in keys]

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from architectures.errors import HpsearchError, one_line
 from search.history import ledger, store
-from search.history.follow import Follower
+from search.history.follower import Follower
 from search.history.load import Loaded, read_search
 from search.history.record import Record
 from search.page.page import Page, page_of
@@ -34,7 +34,7 @@ class Version:
     """Whether a process has its ledger open."""
 
 
-class Shelf(Protocol):
+class Library(Protocol):
     """Searches by name. Its methods are called from several threads."""
 
     def rows(self) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ class _Followed:
         self._follower.close()
 
 
-class ResultsShelf:
+class ResultsLibrary:
     """The searches of a results folder."""
 
     def __init__(self, results: Path) -> None:
@@ -133,7 +133,7 @@ Open = Callable[[str], AbstractContextManager[Loaded]]
 """Opens a search of a storage as a copy."""
 
 
-class StorageShelf:
+class StorageLibrary:
     """The searches of a storage, copied again when they are requested and the last copy is old."""
 
     def __init__(self, names: Callable[[], list[str]], opened: Open) -> None:

@@ -10,7 +10,7 @@ from search.forecast.forecast import Spread
 from search.forecast.memory import memory_of
 from search.history.events import State
 from search.machines.machine import Machine
-from search.run.costing import forecast_of, lot_of
+from search.run.retrain_cost import forecast_of, lot_of
 from tests.search.events import measured, record, run
 from trainables.config import Config
 from trainables.worker.speed import Speed

@@ -7,11 +7,11 @@ import pytest
 
 from search.history.events import Asked, Event, Opened, State
 from search.history.record import Record
-from search.run.drawing import source_of
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
 from search.run.order import Order
-from search.run.shelf import NoShelf
+from search.run.run_files import NoFiles
+from search.run.trials import source_of
 from search.samplers import LEARNING, SAMPLERS
 from search.samplers.hearing import WAVE, Deepest
 from search.samplers.make import make_sampler
@@ -64,7 +64,7 @@ def play(
 
     book = Doomed(before, kill_after, clock)
     source = source_of(drawing, Order(range(SAMPLES)), ask, in_waves=hears == "waves")
-    driver = Driver(book, source, made, NoShelf(), clock=clock)
+    driver = Driver(book, source, made, NoFiles(), clock=clock)
     try:
         driver.append(Opened(samples=SAMPLES, slots=slots))
         simulate(driver, steps, slots=slots, clock=clock)

@@ -3,7 +3,7 @@
 import pytest
 
 from search.history.request import Request
-from search.run.settled import settled, with_scheduler
+from search.run.defaults import settled, with_scheduler
 from search.samplers import SAMPLERS
 from search.schedulers.scheduler import SchedulerError, options_of
 

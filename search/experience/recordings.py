@@ -1,4 +1,4 @@
-"""Studies: configurations that were trained on the same images, with how good each of them was.
+"""Recordings: configurations that were trained on the same images, with how good each of them was.
 
 Those that hpsearch brings along are in `data/`, a file for each recorded pool or search (`benchmarks/README.md`). Its
 first line says which images they were and what was trained; each other line is a configuration with its accuracy, or
@@ -20,12 +20,12 @@ from search.spaces.space import SpaceError
 from trainables.config import Config, with_tuples
 
 DATA = Path(__file__).with_name("data")
-MUCH_LARGER = 1.5  # of a study's images: their side relative to that of the images that are searched on
-LEAST = 8  # configurations of a study that are enough to rank them
+MUCH_LARGER = 1.5  # of a recording's images: their side relative to that of the images that are searched on
+LEAST = 8  # configurations of a recording that are enough to rank them
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class Recording:
     """Trainings on the same images."""
 
     dataset: str
@@ -44,7 +44,7 @@ class Study:
 class Experience:
     """What a sampler begins with."""
 
-    studies: tuple[Study, ...] = ()
+    recordings: tuple[Recording, ...] = ()
     """Trainings on other images; without any, all that hpsearch brings along."""
     size: int | None = None
     """Pixels a side of the images that are searched on; None if it is not known, and then sizes do not count."""
@@ -56,33 +56,33 @@ def side(shape: Sequence[int]) -> int:
 
 
 @lru_cache(maxsize=1)
-def shipped() -> tuple[Study, ...]:
-    """All studies that hpsearch brings along, in the order of their files' names."""
+def shipped() -> tuple[Recording, ...]:
+    """All recordings that hpsearch brings along, in the order of their files' names."""
     texts = [path.read_text(encoding="utf-8") for path in sorted(DATA.glob("*.jsonl"))]
-    return tuple(each for text in texts for each in read_studies(text))
+    return tuple(each for text in texts for each in read_recordings(text))
 
 
 def datasets(size: int | None = None) -> tuple[str, ...]:
-    """The datasets of these studies, each once.
+    """The datasets of these recordings, each once.
 
-    size: pixels a side of the images that are searched on. Studies of much larger images are then left out, unless
+    size: pixels a side of the images that are searched on. Recordings of much larger images are then left out, unless
     there are no others, because they mislead on small ones (benchmarks/README.md).
     """
-    sizes = [study.size for study in shipped() if study.size is not None]
+    sizes = [recording.size for recording in shipped() if recording.size is not None]
     largest = math.inf if size is None else max(MUCH_LARGER * size, min(sizes))
-    return tuple(dict.fromkeys(study.dataset for study in shipped() if (study.size or 0) <= largest))
+    return tuple(dict.fromkeys(recording.dataset for recording in shipped() if (recording.size or 0) <= largest))
 
 
-def studies_of(names: Collection[str]) -> tuple[Study, ...]:
-    """The studies that hpsearch brings along of these datasets. Raises SpaceError for an unknown name."""
+def recordings_of(names: Collection[str]) -> tuple[Recording, ...]:
+    """The recordings that hpsearch brings along of these datasets. Raises SpaceError for an unknown name."""
     for name in names:
         if name not in datasets():
             raise SpaceError(f"no experience of '{name}'{instead(name, datasets())}, and earlier searches")
-    return tuple(study for study in shipped() if study.dataset in names)
+    return tuple(recording for recording in shipped() if recording.dataset in names)
 
 
-def read_studies(text: str) -> tuple[Study, ...]:
-    """The studies of a file. Raises ValueError, LookupError or TypeError for a text that is not of studies."""
+def read_recordings(text: str) -> tuple[Recording, ...]:
+    """The recordings of a file. Raises ValueError, LookupError or TypeError for a text that is not of recordings."""
     found: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
     for line in map(json.loads, text.splitlines()):
         if "dataset" in line:
@@ -90,7 +90,7 @@ def read_studies(text: str) -> tuple[Study, ...]:
         else:
             found[-1][1].append(line)
     return tuple(
-        Study(
+        Recording(
             head["dataset"],
             head["what"],
             list(map(_tried, lines)),
@@ -101,10 +101,10 @@ def read_studies(text: str) -> tuple[Study, ...]:
     )
 
 
-def text_of(studies: Sequence[Study]) -> str:
-    """The studies as a file's text."""
+def text_of(recordings: Sequence[Recording]) -> str:
+    """The recordings as a file's text."""
     lines: list[dict[str, Any]] = []
-    for each in studies:
+    for each in recordings:
         lines.append({"dataset": each.dataset, "what": each.what, "size": each.size})
         lines += [{"value": value, "tried": row} for row, value in zip(each.tried, each.values, strict=True)]
     return "".join(json.dumps(line) + "\n" for line in lines)

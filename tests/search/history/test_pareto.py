@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.history.front import cost_of, front, knee
+from search.history.pareto import cost_of, front, knee
 from search.history.record import Run
 from tests.search.events import measured, run
 

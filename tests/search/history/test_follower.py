@@ -8,7 +8,7 @@ import pytest
 
 from search.history import ledger
 from search.history.events import EventError, Opened, parse
-from search.history.follow import Follower
+from search.history.follower import Follower
 from search.history.ledger import Ledger, LedgerError
 from search.history.record import Record
 from tests.search.events import measured
