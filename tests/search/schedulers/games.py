@@ -9,7 +9,7 @@ from search.history.ledger import MemoryLedger
 from search.history.record import Record, Run
 from search.run.driver import Driver
 from search.run.engines.simulated import Clock, Step, simulate
-from search.run.run_files import NoShelf
+from search.run.run_files import NoFiles
 from search.schedulers.scheduler import make_scheduler
 from tests.search.events import CONFIG, asked
 from trainables.worker.task import Task
@@ -101,7 +101,7 @@ class Game:
 
         book = Doomed(before, kill_after, clock)
         made = make_scheduler(scheduler, max_t=MAX_T, samples=samples + more, also=self.also, **options)
-        driver = Driver(book, source, made, NoShelf(), clock=clock)
+        driver = Driver(book, source, made, NoFiles(), clock=clock)
         try:
             driver.append(Opened(samples=samples + more, slots=slots))
             simulate(driver, steps, slots=slots, clock=clock)

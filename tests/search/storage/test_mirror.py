@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search.history.record import Run
-from search.run.run_files import Shelf
+from search.run.run_files import RunFiles
 from search.storage import layout, mirror
 from search.storage.takeover import is_running, take_over
 from tests.search.events import asked
@@ -114,9 +114,9 @@ def test_while_a_storage_fails_it_is_not_asked_for_a_checkpoint(
     place: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = launch(place, here)
-    shelf = Shelf(driver.folder, checkpoints=files.Folder(str(place / "one" / "checkpoints")), mirror=driver.mirror)
+    own = RunFiles(driver.folder, checkpoints=files.Folder(str(place / "one" / "checkpoints")), mirror=driver.mirror)
     run = Run(asked(1), checkpoint="1-0-1-60.pt")
-    assert shelf.usable(run) is None, "it is not there"
+    assert own.usable(run) is None, "it is not there"
     away = place.with_name("away")
     with driver.mirror:
         driver.record(1)
@@ -126,7 +126,7 @@ def test_while_a_storage_fails_it_is_not_asked_for_a_checkpoint(
         wait_until(lambda: driver.said)
         with monkeypatch.context() as patch:
             patch.setattr(files.Folder, "has", lambda *_: pytest.fail("it was asked"))
-            assert shelf.usable(run) == "1-0-1-60.pt", "the worker tries for a while"
+            assert own.usable(run) == "1-0-1-60.pt", "the worker tries for a while"
         place.unlink()
         away.rename(place)
         wait_until(lambda: len(driver.said) == 2)
