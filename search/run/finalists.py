@@ -5,7 +5,7 @@ every image, by networks that were not trained on it, and all finalists use the 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from search.history.record import Key, Record, Run
 from search.history.store import retrain_folder
 from search.run.driver import Driver
 from search.run.problem import RequestError
-from search.run.repeats import ask
+from search.run.repeats import Way, ask
 from search.run.widen import widened
 from trainables.config import Config
 from trainables.metrics import ensemble_weights
@@ -56,16 +56,10 @@ def check(finals: Finals, top: int, ranked: Sequence[Run]) -> None:
         )
 
 
-def ask_for(
-    driver: Driver, seed: int, finals: Finals, finalist: Run, config: Config, cost: Cost, with_validation: bool
-) -> list[Key]:
-    """A finalist's runs, one for each fold in order."""
-    keys = []
-    for fold in range(1, finals.folds + 1):
-        keys += ask(
-            driver, seed, finalist, config, cost, with_validation=with_validation, fold=fold, folds=finals.folds
-        )
-    return keys
+def ask_for(driver: Driver, seed: int, trial: int, way: Way, cost: Cost) -> list[Key]:
+    """A finalist's runs, one for each of the way's folds in order."""
+    folds = range(1, (way.folds or 0) + 1)
+    return [key for fold in folds for key in ask(driver, seed, trial, replace(way, fold=fold), cost)]
 
 
 def choose(

@@ -12,7 +12,7 @@ from search.run.driver import Driver
 from search.run.order import longest_first
 from search.run.problem import cost_of
 from search.run.progress import Progress, headlines
-from search.run.repeats import ask
+from search.run.repeats import Way, ask
 from search.run.retrain_plan import Again, Retraining, prepare
 from search.run.session import Errand, Options, Outcome, finished_before, run
 from search.run.testing import test_all, untested
@@ -47,8 +47,8 @@ def retrain(
         winners = [winner.key[0] for winner in best]
         if finals:
             for each in best:
-                config = finals.config_of(each, how.patience)
-                judges.append(finalists.ask_for(driver, seed, finals, each, config, cost_of(config, train), more))
+                way = Way(config=finals.config_of(each, how.patience), with_validation=more, folds=finals.folds)
+                judges.append(finalists.ask_for(driver, seed, each.key[0], way, cost_of(way.config, train)))
             yield from left([key for keys in judges for key in keys])
             while driver.num_handed_out:
                 yield None
@@ -57,9 +57,8 @@ def retrain(
                 driver.append(chosen)
             winners = chosen.trials
         for trial in winners:
-            run = driver.record.runs[trial, 0]
-            config, cost = planned.configs[trial], cost_of(planned.configs[trial], train)
-            wanted.extend(ask(driver, seed, run, config, cost, number=how.repeats, with_validation=more))
+            way = Way(config=planned.configs[trial], with_validation=more)
+            wanted.extend(ask(driver, seed, trial, way, cost_of(way.config, train), number=how.repeats))
         yield from left(wanted)
         if how.students:
             while driver.num_handed_out:

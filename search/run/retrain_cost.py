@@ -1,7 +1,7 @@
 """The cost of a retrain before it begins: its epochs are known, and its times follow from a few measured steps."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heapreplace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from search.forecast.forecast import Forecast, Spread, warnings_of
 from search.forecast.memory import memory_of, state_bytes
 from search.forecast.seconds import times
 from search.history.events import State
-from search.history.record import Key, Record, Run, in_words
+from search.history.record import Record, Run, in_words
 from search.machines.machine import Machine
 from search.readable import count, duration
-from search.run.repeats import alike
+from search.run.repeats import Way, alike
 from search.run.run_files import images_of
 from trainables.config import Config
 
@@ -40,31 +40,18 @@ class Lot:
     """How many images a run trains on, and how many it validates on."""
 
 
-def lot_of(
-    record: Record,
-    trial: int,
-    config: Config,
-    cost: Cost,
-    *,
-    images: tuple[int, int],
-    with_validation: bool,
-    repeats: int = 1,
-    folds: int | None = None,
-    teachers: Sequence[Key] = (),
-) -> Lot:
-    """A trial's runs in a retrain, without the epochs that earlier commands have trained."""
+def lot_of(record: Record, trial: int, way: Way, cost: Cost, *, images: tuple[int, int], repeats: int = 1) -> Lot:
+    """A trial's runs in a retrain, without the epochs that earlier commands have trained; with folds, one of each."""
     there: list[Run] = []
     left: list[float] = []
-    for fold in range(1, folds + 1) if folds else (None,):
-        found = alike(
-            record, trial, config, with_validation=with_validation, fold=fold, folds=folds, teachers=teachers
-        )[:repeats]
+    for fold in range(1, way.folds + 1) if way.folds else (None,):
+        found = alike(record, trial, replace(way, fold=fold))[:repeats]
         there += found
-        left += [_left(run, config) for run in found] + [float(config.training.epochs or 0)] * (repeats - len(found))
+        left += [_left(run) for run in found] + [float(way.config.training.epochs or 0)] * (repeats - len(found))
     return Lot(
         trial=trial,
-        what="fold" if folds else "seed",
-        config=config,
+        what="fold" if way.folds else "seed",
+        config=way.config,
         cost=cost,
         runs=there,
         left=[epochs for epochs in left if epochs],
@@ -72,13 +59,13 @@ def lot_of(
     )
 
 
-def _left(run: Run, config: Config) -> float:
+def _left(run: Run) -> float:
     if run.state in (State.DONE, State.DIVERGED, State.INFEASIBLE):
         return 0.0
     # It continues from its checkpoint, which a failed run no longer has.
     kept = images_of(run.checkpoint) if run.checkpoint and run.state is not State.FAILED else 0
     trained = max((each.epoch for each in run.measurements if each.images <= kept), default=0.0)
-    return (config.training.epochs or 0) - trained
+    return float(run.config["training"]["epochs"]) - trained
 
 
 def forecast_of(

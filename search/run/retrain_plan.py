@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from search import readable
@@ -19,6 +20,7 @@ from search.run.finalists import Finals
 from search.run.images import found_again, unchanged_images, unchanged_validation
 from search.run.order import measured_speed
 from search.run.problem import Problem, RequestError, cost_of
+from search.run.repeats import Way
 from search.run.retrain_cost import Lot, forecast_of, lot_of
 from search.run.session import Options, find_machine
 from search.run.widen import widened
@@ -87,6 +89,7 @@ class Retraining:
     here: Machine
     """Where it runs."""
 
+    @cached_property
     def lots(self) -> tuple[list[Lot], list[Lot], list[Lot]]:
         """What is left to train, for the forecast: finalists on folds, all possible winners, and their students."""
         how, finals, number = self.how, self.how.finals, len(self.train)
@@ -98,11 +101,9 @@ class Retraining:
                 lot_of(
                     self.record,
                     each.key[0],
-                    config,
+                    Way(config=config, with_validation=how.with_validation, folds=finals.folds),
                     cost_of(config, self.train),
                     images=(number - part, part),
-                    with_validation=how.with_validation,
-                    folds=finals.folds,
                 )
             )
         trials = list(self.configs)
@@ -126,12 +127,10 @@ class Retraining:
         return lot_of(
             self.record,
             trial,
-            config,
+            Way(config=config, with_validation=self.how.with_validation, teachers=tuple(teachers)),
             cost_of(config, self.train),
             images=(len(self.train), len(self.validation) if self.validation else 0),
-            with_validation=self.how.with_validation,
             repeats=self.how.repeats,
-            teachers=teachers,
         )
 
     @property
@@ -149,7 +148,7 @@ class Retraining:
 
     def trained(self) -> list[Key] | None:
         """The runs of the winners and their students, in their order; None if something is left to train."""
-        judged, winners, taught = self.lots()
+        judged, winners, taught = self.lots
         runs = [run for lot in (*judged, *winners) for run in lot.runs]
         if any(lot.left for lot in (*judged, *winners, *taught)) or any(run.state not in FINAL for run in runs):
             return None
@@ -161,7 +160,7 @@ class Retraining:
 
     def judges(self) -> list[list[Key]]:
         """Each finalist's runs on folds so far, in the search's ranking."""
-        return [[run.key for run in lot.runs] for lot in self.lots()[0]]
+        return [[run.key for run in lot.runs] for lot in self.lots[0]]
 
     def choose(self, record: Record, judges: Sequence[Sequence[Key]]) -> Chosen:
         """The winners among the finalists. judges: each finalist's runs by fold, all of which have ended."""
@@ -177,7 +176,7 @@ class Retraining:
     @property
     def waiting(self) -> list[Config]:
         """The configurations of `lots`, in their order; empty when nothing is left to train."""
-        lots = [lot for part in self.lots() for lot in part]
+        lots = [lot for part in self.lots for lot in part]
         return [lot.config for lot in lots] if any(lot.left for lot in lots) else []
 
     def recorded(self) -> Speeds | None:
@@ -194,7 +193,7 @@ class Retraining:
         if any(opened.device != here.device for opened in searched):
             return None
         found: Speeds = {}
-        for place, lot in enumerate(lot for part in self.lots() for lot in part):
+        for place, lot in enumerate(lot for part in self.lots for lot in part):
             run = self.record.runs[lot.trial, 0]
             speed = measured_speed(run, facts["data"]["num_train"])
             if speed is None or any(each.host != socket.gethostname() for each in run.measurements):
@@ -204,7 +203,7 @@ class Retraining:
 
     def forecast(self, speeds: Speeds) -> Forecast:
         """The forecast of what is left. speeds: of `waiting`."""
-        return forecast_of(*self.lots(), self.top, self.how.students, speeds, self.here, self.search.folder)
+        return forecast_of(*self.lots, self.top, self.how.students, speeds, self.here, self.search.folder)
 
 
 def prepare(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from search.history.record import Key, Record
 from search.run.driver import Driver
 from search.run.problem import cost_of
-from search.run.repeats import ask
+from search.run.repeats import Way, ask
 from trainables.config import Config
 from trainables.data.images import Images
 
@@ -38,7 +38,6 @@ def ask_for(
     who = teachers(driver.record, winners)
     keys: list[Key] = []
     for trial in taught(who, number):
-        run, config = driver.record.runs[trial, 0], configs[trial]
-        cost = cost_of(config, images)
-        keys += ask(driver, seed, run, config, cost, number=repeats, with_validation=with_validation, teachers=who)
+        way = Way(config=configs[trial], with_validation=with_validation, teachers=tuple(who))
+        keys += ask(driver, seed, trial, way, cost_of(way.config, images), number=repeats)
     return keys

@@ -10,6 +10,7 @@ from search.forecast.forecast import Spread
 from search.forecast.memory import memory_of
 from search.history.events import State
 from search.machines.machine import Machine
+from search.run.repeats import Way
 from search.run.retrain_cost import forecast_of, lot_of
 from tests.search.events import measured, record, run
 from trainables.config import Config
@@ -37,9 +38,7 @@ def cost(config):
 
 def lot(trial, epochs, *, known=(), images=(IMAGES, 0), folds=None, repeats=1, **training):
     made = config(trial, epochs, **training)
-    return lot_of(
-        record(*known), trial, made, cost(made), images=images, with_validation=False, folds=folds, repeats=repeats
-    )
+    return lot_of(record(*known), trial, Way(config=made, folds=folds), cost(made), images=images, repeats=repeats)
 
 
 def foreseen(tmp_path, finalists, winners, *, top, slots, students=(), taught=0):

@@ -100,7 +100,7 @@ def test_what_is_trained_already_is_not_trained_again(found):
 
 def test_a_student_is_foreseen_as_untrained_although_its_winner_is_trained(found):
     retrain(found, Options(engine="inline"), replace(HOW, students=0), top=1, distinct=False)
-    _, winners, students = prepare(found, Options(engine="inline"), HOW, **ASKED).lots()
+    _, winners, students = prepare(found, Options(engine="inline"), HOW, **ASKED).lots
     assert [list(lot.left) for lot in winners] == [[], [2]]
     assert [list(lot.left) for lot in students] == [[2], [2]]
 
