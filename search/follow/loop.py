@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from search.follow import run_values, sink
-from search.history import ledger
 from search.history.events import FINAL, Closed, Opened
 from search.history.follower import Change, Follower
 from search.history.record import Key, Record, Run
@@ -50,7 +49,6 @@ def follow(
     with sink.opened(name, folder, search) as into, Follower(search.ledger) as follower:
         begun, last = False, once
         while True:
-            at_work = search.ledger.exists() and ledger.is_open(search.ledger)  # checked first: no line is missed
             change = follower.poll()
             record = follower.record
             if change.anew or not begun:
@@ -60,7 +58,7 @@ def follow(
             if not begun:
                 say(f"{search.name}: {count(into.runs, 'run')} in {name}; look at them with: {into.viewer}")
             begun = True
-            if last or (not at_work and _is_finished(record)):
+            if last or (not change.running and _is_finished(record)):
                 return
             last = not pause()
 

@@ -20,6 +20,8 @@ class Change:
     """The new events, in order."""
     anew: bool
     """Whether the ledger was replaced or cut: the record is a new one, and `events` are all of its events."""
+    running: bool
+    """Whether a process had the ledger open before the poll, so that no line of a session that has ended is missed."""
 
     @property
     def runs(self) -> set[Key]:
@@ -41,16 +43,17 @@ class Follower:
 
     def poll(self) -> Change:
         """Read new lines and apply their events. Raises LedgerError or EventError on damage before the last line."""
+        running = ledger.is_open(self._path)
         anew = self._file is not None and not self._goes_on()
         if anew:
             self.close()
             self._begin()
         if self._file is None:
             if not self._path.exists():
-                return Change([], anew)
+                return Change([], anew, running)
             self._file = self._path.open("rb", buffering=0)
         events = [self._fold(entry) for entry in self._new_entries(self._file)]
-        return Change(events, anew)
+        return Change(events, anew, running)
 
     def close(self) -> None:
         """Close the file; the record stays."""

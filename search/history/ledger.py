@@ -195,8 +195,15 @@ def _test_passes(line: bytes) -> int:
 
 
 def is_open(path: Path) -> bool:
-    """Whether a process has the ledger open for writing; False where there are no locks, as none can open it."""
-    with path.open("rb") as file:
+    """Whether a process has the ledger open for writing.
+
+    False where there is no ledger yet, and where there are no locks, as no process can open one there.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return False
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

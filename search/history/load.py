@@ -89,7 +89,10 @@ class Loaded:
 def read_search(results: Path, name: str | None) -> Loaded:
     """Read a search's files; raises StoreError or LedgerError."""
     found = store.find(results, name)
-    if not found.ledger.exists():
-        return Loaded(found, Record(), False)
     running = ledger.is_open(found.ledger)  # before the reading: a session that ends meanwhile is read to its end
-    return Loaded(found, Record(parse(ledger.read(found.ledger))), running)
+    return Loaded(found, record_of(found), running)
+
+
+def record_of(search: store.Search) -> Record:
+    """A search's record, empty if it has not begun; raises LedgerError."""
+    return Record(parse(ledger.read(search.ledger)) if search.ledger.exists() else ())

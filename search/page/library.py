@@ -59,10 +59,9 @@ class _Followed:
 
     def poll(self) -> Version:
         """Read new events."""
-        running = self.search.ledger.exists() and ledger.is_open(self.search.ledger)  # before poll: no line is missed
         change = self._follower.poll()
         before = 0 if change.anew else self._seen.events
-        self._seen = Version(self._seen.generation + change.anew, before + len(change.events), running)
+        self._seen = Version(self._seen.generation + change.anew, before + len(change.events), change.running)
         return self._seen
 
     def page(self) -> Page:

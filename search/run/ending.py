@@ -74,7 +74,7 @@ def _elsewhere(search: store.Search) -> str | None:
 def check_deletable(results: Path, name: str) -> store.Search:
     """The search to delete; raises EndingError if it runs, here or elsewhere, and StoreError if there is none."""
     search = store.find(results, name)
-    if search.ledger.exists() and ledger.is_open(search.ledger):
+    if ledger.is_open(search.ledger):
         raise EndingError(f"{name} is running: end it first with {command_line('stop', name, results)}")
     if where := _elsewhere(search):
         raise EndingError(f"{name} is running on {where}: end it there first")

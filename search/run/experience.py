@@ -8,8 +8,8 @@ from pathlib import Path
 from architectures.errors import HpsearchError, did_you_mean, one_line
 from search.experience.recordings import LEAST, Recording, datasets, read_recordings, recordings_of, side, text_of
 from search.history import store
-from search.history.events import State, parse
-from search.history.ledger import read
+from search.history.events import State
+from search.history.load import record_of
 from search.history.record import Record, Run
 from search.history.request import Request
 from search.history.rungs import num_reached
@@ -120,7 +120,7 @@ def read_recordings_of(folder: Path, request: Request) -> tuple[Recording, ...]:
 
 
 def _recording_of(search: store.Search) -> Recording:
-    record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
+    record = record_of(search)
     ended = comparable(record)
     if len(ended) < LEAST:
         raise ExperienceError(

@@ -18,8 +18,8 @@ from typing import Any
 from search.forecast.calibration import Calibration, Speeds
 from search.forecast.forecast import Plan
 from search.history import store
-from search.history.events import State, parse
-from search.history.ledger import read
+from search.history.events import State
+from search.history.load import record_of
 from search.history.record import Record, Run
 from search.history.store import NameTakenError, Request, Search
 from search.machines import gpus
@@ -121,7 +121,7 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
     listed = search.folder / LIST
     space = find_space(str(listed) if listed.exists() else request.space)
     space = replace(space, arms=search.arms)
-    record = Record(parse(read(search.ledger)) if search.ledger.exists() else ())
+    record = record_of(search)
     before = record.samples or request.samples
     names = {request.space, *(run.config["network"]["name"] for run in record.trials)}
     own_code.check(search, names, accept=changed_code)

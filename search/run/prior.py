@@ -6,10 +6,10 @@ from pathlib import Path
 
 from architectures.errors import HpsearchError, one_line
 from search.history import store
-from search.history.events import FINAL, State, parse
-from search.history.ledger import read
+from search.history.events import FINAL, State
+from search.history.load import record_of
 from search.history.optuna_trial import drawn
-from search.history.record import Record, Run
+from search.history.record import Run
 from search.history.request import Request, finite
 from search.readable import count
 from search.samplers.hearing import Observed, observed, with_common
@@ -52,7 +52,7 @@ def prior_of(request: Request, function: Function | None, images: Images) -> Pri
         return NO_PRIOR
     folder = Path(request.warm_start)
     earlier = store.find(folder.parent, folder.name)
-    runs = Record(parse(read(earlier.ledger)) if earlier.ledger.exists() else ()).trials
+    runs = record_of(earlier).trials
     what = f"--warm-start {earlier.name}: none of its {count(len(runs), 'trial')} is usable"
     if function is None:
         raise PriorError(f"{what}, as the trials of a list follow its lines; leave --warm-start out")

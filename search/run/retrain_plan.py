@@ -9,8 +9,9 @@ from typing import Any
 from search import readable
 from search.forecast.calibration import Speeds, calibrate
 from search.forecast.forecast import Forecast
-from search.history.events import FINAL, Chosen, parse
-from search.history.ledger import is_open, read
+from search.history.events import FINAL, Chosen
+from search.history.ledger import is_open
+from search.history.load import record_of
 from search.history.pareto import KNEE, front, knee
 from search.history.record import Key, Record, Run, rank
 from search.history.store import Search
@@ -217,7 +218,7 @@ def prepare(
     train, validation, trained_on = _images(search, own, how)
     if own:
         survey_of(own)  # test labels are checked before hours of training, not after
-    record, finals = Record(parse(read(search.ledger)) if search.ledger.exists() else ()), how.finals
+    record, finals = record_of(search), how.finals
     ranked = rank(record, distinct=distinct)
     best = _named(search, record, how.trials) if how.trials else ranked[: finals.number if finals else top]
     if not how.trials:
@@ -256,7 +257,7 @@ def _check_ended(search: Search, record: Record) -> None:
     measured = rank(record)
     if measured and (record.finished or any(run.state in FINAL for run in measured)):
         return
-    if search.ledger.exists() and is_open(search.ledger):
+    if is_open(search.ledger):
         raise RequestError(
             f"{search.name} is running in another process: retrain its winners once it has ended; hpsearch status "
             "shows how far it is"

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from search.history import ledger, store
+from search.history import store
 from search.history.events import FINAL, Ended, Measured
 from search.history.follower import Change, Follower
 from search.history.record import Record, Run
@@ -30,7 +30,6 @@ def watch(results: Path, name: str | None) -> str:
     with Follower(search.ledger) as follower, live or nullcontext():
         begun = False
         while True:
-            running = search.ledger.exists() and ledger.is_open(search.ledger)  # before poll: no line is missed
             change = follower.poll()
             best = Best() if change.anew else best
             for event in change.events:
@@ -38,15 +37,15 @@ def watch(results: Path, name: str | None) -> str:
             if not search.facts.get("forecast"):  # recorded by a launch once its workers have measured it
                 search = store.find(results, search.name)
             record = follower.record
-            if live and record.sessions and running:
+            if live and record.sessions and change.running:
                 live.update(picture(scene_of(search, record, best)), refresh=True)
             elif live is None and begun:
                 for line in _lines(change, record):
                     console.print(line, soft_wrap=True)
-            elif live is None and running:
+            elif live is None and change.running:
                 console.print(_headline(search, record, best), soft_wrap=True)
             begun = True
-            if not running:
+            if not change.running:
                 return search.name
             time.sleep(POLL_SECONDS)
 
