@@ -17,6 +17,16 @@ from trainables import files
 
 VERSION = 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+# ---- the files of a search's folder
+
+SEARCH = "search.json"
+"""Its description; the file makes the folder a search."""
+LEDGER = "ledger.jsonl"
+"""Its record."""
+LIST, FIRST, PRIOR, EXPERIENCE = "space.jsonl", "first.jsonl", "prior.jsonl", "experience.jsonl"
+"""The configurations of a list; those to train first; trials of an earlier search; what `transfer` begins with."""
+LISTS = (LIST, FIRST, PRIOR, EXPERIENCE)
+"""The files that belong to the description; each exists only if the request needs it."""
 CARD = "README.md"
 """A retrain's model card; model hubs show a file of this name."""
 
@@ -50,7 +60,7 @@ class Search:
     @property
     def ledger(self) -> Path:
         """Where its ledger is."""
-        return self.folder / "ledger.jsonl"
+        return self.folder / LEDGER
 
     @property
     def description(self) -> bytes:
@@ -91,7 +101,7 @@ def check_new(results: Path, name: str) -> None:
 
 
 def _taken(results: Path, name: str) -> NameTakenError:
-    if not (results / name / "search.json").exists():
+    if not (results / name / SEARCH).exists():
         return NameTakenError(f"the folder {results / name} holds no search: remove it, or choose another --name")
     return NameTakenError(
         f"the search '{name}' exists in {results}; choose another --name, or continue it: "
@@ -127,7 +137,7 @@ def create(
     search = Search(folder=folder, request=request, created=created, facts=facts)
     try:
         prepare(search)
-        files.write(folder / "search.json", search.description)
+        files.write(folder / SEARCH, search.description)
     except BaseException as error:
         discard(search)
         if isinstance(error, OSError):
@@ -138,7 +148,7 @@ def create(
 
 def record(search: Search, **facts: Any) -> None:
     """Add facts to a search's `search.json`; the file is replaced as a whole or not at all."""
-    path = search.folder / "search.json"
+    path = search.folder / SEARCH
     files.write(path, json.dumps(json.loads(path.read_text(encoding="utf-8")) | facts, indent=1).encode())
 
 
@@ -188,7 +198,7 @@ def find_all(results: Path) -> list[Search]:
 
 def _read(folder: Path) -> Search:
     try:
-        data = json.loads((folder / "search.json").read_text(encoding="utf-8"))
+        data = json.loads((folder / SEARCH).read_text(encoding="utf-8"))
         if data["v"] <= VERSION:
             known = {f.name for f in fields(Request)}
             request = Request(**{k: v for k, v in data["request"].items() if k in known})

@@ -87,7 +87,7 @@ def delete(search: store.Search) -> str | None:
     `search.json` is removed first, so that what remains after a kill is no search. Raises OSError.
     """
     place, folder = note.location_of(search.folder), search.folder.resolve()  # it may be a link to another disk
-    (folder / "search.json").unlink()
+    (folder / store.SEARCH).unlink()
     shutil.rmtree(folder)
     if search.folder.is_symlink():
         search.folder.unlink()

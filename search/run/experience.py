@@ -20,9 +20,6 @@ from search.spaces.flat_names import flat_names_of
 from trainables import files
 from trainables.config import Config
 
-FILE = "experience.jsonl"
-"""A copy in a search's folder: the search does not change when earlier ones do, or what hpsearch brings along."""
-
 
 class ExperienceError(HpsearchError):
     """Experience that is unknown, or that a search cannot begin with: one line."""
@@ -41,7 +38,7 @@ def named(experience: str | None, results: Path) -> str | None:
             found.append(name)
             continue
         folder = (results / name).absolute()
-        if not (folder / "search.json").exists():
+        if not (folder / store.SEARCH).exists():
             raise ExperienceError(
                 f"no experience of '{name}'{did_you_mean(name, [*datasets(), *store.names(results)])}; "
                 f"known: {', '.join(datasets())}, and searches in {results}"
@@ -97,7 +94,7 @@ def lines_of(recordings: Sequence[Recording]) -> tuple[str, ...]:
 def write_recordings(folder: Path, recordings: Sequence[Recording]) -> None:
     """Write the copy in a search's folder, if its sampler begins with any."""
     if recordings:
-        files.write(folder / FILE, text_of(recordings).encode())
+        files.write(folder / store.EXPERIENCE, text_of(recordings).encode())
 
 
 def read_recordings_of(folder: Path, request: Request) -> tuple[Recording, ...]:
@@ -107,7 +104,7 @@ def read_recordings_of(folder: Path, request: Request) -> tuple[Recording, ...]:
     """
     if request.sampler not in EXPERIENCED:
         return ()
-    path = folder / FILE
+    path = folder / store.EXPERIENCE
     names, folders = _parts(request)
     try:
         found = read_recordings(path.read_text(encoding="utf-8")) if folders or path.exists() else ()

@@ -48,9 +48,6 @@ from search.storage import claims, note
 from trainables import files, limits
 from trainables.data.images import fingerprint
 
-LIST = "space.jsonl"
-FIRST = "first.jsonl"
-
 
 def launch(
     request: Request,
@@ -102,9 +99,9 @@ def _prepare(problem: Problem, storage: str | None, search: Search) -> None:
     """Write what a search needs beside its `search.json`, also into its storage."""
     if problem.space.configs:
         # A copy: the search does not change when the list does, and resumes from any folder.
-        files.write(search.folder / LIST, write_list(problem.space))
+        files.write(search.folder / store.LIST, write_list(problem.space))
     if problem.first:
-        files.write(search.folder / FIRST, write_list(problem.first))
+        files.write(search.folder / store.FIRST, write_list(problem.first))
     if problem.request.warm_start is not None:
         write_prior(search.folder, problem.prior)
     write_recordings(search.folder, problem.recordings)
@@ -118,7 +115,7 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
     changed_code: whether to continue although the user's own space or a network has been edited since the launch.
     """
     request, options = search.request, options.settled(search.facts)
-    listed = search.folder / LIST
+    listed = search.folder / store.LIST
     space = find_space(str(listed) if listed.exists() else request.space)
     space = replace(space, arms=search.arms)
     record = record_of(search)
@@ -131,7 +128,7 @@ def resume(search: Search, options: Options, *, samples: int | None, changed_cod
         space,
         unchanged_images(search, own),
         unchanged_validation(search, own),
-        first=read_list(search.folder / FIRST) if request.first is not None else None,
+        first=read_list(search.folder / store.FIRST) if request.first is not None else None,
         prior=read_prior(search.folder) if request.warm_start is not None else NO_PRIOR,
         recordings=read_recordings_of(search.folder, request),
         kept=bool(search.facts.get("kept")),

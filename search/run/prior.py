@@ -21,9 +21,6 @@ from search.spaces.space import Function
 from trainables import files
 from trainables.data.images import Images, fingerprint
 
-FILE = "prior.jsonl"
-"""Their copy in a search's folder: the search does not change when the earlier one does."""
-
 
 class PriorError(HpsearchError):
     """An earlier search that this one cannot start from: one line with what is usable and what is not."""
@@ -106,12 +103,12 @@ def _observed(run: Run, choice: Choice, request: Request) -> Observed:
 def write_prior(folder: Path, prior: Prior) -> None:
     """Write the copy in a search's folder."""
     lines = (json.dumps(asdict(each)) + "\n" for each in prior.observed)
-    files.write(folder / FILE, "".join(lines).encode())
+    files.write(folder / store.PRIOR, "".join(lines).encode())
 
 
 def read_prior(folder: Path) -> Prior:
     """Read the copy in a search's folder. Raises PriorError if the file is damaged or missing."""
-    path = folder / FILE
+    path = folder / store.PRIOR
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         found = tuple(Observed(**{**fields, "state": State(fields["state"])}) for fields in map(json.loads, lines))

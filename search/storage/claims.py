@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from secrets import token_hex
 
-from search.history.store import Search
+from search.history.store import LEDGER, LISTS, SEARCH, Search
 from search.storage import layout, note, record
 from search.storage.layout import Claim, Home, StorageError, reported
 from trainables import files
@@ -37,10 +37,10 @@ def begin(location: str, search: Search) -> None:
                 f"the search '{home.name}' exists in {files.shown(location)}; choose another --name, or continue it "
                 f"with hpsearch resume {home.name} and the same --storage"
             )
-        for name in layout.LISTS:
+        for name in LISTS:
             if (folder / name).exists():
                 home.folder.write(name, (folder / name).read_bytes())
-        home.folder.write(layout.SEARCH, search.description)
+        home.folder.write(SEARCH, search.description)
     note.remember(folder, home.location)
 
 
@@ -51,10 +51,10 @@ def withdraw(location: str, search: Search) -> None:
     """
     home = layout.home_of(location, search.name)
     with suppress(OSError, StorageError):
-        if home.folder.read(layout.SEARCH) != search.description or home.folder.names("record"):
+        if home.folder.read(SEARCH) != search.description or home.folder.names("record"):
             return
         if all(note.is_own(search.folder, each) for each in record.read_claims(home)):
-            for name in (layout.SEARCH, *home.folder.names()):
+            for name in (SEARCH, *home.folder.names()):
                 home.folder.remove(name)
 
 
@@ -67,7 +67,7 @@ def claim(home: Home, folder: Path, *, sleep: Callable[[float], None] = time.sle
         stored = record.read(home)
         standing = stored.claims[-1] if stored.claims else None
         if note.is_known(folder, stored):
-            mine = (folder / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+            mine = (folder / LEDGER).read_bytes().splitlines(keepends=True)
             ours = Claim(
                 number=len(stored.claims) + 1,
                 id=token_hex(4),

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from architectures.errors import HpsearchError, did_you_mean, one_line
-from search.history.store import CARD, NAME
+from search.history.store import CARD, NAME, SEARCH
 from trainables import files
 from trainables.files import Folder, SharedFolder
 
@@ -31,12 +31,6 @@ LOSS_WINDOW = 5.0
 Every line is in the storage this many seconds after it was recorded, or sooner. A machine that continues the
 search repeats the epochs whose lines are missing there.
 """
-
-SEARCH = "search.json"
-"""The file that makes a folder a search."""
-
-LISTS = ("space.jsonl", "first.jsonl", "prior.jsonl", "experience.jsonl")
-"""The other files of the request; the first exists if the space is a list, the others with their options."""
 
 RETRAINED = ("config.json", "model.safetensors", "predictions.parquet", CARD)
 """The files of a retrain."""
@@ -181,7 +175,7 @@ def searches(location: str) -> list[str]:
 
 def _exists(home: Home) -> bool:
     try:
-        home.folder.read("search.json")
+        home.folder.read(SEARCH)
     except FileNotFoundError:
         return False
     return True

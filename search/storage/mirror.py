@@ -9,7 +9,7 @@ from pathlib import Path
 
 from search.history.events import Closed, Event, Measured, State, Tested
 from search.history.ledger import Ledger
-from search.history.store import CARD
+from search.history.store import CARD, LEDGER, SEARCH
 from search.readable import command_line
 from search.storage import layout, note, record
 from search.storage.claims import claim
@@ -37,7 +37,7 @@ class Mirror:
         self._home = layout.home_of(place, folder.name)
         self._claim = claim(self._home, folder, sleep=sleep)
         self._ledger, self._folder, self._say = ledger, folder, say
-        self._path = folder / "ledger.jsonl"
+        self._path = folder / LEDGER
         self._seq = self._claim.first_seq  # number of the next event to store; its line begins at `_offset`
         self._offset = sum(map(len, self._path.read_bytes().splitlines(keepends=True)[: self._seq]))
         self._data = b""  # the segment to write; the same after a failure, as the first write may still arrive
@@ -89,7 +89,7 @@ class Mirror:
         """Store what is recorded and not stored yet; files before the line that names them. Raises OSError."""
         if not self._stands():
             return
-        self._copy_file(self._folder / "search.json")
+        self._copy_file(self._folder / SEARCH)
         while events := self._next_segment():
             for path in _retrained(self._folder, events):
                 self._copy_file(path)

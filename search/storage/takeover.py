@@ -14,7 +14,7 @@ from typing import Any
 from search.history import ledger
 from search.history.events import Closed
 from search.history.ledger import Ledger
-from search.history.store import CARD
+from search.history.store import CARD, LEDGER, LISTS, SEARCH
 from search.machines import scratch
 from search.storage import layout, note, record
 from search.storage.layout import Claim, Home, StorageError, reported
@@ -124,7 +124,7 @@ def _is_gone(last: Claim, folder: Path) -> bool:
 
     The last as the folder may be a copy: the lock of the one that it was copied from is not seen here.
     """
-    path = folder / "ledger.jsonl"
+    path = folder / LEDGER
     return (
         path.exists()
         and note.is_own(folder, last)
@@ -148,14 +148,14 @@ def _is_another(pid: int) -> bool:
 def _bring(home: Home, stored: Stored, results: Path, weights: bool = True) -> Path:
     folder = results / home.name
     with reported(home.location):
-        description = home.folder.read(layout.SEARCH)
-        lists = {name: data for name in layout.LISTS if (data := _read_if_there(home, name)) is not None}
+        description = home.folder.read(SEARCH)
+        lists = {name: data for name in LISTS if (data := _read_if_there(home, name)) is not None}
     _check_same(folder, home, description)
     folder.mkdir(parents=True, exist_ok=True)
-    with Ledger(folder / "ledger.jsonl"):  # so that no process of this machine writes it meanwhile
+    with Ledger(folder / LEDGER):  # so that no process of this machine writes it meanwhile
         if note.location_of(folder) != home.location:  # it is new here, or the storage has been moved
             note.remember(folder, home.location)
-        mine = (folder / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+        mine = (folder / LEDGER).read_bytes().splitlines(keepends=True)
         is_prefix = mine == stored.lines[: len(mine)]
         if not is_prefix and note.is_known(folder, stored):
             return folder
@@ -164,13 +164,13 @@ def _bring(home: Home, stored: Stored, results: Path, weights: bool = True) -> P
         if not is_prefix:
             _put_aside(folder, stored)
         if mine != stored.lines:
-            files.write(folder / "ledger.jsonl", b"".join(stored.lines))
+            files.write(folder / LEDGER, b"".join(stored.lines))
     if stored.claims and note.is_own(folder, stored.claims[-1]):
         return folder
     note.remember(folder, home.location, **{each.id: len(stored.lines) for each in stored.claims[-1:]})
     for name, data in lists.items():
         files.write(folder / name, data)
-    files.write(folder / layout.SEARCH, description)  # last: it makes the folder a search
+    files.write(folder / SEARCH, description)  # last: it makes the folder a search
     return folder
 
 
@@ -194,7 +194,7 @@ def _bring_retrained(home: Home, folder: Path, lines: list[bytes], known: int, *
 
 def _put_aside(folder: Path, stored: Stored) -> None:
     """Copy a ledger beside itself, named after the driver that took over, with a warning; an earlier copy stays."""
-    path, claim = folder / "ledger.jsonl", stored.claims[-1]
+    path, claim = folder / LEDGER, stored.claims[-1]
     data = path.read_bytes()
     aside = path.with_name(f"ledger.before-{claim.number:04}.jsonl")
     while aside.exists() and aside.read_bytes() != data:
@@ -209,7 +209,7 @@ def _put_aside(folder: Path, stored: Stored) -> None:
 
 def _check_same(folder: Path, home: Home, description: bytes) -> None:
     """Raise StorageError when the folder holds another search of that name."""
-    path = folder / "search.json"
+    path = folder / SEARCH
     try:
         theirs = json.loads(description)
         mine = json.loads(path.read_bytes()) if path.exists() else theirs
