@@ -59,7 +59,10 @@ def test_a_list_that_nothing_stops_begins_with_its_longest(make):
 @pytest.mark.parametrize(
     ("network", "says"),
     [
-        (NetworkConfig("cnn5", {"widht": 1}), "list, line 1: network 'cnn5' has no hyperparameter 'widht' (did you mean "),
+        (
+            NetworkConfig("cnn5", {"widht": 1}),
+            "list, line 1: network 'cnn5' has no hyperparameter 'widht' (did you mean ",
+        ),
         (NetworkConfig("cnn5", {"width": -1}), "list, line 1: network 'cnn5': width must be "),
         (NetworkConfig("cnn1", {}), "list, line 1 is impossible for these images: network 'cnn1': "),
     ],
