@@ -1,6 +1,7 @@
 """Searches that cannot go on, and their ledgers and search.json that are damaged or newer."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from search.history.events import Decision, Measured, Opened, Started, State
 from search.history.ledger import Ledger
 from tests.end_to_end.bad_input.cases import (
     Refused,
+    Run,
     folder_of_images,
     make_search,
     says,
@@ -49,20 +51,29 @@ def test_a_list_that_has_gone_is_refused(refused: Refused, data_dir: Path):
     says(refused("resume"), "gone.jsonl", "No such file")
 
 
-@pytest.mark.parametrize("verb", ["resume", "status", "top", "retrain", "list"])
-def test_a_ledger_damaged_in_the_middle_names_the_line(refused: Refused, mine: store.Search, verb: str):
+def listed(run: Run) -> str:
+    """What `list` says of the one search, which it shows as unreadable."""
+    code, out, err = run("list")
+    assert (code, err.count("\n")) == (2, 1) and re.search(r"^ mine +unreadable", out, flags=re.MULTILINE), out
+    return err
+
+
+@pytest.mark.parametrize("verb", ["resume", "status", "top", "retrain"])
+def test_a_ledger_damaged_in_the_middle_names_the_line(refused: Refused, run: Run, mine: store.Search, verb: str):
     mine.ledger.write_bytes(mine.ledger.read_bytes().replace(b'"trial":0', b'"trial":1'))
     says(refused(verb), "ledger.jsonl", "line 2", "checksum")
+    says(listed(run), "ledger.jsonl", "line 2", "checksum")
 
 
-@pytest.mark.parametrize("verb", ["resume", "status", "top", "retrain", "list"])
+@pytest.mark.parametrize("verb", ["resume", "status", "top", "retrain"])
 def test_a_ledger_of_a_newer_version_is_refused(
-    refused: Refused, mine: store.Search, verb: str, monkeypatch: pytest.MonkeyPatch
+    refused: Refused, run: Run, mine: store.Search, verb: str, monkeypatch: pytest.MonkeyPatch
 ):
     with monkeypatch.context() as newer, Ledger(mine.ledger) as book:
         newer.setattr("search.history.ledger.VERSION", 2)
         book.append(Opened(samples=8, slots=2))
     says(refused(verb), "ledger.jsonl", "version 2", "update")
+    says(listed(run), "ledger.jsonl", "version 2", "update")
 
 
 @pytest.mark.parametrize(
@@ -80,9 +91,10 @@ def test_a_ledger_of_a_newer_version_is_refused(
         (lambda data: b"", ("damaged",)),
     ],
 )
-@pytest.mark.parametrize("arguments", [("status",), ("resume", "mine"), ("list",)])
+@pytest.mark.parametrize("arguments", [("status",), ("resume", "mine")])
 def test_a_search_json_that_is_damaged_or_newer_is_refused(
     refused: Refused,
+    run: Run,
     mine: store.Search,
     change: Callable[[Any], Any],
     parts: tuple[str, ...],
@@ -92,3 +104,4 @@ def test_a_search_json_that_is_damaged_or_newer_is_refused(
     changed = change(json.loads(path.read_text()))
     path.write_bytes(changed if isinstance(changed, bytes) else json.dumps(changed).encode())
     says(refused(*arguments), "mine", *parts)
+    says(listed(run), "mine", *parts)

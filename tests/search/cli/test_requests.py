@@ -220,7 +220,7 @@ def test_a_users_own_study_is_shown_by_its_arms_or_its_space(own_studies):
     assert (low["arm"], low["optimizer"], high["arm"]) == ("low", "sgd lr=0.01", "high")
     assert done("spaces", "own_studies:searched").stdout == done("spaces", "cnn_published").stdout
     assert refused("spaces", "own_studies:space") == "the space raised ValueError: it is drawn from"
-    assert refused("spaces", "own_studies:none").startswith("space: cannot import 'own_studies:none'")
+    assert refused("spaces", "own_studies:none").startswith("cannot import 'own_studies:none'")
 
 
 @pytest.mark.parametrize("storage", [(), ("--storage", "there")])
