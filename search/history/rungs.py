@@ -4,6 +4,7 @@ A rung within an epoch is reached at the end of a batch: a little later with one
 trial's measurement at a rung is the first one there or later.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 _ROUNDING = 1e-9  # epochs: a rung counts as reached when rounding leaves the epoch this much below it
@@ -15,5 +16,5 @@ def has_reached(epoch: float, rung: float) -> bool:
 
 
 def num_reached(epoch: float, rungs: Sequence[float]) -> int:
-    """How many rungs a training of so many epochs has reached."""
-    return sum(has_reached(epoch, rung) for rung in rungs)
+    """How many of these rungs, in ascending order, a training of so many epochs has reached."""
+    return bisect_right(rungs, epoch + _ROUNDING)
