@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -29,6 +29,16 @@ SMALLEST_PART = 8  # of a batch that does not fit into memory: a half, a quarter
 
 Listener = Callable[[Event], None]
 """Receives every new event, once its line is on disk."""
+
+
+@dataclass(frozen=True)
+class Halt:
+    """A failure of something that every run needs: the session ends after the current segments."""
+
+    reason: str
+    """The session's reason, as in `Closed`: "disk full", "files unavailable" or "machine unfit"."""
+    detail: str
+    """What failed, in one line."""
 
 
 class Book(Protocol):
@@ -76,12 +86,8 @@ class Driver:
         self._source = source(self)
         self._source_is_empty = False
         self.active: set[Key] = set()
-        self.full: str | None = None
-        """The error of a full disk."""
-        self.out_of_reach: str | None = None
-        """Why files that a run needs could not be read or written, in several attempts."""
-        self.unfit: str | None = None
-        """Why a machine of the cluster cannot train."""
+        self.halt: Halt | None = None
+        """The first failure that ends the session; None while there is none."""
         self.interrupted = False
         """Whether the user has asked to end the session."""
         self.is_undisturbed = False
@@ -111,12 +117,8 @@ class Driver:
         """Why all runs end after their current segment; None while they continue."""
         if self.superseded:
             return "taken over"
-        if self.full is not None:
-            return "disk full"
-        if self.out_of_reach is not None:
-            return "files unavailable"
-        if self.unfit is not None:
-            return "machine unfit"
+        if self.halt is not None:
+            return self.halt.reason
         if self.interrupted:
             return "interrupted"
         return "out of time" if self.deadline is not None and self._clock() > self.deadline else None
@@ -209,10 +211,11 @@ class Driver:
             return False
         if self._calibration:
             self._calibration.conclude()
-        self.full = answer.get("full") or self.full
+        if answer.get("full"):
+            self._halt("disk full", answer["full"])
         if answer.get("images") is None:
             if answer["state"] == State.INTERRUPTED:
-                self.out_of_reach = answer["reason"]
+                self._halt("files unavailable", answer["reason"])
             self._end(task, run, answer["state"], answer["reason"])
             return False
         if answer["epoch"] > self._suspects.get(run.key, answer["epoch"]):
@@ -259,7 +262,7 @@ class Driver:
         if self._is_superseded(task, run) or (run.state in FINAL and run.attempt == task.attempt):
             return
         if is_unfit:
-            self.unfit = reason
+            self._halt("machine unfit", reason)
         elif is_shared and run.key not in self._suspects:
             self._suspects[run.key] = run.epochs
         else:
@@ -351,21 +354,19 @@ class Driver:
         self._release(run)
 
     def _fetch(self, attempt: Callable[[], None]) -> None:
-        """Call this patiently, or only once if the session is ending because files are out of reach or a disk is full.
-
-        Otherwise the session would wait again for each run that is still at work.
-        """
-        if self.out_of_reach is None and self.full is None:
+        """Call this patiently, or only once if the session ends: it would wait again for each run still at work."""
+        if self.halt is None:
             patiently(attempt)
         else:
             attempt()
 
     def _stop_for(self, error: OSError) -> None:
         """End the session after the current segments, since files cannot be read or written."""
-        if is_full(error):
-            self.full = str(error)
-        else:
-            self.out_of_reach = one_line(error)
+        self._halt("disk full" if is_full(error) else "files unavailable", one_line(error))
+
+    def _halt(self, reason: str, detail: str) -> None:
+        """Note the first failure that ends the session."""
+        self.halt = self.halt or Halt(reason, detail)
 
     def _release(self, run: Run) -> None:
         """Free the run's slot; a run that has ended no longer needs its files."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from architectures.errors import one_line
 from search.forecast.calibration import Calibration
 from search.history import tables
 from search.history.events import Closed, Opened
@@ -20,7 +21,7 @@ from search.history.store import Search
 from search.machines import machine
 from search.machines.machine import Machine, describe
 from search.readable import command_line, count
-from search.run.driver import RETRIES, Driver
+from search.run.driver import RETRIES, Driver, Halt
 from search.run.engines import DEFAULT_ENGINE
 from search.run.engines.engine import EngineError, Train, Work, engine
 from search.run.followers import followed
@@ -157,7 +158,7 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
             reason = _work(driver, search, here, options, errand, train, progress)
         for failure in driver.deaf:
             progress.complain(f"a listener failed and is no longer called: {failure}")
-        detail = driver.superseded or driver.full or driver.out_of_reach or driver.unfit
+        detail = driver.superseded or (driver.halt.detail if driver.halt else None)
         return Outcome(search, driver.record, reason, detail, options.address)
 
 
@@ -203,8 +204,9 @@ def _work(
         reason = "interrupted"
     except Exception as error:
         if isinstance(error, DiskError) or (isinstance(error, OSError) and is_full(error)):
-            driver.full = driver.full or str(error)
             reason = "disk full"
+            if driver.halt is None or driver.halt.reason != reason:
+                driver.halt = Halt(reason, one_line(error))
         elif driver.interrupted:  # a library has made this of the KeyboardInterrupt
             reason = "interrupted"
         else:

@@ -12,7 +12,7 @@ from search.history import ledger
 from search.history.events import Asked, Opened, parse
 from search.history.ledger import Ledger
 from search.history.record import Record
-from search.run.driver import Driver
+from search.run.driver import Driver, Halt
 from search.run.run_files import RunFiles
 from search.schedulers.asha import Asha
 from search.schedulers.none import NoScheduler
@@ -356,7 +356,7 @@ def test_a_storage_that_stays_away_pauses_the_session_and_spends_no_retry(tmp_pa
     first, second = begin(driver), begin(driver)
     driver.measured(first, epoch(first, 1, checkpoint=True, driver=driver))
     driver.measured(first, {"state": "interrupted", "reason": "no route to host", "checkpoint": None})
-    assert (driver.pausing, driver.out_of_reach) == ("files unavailable", "no route to host")
+    assert driver.halt == Halt("files unavailable", "no route to host") and driver.pausing == "files unavailable"
     assert driver.next_task() is None and not driver.waiting
     assert not driver.measured(second, epoch(second, 1))
     assert not driver.finished
@@ -418,7 +418,7 @@ def test_a_shared_folder_that_is_not_mounted_costs_no_checkpoint(tmp_path, book)
 def test_a_machine_that_cannot_train_pauses_the_session_and_spends_no_retry(tmp_path, book):
     driver = make(book, tmp_path, trials=2, retries=0)
     driver.failed(driver.next_task(), "node-b has torch 1.0", is_unfit=True)
-    assert (driver.pausing, driver.unfit, driver.finished) == ("machine unfit", "node-b has torch 1.0", False)
+    assert (driver.halt, driver.finished) == (Halt("machine unfit", "node-b has torch 1.0"), False)
     assert driver.next_task() is None and not driver.waiting
     run = driver.record.runs[0, 0]
     assert (run.state, run.reason) == ("interrupted", "node-b has torch 1.0")
