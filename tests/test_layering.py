@@ -64,6 +64,10 @@ def test_no_package_imports_one_above_it() -> None:
     assert importers("trainables", "search", "optuna", "click") == set()
 
 
+def test_only_the_command_knows_click() -> None:
+    assert all(file.startswith("search/cli/") for file in importers("search", "click"))
+
+
 @pytest.mark.parametrize("module", ["search", "search.cli.main"])
 def test_the_command_is_quick_to_import(module: str) -> None:
     found = loaded_by([module])

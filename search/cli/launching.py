@@ -13,6 +13,7 @@ from search.cli.sections import Sections
 from search.cli.serving import beside
 from search.cli.sessions import check_dry_run, conclude, dataset_of, session_options, take_up
 from search.cli.studying import launch_study, show_forecast
+from search.cli.submitting import submitted
 from search.cli.types import MOST_EPOCHS, MOST_PIXELS, MOST_THREADS, Count, Duration, OptionError, Real
 from search.history.metric import ACCURACY, METRICS
 from search.history.pareto import COSTS
@@ -224,17 +225,22 @@ def launch(
     from search.run.defaults import checked
     from search.run.experience import named
     from search.run.foresee import affordable
-    from search.run.launch import default_name
     from search.run.launch import launch as begin
     from search.run.session import Options
     from search.spaces import find_space
 
     how = Options(**{field.name: asked.pop(field.name) for field in fields(Options)})
-    for option, is_given in (("--serve", is_served), ("--follow", bool(how.follow))):
-        if is_given and (submit is not None or dry_run):
-            other = "--submit" if submit else "--dry-run"
-            raise OptionError(f"{option} shows a search that this machine runs; {other} runs none")
-    check_dry_run(how.address, dry_run=dry_run)
+    _check_together(
+        how,
+        study=study,
+        of_study={"--repeats": repeats is not None, "--quick": quick},
+        submit=submit,
+        is_served=is_served,
+        dry_run=dry_run,
+        first=asked["first"],
+        budget=budget,
+        samples=samples,
+    )
     if study is not None:
         context = click.get_current_context()
         values = {**asked, "samples": samples, "budget": budget, "submit": submit}
@@ -244,18 +250,6 @@ def launch(
             quick=quick, search=name, results=results, storage=storage, is_served=is_served, dry_run=dry_run,
         )  # fmt: skip
         return
-    if repeats is not None or quick:
-        raise OptionError(f"{'--quick' if quick else '--repeats'} is for a study: name one with --study")
-    if submit is not None and dry_run:
-        raise OptionError("--dry-run measures this machine and --submit uses others; give one of them")
-    if submit is not None and asked["first"] is not None:
-        raise OptionError("--first is a file of this machine, and --submit searches on another one; give one of them")
-    for option, given in (("--samples", samples), ("--submit", submit), ("--address", how.address)):
-        if budget is not None and given is not None:
-            raise OptionError(
-                f"--budget measures this machine to find how many samples it can train in time, and {option} sets that "
-                "number or uses other machines; give one of them"
-            )
     if name is not None:
         check_new(results, name)  # before the images are read, which may need a download
     space = find_space(asked["space"])
@@ -269,14 +263,9 @@ def launch(
     request = Request(samples=samples or len(space.configs) or 60, data_dir=str(data_dir.absolute()), **asked)
     checked(request, space)  # also before it is served or submitted
     if submit is not None:
-        from search.run import job
-
-        words = job.words(click.get_current_context())
-        name = name or default_name(request, is_shared=True)
-        job.submit(submit, words, request, name, storage=storage, results=results)
+        submitted(submit, request, name, storage=storage, results=results)
         return
-    source = click.get_current_context().get_parameter_source("validation")
-    is_share_asked = source is _BY_USER
+    is_share_asked = click.get_current_context().get_parameter_source("validation") is _BY_USER
     if budget is not None:
         samples = affordable(
             request,
@@ -295,6 +284,40 @@ def launch(
     with beside(results) if is_served else nullcontext():
         outcome = begin(request, how, results=results, name=name, storage=storage, is_share_asked=is_share_asked)
     conclude(outcome, results, quiet=how.quiet)
+
+
+def _check_together(
+    how: Any,
+    *,
+    study: str | None,
+    of_study: dict[str, bool],
+    submit: str | None,
+    is_served: bool,
+    dry_run: bool,
+    first: str | None,
+    budget: float | None,
+    samples: int | None,
+) -> None:
+    """Raise OptionError for options that exclude each other. of_study: which options of studies are given."""
+    for option, is_given in (("--serve", is_served), ("--follow", bool(how.follow))):
+        if is_given and (submit is not None or dry_run):
+            other = "--submit" if submit else "--dry-run"
+            raise OptionError(f"{option} shows a search that this machine runs; {other} runs none")
+    check_dry_run(how.address, dry_run=dry_run)
+    if study is not None:  # checks the options that it does not take
+        return
+    for option in (each for each, is_given in of_study.items() if is_given):
+        raise OptionError(f"{option} is for a study: name one with --study")
+    if submit is not None and dry_run:
+        raise OptionError("--dry-run measures this machine and --submit uses others; give one of them")
+    if submit is not None and first is not None:
+        raise OptionError("--first is a file of this machine, and --submit searches on another one; give one of them")
+    for option, value in (("--samples", samples), ("--submit", submit), ("--address", how.address)):
+        if budget is not None and value is not None:
+            raise OptionError(
+                f"--budget measures this machine to find how many samples it can train in time, and {option} sets that "
+                "number or uses other machines; give one of them"
+            )
 
 
 @click.command()

@@ -8,13 +8,11 @@ import re
 import shlex
 import time
 import warnings
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
-
-import click
-from click.core import ParameterSource
 
 from architectures.errors import one_line
 from search.history.store import Request
@@ -31,37 +29,23 @@ ANSWER_SECONDS = 10  # for the dashboard's first answer
 BEGIN_SECONDS = 120  # for the search to begin; after that `submit` returns
 _LOOK_SECONDS = 0.5
 
-#: Options of `launch` that `submit` sets itself, and `quiet`: `_wait` reads what the search says when it begins.
-_CHANGED = ("space", "name", "address", "submit", "storage", "results", "quiet")
 
-
-def words(context: click.Context) -> list[str]:
-    """The options of `launch` that were given on the command line, without those in `_CHANGED`.
-
-    Raises ClusterError for a folder that is not an absolute path, as the head would look for it.
-    """
-    found = []
-    for option in context.command.params:
-        name = option.name or ""
-        if name in _CHANGED or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
-            continue
-        value = context.params[name]
-        if isinstance(value, Path) and not value.is_absolute():
-            raise ClusterError(f"with --submit {option.opts[0]} is a folder on the head, /a/path; got '{value}'")
-        if value is True:
-            found.append(option.opts[0])
-            continue
-        for each in value.split(",") if option.multiple else [value]:  # such values are joined by commas
-            found += [option.opts[0], str(each)]
-    return found
-
-
-def submit(url: str, words: list[str], request: Request, name: str, *, storage: str | None, results: Path) -> str:
+def submit(
+    url: str,
+    words: list[str],
+    request: Request,
+    name: str,
+    *,
+    storage: str | None,
+    results: Path,
+    say: Callable[[str], object] = print,
+) -> str:
     """Send a search to the cluster whose dashboard is at `url`, and return the job's id once it has begun.
 
     words: more options of `launch`. results: a folder on the head, below the home folder there unless it is absolute.
-    The user's own modules and lists of configurations in the working folder are sent with the search; its dataset is
-    not. Raises ClusterError when there is no dashboard, when it refuses, and when the job ends before the search began.
+    say: gets the lines for the user. The user's own modules and lists of configurations in the working folder are sent
+    with the search; its dataset is not. Raises ClusterError when there is no dashboard, when it refuses, and when the
+    job ends before the search began.
     """
     location = _checked(request, storage)
     job_id = f"hpsearch-{name}"
@@ -78,7 +62,7 @@ def submit(url: str, words: list[str], request: Request, name: str, *, storage: 
             runtime_env=runtime_env,
             metadata={"hpsearch": version("hpsearch")},
         )
-        _wait(client, job_id, name)
+        _wait(client, job_id, name, say)
     except (RuntimeError, OSError) as error:  # also what requests raises
         if "already exists" in str(error):
             raise ClusterError(
@@ -86,9 +70,9 @@ def submit(url: str, words: list[str], request: Request, name: str, *, storage: 
                 "choose another --name for a new one"
             ) from error
         raise ClusterError(f"{url} does not take the job: {_last_line(str(error))}") from error
-    click.echo(f"job {job_id} runs on the head, with its record in {folder / name} there; come back with")
-    click.echo(f"  {shlex.join(['hpsearch', 'status', name, '--storage', location])}")
-    click.echo(f"  {shlex.join(['ray', 'job', 'logs', job_id, '--address', url, '--follow'])}")
+    say(f"job {job_id} runs on the head, with its record in {folder / name} there; come back with")
+    say(f"  {shlex.join(['hpsearch', 'status', name, '--storage', location])}")
+    say(f"  {shlex.join(['ray', 'job', 'logs', job_id, '--address', url, '--follow'])}")
     return job_id
 
 
@@ -184,7 +168,7 @@ def _client(url: str) -> JobSubmissionClient:
         raise ClusterError(f"cannot connect to {url}: {_last_line(str(error))}") from error
 
 
-def _wait(client: JobSubmissionClient, job_id: str, name: str) -> None:
+def _wait(client: JobSubmissionClient, job_id: str, name: str, say: Callable[[str], object]) -> None:
     """Wait until the search says that it begins; raises ClusterError when its job ends before that."""
     deadline = time.monotonic() + BEGIN_SECONDS
     while time.monotonic() < deadline:
@@ -194,7 +178,7 @@ def _wait(client: JobSubmissionClient, job_id: str, name: str) -> None:
         if status in (JobStatus.FAILED, JobStatus.STOPPED):
             raise ClusterError(f"the search has ended on the head before it began: {_last_word(client, job_id, log)}")
         time.sleep(_LOOK_SECONDS)
-    click.echo(f"the search has not begun after {BEGIN_SECONDS} s; its job is waiting or preparing")
+    say(f"the search has not begun after {BEGIN_SECONDS} s; its job is waiting or preparing")
 
 
 def _last_word(client: JobSubmissionClient, job_id: str, log: str) -> str:

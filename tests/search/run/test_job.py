@@ -8,11 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
 
-import click
 import pytest
 
-from search.cli import options
-from search.cli.launching import launch
 from search.history.store import Request
 from search.machines.cluster import ClusterError
 from search.run import job
@@ -54,38 +51,6 @@ def test_a_dataset_is_known_or_lies_on_the_head():
 )
 def test_the_address_is_that_of_a_dashboard(url):
     assert f"http://HEAD:8265; got '{url}'" in refusal(url)
-
-
-def words(*arguments):
-    """What the options of a launch become."""
-    given = []
-
-    @click.command()
-    @click.option("--space", default="cnn_all")
-    @click.option("--epochs", "-e", type=int, default=30)
-    @click.option("--data-dir", type=options.Folder(), envvar="HPSEARCH_DATA", default="~/.cache/hpsearch")
-    @click.option("--fast", is_flag=True)
-    @click.option("--name")
-    @options.results
-    def launch(**_):
-        given.extend(job.words(click.get_current_context()))
-
-    launch.main(list(arguments), standalone_mode=False)
-    return given
-
-
-def test_options_travel_as_they_were_given_and_defaults_are_the_heads(monkeypatch):
-    monkeypatch.setenv("HPSEARCH_DATA", "/here")
-    assert words() == []
-    assert words("--space", "mine:space", "--name", "a", "--results", "r") == []  # submit sets these itself
-    assert words("-e", "8", "--fast", "--data-dir", "/there") == ["--epochs", "8", "--data-dir", "/there", "--fast"]
-    with pytest.raises(ClusterError, match="--data-dir is a folder on the head, /a/path; got 'there'"):
-        words("--data-dir", "there")
-
-
-def test_the_search_there_says_when_it_begins_also_if_little_is_to_be_printed_here():
-    asked = ["--samples", "4", "--quiet", "--submit", "http://head:8265", "--storage", "/shared"]
-    assert job.words(launch.make_context("launch", asked)) == ["--samples", "4"]
 
 
 # ---- who answers
@@ -159,12 +124,3 @@ def test_a_dashboard_that_lets_everybody_in_is_named(dashboard):
     answers[None] = (200, json.dumps({"version": "4", "ray_version": version("ray")}))
     with pytest.warns(UserWarning, match="asks for no token: whoever reaches it may run code on its machines"):
         assert f"{url} does not take the job" in refusal(url)
-
-
-def test_an_option_that_is_given_several_times_is_repeated_as_often() -> None:
-    given = ["--also", "parameters", "--also", "flops", "--sampler", "transfer", "--experience", "digits"]
-    given += ["--experience", "cifar10", "--samples", "3"]
-    repeated = job.words(launch.make_context("launch", list(given)))
-    pairs = set(zip(repeated[::2], repeated[1::2], strict=True))
-    assert pairs == set(zip(given[::2], given[1::2], strict=True)) and len(repeated) == len(given)
-    launch.make_context("launch", repeated)  # the head takes them
