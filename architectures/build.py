@@ -70,7 +70,10 @@ class Prepare(nn.Module):
 
 
 class FrozenNorm(nn.BatchNorm2d):
-    """Batch norm of maps that keeps its running statistics and normalises with them, also in training."""
+    """Batch norm that keeps its running statistics and normalises with them, also in training."""
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Take vectors as well as maps."""
 
     def train(self, mode: bool = True) -> Self:
         """Stay in evaluation mode."""
@@ -98,15 +101,17 @@ class Dropout(nn.Dropout):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Zero each element with probability p, and divide the others by 1 - p."""
+        """Zero each element with probability p, and divide the others by the share that is kept."""
         # From `_MOST_ROUNDED` on the share would be rounded to 1, which is no number in 16 bits.
         if not self.training or not 0 < self.p < _MOST_ROUNDED or x.device.type != "cpu":
             return super().forward(x)
         drawn = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         kept = drawn.view(torch.int16)[: x.numel()] >= round(self.p * 2**16) - 2**15
         mask = torch.empty_like(x)
+        # The share that is kept after rounding; up to 0.99 the difference is small, and older results are kept.
+        share = 1 - (self.p if self.p <= 0.99 else round(self.p * 2**16) / 2**16)
         # In x's memory order, whatever its format.
-        torch.mul(kept.to(x.dtype), 1 / (1 - self.p), out=mask.as_strided(kept.shape, (1,)))
+        torch.mul(kept.to(x.dtype), 1 / share, out=mask.as_strided(kept.shape, (1,)))
         return x * mask
 
 

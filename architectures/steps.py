@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Literal
 
-from architectures.checks import check_choice, check_count, check_dropout, check_least, is_number
+from architectures.checks import check_choice, check_count, check_dropout, check_least
 from architectures.layers import Layer, Node, Shape, SizeError
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "tanh")
@@ -107,12 +107,11 @@ class Activation:
     name: str
     """One of `ACTIVATIONS`."""
     slope: float = 0.01
-    """The leaky ReLU's slope for negative inputs."""
+    """The leaky ReLU's slope for negative inputs, at least 0."""
 
     def __post_init__(self) -> None:
         check_choice("activation", self.name, ACTIVATIONS)
-        if not is_number(self.slope):
-            raise ValueError(f"an activation's slope must be a number, got {self.slope!r}")
+        check_least("an activation's slope", self.slope, 0.0)
 
     def walk(self, name: str, shape: Shape) -> Iterator[Node]:
         """One layer."""

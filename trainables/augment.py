@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainables.augmentation import PRESETS, Augmentation
+from trainables.augmentation import MOST_MOVED, PRESETS, Augmentation
 
 _GREY = (0.2989, 0.587, 0.114)  # Rec. 601 luma, to torchvision's digits
 # Pixels that are augmented in one piece on a CPU: 64 images of 32×32. With 512 such images intermediates leave the
@@ -137,12 +137,12 @@ def _move(images: Tensor, augmentation: Augmentation, draw: Draw) -> tuple[Tenso
     outside repeat the nearest one until the colours are changed: torchvision fills them after that, so the fill must
     not be part of the mean that contrast uses.
     """
-    if not (augmentation.flip or augmentation.crop_padding or augmentation.rotation):
+    if not augmentation.moves:
         return images, None
     n, c, h, w = images.shape
     padding = augmentation.crop_padding
     stride = w + 2 * padding
-    assert (h + 2 * padding) * stride <= 2**24  # pixel numbers are computed in float32
+    assert (h + 2 * padding) * stride <= MOST_MOVED
     y = torch.arange(h, dtype=torch.float32, device=images.device).view(1, h, 1)
     x = torch.arange(w, dtype=torch.float32, device=images.device).view(1, 1, w)
     inside = None

@@ -6,6 +6,9 @@ in `trainables.transforms`, which changes no draw of these.
 
 from dataclasses import dataclass, fields
 
+#: The pixels of the largest image that can be moved, with the border of its crops: their numbers are float32.
+MOST_MOVED = 2**24
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -36,6 +39,22 @@ class Augmentation:
                 raise ValueError(f"{field.name} must be at least 0, got {value}")
         if self.hue > 0.5:
             raise ValueError(f"hue must be at most 0.5 turns, got {self.hue}")
+
+    @property
+    def moves(self) -> bool:
+        """Whether pixels change their places."""
+        return bool(self.flip or self.crop_padding or self.rotation)
+
+    def misfit(self, shape: tuple[int, ...]) -> str | None:
+        """Why images of this shape (C, H, W) cannot be augmented so, in one line; None if they can."""
+        (height, width), padding = shape[1:], self.crop_padding
+        if not self.moves or (height + 2 * padding) * (width + 2 * padding) <= MOST_MOVED:
+            return None
+        return (
+            f"images that are flipped, cropped or rotated may have up to {MOST_MOVED:,} pixels including the crop's "
+            f"border, got {height}×{width} with a border of {padding}; use smaller images (--image-size) or no "
+            "augmentation (--augment none)"
+        )
 
 
 PRESETS: dict[str, Augmentation] = {

@@ -13,6 +13,9 @@ from trainables.training_config import TrainingConfig
 
 __all__ = ["Config", "ConfigError", "NetworkConfig", "OptimizerConfig", "TrainingConfig", "with_tuples"]
 
+# The largest number of an optimizer: torch refuses steps whose numbers float32 cannot hold.
+_MOST = 1e30
+
 
 def with_tuples(value: Any) -> Any:
     """A value with tuples in place of lists: JSON has no tuples, and values are compared with those read from it."""
@@ -41,7 +44,7 @@ class NetworkConfig:
         except ValueError as error:
             raise ConfigError(str(error)) from error
         except TypeError as error:
-            raise ConfigError(f"network '{self.name}' has a hyperparameter that is no plain JSON: {error}") from error
+            raise ConfigError(f"network '{self.name}' has a hyperparameter that is not plain JSON: {error}") from error
         object.__setattr__(self, "hyperparameters", plain)  # the same as after reading it: lists, no tuples
 
 
@@ -60,8 +63,8 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         check_known("optimizer", self.name, OPTIMIZERS)
-        check_number("lr", self.lr, above=0.0)
-        check_number("weight_decay", self.weight_decay, least=0.0)
+        check_number("lr", self.lr, above=0.0, most=_MOST)
+        check_number("weight_decay", self.weight_decay, least=0.0, most=_MOST)
         known = OPTIMIZERS[self.name].arguments
         for key, value in self.arguments.items():
             if key not in known:
@@ -69,7 +72,8 @@ class OptimizerConfig:
                 raise ConfigError(f"optimizer '{self.name}' has no argument '{key}'{instead(key, names)}")
             rule = known[key]
             least = 0.0 if rule.above is None else None
-            check_number(key, value, least=least, above=rule.above, most=rule.most, below=rule.below, whole=rule.whole)
+            most = _MOST if rule.most is None else rule.most
+            check_number(key, value, least=least, above=rule.above, most=most, below=rule.below, whole=rule.whole)
 
 
 @dataclass(frozen=True)

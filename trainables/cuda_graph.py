@@ -57,9 +57,9 @@ def memory_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if (cause := memory_error(error)) is None:
+        if (reason := memory_error(error)) is None:
             raise
-        raise CaptureMemoryError(str(cause)) from error
+        raise CaptureMemoryError(reason) from error
 
 
 def capture(work: Callable[[], None]) -> Callable[[], None]:

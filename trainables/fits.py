@@ -1,10 +1,12 @@
 """Whether images of a shape can be trained with a configuration, before anything is trained; mostly without torch."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from math import prod
 from typing import TYPE_CHECKING
 
 from architectures.blocks import Network
+from architectures.errors import one_line
 from architectures.families import make_without_weights
 from architectures.layers import SizeError, layers
 from trainables.config import Config
@@ -16,11 +18,15 @@ if TYPE_CHECKING:
 
 
 def check_training(config: Config, shape: tuple[int, ...], num_classes: int) -> None:
-    """Raise SizeError if images (C, H, W) do not fit a transform, or the network does not fit optimizer or batch size.
+    """Raise SizeError if images (C, H, W) do not fit the augmentation, or the network does not fit how it is trained.
 
-    The network itself must take such images.
+    The network itself must take such images. Without an augmentation in the configuration its default is checked.
     """
     check_transforms(config.training.transforms, shape)
+    if misfit := config.training.augmentation.misfit(shape):
+        raise SizeError(misfit)
+    if config.training.ema is not None:
+        _check_copy(_network(config, shape, num_classes))
     if config.training.batch_size == 1:
         _check_norms(config, shape, num_classes)
     if OPTIMIZERS[config.optimizer.name].others is not None:
@@ -34,14 +40,22 @@ def check_transforms(strengths: Mapping[str, float], shape: tuple[int, ...]) -> 
             raise SizeError(misfit)
 
 
+def _check_copy(network: "Network | nn.Module") -> None:
+    """Raise SizeError if the network cannot be copied, as an average of its weights is."""
+    try:
+        deepcopy(network)
+    except Exception as error:  # a module may hold anything
+        raise SizeError(f"ema averages a copy of the network, which cannot be copied: {one_line(error)}") from error
+
+
 def _check_norms(config: Config, shape: tuple[int, ...], num_classes: int) -> None:
     """Raise SizeError if a norm would get a single number of each channel in a step of one image."""
     network = _network(config, shape, num_classes)
     for layer in layers(network.walk(shape, num_classes)) if isinstance(network, Network) else ():
         if layer.op == "norm" and layer.lr_factor and prod(layer.input_shape[1:]) == 1:
             raise SizeError(
-                f"batch_size must be at least 2 for this network, not 1: the norm of {layer.block} gets one number of "
-                "an image, and its mean and deviation take more"
+                f"batch_size must be at least 2 for this network, got 1: batch norm in {layer.block} has one value per "
+                "channel and image, so it needs at least two images"
             )
 
 
@@ -50,7 +64,7 @@ def check_matrices(optimizer: str, number: int) -> None:
     if number < 2:
         raise SizeError(
             f"optimizer '{optimizer}' trains matrices, and this network has none to train besides that of its logits; "
-            "take another optimizer"
+            "use another optimizer"
         )
 
 

@@ -16,7 +16,7 @@ GPU_LEAST_BYTES = 100e6  # of GPU memory for images and network, without which n
 
 
 class UnfitError(HpsearchError):
-    """This machine cannot train what it is asked to, whatever the configuration; one line names it and says why."""
+    """This machine cannot run the requested training, whatever the configuration; one line names it and says why."""
 
 
 def usable_cores() -> int:

@@ -21,16 +21,17 @@ def keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def memory_error(error: BaseException) -> BaseException | None:
-    """The error that says that memory ran out, if that is why this one was raised; else None.
+def memory_error(error: BaseException) -> str | None:
+    """What says that memory ran out, in one line, if that is why this error was raised; else None.
 
-    It is this error itself, or one that was being handled when this one was raised: a CUDA capture that runs out of
-    memory raises a second error at its end.
+    It is this error, or one that was being handled when this one was raised: a CUDA capture that runs out of memory
+    raises a second error at its end. Only its text is returned: a caller that kept the error in a variable would keep
+    the failed step's tensors, as the error's traceback holds the caller's frame, and that the variable.
     """
     found: BaseException | None = error
     while found is not None and not _says_out_of_memory(found):
         found = found.__context__
-    return found
+    return None if found is None else str(found).partition("\n")[0] or type(found).__name__
 
 
 def _says_out_of_memory(error: BaseException) -> bool:
@@ -38,4 +39,7 @@ def _says_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     signs = ("DefaultCPUAllocator: can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+    text = str(error)
+    # The last is all that oneDNN says; for what it does not support it goes on with "descriptor for".
+    is_told = any(sign in text for sign in signs) or text == "could not create a primitive"
+    return isinstance(error, RuntimeError) and is_told

@@ -13,7 +13,7 @@ MEMBERS = 20  # of an ensemble, at most; one that is in it twice counts as two
 
 
 def balanced_accuracy(recognised: ArrayLike, images: ArrayLike) -> float:
-    """Mean over the classes that occur of the share of their images that were recognised; counts (classes,)."""
+    """Mean over the classes that occur of the share of their images classified correctly; counts (classes,)."""
     recognised, images = np.asarray(recognised), np.asarray(images)
     return float((recognised[images > 0] / images[images > 0]).mean())
 
@@ -24,7 +24,7 @@ def balanced_interval(recognised: ArrayLike, images: ArrayLike) -> tuple[float, 
     A balanced accuracy is a share that is estimated by strata, so this is Wilson's interval for the number of images
     that would give a plain share the same variance (as Franco, Little, Louis and Slud 2019 recommend in "Comparative
     study of confidence intervals for proportions in complex sample surveys"). For that variance each class's share is
-    moved a little towards a half; otherwise a class of which every image was recognised would have none.
+    moved a little towards a half; otherwise a class whose images were all classified correctly would have none.
     """
     recognised, images = (np.asarray(counts)[np.asarray(images) > 0] for counts in (recognised, images))
     smoothed = (recognised + 0.5) / (images + 1)
@@ -44,7 +44,7 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> np
 
 
 def class_accuracies(matrix: np.ndarray) -> np.ndarray:
-    """Share of each class's images that were recognised, from a confusion matrix; NaN for a class without images."""
+    """Share of each class's images classified correctly, from a confusion matrix; NaN for a class without images."""
     totals = matrix.sum(axis=1)
     return np.divide(matrix.diagonal(), totals, out=np.full(len(matrix), np.nan), where=totals > 0)
 
@@ -59,10 +59,10 @@ def ensemble_weights(probabilities: list[np.ndarray], labels: np.ndarray, *, bal
 
     Others are found by forward selection with replacement (Caruana, Niculescu-Mizil, Crew, Ksikes 2004, "Ensemble
     selection from libraries of models"): each step adds the member with which the mean's cross-entropy is lowest, and
-    the best of all these sets is taken. It replaces equal weights if it recognises more images, by at least a standard
-    error of the difference, as a smaller gain may be chance, or if both recognise exactly the same images, so that only
-    the loss tells them apart. probabilities (N, classes) of each network and labels (N,) are of images that none of
-    them was trained on. balanced: whether each class that occurs counts the same.
+    the best of all these sets is taken. It replaces equal weights if it classifies more images correctly, by at least a
+    standard error of the difference, as a smaller gain may be chance, or if both classify exactly the same images
+    correctly, so that only the loss tells them apart. probabilities (N, classes) of each network and labels (N,) are of
+    images that none of them was trained on. balanced: whether each class that occurs counts the same.
     """
     importance = 1 / np.bincount(labels)[labels] if balanced else np.ones(len(labels))
     selected, equal = _selected(probabilities, labels, importance), np.full(len(probabilities), 1 / len(probabilities))

@@ -16,7 +16,7 @@ class Argument:
     default: float
     """Torch's default, where torch has one that works."""
     most: float | None = None
-    """The largest value that is allowed, or None."""
+    """The largest value that is allowed; None for that of all numbers of optimizers."""
     below: float | None = None
     """A bound that the value must not reach, or None."""
     above: float | None = None

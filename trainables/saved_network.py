@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,16 +134,22 @@ def _reason(error: Exception) -> str:
 
 
 def predict(
-    model: nn.Module, images: Resident, precision: str, *, flips: bool = False
+    model: nn.Module,
+    images: Resident,
+    precision: str,
+    *,
+    flips: bool = False,
+    progress: Callable[[], None] = lambda: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels (N,) and probabilities (N, classes) of every image; flips and devices as in `test_pass`.
 
-    Where memory is too small for a batch, a half, a quarter and so on are predicted at a time.
+    progress: called after each batch. Where memory is too small for a batch, a half, a quarter and so on are predicted
+    at a time.
     """
     batch = evaluated_at_once(model, images)
     while True:
         try:
-            return _predict(model, images, precision, batch, flips=flips)
+            return _predict(model, images, precision, batch, flips, progress)
         except (RuntimeError, MemoryError) as error:
             if batch == 1 or memory_error(error) is None:
                 raise
@@ -151,11 +157,12 @@ def predict(
 
 
 def _predict(
-    model: nn.Module, images: Resident, precision: str, batch: int, *, flips: bool
+    model: nn.Module, images: Resident, precision: str, batch: int, flips: bool, progress: Callable[[], None]
 ) -> tuple[np.ndarray, np.ndarray]:
-    found = [(logits.softmax(1), labels) for logits, labels in evaluate(model, images, precision, batch)]
+    plain = evaluate(model, images, precision, batch, progress=progress)
+    found = [(logits.softmax(1), labels) for logits, labels in plain]
     if flips:
-        mirrored = evaluate(model, images, precision, batch, mirrored=True)
+        mirrored = evaluate(model, images, precision, batch, mirrored=True, progress=progress)
         found = [((p + other.softmax(1)) / 2, labels) for (p, labels), (other, _) in zip(found, mirrored, strict=True)]
     probabilities = torch.cat([p for p, _ in found]).cpu().numpy()
     return torch.cat([label for _, label in found]).cpu().numpy(), probabilities

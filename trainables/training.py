@@ -12,7 +12,7 @@ never interrupted.
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +66,7 @@ class Measurement:
     val_accuracy: float | None
     """None in a retrain."""
     val_balanced_accuracy: float | None
-    """Mean share recognised over the classes that occur in the validation images; None in a retrain."""
+    """Mean share classified correctly over the classes that occur in the validation images; None in a retrain."""
     learning_rate: float
     """Of the segment's last step."""
     images_per_second: float
@@ -100,19 +100,21 @@ class Training:
         marks: Sequence[float] = (),
         judged_by: str = "val_accuracy",
         teachers: Teachers | None = None,
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
         """micro_batch: images that networks compute at a time if memory is too small for a batch. The training
         then differs slightly: batch norm sees fewer images at a time. captured: whether steps are launched as CUDA
         graphs; by default if that is faster. marks: epochs, perhaps fractions, at which a segment ends as well; each is
-        rounded up to a whole batch. judged_by: the field of `Measurement` that early stopping uses. teachers: whose
-        answers are learnt instead of the labels; the training's loss and accuracy then compare with them.
+        rounded up to a whole batch. judged_by: the field of `Measurement` that early stopping uses. teachers: networks
+        whose predictions replace the labels as targets; the training's loss and accuracy then compare with them.
+        progress: called after each part of a batch that was computed, also in validation.
         """
         if config.training.epochs is None:
             raise ValueError("the configuration has no number of epochs; see Config.with_defaults")
         self.config, self.seed, self.precision, self.micro_batch = config, seed, precision, micro_batch
         self.train, self.validation, self._teachers = train, validation, teachers
         self.device = train.device
-        self.images, self._judged_by = 0, judged_by
+        self.images, self._judged_by, self._progress = 0, judged_by, progress
         self._marks = {mark_at(epochs, len(train), config.training.batch_size) for epochs in marks}
         torch.manual_seed(seed)
         shape = tuple(train.pixels.shape[1:])
@@ -189,6 +191,17 @@ class Training:
             seconds=time.perf_counter() - began,
         )
 
+    def ends_finite(self) -> bool:
+        """Whether the result of a training without validation predicts numbers; True until it is finished.
+
+        Nothing else shows that its last step has diverged: a step's loss is computed before its weights change.
+        """
+        if self.validation is not None or not self.finished:
+            return True
+        batch = self.micro_batch or self.config.training.batch_size
+        logits, _ = next(evaluate(self.result, self.train, self.precision, batch))
+        return bool(logits.isfinite().all())
+
     def state(self) -> dict[str, Any]:
         """What `restore` needs besides configuration, data and seed, as tensors and plain values."""
         state = {"images": self.images, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
@@ -259,8 +272,12 @@ class Training:
         """Images as the network gets them, with their labels or what the teachers say instead."""
         if self._teachers is None:
             return inputs, labels
+        found = []
         with _autocast(self.device, self.precision):
-            return inputs, torch.cat([self._teachers(part) for part in inputs.split(self.micro_batch or len(inputs))])
+            for part in inputs.split(self.micro_batch or len(inputs)):
+                found.append(self._teachers(part))
+                self._progress()
+        return inputs, torch.cat(found)
 
     def _seed(self, part: int) -> int:
         """The seed of a part of this epoch; that of the first part is the whole epoch's."""
@@ -272,7 +289,8 @@ class Training:
         num_classes = self.validation.num_classes
         totals = torch.zeros(2 + num_classes, dtype=torch.float64, device=self.device)  # then those recognised by class
         batch = EVALUATION_BATCH if self.micro_batch is None else 4 * self.micro_batch  # no gradients: a third of it
-        for logits, labels in evaluate(self.judged, self.validation, self.precision, min(batch, EVALUATION_BATCH)):
+        batch = min(batch, EVALUATION_BATCH)
+        for logits, labels in evaluate(self.judged, self.validation, self.precision, batch, progress=self._progress):
             loss = cross_entropy(logits, labels, reduction="sum")
             recognised = logits.argmax(1) == labels
             totals[:2] += torch.stack((loss, recognised.sum()))
@@ -285,6 +303,7 @@ class Training:
         """Set the gradients of a batch's mean loss, and add to the segment's totals."""
         if self._captured is not None and len(labels) == self._captured.size:
             self._captured(inputs, labels)
+            self._progress()
         else:
             self._backward(inputs, labels)
 
@@ -321,6 +340,7 @@ class Training:
                 self._halves.give_gradients()
             self._totals[0].add_(loss.detach(), alpha=len(of))
             self._totals[1].add_(_recognised(logits, of))
+            self._progress()
 
     def _forward(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         with _autocast(self.device, self.precision):
@@ -352,7 +372,7 @@ class Training:
 
 
 def _recognised(logits: Tensor, labels: Tensor) -> Tensor:
-    """How many images are recognised; if a label has shares of several classes, the largest counts."""
+    """How many images are classified correctly; if a label has shares of several classes, the largest counts."""
     return (logits.argmax(1) == (labels if labels.dim() == 1 else labels.argmax(1))).sum()
 
 
@@ -363,17 +383,24 @@ def _class_weights(images: Resident) -> Tensor:
 
 
 def evaluate(
-    model: nn.Module, images: Resident, precision: str, batch: int = EVALUATION_BATCH, *, mirrored: bool = False
+    model: nn.Module,
+    images: Resident,
+    precision: str,
+    batch: int = EVALUATION_BATCH,
+    *,
+    mirrored: bool = False,
+    progress: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits float32 (B, num_classes) and labels (B,) of every image in order, or of its mirror image.
 
-    batch: the most images at once, of which `evaluated_at_once` may allow fewer.
+    batch: the most images at once, of which `evaluated_at_once` may allow fewer. progress: called after each batch.
     """
     model.eval()
     for pixels, labels in images.split(min(batch, evaluated_at_once(model, images))):
         with torch.inference_mode(), _autocast(images.device, precision):
             inputs = normalise(pixels)
             logits = model(inputs.flip(3) if mirrored else inputs).float()
+        progress()
         yield logits, labels
 
 

@@ -127,7 +127,7 @@ def _call(name: str, function: Callable[..., Any], arguments: Mapping[str, Any])
     parts = network.modules() if isinstance(network, torch.nn.Module) else ()
     if lazy := next((type(part).__name__ for part in parts if isinstance(part, LazyModuleMixin)), None):
         raise ValueError(
-            f"network '{name}' has a {lazy}, whose size is unknown before it is called; take "
+            f"network '{name}' has a {lazy}, whose size is unknown before it is called; use "
             f"{lazy.removeprefix('Lazy')} and give it its size"
         )
     return network

@@ -52,7 +52,7 @@ def _vary(
     pool: "max" or "average" in place of every published pooling; a unit that does not pool stays without.
     norm: batch norm after every convolution and hidden layer ("everywhere") or after none of them ("none").
     conv_dropout: probability of dropout after every unit, or after those that pool (`Plain.dropout_after`).
-    flat_dropout: probability of dropout before the first hidden layer.
+    flat_dropout: probability of dropout before the first hidden layer, or before the classifier if no layer is hidden.
     head_dropout: probability of dropout after every hidden layer, or before the classifier if no layer is hidden.
     head_widths: widths of the hidden layers, before the width factor.
     conv_widths: channels of each unit, before the width factor.
@@ -94,6 +94,10 @@ def _vary(
     )
     before = head.dropout if flat_dropout is None else flat_dropout
     if head_dropout is not None and not hidden:
+        if flat_dropout is not None:
+            raise ValueError(
+                "flat_dropout and head_dropout are in the same place if no layer is hidden: use one of them"
+            )
         before = head_dropout
     return Network(blocks=units, head=replace(head, hidden=hidden, dropout=before))
 

@@ -33,7 +33,8 @@ def baseline(
     conv_widths: channels of each convolution. head_widths: of each hidden layer. width: factor on both.
     pool: after each convolution "none", "max" or "average"; "mixed" is max in the first half and average in the rest.
     padding: "valid" (none, so that a map loses two pixels at each convolution) or "same".
-    norm: batch norm after every convolution and hidden layer. conv_dropout, head_dropout: after each of them.
+    norm: batch norm after every convolution and hidden layer. conv_dropout, head_dropout: after each of them;
+    head_dropout is before the classifier if no layer is hidden.
     conv_l2, head_l2: λ of the penalty λ·Σw² on the weights of the convolutions and of the hidden layers.
 
     The variants that the report compares are settings: pooling with three pooled convolutions (`conv_widths`
@@ -64,7 +65,9 @@ def baseline(
         Dense(width=scaled(wide, width), norm=norm, activation=nonlinearity, dropout=head_dropout, l2=head_l2)
         for wide in head_widths
     )
-    return Network(blocks=units, head=Head(hidden=hidden))
+    if head_l2 and not hidden:
+        raise ValueError("head_l2 is on the weights of hidden layers, and head_widths has none: set head_l2 to 0")
+    return Network(blocks=units, head=Head(hidden=hidden, dropout=0.0 if hidden else head_dropout))
 
 
 def _pooling(pool: str, number: int, convolutions: int) -> Pooling | None:

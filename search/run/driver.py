@@ -216,7 +216,7 @@ class Driver:
         if answer.get("images") is None:
             if answer["state"] == State.INTERRUPTED:
                 self._halt("files unavailable", answer["reason"])
-            self._end(task, run, answer["state"], answer["reason"])
+            self._end(task, run, answer["state"], answer["reason"], answer.get("batch"))
             return False
         if answer["epoch"] > self._suspects.get(run.key, answer["epoch"]):
             del self._suspects[run.key]
@@ -334,20 +334,23 @@ class Driver:
             return Decision.CONTINUE, State.RUNNING
         return Decision.PAUSE, State.INTERRUPTED
 
-    def _end(self, task: Task, run: Run, state: str, reason: str) -> None:
-        """Record an end without a measurement; an interrupted run is handed out again."""
+    def _end(self, task: Task, run: Run, state: str, reason: str, batch: int | None = None) -> None:
+        """Record an end without a measurement; an interrupted run is handed out again.
+
+        batch: the images of a whole batch, if the worker's memory ran out.
+        """
         micro_batch = None
         if state == "unreadable":
             assert task.resume_from is not None
             self.files.refuse(task.resume_from)
-            state, reason = State.INTERRUPTED, f"{reason}; begins anew from its seed"
+            state, reason = State.INTERRUPTED, f"{reason}; restarting from its seed"
         if state == "out of memory":
-            batch = run.config["training"]["batch_size"]
+            assert batch is not None
             part = (run.micro_batch or batch) // 2
             state = State.INTERRUPTED if part >= max(2, batch // SMALLEST_PART) else State.INFEASIBLE
             if state is State.INTERRUPTED:
                 micro_batch = part
-                reason = f"{reason}; goes on {part} images at a time"
+                reason = f"{reason}; continuing with micro-batches of {part}"
         self.append(Ended(**_who(task), state=State(state), reason=reason, micro_batch=micro_batch))
         if run.state is State.INTERRUPTED:
             self._again.append(run)

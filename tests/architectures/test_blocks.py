@@ -1,5 +1,6 @@
 """Blocks as data: what is refused, and the layers that each block yields."""
 
+import math
 from typing import Any
 
 import pytest
@@ -29,7 +30,9 @@ from architectures.steps import RELU, Activation, Conv, GlobalPool, Norm, Pool
         ),
         (lambda: Pool("max", kernel=3, padding=2), r"a pool's padding must be a whole number up to 1, got 2"),
         (lambda: GlobalPool("sum"), r"unknown pool 'sum'; known: max, average"),
-        (lambda: Activation("leaky_relu", "a"), r"an activation's slope must be a number, got 'a'"),  # type: ignore[arg-type]
+        (lambda: Activation("leaky_relu", -0.1), r"an activation's slope must be a number of at least 0, got -0.1"),
+        (lambda: Activation("leaky_relu", math.nan), r"an activation's slope must be a number of at least 0, got nan"),
+        (lambda: Activation("leaky_relu", "a"), r"an activation's slope must be a number of .*, got 'a'"),  # type: ignore[arg-type]
         (lambda: Unit(channels=4, activation="relu"), r"activation must be .*Activation\('relu'\), got 'relu'"),  # type: ignore[arg-type]
         (lambda: Dense(width=4, activation=max), r"activation must be .*Activation\('relu'\), got <built-in"),  # type: ignore[arg-type]
         (lambda: Network(blocks=("conv",)), r"each of blocks must be .*Unit\(channels=32\), got 'conv'"),  # type: ignore[arg-type]

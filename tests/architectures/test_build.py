@@ -179,6 +179,13 @@ def test_dropouts_share_is_its_probability() -> None:
         assert dropped == pytest.approx(p, abs=5 * (p * (1 - p) / 1e6) ** 0.5)
 
 
+@pytest.mark.parametrize("p", [0.999, 0.9999, 0.99999, 1 - 2**-16])
+def test_dropout_that_keeps_little_keeps_the_mean(p: float) -> None:
+    torch.manual_seed(0)
+    kept = Dropout(p)(torch.ones(2**21))
+    assert kept.max().item() * (1 - round(p * 2**16) / 2**16) == pytest.approx(1)
+
+
 def test_dropout_decides_in_each_format_and_not_at_all_in_evaluation() -> None:
     x = torch.rand(4, 3, 5, 5).contiguous(memory_format=torch.channels_last)
     y = Dropout(0.5)(x)

@@ -1,6 +1,7 @@
 """Parameters that are trained in a way of their own."""
 
 import pytest
+import torch
 from torch import nn
 
 from architectures.blocks import Dense, Head, Network, Residual, Tuned, Unit
@@ -50,6 +51,14 @@ def test_a_factor_of_zero_freezes_weights_and_statistics() -> None:
     assert [p.requires_grad for p in module.parameters()] == [False] * 4 + [True] * 4
     assert isinstance(module[1], FrozenNorm)
     assert not module.train()[1].training and module[0].training
+
+
+def test_a_frozen_norm_takes_vectors_as_well() -> None:
+    network = Network(head=Head(hidden=(Tuned(Dense(width=8, norm=True), 0.0),)))
+    module = build(network, SHAPE, 2).train()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    module(torch.rand(5, *SHAPE)).sum().backward()
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
 def test_a_negative_factor_is_refused() -> None:

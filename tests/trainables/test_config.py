@@ -84,6 +84,13 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("optimizer", {"name": "sgd", "lr": float("nan")}, r"lr must be a finite number, got nan"),
     ("optimizer", {"name": "sgd", "lr": float("inf")}, r"lr must be a finite number, got inf"),
     ("optimizer", {"name": "sgd", "lr": 10**400}, r"lr must be a finite number"),
+    ("optimizer", {"name": "rmsprop", "lr": 1e39}, r"lr must be at most 1e\+30, got 1e\+39"),
+    ("optimizer", {"name": "nadam", "lr": 1, "weight_decay": 1e39}, r"weight_decay must be at most 1e\+30, got 1e\+39"),
+    (
+        "optimizer",
+        {"name": "adagrad", "lr": 1, "initial_accumulator_value": 1e300},
+        r"initial_accumulator_value must be at most 1e\+30, got 1e\+300",
+    ),
     ("optimizer", {"name": "sgd", "lr": 1, "weight_decay": -1}, r"weight_decay must be at least 0, got -1"),
     ("optimizer", {"name": "sgd", "lr": 1, "momentum": -0.1}, r"momentum must be at least 0, got -0.1"),
     ("optimizer", {"name": "sgd", "lr": 1, "momentum": 1.1}, r"momentum must be at most 1, got 1.1"),

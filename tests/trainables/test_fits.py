@@ -52,11 +52,35 @@ def test_a_batch_of_one_image_is_refused_where_a_norm_cannot_be_computed(name: s
         model(torch.rand(1, *shape))
     except ValueError as error:
         assert "more than 1 value per channel" in str(error)
-        with pytest.raises(SizeError, match="batch_size must be at least 2 for this network, not 1: the norm of"):
+        with pytest.raises(SizeError, match="batch_size must be at least 2 for this network, got 1: batch norm in"):
             check_training(config, shape, 10)
     else:
         check_training(config, shape, 10)
     check_training(config.with_training(batch_size=2), shape, 10)
+
+
+@pytest.mark.parametrize(("augment", "padding", "side"), [("flip-crop", 3, 4090), ("none", 48, 4000)])
+def test_images_too_large_to_be_moved_are_refused(augment: str, padding: int, side: int) -> None:
+    config = Config(NetworkConfig("mlp"), OptimizerConfig("sgd", 0.1), TrainingConfig(augment=augment))
+    check_training(config.with_training(crop_padding=padding), (1, side, side), 10)
+    with pytest.raises(SizeError, match=r"may have up to 16,777,216 pixels .* \(--image-size\)"):
+        check_training(config.with_training(crop_padding=padding + 1), (1, side, side), 10)
+    check_training(config.with_training(augment="none", crop_padding=0), (1, 9000, 9000), 10)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
+def test_an_average_of_a_network_that_cannot_be_copied_is_refused() -> None:
+    config = Config(NetworkConfig(f"{__name__}:normed"), OptimizerConfig("sgd", 0.1), TrainingConfig())
+    check_training(config, (3, 8, 8), 10)
+    with pytest.raises(SizeError, match="ema averages a copy of the network, which cannot be copied: Only Tensors"):
+        check_training(config.with_training(ema=0.5), (3, 8, 8), 10)
+    for name in ("cnn5", f"{__name__}:frozen"):
+        check_training(Config(NetworkConfig(name), config.optimizer, TrainingConfig(ema=0.5)), (3, 64, 64), 10)
+
+
+def normed() -> nn.Module:
+    """A network whose weight is computed from others before each call, in torch's older way."""
+    return nn.Sequential(nn.Flatten(), nn.utils.weight_norm(nn.Linear(192, 10)))
 
 
 def frozen() -> nn.Module:

@@ -129,7 +129,7 @@ def test_a_matrix_that_is_zero_at_first_has_no_norm_to_keep(model: nn.Module, ze
 
 
 def test_a_network_whose_only_matrix_makes_the_logits_is_refused() -> None:
-    message = "'muon' trains matrices, and this network has none to train besides that of its logits; take another"
+    message = "'muon' trains matrices, and this network has none to train besides that of its logits; use another"
     with pytest.raises(SizeError, match=message):
         made(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)))
 

@@ -42,10 +42,19 @@ def capture():
 def test_a_capture_that_memory_ended_is_out_of_memory():
     with pytest.raises(RuntimeError, match="previous error") as caught, capture():
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-    assert str(memory_error(caught.value)).startswith("CUDA out of memory")
+    assert memory_error(caught.value) == "CUDA out of memory. Tried to allocate 2.00 GiB"
 
 
 def test_a_capture_that_something_else_ended_is_not():
     with pytest.raises(RuntimeError, match="previous error") as caught, capture():
         raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
     assert memory_error(caught.value) is None
+
+
+def test_one_dnn_says_less_when_memory_ran_out_than_when_it_does_not_support_a_layer():
+    assert memory_error(RuntimeError("could not create a primitive")) == "could not create a primitive"
+    assert memory_error(RuntimeError("could not create a primitive descriptor for the matmul primitive")) is None
+
+
+def test_an_error_without_text_is_named():
+    assert memory_error(MemoryError()) == "MemoryError"

@@ -67,7 +67,7 @@ def _open(folder: Path, stem: str) -> Images | None:
         return Images(pixels, labels, tuple(described["classes"]), described["bits"])
     except Exception as error:  # reading a damaged file may raise any error
         reason = one_line(error)
-        warnings.warn(f"the image cache {manifest} is damaged and is built anew ({reason})", stacklevel=4)
+        warnings.warn(f"the image cache {manifest} is damaged and is rebuilt ({reason})", stacklevel=4)
         with _writing(folder):
             manifest.unlink(missing_ok=True)
         return None

@@ -16,8 +16,8 @@ _KINDS = (
     (b"Rar!\x1a\x07", "a RAR archive: unpack it first"),
     (b"SQLite format 3\0", "an SQLite database"),
     (b"\x28\xb5\x2f\xfd", "packed by Zstandard: unpack it first"),
-    (b"\x80\x04", "a pickle, which could run code as it is read"),
-    (b"\x80\x05", "a pickle, which could run code as it is read"),
+    (b"\x80\x04", "a pickle, which could run code when it is read"),
+    (b"\x80\x05", "a pickle, which could run code when it is read"),
     (b"ARROW1", "an Arrow file: store it as Parquet"),
 )
 

@@ -199,7 +199,7 @@ def _opened(data: Data) -> Image.Image:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below
         image = Image.open(data if isinstance(data, Path) else io.BytesIO(data or b""), formats=FORMATS)
     if image.width * image.height > MOST_PIXELS:
-        raise ValueError(f"{image.width}×{image.height} are more than {MOST_PIXELS:,} pixels")
+        raise ValueError(f"{image.width}×{image.height} is more than {MOST_PIXELS:,} pixels")
     return image
 
 

@@ -127,11 +127,11 @@ def _check_end(file: Path, tar: tarfile.TarFile) -> None:
     """Raise DatasetError unless a block of zeros ends the archive, and nothing follows it."""
     stream: Any = tar.fileobj
     if stream.tell() <= tar.offset:
-        raise _damaged(file, "it ends before its end")
+        raise _damaged(file, "it is cut short")
     while rest := stream.read(1 << 20):
         if rest.strip(b"\0"):
             raise DatasetError(
-                f"a tar file must end where it says; {file} goes on, as two that were joined do: split them"
+                f"a tar file must end where it says; {file} continues after its end, as two joined files do: split them"
             )
 
 
@@ -183,7 +183,7 @@ def naming(file: Path) -> Iterator[None]:
     try:
         yield
     except gzip.BadGzipFile as error:  # whose text holds two checksums
-        raise _damaged(file, "its checksum is another one") from error
+        raise _damaged(file, "its checksum differs") from error
     except _DAMAGES as error:
         raise _damaged(file, one_line(error)) from error
     except (NotImplementedError, RuntimeError) as error:  # a compression that Python does not know

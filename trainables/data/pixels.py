@@ -54,7 +54,7 @@ def as_8_bits(image: Image.Image, mode: str, bits: int | None = None) -> Image.I
     if is_deep(image):  # Pillow would clip 16 bits at 255 instead of scaling them
         image = Image.fromarray(np.minimum(np.asarray(image) >> ((bits or 16) - 8), 255).astype(np.uint8))
     elif image.mode in ("I", "F"):
-        raise ValueError("its pixels have 32 bits, which say nothing of what is black and white: store 8 or 16 bits")
+        raise ValueError("its pixels have 32 bits, which do not tell what is black and white: store 8 or 16 bits")
     elif image.mode == "LAB":
         image = ImageCms.applyTransform(image, _lab_to_rgb()) or image
     elif image.has_transparency_data:

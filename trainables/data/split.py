@@ -61,10 +61,7 @@ def fold(labels: np.ndarray, number: int, of: int, seed: int) -> tuple[np.ndarra
     members = _members(labels)
     smallest = min(map(len, members))
     if smallest < of:
-        raise DatasetError(
-            f"each fold leaves out images of every class, so there are at most as many as the smallest class has: "
-            f"{smallest}, not {of}"
-        )
+        raise DatasetError(f"folds cannot exceed the size of the smallest class: {smallest}, got {of}")
     generator = np.random.Generator(np.random.PCG64(seed))
     dealt = np.concatenate([generator.permutation(indices) for indices in members])
     left_out = np.sort(dealt[number - 1 :: of])

@@ -22,5 +22,7 @@ def warnings_of(images: Images, digests: Sequence[bytes]) -> tuple[str, ...]:
         classes.setdefault(key, set()).add(label)
     twins = sum(len(classes[key]) > 1 for key in digests)
     if twins >= TWIN_SHARE * len(images):
-        found.append(f"{twins:,} of {len(images):,} training images lie in another class too, the same to the pixel")
+        found.append(
+            f"{twins:,} of {len(images):,} training images also occur in another class, identical pixel for pixel"
+        )
     return tuple(found)

@@ -23,7 +23,7 @@ def shift_channels(batch: Batch, most: float, stream: np.random.Generator) -> Ba
 def _misfit(most: float, shape: tuple[int, ...]) -> str | None:
     if shape[0] > 1:
         return None
-    return "channel_shift changes the colours of images, and these are grey; leave it out, or take jitter"
+    return "channel_shift changes the colours of images, and these are grey; leave it out, or use jitter"
 
 
 CHANNEL_SHIFT = Transform("channel_shift", whole=False, most=1.0, apply=shift_channels, misfit=_misfit)

@@ -47,7 +47,7 @@ class Far:
         try:
             return ray.get(answer)
         except ray.exceptions.RayActorError as error:
-            raise OSError("the driver's machine is not reached") from error
+            raise OSError("the driver's machine cannot be reached") from error
         except ray.exceptions.RayTaskError as error:  # of no error number, and with a traceback in its text
             raise error.cause from None
 
@@ -145,4 +145,6 @@ def _check_versions(wanted: Mapping[str, str]) -> None:
     for package, ours in versions().items():
         theirs = wanted.get(package, ours)
         if ours != theirs:
-            raise UnfitError(f"{os.uname().nodename} has {package} {ours} and the driver {theirs}: install the same")
+            raise UnfitError(
+                f"{os.uname().nodename} has {package} {ours} and the driver {theirs}: install the same version"
+            )

@@ -1,7 +1,7 @@
 """Measures how fast this machine trains: real steps of some configurations, within a few seconds."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -14,31 +14,40 @@ from trainables.worker.speed import LARGEST_BATCH, STEPS, Speed, images_for
 MORE_SECONDS = 0.1  # for more steps of a configuration whose steps are short
 
 
-def measure(configs: Sequence[Config], images: Resident, *, precision: str, budget: float) -> list[Speed | None]:
+def measure(
+    configs: Sequence[Config],
+    images: Resident,
+    *,
+    precision: str,
+    budget: float,
+    progress: Callable[[], None] = lambda: None,
+) -> list[Speed | None]:
     """Speeds in the order of the configurations; None for one that fails, whose trial will say why.
 
-    budget: seconds after which no measurement begins; configurations that are left have None.
+    budget: seconds after which no measurement begins; configurations that are left have None. progress: called after
+    each step.
     """
     if configs:
         # The first training of a process includes imports and allocations that happen once.
-        _measure(configs[0], images.first(2), precision)
+        _measure(configs[0], images.first(2), precision, progress)
     ends = time.perf_counter() + budget
-    return [_measure(config, images, precision) if time.perf_counter() < ends else None for config in configs]
+    return [_measure(config, images, precision, progress) if time.perf_counter() < ends else None for config in configs]
 
 
-def _measure(config: Config, images: Resident, precision: str) -> Speed | None:
+def _measure(config: Config, images: Resident, precision: str, progress: Callable[[], None]) -> Speed | None:
     try:
-        return _speed(config, images, precision)
+        return _speed(config, images, precision, progress)
     except Exception:  # memory, or whatever a network of the user's raises
         return None
 
 
-def _speed(config: Config, images: Resident, precision: str) -> Speed:
+def _speed(config: Config, images: Resident, precision: str, progress: Callable[[], None]) -> Speed:
     batch = min(config.training.batch_size, LARGEST_BATCH, len(images))
     some = images.first(STEPS * batch)
     began = time.perf_counter()
     # Enough epochs that a cosine does not end; only the time matters.
-    training = Training(config.with_training(epochs=1000, batch_size=batch), some, None, seed=0, precision=precision)
+    timed = config.with_training(epochs=1000, batch_size=batch)
+    training = Training(timed, some, None, seed=0, precision=precision, progress=progress)
     training.run_segment()
     warm = time.perf_counter()
     step = _seconds_a_step(training, batch)

@@ -25,7 +25,7 @@ def patiently(attempt: Callable[[], _Result], progress: Callable[[], None] = lam
     progress: called before each attempt, and again and again during a wait. A missing file and a full disk are raised
     at once, since waiting changes neither. Raises OutOfReachError after the last attempt.
     """
-    why = OSError()
+    why = ""
     for wait in (0.0, *WAITS):
         steps = math.ceil(wait / _STEP)
         for _ in range(steps):
@@ -37,5 +37,5 @@ def patiently(attempt: Callable[[], _Result], progress: Callable[[], None] = lam
         except OSError as error:
             if isinstance(error, FileNotFoundError) or is_full(error):
                 raise
-            why = error
-    raise OutOfReachError(one_line(why)) from why
+            why = one_line(error)  # its text alone: the error's traceback holds this frame, and all that is passed on
+    raise OutOfReachError(why)

@@ -43,8 +43,9 @@ _NOTE_SECONDS = 10  # at most, for writing down why a worker ends itself
 Answer = dict[str, Any]
 """The measurement's fields, `state`, `checkpoint`, `began`, `host` and `pid`; plain values to send to the driver.
 
-Without a measurement `state` says why: "calibrated" (then there are `speeds`), "out of memory", "unreadable" if a
-checkpoint is, or "interrupted" when files could not be read, or a network not be written, in several attempts.
+Without a measurement `state` says why: "calibrated" (then there are `speeds`), "out of memory" (then `batch`
+says how many images a whole batch has), "unreadable" if a checkpoint is, or "interrupted" when files could not be read,
+or a network not be written, in several attempts.
 """
 
 _Result = TypeVar("_Result")
@@ -73,7 +74,8 @@ class Slot:
         self._validation = Resident.of(validation, device, room=room) if validation is not None else None
         self._bytes_per_second = _DISK_BYTES_PER_SECOND
         self._since_checkpoint = 0.0  # seconds of training; below 0 until it has made up for an attempt that failed
-        self._patience = 0  # counts while files that a run cannot do without are read, written and waited for
+        # Counts parts of batches that were computed, and attempts and waits for files that a run cannot do without.
+        self._signs = 0
         self._watchdog = Watchdog(timeout, self._progress, self._give_up) if timeout else None
 
     def begin(self, task: Task) -> None:
@@ -100,23 +102,28 @@ class Slot:
         began = time.time()
         if self._calibrate:
             configs, self._calibrate = [Config.from_json(each) for each in self._calibrate], ()
-            speeds = measure(configs, self._train, precision=self._precision, budget=SECONDS)
+            speeds = measure(configs, self._train, precision=self._precision, budget=SECONDS, progress=self._count)
             return self._answer(began, state="calibrated", speeds=[each and asdict(each) for each in speeds])
         try:
             self._training = self._training or self._make_training()
             measurement = self._training.run_segment()
+            ends_finite = self._training.ends_finite()
         except CheckpointError as error:
             return self._answer(began, state="unreadable", reason=str(error))
         except OutOfReachError as error:
             return self._answer(began, state="interrupted", reason=f"its files cannot be read: {error}")
         except (RuntimeError, MemoryError) as error:
-            if (cause := memory_error(error)) is None:
+            if (reason := memory_error(error)) is None:
                 raise
             # The failed step's frames hold its tensors; without them the next trial can use the memory.
-            self._training = None
-            return self._answer(began, state="out of memory", reason=str(cause).partition("\n")[0])
+            num_images, self._training = len(self._training.train if self._training else self._train), None
+            batch = min(self._task.config["training"]["batch_size"], num_images)
+            return self._answer(began, state="out of memory", reason=reason, batch=batch)
         if not measurement.finite:
             return self._answer(began, state="diverged", reason="the loss is not finite", **asdict(measurement))
+        if not ends_finite:
+            reason = "what its network predicts is not finite"
+            return self._answer(began, state="diverged", reason=reason, **asdict(measurement))
         return self._keep(began, self._training, measurement)
 
     def _keep(self, began: float, training: Training, measurement: Measurement) -> Answer:
@@ -154,6 +161,7 @@ class Slot:
             marks=task.marks,
             judged_by=task.judged_by,
             teachers=self._teachers(task.teachers),
+            progress=self._count,
         )
         if task.resume_from:
             self._restore(training, task.resume_from)
@@ -210,22 +218,21 @@ class Slot:
             shape = tuple(self._train.pixels.shape[1:])
             kept |= network_files(Network(training.result, training.config, shape, self._classes))
         if self._task.fold is not None and training.validation is not None:
-            found = predict(training.result, training.validation, self._precision)
+            found = predict(training.result, training.validation, self._precision, progress=self._count)
             kept[PREDICTIONS] = predictions_file(*found, self._classes)
         for name, data in kept.items():
             self._patiently(partial(self._files.write, f"{self._task.prefix}+{name}", data))
 
     def _patiently(self, attempt: Callable[[], _Result]) -> _Result:
         """As the function, whose waits the watchdog does not take for a hang."""
+        return patiently(attempt, self._count)
 
-        def count() -> None:
-            self._patience += 1
+    def _count(self) -> None:
+        self._signs += 1
 
-        return patiently(attempt, count)
-
-    def _progress(self) -> tuple[str, int, int]:
+    def _progress(self) -> tuple[str, int]:
         """A value that changes as long as this slot makes progress."""
-        return self._task.prefix, self._training.images if self._training else 0, self._patience
+        return self._task.prefix, self._signs
 
     def _give_up(self, reason: str) -> None:
         """End this process; a note says why, unless writing it hangs."""

@@ -136,6 +136,9 @@ def test_hidden_layers_can_be_added_to_a_family_without_and_taken_from_one_with(
     assert described(FAMILIES["cnn5"](head_widths=[64, 32])).endswith("| flat | d64 relu | d32 relu | d100")
     assert described(FAMILIES["cnn8"](head_widths=[])).endswith("| flat d100")
     assert FAMILIES["cnn8"](head_widths=[], head_dropout=0.5).head.dropout == 0.5
+    assert FAMILIES["cnn8"](head_widths=[], flat_dropout=0.5).head.dropout == 0.5
+    with pytest.raises(ValueError, match="flat_dropout and head_dropout are in the same place if no layer is hidden"):
+        FAMILIES["cnn8"](head_widths=[], flat_dropout=0.5, head_dropout=0.0)
 
 
 def test_further_hidden_layers_are_like_the_last_published_one() -> None:

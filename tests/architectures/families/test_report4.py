@@ -67,6 +67,13 @@ def test_l2_is_on_the_chosen_layers_and_never_on_the_classifier() -> None:
     assert {layer.l2 for layer in FAMILIES["baseline"]().layers(SHAPE, 100)} == {0.0}
 
 
+def test_without_hidden_layers_the_heads_dropout_is_before_the_classifier() -> None:
+    for name in ("baseline", "baseline_final"):
+        head = FAMILIES[name](head_widths=[], head_dropout=0.3, head_l2=0.0).head
+        assert (head.dropout, head.hidden) == (0.3, ())
+        assert FAMILIES[name](head_dropout=0.3).head.dropout == 0.0
+
+
 def test_the_final_model_is_the_baseline_with_elu_norm_dropout_and_l2() -> None:
     final = FAMILIES["baseline_final"]
     assert final() == FAMILIES["baseline"](**final.hyperparameters)
@@ -84,6 +91,7 @@ def test_the_final_model_is_the_baseline_with_elu_norm_dropout_and_l2() -> None:
         ({"padding": "full"}, r"unknown padding 'full'; known: valid, same"),
         ({"norm": "yes"}, r"norm must be true or false, got 'yes'"),
         ({"conv_l2": -1}, r"l2 must be a number of at least 0, got -1"),
+        ({"head_widths": [], "head_l2": 1e-4}, r"head_l2 is on the weights of hidden layers, and head_widths has none"),
         ({"head_l2": float("inf")}, r"l2 must be a number of at least 0, got inf"),
         ({"width": 0.01}, r"^width 0.01 leaves none of 32 channels; use at least 0.0312$"),
     ],

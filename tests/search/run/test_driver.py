@@ -56,6 +56,10 @@ def epoch(task, number, accuracy=0.5, *, checkpoint=False, driver=None, **more):
     return {"state": "done" if number == 4 else "running", **fields, "checkpoint": name, **more}
 
 
+def no_memory(reason="too much", *, batch=32):
+    return {"state": "out of memory", "reason": reason, "batch": batch, "checkpoint": None}
+
+
 def write_result(driver, task):
     """What a worker writes at the end of a run that keeps its network or predicts its fold."""
     for name in NETWORK_FILES if task.weights else [PREDICTIONS]:
@@ -252,18 +256,28 @@ def test_a_batch_too_large_for_memory_is_tried_in_parts_and_then_infeasible(tmp_
     for _ in range(4):
         task = begin(driver)
         parts.append(task.micro_batch)
-        driver.measured(task, {"state": "out of memory", "reason": "tried to allocate 9 TiB", "checkpoint": None})
+        driver.measured(task, no_memory("tried to allocate 9 TiB"))
     assert parts == [None, 16, 8, 4]
     run = driver.record.runs[0, 0]
     assert (run.state, run.micro_batch) == ("infeasible", 4)
-    assert "goes on 16 images at a time" in run.ends[0].reason
+    assert "continuing with micro-batches of 16" in run.ends[0].reason
     assert driver.next_task() is None and driver.finished
+
+
+def test_parts_are_those_of_the_images_if_a_batch_would_hold_more(tmp_path, book):
+    driver = make(book, tmp_path)
+    parts = []
+    for _ in range(4):
+        task = begin(driver)
+        parts.append(task.micro_batch)
+        driver.measured(task, no_memory(batch=20))
+    assert (parts, driver.record.runs[0, 0].state) == ([None, 10, 5, 2], "infeasible")
 
 
 def test_parts_of_a_batch_outlast_a_kill(tmp_path, book):
     driver = make(book, tmp_path)
     task = begin(driver)
-    driver.measured(task, {"state": "out of memory", "reason": "too much", "checkpoint": None})
+    driver.measured(task, no_memory())
     assert begin(make(book, tmp_path)).micro_batch == 16
     assert Record(parse(ledger.read(tmp_path / "ledger.jsonl"))).runs[0, 0].micro_batch == 16
 

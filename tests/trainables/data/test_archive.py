@@ -165,13 +165,13 @@ def test_a_download_that_was_cut_is_called_so(tmp_path: Path, name: str, share: 
 def test_a_tar_that_ends_between_two_files_is_cut(tmp_path: Path) -> None:
     file = shard(tmp_path / "a.tar", {"cat/0.png": good(0), "dog/0.png": good(1)})
     file.write_bytes(file.read_bytes()[:1024])
-    assert "ends before its end" in refused(file, tmp_path)
+    assert "it is cut short" in refused(file, tmp_path)
 
 
 def test_a_tar_that_goes_on_after_its_end_is_refused(tmp_path: Path) -> None:
     halves = [shard(tmp_path / f"{name}.tar", {f"{name}/0.png": good(0)}).read_bytes() for name in ("cat", "dog")]
     (tmp_path / "joined.tar").write_bytes(b"".join(halves))
-    assert "goes on, as two that were joined do" in refused(tmp_path / "joined.tar", tmp_path)
+    assert "continues after its end, as two joined files do" in refused(tmp_path / "joined.tar", tmp_path)
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY_KIND if name != "a.tar"])  # which has no checksums of content

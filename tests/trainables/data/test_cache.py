@@ -96,7 +96,7 @@ def drop_a_key(file: Path) -> None:
 def test_a_damaged_file_is_built_anew_with_one_line_of_warning(tmp_path: Path, file: str, damage) -> None:
     cached(tmp_path, "a", some_images)
     damage(tmp_path / file)
-    with pytest.warns(UserWarning, match="damaged and is built anew") as caught:
+    with pytest.warns(UserWarning, match="damaged and is rebuilt") as caught:
         images = cached(tmp_path, "a", some_images)
     assert len(caught) == 1 and "\n" not in str(caught[0].message)
     assert fingerprint(images) == fingerprint(some_images())

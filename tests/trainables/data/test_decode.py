@@ -81,7 +81,7 @@ def test_a_test_part_of_another_size_than_train_is_refused(tmp_path: Path) -> No
 
 def test_an_image_of_more_pixels_than_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decode, "MOST_PIXELS", 29)
-    assert "6×5 are more than 29 pixels" in refused(class_folders(tmp_path / "pets"), tmp_path)
+    assert "6×5 is more than 29 pixels" in refused(class_folders(tmp_path / "pets"), tmp_path)
 
 
 def test_more_images_than_fit_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

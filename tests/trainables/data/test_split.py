@@ -111,5 +111,5 @@ def test_every_image_is_left_out_of_one_fold_and_every_class_of_each(labels: np.
 
 
 def test_more_folds_than_the_smallest_class_has_images_are_refused() -> None:
-    with pytest.raises(DatasetError, match="smallest class has: 2, not 3"):
+    with pytest.raises(DatasetError, match="folds cannot exceed the size of the smallest class: 2, got 3"):
         fold(np.repeat(np.arange(2), (9, 2)), 1, 3, 0)

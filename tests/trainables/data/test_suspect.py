@@ -37,4 +37,4 @@ def test_the_same_images_in_two_classes_give_a_warning() -> None:
     assert warnings_of(images(pixels)) == ()
     pixels[3] = pixels[2]
     (line,) = warnings_of(images(pixels))
-    assert line.startswith("3 of 200 training images lie in another class too")
+    assert line.startswith("3 of 200 training images also occur in another class")

@@ -1,18 +1,24 @@
 """What a slot answers when memory, disk or progress fails it."""
 
+import gc
+import math
 import os
 import subprocess
 import sys
 import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import nn
 
+from trainables import training
 from trainables.data.images import Images
 from trainables.files import Folder, SharedFolder
 from trainables.limits import UnfitError
@@ -59,6 +65,51 @@ def greedy(num_classes: int) -> nn.Module:
     return Greedy(num_classes)
 
 
+class Full(nn.Module):
+    """Fails as if memory had run out in its first step."""
+
+    made: ClassVar[list[weakref.ref[nn.Module]]] = []
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(256, num_classes)
+        self.made.append(weakref.ref(self))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("could not create a primitive")
+
+
+def full(num_classes: int) -> nn.Module:
+    return Full(num_classes)
+
+
+class Noting(nn.Module):
+    """Notes in each forward pass by what the watchdog would then judge."""
+
+    progress: ClassVar[Callable[[], object]]
+    seen: ClassVar[list[object]] = []
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(256, num_classes)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        self.seen.append(Noting.progress())
+        return self.head(inputs.flatten(1))
+
+
+def noting(num_classes: int) -> nn.Module:
+    return Noting(num_classes)
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """No garbage collector, as between two of its runs: cycles are kept."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> None:
     """This module as a user's own, where networks are looked for by name."""
@@ -72,11 +123,22 @@ def test_a_batch_that_memory_is_too_small_for_is_answered_and_its_parts_are_trai
     task = make_task({"name": "mine:greedy"}, batch_size=16, epochs=1)
     slot = make(digits, tmp_path, task)
     answer = slot.step()
-    assert (answer["state"], answer.get("images")) == ("out of memory", None)
+    assert (answer["state"], answer.get("images"), answer["batch"]) == ("out of memory", None, 16)
     assert "can't allocate memory" in answer["reason"]
     slot.begin(replace(task, micro_batch=2))
     answer = slot.step()
     assert (answer["state"], answer["images"]) == ("done", len(digits))
+
+
+@pytest.mark.parametrize(("fold", "batch"), [(None, 320), ((1, 2, 0), 160)])
+def test_a_training_that_memory_was_too_small_for_leaves_it_to_the_next_one(
+    digits: Images, tmp_path: Path, own: None, uncollected: None, fold: tuple[int, int, int] | None, batch: int
+) -> None:
+    slot = make(digits, tmp_path, make_task({"name": "mine:full"}, batch_size=2048, fold=fold))
+    answer = slot.step()
+    assert (answer["state"], answer["reason"]) == ("out of memory", "could not create a primitive")
+    assert answer["batch"] == pytest.approx(batch, abs=5), "no more than its images"
+    assert Full.made.pop()() is None
 
 
 def test_a_checkpoint_is_continued_from_and_carries_its_attempt_in_its_name(digits: Images, tmp_path: Path) -> None:
@@ -158,6 +220,16 @@ def test_a_trained_network_that_is_refused_says_why(digits: Images, monkeypatch:
 def test_a_trained_network_is_written_under_its_attempt(digits: Images, tmp_path: Path) -> None:
     assert make(digits, tmp_path, make_task(epochs=1, weights=True)).step()["state"] == "done"
     assert Folder(str(tmp_path)).names() == ["3-0-2+config.json", "3-0-2+model.safetensors"]
+
+
+def test_a_retrain_that_diverges_in_its_last_step_leaves_no_network(digits: Images, tmp_path: Path) -> None:
+    slot = Slot(Folder(str(tmp_path)), train=digits, validation=None, device="cpu", precision="float32")
+    task = make_task(batch_size=320, epochs=1, weights=True)
+    for lr, state in ((1e30, "diverged"), (0.01, "done")):
+        slot.begin(replace(task, config={**task.config, "optimizer": {"name": "sgd", "lr": lr}}))
+        answer = slot.step()
+        assert (answer["state"], math.isfinite(answer["train_loss"])) == (state, True)
+        assert bool(Folder(str(tmp_path)).names()) == (state == "done")
 
 
 class SlowDisk:
@@ -271,6 +343,24 @@ def test_a_worker_without_progress_ends_itself_and_says_why(tmp_path: Path) -> N
     assert (tmp_path / "3-0-2.reason").read_text().startswith("no progress for 0.5 s, in <string>, line")
 
 
+def test_every_part_of_a_batch_is_progress(
+    digits: Images, tmp_path: Path, own: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def watchdog(seconds: float, progress: Callable[[], object], end: object) -> SimpleNamespace:
+        monkeypatch.setattr(Noting, "progress", staticmethod(progress), raising=False)
+        return SimpleNamespace(watching=nullcontext)
+
+    monkeypatch.setattr(slots, "Watchdog", watchdog)
+    monkeypatch.setattr(training, "EVALUATION_BATCH", 40)
+    task = make_task({"name": "mine:noting"}, epochs=1, micro_batch=8, fold=(1, 2, 0))
+    slot = make(digits, tmp_path, replace(task, calibrate=(task.config,)), timeout=9.0)
+    for least in (6, 20 + 5 + 4):  # steps; parts in training, in validation and when the fold is predicted
+        Noting.seen.clear()
+        assert slot.step()["state"] in ("calibrated", "done")
+        assert len(Noting.seen) >= least
+        assert len(set(Noting.seen)) == len(Noting.seen)
+
+
 WAITING = """
 import sys
 from pathlib import Path
@@ -304,6 +394,22 @@ def test_a_wait_shows_progress_again_and_again(monkeypatch: pytest.MonkeyPatch) 
 
     patience.patiently(attempt, lambda: signs.append(1))
     assert len(signs) == 2 + 4, "one for each attempt, and one for each tenth of a second"
+
+
+def test_what_an_attempt_that_failed_held_is_free_after_the_next(
+    monkeypatch: pytest.MonkeyPatch, uncollected: None
+) -> None:
+    monkeypatch.setattr(patience, "WAITS", (0.0,))
+    attempts, held = iter([True, False]), []
+
+    def attempt() -> None:
+        network = nn.Identity()
+        held.append(weakref.ref(network))
+        if next(attempts):
+            raise OSError("no route to host")
+
+    patience.patiently(attempt)
+    assert [each() for each in held] == [None, None]
 
 
 def test_reading_a_checkpoint_of_another_kind_runs_no_code(digits: Images, tmp_path: Path) -> None:
