@@ -1,4 +1,4 @@
-"""The search: what to try, what to stop, what happened, which trials won.
+"""Hyperparameter search for image classifiers: run searches and load their results.
 
 import search
 
@@ -25,7 +25,7 @@ warnings.filterwarnings("ignore", "Choices for a categorical distribution should
 
 
 def load(name: str | None = None, results: str | None = None) -> Loaded:
-    """A search's tables, also while it runs; the newest when no name is given. Raises StoreError or LedgerError.
+    """A search's tables, even while it runs; the newest when no name is given. Raises StoreError or LedgerError.
 
     results: the folder of searches; by default that in HPSEARCH_RESULTS, else `results`.
     """
@@ -36,9 +36,9 @@ def load(name: str | None = None, results: str | None = None) -> Loaded:
 
 
 def launch(**words: Any) -> Loaded:
-    """Begin a search as `hpsearch launch` does: launch(space="cnn_all", samples=60, limit_train=4000).
+    """Start a search as `hpsearch launch` does: launch(space="cnn_all", samples=60, limit_train=4000).
 
-    words: the options that `hpsearch launch --help` lists, with _ in place of -.
+    Keyword arguments: the options of `hpsearch launch`, with _ in place of -; `hpsearch launch --help` lists them.
     """
     from search.cli.calls import call
 
@@ -48,7 +48,7 @@ def launch(**words: Any) -> Loaded:
 def resume(name: str | None = None, **words: Any) -> Loaded:
     """Continue a search as `hpsearch resume` does; the newest when no name is given.
 
-    words: the options that `hpsearch resume --help` lists, with _ in place of -.
+    Keyword arguments: the options of `hpsearch resume`, with _ in place of -; `hpsearch resume --help` lists them.
     """
     from search.cli.calls import call
 
@@ -56,9 +56,9 @@ def resume(name: str | None = None, **words: Any) -> Loaded:
 
 
 def retrain(name: str | None = None, **words: Any) -> Loaded:
-    """Train and test a search's winners as `hpsearch retrain` does; of the newest when no name is given.
+    """Retrain and test a search's winners as `hpsearch retrain` does; of the newest when no name is given.
 
-    words: the options that `hpsearch retrain --help` lists, with _ in place of -.
+    Keyword arguments: the options of `hpsearch retrain`, with _ in place of -; `hpsearch retrain --help` lists them.
     """
     from search.cli.calls import call
 

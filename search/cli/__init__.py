@@ -1,1 +1,1 @@
-"""The command `hpsearch`; one module for each group of verbs."""
+"""The command `hpsearch`; one module for each group of subcommands."""

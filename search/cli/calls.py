@@ -1,4 +1,4 @@
-"""The verbs that train, called from Python: the same options as on the command line, checked by the same rules."""
+"""The commands that train, called from Python: the same options as on the command line, checked by the same rules."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -16,10 +16,10 @@ VERBS: dict[str, click.Command] = {"launch": launch, "resume": resume, "retrain"
 
 
 def call(verb: str, search: str | None = None, **words: Any) -> Loaded:
-    """Run a verb with its options as keywords, and load the search that it worked on.
+    """Run a command with its options as keywords, and load the search that it worked on.
 
     Of a study of several datasets it is the last one's. What the command prints is printed. Raises TypeError for an
-    option that the verb does not have or that leaves no search here, and for a flag that is not True or False; and
+    option that the command does not have or that leaves no search here, and for a flag that is not True or False; and
     HpsearchError with what the command would report in one line.
     """
     command = VERBS[verb]
@@ -38,7 +38,7 @@ def call(verb: str, search: str | None = None, **words: Any) -> Loaded:
     except SystemExit as end:  # some trials failed, as the tables say; or it was interrupted
         if end.code == 130:
             raise KeyboardInterrupt from end
-    assert called.search is not None  # a verb that found no search has raised an error
+    assert called.search is not None  # a command that found no search has raised an error
     return read_search(*called.search)
 
 

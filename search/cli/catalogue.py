@@ -1,4 +1,4 @@
-"""The verbs that show what there is to search: spaces, networks."""
+"""The commands that show what there is to search: spaces, networks."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The verb that shows what a dataset holds: dataset."""
+"""The command that shows what a dataset holds: dataset."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,7 +56,7 @@ def dataset(
     from trainables.data.formats.format import Columns
 
     if show_test and html is None:
-        raise OptionError("--show-test is about the page's pictures: give --html FILE as well")
+        raise OptionError("--show-test is for the pictures of a page: give --html FILE as well")
     if html is not None:
         check_place(html, "--html")
     name = dataset_of(name)
@@ -64,7 +64,7 @@ def dataset(
         columns = Columns(label, image)
         found = describe(name, columns, data_dir=data_dir, image_size=image_size, near=near, begin=begin)
     if near and found.near is None:
-        click.echo("note: too many images look alike to say which are nearly the same", err=True)
+        click.echo("note: too many images look alike to tell which are nearly the same", err=True)
     if as_json:
         options.emit(show.as_json(found))
     else:

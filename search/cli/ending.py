@@ -1,4 +1,4 @@
-"""The verbs that end and remove searches: stop, delete."""
+"""The commands that end and remove searches: stop, delete."""
 
 import sys
 from pathlib import Path
@@ -52,7 +52,7 @@ def delete(search: str, yes: bool, results: Path) -> None:
     retrains = len(list(found.folder.glob("retrain/*/model.safetensors")))
     kept = f", with {count(retrains, 'retrained network')}" if retrains else ""
     if not yes and not _agrees(f"delete {found.folder}{kept}?"):
-        click.echo("nothing is deleted")
+        click.echo("nothing was deleted")
         return
     place = ending.delete(ending.check_deletable(results, search))
     click.echo(f"{search} is deleted" + (f"; its copy in {place} stays" if place else ""))

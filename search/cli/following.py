@@ -1,4 +1,4 @@
-"""The verb that writes a search elsewhere: follow."""
+"""The command that writes a search elsewhere: follow."""
 
 import time
 from pathlib import Path
@@ -14,15 +14,16 @@ STORED_SECONDS = 5.0  # between two reads of a storage
 @click.command()
 @click.argument("sink", type=click.Choice(list(SINKS)))
 @options.search_argument
-@click.option("--once", is_flag=True, help="Write the present results and end, also while the search runs.")
+@click.option("--once", is_flag=True, help="Write the present results and end, even while the search runs.")
 @click.option("--beside", is_flag=True, hidden=True, help="End when standard input does, as launch --follow wants it.")
 @options.from_storage
 @options.results
 def follow(sink: str, search: str | None, once: bool, beside: bool, storage: str | None, results: Path) -> None:
-    """Show a search in another tool, until it is finished.
+    """Send results to TensorBoard, Optuna, MLflow or W&B.
 
-    It prints the command or address of the viewer. The output is in the search's folder, in follow/SINK, unless the
-    tool's own variables name a server. Ctrl-C ends it and changes nothing in the search; started again, it continues.
+    It runs until the search is finished, and prints the command or address of the viewer. The output is in the
+    search's folder, in follow/SINK, unless the tool's own variables name a server. Ctrl-C ends it and changes nothing
+    in the search; started again, it continues.
 
     \b
     hpsearch follow tensorboard                  curves, and hyperparameters in the HParams tab
@@ -56,7 +57,7 @@ def follow(sink: str, search: str | None, once: bool, beside: bool, storage: str
                 is_away = False
             except StorageError as error:
                 if not is_away:
-                    click.echo(f"{error}; it is tried again every {STORED_SECONDS:g} s", err=True)
+                    click.echo(f"{error}; trying again every {STORED_SECONDS:g} s", err=True)
                 is_away = True
             return True
 

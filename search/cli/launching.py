@@ -1,4 +1,4 @@
-"""The verbs that search: launch and resume."""
+"""The commands that search: launch and resume."""
 
 from contextlib import nullcontext
 from dataclasses import fields, replace
@@ -57,7 +57,11 @@ SECTIONS = {
     help="Run a study instead: a name (see hpsearch spaces), a .toml file or package.module:function.",
     shell_complete=options.from_names(options.study_names),
 )
-@click.option("--repeats", type=Count(min=1), help="Trainings of each arm of a study.  [default: the study's]")
+@click.option(
+    "--repeats",
+    type=Count(min=1),
+    help="How many times each arm (configuration) of a study is trained.  [default: the study's]",
+)
 @click.option(
     "--quick",
     is_flag=True,
@@ -68,14 +72,14 @@ SECTIONS = {
     "--budget",
     type=Duration(),
     metavar="TIME",
-    help="Instead of --samples: draw as many trials as are forecast to take this time, such as 30m or 2h.",
+    help="Instead of --samples: as many trials as are forecast to fit in this time (30m, 2h).",
 )
 @click.option(
     "--epochs",
     type=Count(1, MOST_EPOCHS),
     default=30,
     show_default=True,
-    help="Epochs of a trial whose configuration sets none; all rungs of the scheduler are below it.",
+    help="Epochs per trial unless its configuration sets its own; every rung is below this.",
 )
 @click.option(
     "--dataset",
@@ -87,22 +91,22 @@ SECTIONS = {
 @click.option("--label", metavar="NAME", help="Column or field of labels.  [default: label, labels, fine_label, …]")
 @click.option("--image", metavar="NAME", help="Column or field of images.  [default: the only one]")
 @options.data_dir
-@click.option("--limit-train", type=Count(min=2), help="Use a stratified subset of this many images.")
+@click.option("--limit-train", type=Count(min=2), help="Use a stratified subset of this many training images.")
 @click.option("--image-size", type=Count(1, MOST_PIXELS), help="Resize every image to this many pixels a side.")
 @click.option(
     "--validation",
     type=Real(0, 1, min_open=True, max_open=True),
     default=0.2,
     show_default=True,
-    help="Share of the training images held out to compare trials; refused where the dataset brings its own.",
+    help="Share of the training images held out to compare trials; not for datasets with their own validation images.",
 )
 @click.option(
     "--augment",
     type=click.Choice(list(PRESETS)),
     default="published",
-    show_default=True,
-    help="Augmentation of training images. published and flip-crop also mirror them, and published rotates them by up "
-    "to 5 degrees: for digits, text, or classes that differ by left and right, use none.",
+    help="Augmentation of training images. published and flip-crop mirror them, and published also rotates them by up "
+    "to 5 degrees. Mirroring changes what digits, text and left/right classes mean: use none for them.  "
+    "[default: that of the space if it sets one, as modern does, else published]",
 )
 @click.option(
     "--sampler",
@@ -114,7 +118,7 @@ SECTIONS = {
 @click.option(
     "--hears",
     type=click.Choice(list(HEARS)),
-    help=f"What samplers that learn ({', '.join(LEARNING)}) use. "
+    help=f"Which results {', '.join(LEARNING[:-1])} and {LEARNING[-1]} use. "
     f"{'; '.join(f'{name}: {what}' for name, what in HEARS.items())}.  "
     f"[default: {next(iter(HEARS))}]",
 )
@@ -123,8 +127,8 @@ SECTIONS = {
     multiple=True,
     metavar="DATASET|SEARCH",
     callback=lambda _, __, names: ",".join(dict.fromkeys(names)) if names else None,
-    help=f"What {' and '.join(EXPERIENCED)} begins with: a dataset whose trainings hpsearch brings along, or one of "
-    "your earlier searches, also on other images; may be given several times.  "
+    help=f"Prior results for {' and '.join(EXPERIENCED)}: a dataset whose recorded runs ship with hpsearch, or an "
+    "earlier search of yours on any images. Repeatable.  "
     "[default: those of cifar10, cifar100-coarse, cifar100-coarse-32, fashion-mnist, fashion-mnist-28 and digits "
     "whose images are not much larger than yours]",
     shell_complete=options.experiences,
@@ -133,7 +137,7 @@ SECTIONS = {
 @click.option(
     "--warm-start",
     metavar="SEARCH",
-    help="An earlier search whose trials samplers that learn also use; its images must be the same.",
+    help=f"An earlier search on the same images whose results {', '.join(LEARNING[:-1])} or {LEARNING[-1]} also use.",
     shell_complete=options.searches,
 )
 @click.option(
@@ -145,14 +149,20 @@ SECTIONS = {
     type=Count(1, MOST_THREADS),
     default=1,
     show_default=True,
-    help="CPU threads of each trial. Raise it for wide networks on idle cores; it slows down busy ones.",
+    help="CPU threads of each trial. Raise it for wide networks on idle cores; on busy ones it slows training down.",
 )
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
     help="Precision of training.  [default: bfloat16 if a short measurement finds it faster, else float32]",
 )
-@click.option("--seed", type=Count(min=0), default=0, show_default=True, help="Seeds split, draws and trainings.")
+@click.option(
+    "--seed",
+    type=Count(min=0),
+    default=0,
+    show_default=True,
+    help="Seed for the split, the drawn configurations and training.",
+)
 @click.option(
     "--metric",
     type=click.Choice(list(METRICS)),
@@ -165,7 +175,7 @@ SECTIONS = {
     type=click.Choice(list(COSTS)),
     multiple=True,
     callback=lambda _, __, costs: ",".join(dict.fromkeys(costs)) or None,
-    help="A cost to minimise, as important as the metric; may be given several times.",
+    help="A cost to minimise, as important as the metric. Repeatable.",
 )
 @session_options
 @options.storage
@@ -199,19 +209,19 @@ def launch(
     storage: str | None,
     **asked: Any,
 ) -> None:
-    """Begin a search: draw and train trials, stop bad ones early.
+    """Start a search: draw and train trials, stop poor ones early.
 
     \b
     hpsearch launch --space cnn_all --samples 60                  CIFAR-100, downloaded once
     hpsearch launch --samples 60 --dataset ~/pictures             a folder of class folders, or of Parquet files
     hpsearch launch --samples 60 --dataset pathmnist.npz          one file: .npz, Parquet, a zip or tar of class folders
     hpsearch launch --space best.jsonl --scheduler none           a list of configurations, each to its end
-    hpsearch launch --scheduler halving --keep 0.5                the same decisions on any number of slots
+    hpsearch launch --scheduler halving --keep 0.5                the same decisions whatever the number of slots
     hpsearch launch --scheduler halving --budget 2h               as many samples as fit into two hours
     hpsearch launch --also parameters --sampler tpe               two objectives: see top --pareto parameters
     hpsearch launch --dataset ~/pictures --metric balanced_accuracy   for classes of very different sizes
     hpsearch launch --sampler tpe --scheduler halving --samples 40    draws that learn from earlier trials
-    hpsearch launch --sampler transfer --scheduler halving --samples 15               begins with experience
+    hpsearch launch --sampler transfer --scheduler halving --samples 15               starts from experience
     hpsearch launch --sampler gp --first mine.jsonl               your own configurations first
     hpsearch launch --sampler tpe --warm-start my-search          also learns from that search
     hpsearch launch --study batch-norm --quick                    a published experiment, in minutes
@@ -230,6 +240,7 @@ def launch(
     from search.spaces import find_space
 
     how = Options(**{field.name: asked.pop(field.name) for field in fields(Options)})
+    asked["augment_all"] = click.get_current_context().get_parameter_source("augment") is _BY_USER
     _check_together(
         how,
         study=study,
@@ -277,7 +288,7 @@ def launch(
         )
         request = replace(request, samples=samples)
         if not how.quiet:
-            click.echo(f"{duration(budget)} are enough for {count(request.samples, 'sample')}", err=True)
+            click.echo(f"{duration(budget)} is enough for {count(request.samples, 'sample')}", err=True)
     if dry_run:
         show_forecast(request, results, how, is_share_asked=is_share_asked)
         return

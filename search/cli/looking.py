@@ -1,4 +1,4 @@
-"""The verbs that show searches: status, list, top."""
+"""The commands that show searches: status, list, top."""
 
 import sys
 from operator import itemgetter
@@ -35,7 +35,7 @@ class WithColumns(click.Command):
 @options.as_json
 @options.results
 def status(search: str | None, is_watched: bool, storage: str | None, as_json: bool, results: Path) -> None:
-    """Show the progress of a search, also while it runs.
+    """Show the progress of a search, even while it runs.
 
     \b
     hpsearch status
@@ -67,7 +67,7 @@ def status(search: str | None, is_watched: bool, storage: str | None, as_json: b
 @options.as_json
 @options.results
 def list_searches(storage: str | None, as_json: bool, results: Path) -> None:
-    """All searches, oldest first.
+    """List all searches, oldest first.
 
     Searches that cannot be read come before the others, with the reason; the exit code is then 2.
 
@@ -115,7 +115,7 @@ def list_searches(storage: str | None, as_json: bool, results: Path) -> None:
     "--pareto",
     type=click.Choice(tuple(COSTS)),
     multiple=True,
-    help="Only Pareto-optimal trials by this cost; may be given again.",
+    help="Only Pareto-optimal trials by this cost. Repeatable.",
 )
 @options.from_storage
 @options.as_json
@@ -130,7 +130,7 @@ def top(
     as_json: bool,
     results: Path,
 ) -> None:
-    """The best trials, each at its best epoch.
+    """Show the best trials, each at its best epoch.
 
     The best epoch has the highest validation accuracy, or the highest value of the launch's --metric.
 

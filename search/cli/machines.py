@@ -1,4 +1,4 @@
-"""The verb that shows what machines offer: doctor."""
+"""The command that shows what machines offer: doctor."""
 
 import sys
 from pathlib import Path
@@ -9,13 +9,13 @@ from search.cli import options
 
 
 @click.command()
-@click.option("--address", metavar="HOST:PORT", help="Look at this Ray cluster too; auto: this machine's.")
+@click.option("--address", metavar="HOST:PORT", help="Check this Ray cluster too; auto: the one of this machine.")
 @click.option("--storage", metavar="PLACE", help="Check this storage too: a folder, s3://… or gs://….")
 @options.data_dir
 @options.as_json
 @options.results
 def doctor(address: str | None, storage: str | None, data_dir: Path, as_json: bool, results: Path) -> None:
-    """Check what this machine and a cluster offer and lack.
+    """Check this machine and a cluster for problems.
 
     \b
     hpsearch doctor

@@ -1,4 +1,4 @@
-"""The command `hpsearch`: a verb, then options. Everything heavy is imported when its verb is called."""
+"""The command `hpsearch`: a subcommand, then options. Everything heavy is imported when its subcommand is called."""
 
 import io
 import sys
@@ -26,10 +26,10 @@ from search.cli import (
 
 
 class Verbs(click.Group):
-    """Lists the verbs in the order in which they are used."""
+    """Lists the subcommands in the order in which they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs as they were added."""
+        """The subcommands as they were added."""
         return list(self.commands)
 
 
@@ -79,13 +79,13 @@ def main() -> None:
 
 
 def _run() -> int:
-    """Run the verb that the command line names; returns the exit code."""
+    """Run the subcommand that the command line names; returns the exit code."""
     warnings.showwarning = lambda message, *_: click.echo(f"hpsearch: warning: {message}", err=True)
     try:
         options.find_own_code()
         try:
             code = cli.main(prog_name="hpsearch", standalone_mode=False)
-        except SystemExit as end:  # a verb has shown what failed
+        except SystemExit as end:  # a subcommand has shown what failed
             code = end.code
         sys.stdout.flush()
     except (click.ClickException, click.Abort, KeyboardInterrupt, HpsearchError, OSError) as error:
@@ -114,9 +114,9 @@ def _explain(error: BaseException) -> int:
 
 
 def _hint(error: click.ClickException) -> str:
-    """What click's message leaves out: its full stop, and the known verbs or where the options are listed."""
+    """What click's message leaves out: its full stop, and the known subcommands or where the options are listed."""
     if isinstance(error, click.exceptions.NoSuchCommand):
-        return f" The verbs are {', '.join(cli.commands)}."
+        return f" The commands are {', '.join(cli.commands)}."
     context = error.ctx if isinstance(error, click.UsageError) else None
     stop = "" if error.format_message().rstrip().endswith((".", "?")) else "."
     return f"{stop} See {context.command_path} --help" if context else ""

@@ -1,4 +1,4 @@
-"""Options that several verbs share."""
+"""Options that several commands share."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def data_dir(command: Any) -> Any:
         envvar="HPSEARCH_DATA",
         show_default=True,
         show_envvar=True,
-        help="Downloads and cache.",
+        help="Folder for downloads and the cache.",
     )(command)
 
 
@@ -56,7 +56,7 @@ def elsewhere(command: Any) -> Any:
             type=Folder(),
             envvar="HPSEARCH_DATA",
             show_envvar=True,
-            help=f"Downloads and cache.  [default: the launch's if it is usable here, else {DATA_DIR}]",
+            help=f"Folder for downloads and the cache.  [default: the launch's if it is usable here, else {DATA_DIR}]",
         ),
         click.option(
             "--dataset",
@@ -94,7 +94,7 @@ def changed_code(command: Any) -> Any:
     return click.option(
         "--changed-code",
         is_flag=True,
-        help="Continue although your own space or networks were edited since the launch.",
+        help="Continue although your own space or networks have changed since the launch.",
     )(command)
 
 
@@ -160,7 +160,7 @@ def space_names() -> Iterable[str]:
 
 
 def experiences(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """The datasets whose trainings hpsearch brings along, and the searches."""
+    """The datasets whose recorded runs ship with hpsearch, and the searches."""
     from search.experience.recordings import datasets
 
     return [*(name for name in datasets() if name.startswith(incomplete)), *searches(ctx, param, incomplete)]
@@ -198,13 +198,13 @@ def storage(command: Any) -> Any:
         "--storage",
         metavar="PLACE",
         callback=_not_empty,
-        help="A folder, s3://bucket/path or gs://bucket/path that all machines reach; the record and checkpoints are "
-        "copied there.",
+        help="A folder, s3://bucket/path or gs://bucket/path that all machines can reach; the record and checkpoints "
+        "are copied there.",
     )(command)
 
 
 def from_storage(command: Any) -> Any:
-    """--storage of a verb that only reads: where the searches are."""
+    """--storage of a command that only reads: where the searches are."""
     return click.option(
         "--storage",
         metavar="PLACE",
@@ -219,7 +219,7 @@ _POINT = re.compile(r"-?(\d+\.|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)  #
 def setting(text: str, example: str) -> tuple[str, Any]:
     """A name and its value from KEY=VALUE: JSON, a number as people write it (.5 and 5.), or a plain word.
 
-    example: one that the verb takes, for the error.
+    example: one that the command takes, for the error.
     """
     key, mark, value = text.partition("=")
     if not mark:

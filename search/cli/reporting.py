@@ -1,4 +1,4 @@
-"""The verb that writes a search as a page: report."""
+"""The command that writes a search as a page: report."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def report(
     storage: str | None,
     results: Path,
 ) -> None:
-    """Write a search as one page that opens anywhere.
+    """Write a search as one self-contained HTML page.
 
-    The page is one HTML file that needs no network. It also works while the search runs.
+    The page opens anywhere, without a network. The search may still be running.
 
     \b
     hpsearch report                          the newest search, to results/NAME/report.html
@@ -72,7 +72,7 @@ def report(
     from search.storage.opening import opened
 
     if twice := {name for name in searches if searches.count(name) > 1}:
-        raise OptionError(f"each search is named once; '{min(twice)}' is named {searches.count(min(twice))} times")
+        raise OptionError(f"name each search once; '{min(twice)}' is named {searches.count(min(twice))} times")
     if figures is not None and (out is not None or form != "html"):
         raise OptionError("--figures writes a folder of files; leave out --out and --format")
     if examples and (len(searches) > 1 or storage is not None or form != "html" or figures is not None):
@@ -121,7 +121,7 @@ def _with_examples(view: View, results: Path, dataset: str | None) -> View:
     if dataset is not None:
         search = replace(search, request=replace(search.request, dataset=dataset_of(dataset)))
     if not len(indices):
-        return View(view.found, without="No test image was mistaken.")
+        return View(view.found, without="No test image was misclassified.")
     tested = [run.test.fingerprint for run in view.winners if run.test]
     try:
         if len({view.retrains[run.key]["test_set"] for run in view.winners[:UP_CLOSE]}) > 1:

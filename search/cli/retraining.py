@@ -1,4 +1,4 @@
-"""The verb that trains the winners: retrain."""
+"""The command that trains the winners: retrain."""
 
 import sys
 from dataclasses import asdict
@@ -23,11 +23,17 @@ from search.readable import count
     "trials",
     type=TrialNumber(),
     multiple=True,
-    help="A trial to train, whatever its rank, or knee: the knee for the costs of the launch's --also, else for "
-    "parameters; may be given several times.",
+    help="Retrain this trial, or knee: the knee of the Pareto front for the costs of --also (parameters if none). "
+    "Repeatable.",
 )
-@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True, help="Per training.")
-@click.option("--repeats", type=Count(min=1), default=1, show_default=True, help="Seeds for each winner.")
+@click.option("--epochs", type=Count(1, MOST_EPOCHS), default=100, show_default=True, help="Epochs of each retraining.")
+@click.option(
+    "--repeats",
+    type=Count(min=1),
+    default=1,
+    show_default=True,
+    help="Training runs per winner, each with its own seed.",
+)
 @click.option("--with-validation", is_flag=True, help="Train on the dataset's own validation images as well.")
 @click.option(
     "--width",
@@ -40,25 +46,29 @@ from search.readable import count
     "changes",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Change a field of the training, such as cutmix=0.5; may be given several times.",
+    help="Change a training setting, such as cutmix=0.5. Repeatable.",
 )
-@click.option("--patience", type=Count(1, MOST_EPOCHS), help="Stop after so many epochs without improvement.")
+@click.option("--patience", type=Count(1, MOST_EPOCHS), help="Stop after this many epochs without improvement.")
 @click.option(
     "--students",
     type=Count(min=0),
     default=0,
     show_default=True,
-    help="How many winners to train once more, taught by all winners.",
+    help="How many students to train: winners' configurations trained again on all winners' predictions.",
 )
 @click.option(
     "--student-width",
     type=Real(0, 64, min_open=True),
     help="Factor on the width that each student's network had in the search.  [default: --width]",
 )
-@click.option("--flips", is_flag=True, help="Also predict each test image mirrored.")
-@click.option("--finalists", type=Count(min=1), help="How many of the best to cross-validate.")
+@click.option("--flips", is_flag=True, help="Average the prediction for each image with that for its mirror image.")
+@click.option("--finalists", type=Count(min=1), help="How many of the best trials to cross-validate.")
 @click.option("--folds", type=Count(min=2), help="Folds of that cross-validation.  [default: 3]")
-@click.option("--finalist-epochs", type=Count(1, MOST_EPOCHS), help="Per fold.  [default: those of the search]")
+@click.option(
+    "--finalist-epochs",
+    type=Count(1, MOST_EPOCHS),
+    help="Epochs of each fold's run.  [default: those of the search]",
+)
 @click.option(
     "--finalist-width",
     type=Real(0, 64, min_open=True),
@@ -67,7 +77,7 @@ from search.readable import count
 @options.elsewhere
 @options.changed_code
 @session_options
-@click.option("--dry-run", is_flag=True, help="Show what the retrain would cost; train nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what retraining would cost; train nothing.")
 @options.storage
 @options.as_json
 @options.results
@@ -100,11 +110,11 @@ def retrain(
 ) -> None:
     """Train the winners on all training images, then test each once.
 
-    This includes the share of train that was held out to compare trials. Validation images that the dataset brings
-    are used only with --with-validation.
+    This includes the share of train that was held out to compare trials. Validation images of the dataset's own are
+    used only with --with-validation.
 
-    By default these are the three best trials, each trained for 100 epochs; --dry-run shows what that costs. The same
-    command again continues an interrupted retrain, and shows the table when all trainings are done.
+    By default the winners are the three best trials, each trained for 100 epochs; --dry-run shows what that costs. The
+    same command again continues interrupted retraining, and shows the table once all runs are done.
 
     \b
     hpsearch retrain --top 3
@@ -114,17 +124,17 @@ def retrain(
     hpsearch retrain --top 1 --epochs 200 --set cutmix=0.5 --set cutout=8    # more regularisation
     hpsearch retrain --top 1 --finalists 4 --folds 5    # the best of four by cross-validation
     hpsearch retrain --top 1 --finalists 4 --width 2 --finalist-width 1    # finalists as narrow as in the search
-    hpsearch retrain --top 2 --width 2 --students 1 --student-width 1    # wide winners teach a narrow network
+    hpsearch retrain --top 2 --width 2 --students 1 --student-width 1    # a narrow network from wide winners
     hpsearch retrain my-search --trial knee --trial 12  # trials that top --pareto shows
     hpsearch retrain --top 1 --width 2 --dry-run        # what this would cost
 
-    With --patience a winner trains on the training images alone, and its best epoch is tested.
+    With --patience, a winner trains on the training images alone, and its best epoch is tested.
 
-    With --students 1 the best winner is then trained once more, on what all winners say of its augmented images
-    (knowledge distillation). A narrow network becomes better in this way than by learning the labels.
+    With --students 1, the best winner's configuration is then trained again from scratch on the winners' mean
+    predictions for its augmented images instead of the labels (knowledge distillation). Narrow networks usually gain.
 
-    With --finalists more of the search's best trials are cross-validated first. The --top trials with the best mean are
-    the winners, and the predictions on the folds choose the weights of their ensemble.
+    With --finalists, more of the search's best trials are cross-validated first. The --top trials with the best mean
+    are the winners, and the predictions on the folds choose the weights of their ensemble.
     """
     from search.history.load import read_search
     from search.run.finalists import Finals
@@ -146,12 +156,10 @@ def retrain(
     if trials:
         for option, is_given in (("--top", _is_given("top")), ("--distinct", distinct), ("--finalists", finalists)):
             if is_given:
-                raise OptionError(f"--trial names the winners and {option} finds them; give one of them")
+                raise OptionError(f"--trial names the winners and {option} chooses them; give one of them")
         top = len(set(trials))
     if students > top:
-        raise OptionError(
-            f"--students {students} are more than {count(top, 'winner')}; give fewer students, or more winners"
-        )
+        raise OptionError(f"--students {students} exceeds {count(top, 'winner')}; give fewer students, or more winners")
     if student_width is not None and not students:
         raise OptionError(f"--student-width {student_width:g} is for students: say how many with --students")
     again = Again(

@@ -1,4 +1,4 @@
-"""A verb with many options, shown in sections."""
+"""A command with many options, shown in sections."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The verb that shows searches live in a browser: serve."""
+"""The command that shows searches live in a browser: serve."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ def serve(port: int, host: str, storage: str | None, results: Path) -> None:
             searches.rows()  # raises now if the storage cannot be reached
     token = secrets.token_urlsafe(24)
     click.echo(f"searches of {storage or results}: {server.address_of(listening, host, token)}")
-    click.echo("Ctrl-C ends the server; searches go on.", err=True)
+    click.echo("Ctrl-C ends the server; searches continue.", err=True)
     sys.stdout.flush()
     server.serve(searches, listening, host, token)
 
@@ -60,7 +60,8 @@ def beside(results: Path) -> Iterator[None]:
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
-            click.echo(process.stdout.readline().rstrip() or "the page could not be served; hpsearch serve says why")
+            address = process.stdout.readline().rstrip()
+            click.echo(address or "the page could not be served; run hpsearch serve to see why")
             yield
         finally:
             process.terminate()

@@ -1,4 +1,4 @@
-"""What the verbs that train share: how a session runs, which search it continues, and its final output."""
+"""What the commands that train share: how a session runs, which search it continues, and its final output."""
 
 import os
 import shlex
@@ -22,7 +22,7 @@ from search.run.engines import ENGINES
 
 @dataclass
 class Call:
-    """A verb that is called from Python, as the object of its context."""
+    """A command that is called from Python, as the object of its context."""
 
     arguments: Sequence[str]
     """Its command line, without `hpsearch`."""
@@ -36,7 +36,7 @@ def session_options(verb: Any) -> Any:
     @wraps(verb)
     def explained(*, debug: bool, **words: Any) -> Any:
         if debug and words["quiet"]:
-            raise OptionError("--quiet says less and --debug says more; give one of them")
+            raise OptionError("--quiet prints less and --debug prints more; give one of them")
         with debugging.tracebacks() if debug else nullcontext():
             return verb(**words)
 
@@ -52,8 +52,8 @@ def session_options(verb: Any) -> Any:
                 "--max-time",
                 type=Minutes(),
                 metavar="TIME",
-                help="Time after which trainings pause, at the end of their epoch, such as 30m or 2h; a number alone "
-                "is minutes. hpsearch resume continues a search, and the same retrain command a retrain.",
+                help="Pause each trial at the end of its epoch once this time is over (30m, 2h; a plain number is "
+                "minutes). Resume with hpsearch resume, or repeat the retrain command.",
             ),
             click.option(
                 "--retries",
@@ -68,25 +68,25 @@ def session_options(verb: Any) -> Any:
                 metavar="TIME",
                 default="30m",
                 show_default=True,
-                help="Time without progress after which a trial's worker ends itself; a number alone is minutes.",
+                help="Time without progress after which a trial's worker ends itself; a plain number is minutes.",
             ),
             click.option(
                 "--address",
                 metavar="HOST:PORT",
-                help="Train on this Ray cluster; auto: this machine's.  [default: this machine alone]",
+                help="Train on this Ray cluster; auto: the one of this machine.  [default: this machine alone]",
             ),
             click.option(
                 "--engine",
                 type=click.Choice(ENGINES),
-                help="Ray Tune, or one trial at a time in this process, without Ray.  [default: tune; in resume and "
-                "retrain the launch's]",
+                help="tune: parallel workers under Ray Tune; inline: one trial at a time in this process, without "
+                "Ray.  [default: tune; resume and retrain: the launch's]",
             ),
             click.option(
                 "--follow",
                 type=click.Choice(list(SINKS)),
                 multiple=True,
                 callback=_installed,
-                help="Also show the search in this tool, as hpsearch follow does; may be given several times.",
+                help="Also show the search in this tool, as hpsearch follow does. Repeatable.",
             ),
             click.option("--quiet", is_flag=True, help="Print only the final table and errors."),
             click.option("--debug", is_flag=True, help="Print tracebacks, and what Ray logs."),
@@ -204,19 +204,19 @@ def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
         again = command_line("resume", name, results) + (f" --address {outcome.address}" if outcome.address else "")
         again += moved
     if outcome.reason == "taken over":
-        raise OptionError(f"{outcome.detail}, so this process has stopped; the search goes on there")
+        raise OptionError(f"{outcome.detail}, so this process has stopped; the search continues there")
     why = {
         "disk full": "a disk is full",
         "files unavailable": "files cannot be read or written",
         "machine unfit": "a machine of the cluster cannot train",
     }.get(outcome.reason)
-    reason = f"paused, as {why} ({outcome.detail})" if why else outcome.reason
+    reason = f"paused because {why} ({outcome.detail})" if why else outcome.reason
     click.echo(f"{reason}; nothing recorded is lost. Continue with: {again}", err=True)
     sys.exit({"interrupted": 130, "out of time": 0}.get(outcome.reason, 1))
 
 
 def worked_on(name: str, results: Path) -> None:
-    """Tell a caller in Python which search its verb works on."""
+    """Tell a caller in Python which search its command works on."""
     call = click.get_current_context().obj
     if call is not None:
         call.search = results, name

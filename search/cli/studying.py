@@ -1,4 +1,4 @@
-"""Studies: the searches that `launch --study` begins, and the verb that shows their results."""
+"""Studies: the searches that `launch --study` begins, and the command that shows their results."""
 
 import re
 import sys
@@ -84,7 +84,7 @@ def launch_study(
                 for later, other, _ in searches[number:]:
                     label = f" --label {other.label}" if other.label else ""
                     own = f" --name {later}" if later else ""
-                    click.echo(f"not begun: the same with --dataset {other.dataset}{label}{own}", err=True)
+                    click.echo(f"not started: the same with --dataset {other.dataset}{label}{own}", err=True)
                 raise
     if code:
         sys.exit(code)
@@ -137,7 +137,7 @@ def answer(searches: tuple[str, ...], as_json: bool, results: Path) -> None:
         names = [each.name for each in find_all(results) if "study" in each.facts]
         if not names:
             raise StudyError(
-                f"there is no study in {results.absolute()} yet; begin one with hpsearch launch --study NAME, or name "
+                f"there is no study in {results.absolute()} yet; start one with hpsearch launch --study NAME, or name "
                 "another folder with --results or HPSEARCH_RESULTS"
             )
         searches = (names[-1],)

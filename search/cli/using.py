@@ -1,4 +1,4 @@
-"""The verbs that use a retrained winner: predict, export."""
+"""The commands that use a retrained winner: predict, export."""
 
 import sys
 from collections.abc import Callable
@@ -24,7 +24,8 @@ def rank(command: Any) -> Any:
     return click.option(
         "--rank",
         type=Count(min=1),
-        help="Which retrained winner, as ranked by finalists' folds or by the search.  [default: 1]",
+        help="Rank of the winner: by cross-validation if the last retraining had finalists, otherwise by validation.  "
+        "[default: 1]",
     )(command)
 
 
@@ -49,7 +50,7 @@ def own_code(command: Any) -> Any:
 @rank
 @student
 @click.option("--ensemble", is_flag=True, help="Use all winners of the last retrain, with its ensemble weights.")
-@click.option("--flips", is_flag=True, help="Also predict each image mirrored.")
+@click.option("--flips", is_flag=True, help="Average the prediction for each image with that for its mirror image.")
 @click.option("--out", type=Place(), metavar="FILE", help="Write all probabilities, as Parquet.")
 @own_code
 @options.from_storage
@@ -70,7 +71,7 @@ def predict(
     """Predict the classes of images with a retrained winner.
 
     It prints the five most probable classes of each image, or of each image in a folder. Images are prepared as in
-    training: upright, on white, grey or colour, resized. An unreadable image is named, and the others continue.
+    training: upright, on white, grey or colour, resized. An unreadable image is reported and skipped.
 
     \b
     hpsearch predict photo.jpg                    the newest search, its best winner
@@ -100,7 +101,7 @@ def predict(
             members = (winners.Member(winners.pick(found, rank or 1, student=student, retrain=retrain), 1.0),)
         networks = [(winners.load(found, each.run, device, own_code=own_code), each.weight) for each in members]
         seen, who = winners.look_of(found, networks[0][0]), winners.in_words(found, members)
-    who += ", each image also mirrored" if flips else ""
+    who += "; predictions are averaged with those for the mirror images" if flips else ""
     said = using.judge(images, networks, seen, device, flips=flips, complain=lambda line: click.echo(line, err=True))
     if not said.paths:
         raise OptionError(
@@ -176,7 +177,7 @@ def export(
     storage: str | None,
     results: Path,
 ) -> None:
-    """Write a retrained winner for other programs.
+    """Export a retrained winner (ONNX, torch.export, safetensors).
 
     \b
     onnx          for any ONNX runtime; needs the extra onnx
@@ -198,7 +199,7 @@ def export(
     from search.use import winners
 
     if storage is not None and out is None:
-        raise OptionError("a search of a storage has no folder here to write to: give --out")
+        raise OptionError("a search in a storage has no folder here to write to: give --out")
     with opened(results, search, storage, weights=True) as found:
         retrain = options.retrain_line(found.search.name, results, storage)
         _export(found, winners.pick(found, rank or 1, student=student, retrain=retrain), form, out, own_code=own_code)

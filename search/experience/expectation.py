@@ -36,7 +36,7 @@ class Expectation:
                 ranks += list(rankdata([value for _, value in usable]) / len(usable))
                 sizes += [recording.size or experience.size] * len(usable)
         if not rows:
-            raise LookupError(f"no recording has {LEAST} configurations with a network and an optimizer that are drawn")
+            raise LookupError(f"no recording has {LEAST} configurations whose network and optimizer it draws")
         self._size = experience.size if len(set(sizes)) > 1 else None
         rows = [self._sized(row, size) for row, size in zip(rows, sizes, strict=True)]
         self._columns = Columns(rows)

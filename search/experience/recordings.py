@@ -1,6 +1,6 @@
 """Recordings: configurations that were trained on the same images, with how good each of them was.
 
-Those that hpsearch brings along are in `data/`, a file for each recorded pool or search (`benchmarks/README.md`). Its
+Those that ship with hpsearch are in `data/`, a file for each recorded pool or search (`benchmarks/README.md`). Its
 first line says which images they were and what was trained; each other line is a configuration with its accuracy, or
 with its place in the search. A new recording is a new file with a name of its own in its first line, so searches and
 plays that name others stay what they were.
@@ -45,7 +45,7 @@ class Experience:
     """What a sampler begins with."""
 
     recordings: tuple[Recording, ...] = ()
-    """Trainings on other images; without any, all that hpsearch brings along."""
+    """Runs on other images; without any, all that ship with hpsearch."""
     size: int | None = None
     """Pixels a side of the images that are searched on; None if it is not known, and then sizes do not count."""
 
@@ -57,7 +57,7 @@ def side(shape: Sequence[int]) -> int:
 
 @lru_cache(maxsize=1)
 def shipped() -> tuple[Recording, ...]:
-    """All recordings that hpsearch brings along, in the order of their files' names."""
+    """All recordings that ship with hpsearch, in the order of their files' names."""
     texts = [path.read_text(encoding="utf-8") for path in sorted(DATA.glob("*.jsonl"))]
     return tuple(each for text in texts for each in read_recordings(text))
 
@@ -74,7 +74,7 @@ def datasets(size: int | None = None) -> tuple[str, ...]:
 
 
 def recordings_of(names: Collection[str]) -> tuple[Recording, ...]:
-    """The recordings that hpsearch brings along of these datasets. Raises SpaceError for an unknown name."""
+    """The recordings of these datasets that ship with hpsearch. Raises SpaceError for an unknown name."""
     for name in names:
         if name not in datasets():
             raise SpaceError(f"no experience of '{name}'{instead(name, datasets())}, and earlier searches")
@@ -111,7 +111,7 @@ def text_of(recordings: Sequence[Recording]) -> str:
 
 
 def _tried(line: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A line's configuration by its flat names; files that hpsearch brings along have it whole."""
+    """A line's configuration by its flat names; files that ship with hpsearch have it whole."""
     if "tried" in line:
         return {name: with_tuples(value) for name, value in line["tried"].items()}
     return flat_names_of(Config.from_json(line["config"]))

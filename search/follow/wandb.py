@@ -68,7 +68,7 @@ class WandbSink:
             )
             settings = wandb.setup(self._settings).settings
         if settings.mode == "disabled":
-            raise SinkError("with WANDB_MODE=disabled nothing is written; take offline or online")
+            raise SinkError("with WANDB_MODE=disabled nothing is written; use offline or online")
         self._offline = settings.mode in ("offline", "dryrun")
         self._open: dict[Key, _Open] = {}
         self._noted = self._folder / "written.json"

@@ -23,20 +23,19 @@ _CARD = """\
 
 # {name}
 
-A {network} with {parameters:,} parameters that tells apart {classes} in images of {shape}. It is trial {trial} of the \
-search `{search}`, trained again from scratch as `{run}`.
+A {network} with {parameters:,} parameters that distinguishes {classes} in images of {shape}. It is trial {trial} of \
+the search `{search}`, trained again from scratch as `{run}`.
 
 ## How good it is
 
-| on {images} test images | value | 95 % interval | always guessing the largest class |
+| on {images} test images | value | 95 % interval | majority-class baseline |
 | --- | --- | --- | --- |
 | accuracy | {accuracy:.1%} | {low:.1%}–{high:.1%} | {guess:.1%} |
 | balanced accuracy | {balanced:.1%} | {balanced_low:.1%}–{balanced_high:.1%} | {balanced_guess:.1%} |
-| loss, nats an image | {loss:.3f} | | |
+| loss, nats per image | {loss:.3f} | | |
 
-{flips}The search has read its test set {passes}, each time after a training had ended; hpsearch chose nothing by \
-it. The intervals say how far {images} test images can tell, and nothing of what another training seed would \
-give.
+{flips}The test set was evaluated {passes}, always after training, and hpsearch never used it for selection. The \
+intervals reflect only the number of test images, not variation between seeds.
 
 ## Data
 
@@ -54,7 +53,7 @@ give.
 
 ## Use
 
-`hpsearch predict {search} IMAGE{allow}` says what is in an image, and `hpsearch export {search} --format onnx{allow}` \
+`hpsearch predict {search} IMAGE{allow}` classifies an image, and `hpsearch export {search} --format onnx{allow}` \
 writes it for other programs. In Python:
 
 ```python
@@ -68,8 +67,8 @@ network = load_network(Path("FOLDER"){own})  # .model: images (N, C, H, W) in [-
 ## Limits
 
 - It answers with one of its classes whatever an image shows, and its probabilities are not calibrated.
-- It was measured on images of the same dataset. On other cameras, crops or classes it may be much worse.
-- Nobody has looked for biases. What the training images lack or show unevenly, the network has learnt so.
+- It was tested on images of the same dataset. On other cameras, crops or classes it may be much worse.
+- Not evaluated for bias; gaps and imbalances in the training images carry over.
 
 ## Licence
 
@@ -189,9 +188,7 @@ def _trained_on(search: Search, run: Run) -> str:
     else:
         found = f"{number}, those among them that trials were compared on"
     if run.teachers:
-        found += (
-            f". It did not learn their labels, but what {scores.in_words(run.teachers)} of the same search say of them"
-        )
+        found += f". It {scores.taught(scores.in_words(run.teachers))}"
     return found
 
 

@@ -354,7 +354,7 @@ def parse(entries: Iterable[Mapping[str, Any]]) -> Iterator[Event]:
             line = entry["seq"] + 1
             raise EventError(
                 f"ledger.jsonl, line {line}: its checksum is right, but {lacks}; "
-                f"go on from before it with --until {line}"
+                f"continue from before it with --until {line}"
             ) from error
         opened = opened or isinstance(event, Opened)
         if isinstance(event, Asked):

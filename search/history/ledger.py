@@ -59,7 +59,7 @@ class Ledger:
             self._file.close()
             raise
         if good < path.stat().st_size:
-            warnings.warn(f"{path}: the last line is torn (a kill or a full disk); it is cut off", stacklevel=2)
+            warnings.warn(f"{path}: the last line is torn (a kill or a full disk) and is cut off", stacklevel=2)
             self._file.truncate(good)
 
     def append(self, event: Event) -> Event:
@@ -239,7 +239,7 @@ def _decode_all(path: Path, lines: list[bytes]) -> list[Entry]:
                 break
             way_on = (
                 f"the lines before it are whole, those after it cannot be trusted. "
-                f"To go on from before it: {_resume(path, '--until', str(number))}"
+                f"To continue from before it: {_resume(path, '--until', str(number))}"
                 if number > 1
                 else "there is nothing before it: restore the file"
             )

@@ -35,7 +35,7 @@ class Loaded:
         said = [self.state, f"{len(self.record.trials)} of {count(self.samples, 'trial')}"]
         for run in rank(self.record)[:1]:
             said.append(f"best {METRICS[self.search.request.metric].replace('_', ' ')} {percent(run.at_best('value'))}")
-        said += [count(self.record.test_passes, "test pass")] if self.record.test_passes else []
+        said += [count(self.record.test_passes, "test-set evaluation")] if self.record.test_passes else []
         return f"<Loaded {self.search.name}: {', '.join(said)}>"
 
     @property

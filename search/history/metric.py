@@ -1,4 +1,4 @@
-"""Metrics, by which trials are compared: their names, which of them are shown, and what guessing would give."""
+"""Metrics, by which trials are compared: their names, which of them are shown, and the majority-class baseline."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -15,7 +15,7 @@ UNEVEN = 1.5  # times an even share: if the largest class is larger, accuracy al
 
 @dataclass(frozen=True, kw_only=True)
 class Guess:
-    """What guessing the largest class gives on some images, in fractions of one."""
+    """The majority-class baseline on some images, in fractions of one: what guessing their largest class gives."""
 
     accuracy: float
     """The class's share of the images."""
@@ -30,11 +30,11 @@ class Guess:
     def line(self, metrics: Collection[str]) -> str:
         """A text with the values of the metrics that are shown."""
         balanced = f", or {percent(self.balanced_accuracy)} balanced accuracy" if BALANCED in metrics else ""
-        return f"guessing the largest class gives {percent(self.accuracy)}{balanced}"
+        return f"majority-class baseline: {percent(self.accuracy)}{balanced}"
 
 
 def guess(labels: Iterable[int]) -> Guess:
-    """What guessing gives on images with these labels, of which there is at least one."""
+    """The majority-class baseline on images with these labels, of which there is at least one."""
     counts = Counter(labels)
     return Guess(accuracy=max(counts.values()) / counts.total(), balanced_accuracy=1 / len(counts))
 
@@ -42,7 +42,7 @@ def guess(labels: Iterable[int]) -> Guess:
 def shown(metric: str, found: Guess | None) -> tuple[str, ...]:
     """The metrics to show: the search's metric first; balanced accuracy beside accuracy only if classes are uneven.
 
-    found: what guessing gives; None if that is not recorded.
+    found: the majority-class baseline; None if it is not recorded.
     """
     if metric == ACCURACY and not (found and found.uneven):
         return (ACCURACY,)

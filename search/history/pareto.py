@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from search.history.record import Run
 
 #: The costs of a trial, by the names that users give: the words that are shown for them.
-COSTS = {"parameters": "parameters", "flops": "FLOPs of an image", "seconds": "time to train an image"}
+COSTS = {"parameters": "parameters", "flops": "FLOPs per image", "seconds": "training time per image"}
 
 _LONG = 1e9  # seconds
 _LEAST = 1e-9  # lower limit of a cost whose logarithm is taken

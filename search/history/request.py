@@ -65,12 +65,14 @@ class Request:
     """Share of the training images held out to compare trials, unless the dataset has validation images."""
     augment: str = _ruled(f"one of {', '.join(PRESETS)}", lambda value: value in PRESETS, default="published")
     """The augmentation preset of a trial whose configuration sets none."""
+    augment_all: bool = False
+    """Whether drawn configurations that set a preset get this one instead, as the user asked; lists keep theirs."""
     sampler: str = "random"
     """The name of the sampler; unused if the space is a list."""
     hears: str | None = None
     """Which values a sampler that learns uses; None for other samplers, and to use ended trials only, as 0.1.0 did."""
     experience: str | None = None
-    """What the sampler begins with, separated by commas: datasets whose studies hpsearch brings along, and absolute
+    """What the sampler starts from, separated by commas: datasets whose recorded runs ship with hpsearch, and absolute
     paths of earlier searches. None for a sampler that has none."""
     first: str | None = _maybe_path()
     """The absolute path of a file of configurations that are tried before any is drawn."""
@@ -79,13 +81,13 @@ class Request:
     scheduler: str = "asha"
     """What stops trials early."""
     grace_period: float | int | None = _of_scheduler(
-        "Epochs, perhaps a fraction, after which a trial is compared first",
+        "Epochs before the first comparison; may be a fraction",
         "above 0",
         lambda value: 0 < value < math.inf,
     )
     """Epochs to the first rung."""
     reduction_factor: float | int | None = _of_scheduler(
-        "From one rung to the next: epochs grow by it, and one in so many trials is promoted",
+        "Ratio of epochs between successive rungs; one in this many trials is promoted",
         "at least 2",
         lambda value: 2 <= value < math.inf,
     )
@@ -130,7 +132,7 @@ def check_request(request: Request) -> None:
     """Raise ValueError with the field, its value and its rule for a value that a launch would not write."""
     for each in fields(request):
         value = getattr(request, each.name)
-        if isinstance(value, bool) or not isinstance(value, each.type):  # type: ignore[arg-type]
+        if isinstance(value, bool) is not (each.type is bool) or not isinstance(value, each.type):  # type: ignore[arg-type]
             raise ValueError(f"{each.name} is {value!r}")
         if each.metadata and not each.metadata["fits"](value):
             raise ValueError(f"{each.name} is {value!r}, not {each.metadata['rule']}")
@@ -151,7 +153,7 @@ def check_facts(facts: dict[str, Any]) -> None:
     if guessing := data.get("guessing"):  # versions before this one recorded none
         for share in vars(Guess(**guessing)).values():
             if not 0 < finite(share) <= 1:
-                raise ValueError(f"what guessing gives is {share}")
+                raise ValueError(f"the majority-class baseline is {share}")
     machine = facts.get("machine", {})
     cores = [machine[key] for key in ("cores", "usable_cores") if machine.get(key) is not None]
     if not all(isinstance(each, int) for each in cores):
@@ -170,7 +172,7 @@ def check_facts(facts: dict[str, Any]) -> None:
 def _check_study(study: dict[str, Any]) -> None:
     """As `check_facts`, for what is recorded of a study."""
     if not all(isinstance(study[key], list) for key in ("arms", "changed", "published")):
-        raise ValueError("the study's arms, options and figures are no lists")
+        raise ValueError("the study's arms, options and figures are not lists")
     texts = [study[key] for key in ("name", "question", "measure")]
     texts += [*study["arms"], *study["changed"], *(study[key] or "" for key in ("source", "part", "remark"))]
     if not all(isinstance(text, str) for text in texts):

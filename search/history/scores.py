@@ -18,13 +18,14 @@ from search.readable import count
 from trainables import metrics
 from trainables.predictions import PredictionsError, read_predictions
 
-#: What predictions are if test images were judged mirrored as well.
-FLIPS = "are means over each test image and its mirror image"
+#: What predictions are if mirror images were judged as well.
+FLIPS = "are averaged over each test image and its mirror image"
 
 
 def taught(teachers: str) -> str:
-    """What a student learnt. teachers: as from `in_words`."""
-    return f"learnt what {teachers} {'say' if ', ' in teachers else 'says'} of its augmented images"
+    """What a student was trained on. teachers: as from `in_words`."""
+    whose = "their" if ", " in teachers else "its"
+    return f"was distilled from {teachers}: trained on {whose} predictions for the augmented images, not on labels"
 
 
 def tested(record: Record) -> list[Run]:
@@ -103,7 +104,7 @@ def in_words(keys: Iterable[Key]) -> str:
 
 
 def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Both test accuracies with 95 % intervals, loss in nats, and what guessing the largest class gives."""
+    """Both test accuracies with 95 % intervals, loss in nats, and the majority-class baseline."""
     matrix = metrics.confusion(labels, probabilities.argmax(1), probabilities.shape[1])
     recognised, images = matrix.diagonal(), matrix.sum(axis=1)
     low, high = metrics.wilson(int(recognised.sum()), len(labels))
@@ -124,7 +125,7 @@ def score(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
 
 
 def guess_of(row: Mapping[str, Any]) -> Guess:
-    """What guessing gives on the images of a test. row: of `score`."""
+    """The majority-class baseline on the images of a test. row: of `score`."""
     return Guess(accuracy=row["test_guess"], balanced_accuracy=row["test_balanced_guess"])
 
 
@@ -181,7 +182,7 @@ def ensemble(folder: Path, runs: list[Run], chosen: Chosen | None = None) -> dic
     labels = found[0][0]
     if any(not np.array_equal(labels, others) for others, _, _ in found):
         names = in_words(run.key for run, _ in parts)
-        raise PredictionsError(f"the predictions of {names} are for different test images, so they have no mean")
+        raise PredictionsError(f"the predictions of {names} are for different test images, so they cannot be averaged")
     mean = metrics.ensemble([probabilities for _, probabilities, _ in found], [weight for _, weight in parts])
     by_trial = (chosen and chosen.weights) or {}
     is_weighed = all(by_trial.get(str(run.key[0])) for run, _ in parts)
@@ -277,8 +278,8 @@ def _training_in_words(row: Mapping[Any, Any]) -> dict[str, str]:
             if value not in (None, False, []) and name not in told
         },
         "with_validation": "trained on validation images too" if row["with_validation"] else "",
-        "teachers": f"taught by {row['teachers']}" if row["teachers"] else "",
-        "flips": "tested mirrored as well" if row["flips"] else "",
+        "teachers": f"distilled from {row['teachers']}" if row["teachers"] else "",
+        "flips": "averaged with the mirror image" if row["flips"] else "",
         "test_set": f"test set {row['test_set']}",
     }
     return {name: text for name, text in found.items() if text}

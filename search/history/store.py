@@ -94,7 +94,7 @@ def check_new(results: Path, name: str) -> None:
         )
     if not files.is_utf_8(str(results.absolute())):
         raise StoreError(
-            f"a results folder's path is in UTF-8, which {results.absolute()} is not: choose another --results"
+            f"a results folder's path must be in UTF-8, which {results.absolute()} is not: choose another --results"
         )
     if (results / name).exists():
         raise _taken(results, name)
@@ -178,7 +178,7 @@ def find(results: Path, name: str | None = None) -> Search:
     return _read(results / name)
 
 
-_BEGIN = "begin one with hpsearch launch, or name another folder with --results or HPSEARCH_RESULTS"
+_BEGIN = "start one with hpsearch launch, or name another folder with --results or HPSEARCH_RESULTS"
 
 
 def none_yet(results: Path) -> str:

@@ -83,8 +83,8 @@ def _of_this_machine() -> str:
         return ray_private.running_here()
     except ConnectionError as error:
         raise ClusterError(
-            "--address auto is a Ray that runs on this machine, and there is none: "
-            "ray start --address=HOST:PORT joins a cluster, ray start --head begins one"
+            "--address auto needs a Ray that runs on this machine, and there is none: "
+            "ray start --address=HOST:PORT joins a cluster, ray start --head starts one"
         ) from error
 
 
@@ -119,7 +119,8 @@ def _ask(address: str) -> list[str]:
         if error.code() != grpc.StatusCode.UNAUTHENTICATED:
             raise _no_head(address, error) from error
         raise ClusterError(
-            f"the cluster at {address} has another token than this machine, whose is {tokens.place()}: {tokens.REMEDY}"
+            f"the cluster at {address} has a different token from this machine's, which is {tokens.place()}: "
+            f"{tokens.REMEDY}"
         ) from error
 
 

@@ -48,7 +48,7 @@ def dashboard() -> str | None:
 def _start_local(here: Machine, meanwhile: Callable[[], None]) -> None:
     """Start a Ray for this session only: all its ports are on loopback and ask for the token."""
     if reason := ray_needs.ends_the_process():
-        raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is")
+        raise StartError(f"Ray cannot start on this machine ({reason}); run hpsearch doctor for details")
     tokens.make()
     try:
         with (
@@ -77,7 +77,7 @@ def _start_local(here: Machine, meanwhile: Callable[[], None]) -> None:
             reason = "its processes took more than the 30 s that it gives them; is the machine busy?"
         if len(reason) > _MOST:  # Ray puts whole logs into its errors
             reason = f"{reason[:_MOST]} …"
-        raise StartError(f"Ray does not start here ({reason}); hpsearch doctor says what there is") from error
+        raise StartError(f"Ray cannot start on this machine ({reason}); run hpsearch doctor for details") from error
     token = tokens.token_file()
     if token is not None and token.exists() and "RAY_AUTH_TOKEN_PATH" not in os.environ:
         token.chmod(0o600)

@@ -140,8 +140,8 @@ def of_cluster(address: str, nodes: Sequence[Node], parallel: int | None, facts:
     training = slots.that_train(nodes, threads)
     if not training and (most := max((node.cpus for node in nodes), default=0)):
         raise MachineError(
-            f"a trial of this search takes {threads} threads, as where it began, and no machine of {address} offers "
-            f"more than {most} cores; resume it on a machine that does"
+            f"a trial of this search takes {threads} threads, as at the launch, and no machine of {address} offers "
+            f"more than {most} cores; resume it on one that does"
         )
     num_gpus, memory = sum(node.gpus for node in training), 0
     if num_gpus:

@@ -48,7 +48,7 @@ def folder(check: str, path: Path, *, locks: bool = True) -> Iterator[Row]:
     elif free < LITTLE_DISK:
         yield Row(check, found, "warning", "checkpoints and images may fill it: a full disk pauses a search")
     elif kind in ("tmpfs", "ramfs"):
-        yield Row(check, found, "warning", "it is memory, gone with the machine's next start")
+        yield Row(check, found, "warning", "it is in memory, and is lost when the machine restarts")
     else:
         yield Row(check, found)
     try:

@@ -63,7 +63,7 @@ def _colours(found: Description) -> Sheet:
         Column("mean", "mean", "number"),
         Column("deviation", "standard deviation", "number"),
     )
-    told = "Over all pixels of a part, as fractions of one: 0 is black and 1 is the brightest value."
+    told = "Over all pixels of a split, as fractions of one: 0 is black and 1 is the brightest value."
     return Sheet("colours", "Colours", Table(columns, rows), told)
 
 
@@ -90,7 +90,7 @@ def _counts(found: Description) -> Figure:
         key="counts",
         title="Images of each class",
         sentence=told,
-        alt=f"A bar for each of {len(counts)} classes, one part above the other.",
+        alt=f"A bar for each of {len(counts)} classes, one split above the other.",
         table=Table((Column("class", "class"), Column("part", "part"), Column("images", "images", "count")), rows),
         marks=tuple(Mark("bars", "class", "images", part, ("part", part), role=_ROLES[part]) for part in found.parts),
         x=Axis("class", "text", order=found.train.classes),
@@ -142,7 +142,7 @@ def _duplicates(found: Description) -> tuple[Block, ...]:
         return (Words("duplicates-words", words),)
     more = f"The first {_MOST_GROUPS} of {len(rows):,}." if len(rows) > _MOST_GROUPS else ""
     table = Table((Column("same", "the same image"),), [{"same": row} for row in rows[:_MOST_GROUPS]])
-    return (Words("duplicates-words", words), Sheet("groups", "Images that are there more than once", table, more))
+    return (Words("duplicates-words", words), Sheet("groups", "Images that occur more than once", table, more))
 
 
 def _near(found: Description, *, show_test: bool) -> tuple[Block, ...]:
@@ -154,5 +154,5 @@ def _near(found: Description, *, show_test: bool) -> tuple[Block, ...]:
         names = [f"{copy.part} {found.label(copy.part, copy.number)}" for copy in pair]
         pixels = [shrunk(found.parts[copy.part].pixels[copy.number]) for copy in pair]
         made.append((" and ".join(names), tuple(picture(*each) for each in zip(pixels, names, strict=True))))
-    told = f"Up to {_MOST_GROUPS} pairs, the most alike first, {'of all parts' if show_test else 'of train alone'}."
+    told = f"Up to {_MOST_GROUPS} pairs, the most alike first, {'of all splits' if show_test else 'of train alone'}."
     return (Pictures("near", "Nearly the same", told, tuple(made)),)

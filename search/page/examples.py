@@ -66,11 +66,11 @@ def gallery(
             picture(shrunk(pixels[int(i)]), f"test image {i}", percent(float(probabilities[i, each.predicted])))
             for i in each.images[:_EACH]
         )
-        groups.append((f"{name} taken for {taken}, {count(len(each.images), 'image')}", pictures))
+        groups.append((f"{name} predicted as {taken}, {count(len(each.images), 'image')}", pictures))
     return Pictures(
         f"examples-{run.key[0]}-{run.key[1]}",
-        f"What {label(run)} mistakes most often",
-        f"Of each of its most frequent mistakes the test images that it was surest of, at most {_EACH}, with its "
-        "probability for the wrong class. A sure mistake may be a wrong label.",
+        f"Most frequent mistakes of {label(run)}",
+        f"For each mistake, the test images with its highest probabilities for the wrong class, at most {_EACH}. A "
+        "confident mistake may be a wrong label.",
         tuple(groups),
     )

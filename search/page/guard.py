@@ -33,7 +33,7 @@ class Guard:
         host = headers.get("Host", "")
         if not self._is_own(host):
             named = host.encode(errors="replace").decode() or "nameless"  # its bytes need not be UTF-8
-            return f"this server is not {named}; open it by the address that hpsearch serve has printed"
+            return f"this server is not {named}; open the address that hpsearch serve printed"
         origin = headers.get("Origin")
         if origin is not None and origin.partition("://")[2] != host:
             return "other sites may not read this page"

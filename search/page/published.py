@@ -33,7 +33,8 @@ def sheet(dataset: str) -> Sheet | None:
     rows = [dict(zip((c.name for c in _COLUMNS), figure, strict=True)) for figure in _FIGURES[dataset]]
     return Sheet(
         "published",
-        "Published beside it",
+        "Published results",
         Table(_COLUMNS, rows),
-        f"Test accuracies on {dataset} from the reports that the families come from. Mind the images and epochs.",
+        f"Test accuracies on {dataset} from the reports that the families come from. Numbers of images and epochs may "
+        "differ from yours.",
     )

@@ -34,7 +34,7 @@ def listen(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family)
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no name of a host"
+        reason = error.strerror if isinstance(error, OSError) else "it is not a host name"
         raise ServerError(f"cannot listen on {host}, port {port}: {reason}; give another --port or --host") from error
 
 
@@ -79,7 +79,7 @@ def _guarded(guard: Guard) -> Callable[..., Awaitable[web.StreamResponse]]:
             moved.set_cookie(guard.cookie, guard.token, httponly=True, samesite="Lax", path="/")
             return moved
         if not guard.knows(request.cookies.get(guard.cookie)):
-            text = "the token is missing or wrong; open the address that hpsearch serve has printed\n"
+            text = "the token is missing or wrong; open the address that hpsearch serve printed\n"
             return web.Response(status=403, text=text, headers=_HEADERS)
         answer = await handler(request)
         if not answer.prepared:

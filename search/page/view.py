@@ -18,7 +18,7 @@ from search.history.winners import in_order, newest
 from search.show.status import status
 from search.show.terminal import standing, with_retrain
 
-_WITHOUT = "Examples of its mistakes are shown by hpsearch report --examples, which looks at test images."
+_WITHOUT = "hpsearch report --examples shows examples of its mistakes, which are test images."
 
 #: How many winners are shown up close.
 UP_CLOSE = 3

@@ -1,4 +1,4 @@
-"""What a new search begins with: recordings that hpsearch brings along, and earlier searches, also on other images."""
+"""What a new search starts from: recordings that ship with hpsearch, and earlier searches, even on other images."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -60,7 +60,7 @@ def with_experience(request: Request, size: int) -> Request:
 
 
 def recordings_for(request: Request) -> tuple[Recording, ...]:
-    """What the request's sampler begins with: recordings that hpsearch brings along, and earlier searches.
+    """What the request's sampler starts from: recordings that ship with hpsearch, and earlier searches.
 
     Raises SpaceError for an unknown dataset, and ExperienceError for an earlier search without enough trials.
     """
@@ -80,9 +80,9 @@ def _parts(request: Request) -> tuple[list[str], list[Path]]:
 def lines_of(recordings: Sequence[Recording]) -> tuple[str, ...]:
     """What a launch says about these."""
     known = [name for name in datasets() if name in {each.dataset for each in recordings}]
-    begins = "experience: the sampler begins with"
+    begins = "experience: the sampler starts from"
     return (
-        *([f"{begins} recorded trainings on {', '.join(known)}"] if known else []),
+        *([f"{begins} recorded runs on {', '.join(known)}"] if known else []),
         *(
             f"{begins} {count(len(each.tried), 'trial')} of {each.dataset} ({each.what})"
             for each in recordings
@@ -98,7 +98,7 @@ def write_recordings(folder: Path, recordings: Sequence[Recording]) -> None:
 
 
 def read_recordings_of(folder: Path, request: Request) -> tuple[Recording, ...]:
-    """Read the copy in a search's folder; what hpsearch brings along, if the search began before that was copied.
+    """Read the copy in a search's folder; what ships with hpsearch, if the search began before that was copied.
 
     Raises ExperienceError if the file is damaged, or lacks an earlier search.
     """

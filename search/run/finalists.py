@@ -51,8 +51,7 @@ def check(finals: Finals, top: int, ranked: Sequence[Run]) -> None:
         )
     if finals.number > len(ranked):
         raise RequestError(
-            f"--finalists {finals.number} are more than the {len(ranked)} trials that the search has a value of; "
-            "give fewer"
+            f"--finalists {finals.number} exceeds the {len(ranked)} trials of the search that have a value; give fewer"
         )
 
 

@@ -68,7 +68,7 @@ class _Follower:
         self._thread.join(END_SECONDS)
         if self._thread.is_alive():
             self._say(
-                f"hpsearch follow did not end in {END_SECONDS:.0f} s and is killed; to write the rest: {self._again}"
+                f"hpsearch follow did not end in {END_SECONDS:.0f} s and was killed; to write the rest: {self._again}"
             )
 
     def kill(self) -> None:

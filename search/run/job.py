@@ -69,7 +69,7 @@ def submit(
                 f"the search '{name}' was sent to {url} before: hpsearch status {name} --storage {storage} shows it; "
                 "choose another --name for a new one"
             ) from error
-        raise ClusterError(f"{url} does not take the job: {_last_line(str(error))}") from error
+        raise ClusterError(f"{url} rejects the job: {_last_line(str(error))}") from error
     say(f"job {job_id} runs on the head, with its record in {folder / name} there; come back with")
     say(f"  {shlex.join(['hpsearch', 'status', name, '--storage', location])}")
     say(f"  {shlex.join(['ray', 'job', 'logs', job_id, '--address', url, '--follow'])}")
@@ -114,7 +114,9 @@ def _ask(url: str) -> bool:
             raise ClusterError(f"{url} asks for a token, and there is none here: {tokens.REMEDY}")
         status, body = _get(parts, tokens.header())
         if status in (401, 403):
-            raise ClusterError(f"{url} has another token than this machine, whose is {tokens.place()}: {tokens.REMEDY}")
+            raise ClusterError(
+                f"{url} has a different token from this machine's, which is {tokens.place()}: {tokens.REMEDY}"
+            )
     try:
         theirs = json.loads(body)["ray_version"]
     except (ValueError, TypeError, KeyError):

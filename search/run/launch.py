@@ -155,8 +155,8 @@ def _growing(search: Search, record: Record, before: int, samples: int) -> tuple
             f"{command_line('resume', search.name, search.folder.parent)}"
         )
     return (
-        f"note: the search grows from {before} to {samples} samples. It will not be the search that a launch with "
-        f"--samples {samples} is, because what was decided among {before} stays decided",
+        f"note: the search grows from {before} to {samples} trials. It will differ from a launch with --samples "
+        f"{samples}, because what was decided among {before} stays decided",
     )
 
 

@@ -29,12 +29,15 @@ def objectives(request: Request) -> tuple[str, ...]:
         have = "have" if len(request.costs) > 1 else "has"
         why = f"no trial is stopped, and the sampler {request.sampler} does not learn"
         return (f"note: {given} {have} no effect on the search: {why}",)
-    return (f"compared by {words(request.metric)}, the more the better, and {costs}, the less the better",)
+    return (f"objectives: maximise {words(request.metric)}; minimise {costs}",)
 
 
 def exhausted(samples: int, asked: int) -> tuple[str, ...]:
     """A note if a search has fewer trials than were asked for, as its space has no more."""
-    return (f"the space holds no more: {count(samples, 'trial')} instead of {asked}",) if samples < asked else ()
+    if samples >= asked:
+        return ()
+    has = count(samples, "configuration")
+    return (f"the space has only {has}, so {count(samples, 'trial')} instead of {asked}",)
 
 
 def of_plan(plan: Plan, request: Request, num_train: int) -> tuple[str, ...]:
@@ -49,9 +52,10 @@ def held_back(plan: Plan) -> tuple[str, ...]:
     names = sorted({name for each in trainings for name in each.transforms if name not in each.active_transforms})
     if not names:
         return ()
+    are, them = ("is", "it") if len(names) == 1 else ("are", "them")
     return (
-        f"note: {' and '.join(names)} may be drawn, but trainings of fewer than {count(longest, 'epoch')} go without "
-        "(mixing_from); a longer retrain has it",
+        f"note: {' and '.join(names)} may be drawn but {are} not applied in runs shorter than "
+        f"{count(longest, 'epoch')} (mixing_from); a longer retraining applies {them}",
     )
 
 

@@ -38,9 +38,9 @@ def compare_with_test(problem: Problem) -> Met:
         DatasetError,
         OSError,
     ) as error:  # damaged pixels, no connection, a full disk: a retrain will ask for them again
-        return Met(notes=(f"note: test images were not looked for among the training images, as {one_line(error)}",))
+        return Met(notes=(f"note: could not check for test images in the training set: {one_line(error)}",))
     found = num_known(digests(test.pixels), problem.digests)
     if not found:
         return Met(len(test), 0)
-    told = f"{found:,} of {count(len(test), 'test image')} {'is' if found == 1 else 'are'} in the training part too"
-    return Met(len(test), found, (f"warning: {told}, the same to the pixel (hpsearch dataset shows which)",))
+    told = f"{found:,} of {count(len(test), 'test image')} also {'occurs' if found == 1 else 'occur'} in the training"
+    return Met(len(test), found, (f"warning: {told} set, identical pixel for pixel (hpsearch dataset shows which)",))

@@ -47,10 +47,10 @@ def check(search: Search, names: Iterable[str], *, accept: bool) -> None:
         earlier = search.facts.get("changed_code", [])
         store.record(search, code=recorded | now, changed_code=sorted({*earlier, *changed}))
         return
-    others = f" and {count(len(changed) - 1, 'other file')}" if len(changed) > 1 else ""
+    others, have = (f" and {count(len(changed) - 1, 'other file')}", "have") if len(changed) > 1 else ("", "has")
     raise CodeError(
-        f"{files[changed[0]]}{others} changed since {search.name} began, whose code it is: undo the change, launch "
-        "a new search, or continue with --changed-code"
+        f"{files[changed[0]]}{others}, part of this search's code, {have} changed since {search.name} began: undo the "
+        "change, launch a new search, or continue with --changed-code"
     )
 
 

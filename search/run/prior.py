@@ -78,7 +78,7 @@ def prior_of(request: Request, function: Function | None, images: Images) -> Pri
         least = count(first, "epoch")
         line = f"warm start: the sampler learns nothing from {earlier.name}, as no trial of it was trained for {least}"
         return Prior(found, (line,))
-    line = f"warm start: the sampler begins with {count(len(found), 'trial')} of {earlier.name}{but}"
+    line = f"warm start: the sampler starts from {count(len(found), 'trial')} of {earlier.name}{but}"
     return Prior(found, (line,))
 
 

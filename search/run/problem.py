@@ -121,11 +121,20 @@ class Problem:
     def notes(self) -> tuple[str, ...]:
         """What a launch says about the images, and about what the sampler begins with, in lines."""
         guessing = self.guess.line(shown(self.request.metric, self.guess))
-        begins_with = (*self.prior.lines, *self._first_line, *lines_of(self.recordings))
+        begins_with = (*self.prior.lines, *self._first_line, *lines_of(self.recordings), *self._augment_line)
         if self.survey is None:
             return (guessing, *begins_with)
         own = self.survey.line(self.request.validation)
         return (own, guessing, *begins_with, *(f"warning: {line}" for line in self.warnings))
+
+    @property
+    def _augment_line(self) -> tuple[str, ...]:
+        """A note if the augmentation that was asked for is that of no configuration in a list."""
+        own = [config.training.augment for config in self.space.configs]
+        if not self.request.augment_all or not own or None in own:
+            return ()
+        given = f"--augment {self.request.augment}"
+        return (f"note: {given} has no effect: each configuration of {self.space.name} sets its own",)
 
     @property
     def _first_line(self) -> tuple[str, ...]:
@@ -172,7 +181,7 @@ class Problem:
     def check(self, config: Config) -> None:
         """Raise SizeError or RequestError for a configuration that these images cannot be trained with."""
         self.cost(config)
-        check_training(config, self.images.shape, len(self.images.classes))
+        check_training(self.complete(config), self.images.shape, len(self.images.classes))
 
     def check_list(self) -> None:
         """Raise RequestError for a line of a list that these images cannot be trained with."""
@@ -191,7 +200,9 @@ class Problem:
         return derive_seed(self.request.seed, trial // len(arms) if arms else trial)
 
     def complete(self, config: Config) -> Config:
-        """A drawn configuration with the request's epochs and augmentation where it has none of its own."""
+        """A configuration with the request's epochs and augmentation where it sets none, or where the user asked."""
+        if self.request.augment_all and not self.space.configs:
+            config = config.with_training(augment=self.request.augment)
         return config.with_defaults(epochs=self.request.epochs, augment=self.request.augment)
 
     def sampler(self) -> Sampler:
@@ -292,7 +303,7 @@ def new_problem(request: Request, *, is_share_asked: bool, listed: Space | None 
     taken = survey_of(own) if own else None
     if taken and taken.validation and is_share_asked:
         raise RequestError(
-            f"--validation is a share of train to hold out, but {request.dataset} brings its validation images, in "
+            f"--validation is a share of train to hold out, but {request.dataset} has its own validation images, in "
             f"{taken.validation}: leave --validation out, or move them away"
         )
     given = part_images(request, "validation", own) if taken and taken.validation else None

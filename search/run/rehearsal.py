@@ -191,28 +191,30 @@ def _answer(task: Task, epoch: float, is_last: bool, value: float, seconds: floa
 
 
 def heard(request: Request, samples: int, prior: Sequence[Observed] = ()) -> tuple[str, ...]:
-    """What a launch says about the measurements that its sampler will use; empty if it does not learn.
+    """What a launch says about the results that its sampler will use; empty if it does not learn.
 
     prior: trials of an earlier search that it starts from.
     """
     if request.sampler not in LEARNING or request.hears is None:
         return ()
     scheduler = scheduler_of(request, samples)
-    depends = "depend on when trials end"
+    told = f"{request.sampler} uses all results available when a trial is drawn, so its trials depend on the order in "
+    told += "which others finish"
     if request.hears == "waves":
-        are = "are" if scheduler.same_on_any_slots or not scheduler.rungs else "are not always"
-        depends = f"{are} the same on any number of slots"
-    lines = [f"{request.sampler} hears {HEARS[request.hears]}; its draws {depends}"]
+        is_same = scheduler.same_on_any_slots or not scheduler.rungs
+        which = "are the same whatever" if is_same else "may depend on"
+        told = f"with {request.sampler}, {HEARS[request.hears]}; they {which} the number of slots"
+    lines = [told]
     first = _first_heard(request, scheduler, samples, prior) if scheduler.pauses else {}
     if scheduler.pauses and first.get(request.epochs) != 0:  # else it knows whole trainings from the beginning
         begins = [
-            f"{f'{rung:g}' if place else count(rung, 'epoch')} from draw {draw}"
+            f"{f'{rung:g}' if place else count(rung, 'epoch')} from trial {draw} on"
             for place, (rung, draw) in enumerate(first.items())
         ]
-        learns = f"first learns from short trainings: {', '.join(begins)} of {samples}"
+        learns = f"first learns from short runs: {', '.join(begins)} (of {samples} trials)"
         if not begins:
             learns = f"does not learn within {count(samples, 'trial')}"
-        lines.append(f"note: {request.scheduler} continues trials late, so {request.sampler} {learns}")
+        lines.append(f"note: {request.scheduler} promotes trials late, so {request.sampler} {learns}")
     return tuple(lines)
 
 

@@ -177,7 +177,7 @@ def _held(lots: Sequence[Lot], most: int, slots: int, size: Callable[[Config, Co
 
 def _sooner(lots: Sequence[Lot]) -> list[str]:
     if any(lot.config.training.patience is not None for lot in lots):
-        return ["a training ends sooner where --patience says so"]
+        return ["runs may end sooner because of --patience"]
     return []
 
 

@@ -314,9 +314,7 @@ def knee_of(search: Search, measured: Sequence[Run]) -> int:
     costs = search.request.costs or ("parameters",)
     best = knee(front(measured, costs), costs)
     if best is None:
-        raise RequestError(
-            f"{search.name} has no knee: fewer than three of its trials are beaten by none; name a trial"
-        )
+        raise RequestError(f"{search.name} has no knee, as its Pareto front has fewer than three trials; name a trial")
     return best.key[0]
 
 
@@ -325,12 +323,14 @@ def _title(how: Again, best: Sequence[Run], top: int, trained_on: str) -> str:
     winners = readable.count(min(top, len(best)), "winner")
     if how.trials:
         winners += f" (trial {' and '.join(str(run.key[0]) for run in best)})"
-    final = f"{winners} × {how.repeats} for {readable.count(how.epochs, 'epoch')} on {trained_on}"
+    runs = readable.count(how.repeats, "run") + (" each" if min(top, len(best)) > 1 else "")
+    final = f"{winners}, {runs}, {readable.count(how.epochs, 'epoch')}, on {trained_on}"
     if how.students:
-        final += f", then {readable.count(min(how.students, top, len(best)) * how.repeats, 'student')} of theirs"
+        final += f", then {readable.count(min(how.students, top, len(best)) * how.repeats, 'student')}"
     if how.finals is None:
         return final
-    return f"{readable.count(len(best), 'finalist')} × {how.finals.folds} folds of the images, then {final}"
+    finalists = readable.count(len(best), "finalist") + (", each" if len(best) > 1 else "")
+    return f"{finalists} on {how.finals.folds} folds of the images, then {final}"
 
 
 def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images | None, str]:
@@ -343,7 +343,8 @@ def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images
     if how.patience is not None:
         given = unchanged_validation(search, own)
         problem = Problem(search.request, Space(search.request.space), images, given)
-        return problem.train, problem.validation, f"{len(problem.train):,} images, without those for validation"
+        trained_on = f"{len(problem.train):,} training images, without those for validation"
+        return problem.train, problem.validation, trained_on
     if how.with_validation:
         given = unchanged_validation(search, own)
         if given is None:
@@ -352,12 +353,12 @@ def _images(search: Search, own: Own | None, how: Again) -> tuple[Images, Images
                 "a share of train, which a retrain uses anyway; leave --with-validation out"
             )
         both = images.and_also(given)
-        return both, None, f"all {len(both):,} images, {len(given):,} of them its validation images"
+        return both, None, f"all {len(both):,} images, {len(given):,} of them the dataset's own validation images"
     if "validation_fingerprint" in search.facts["data"]:
         number = search.facts["data"]["num_validation"]
         without = f"without the {number:,} validation images (see --with-validation)"
-        return images, None, f"all {len(images):,} images of train, {without}"
-    return images, None, f"all {len(images):,} images"
+        return images, None, f"all {len(images):,} training images, {without}"
+    return images, None, f"all {len(images):,} training images"
 
 
 def _config_of(winner: Run, how: Again, option: str = "--width") -> Config:

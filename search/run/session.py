@@ -138,9 +138,7 @@ def run(search: Search, here: Machine, options: Options, errand: Errand) -> Outc
         progress.say(f"{search.name}: {errand.title}; {describe(here)}")
         if options.parallel is None and options.engine != "inline" and here.slots < search.facts.get("slots", 0):
             fitting = count(here.slots, "trial")
-            progress.say(
-                f"there is room for {fitting} at a time here, and was for {search.facts['slots']} at the launch"
-            )
+            progress.say(f"this machine fits {fitting} at a time; the launch had {search.facts['slots']}")
         for line in errand.notes:
             progress.say(line)
         # Imported after all checks, as Ray takes seconds to import.

@@ -25,9 +25,9 @@ class Kind:
 SAMPLERS = {
     "random": Kind("each trial independently"),
     "tpe": Kind("near good trials, by Optuna's TPE", learns=True),
-    "gp": Kind("where a Gaussian process expects most improvement", learns=True),
+    "gp": Kind("where a Gaussian process has the highest expected improvement", learns=True),
     "transfer": Kind(
-        "where searches of other images, and then this one, expect most",
+        "like gp, but starting from results on other datasets",
         learns=True,
         is_experienced=True,
         # Good draws are close to each other, and values of half an epoch cannot tell them apart.
@@ -43,7 +43,7 @@ EXPERIENCED = tuple(name for name, kind in SAMPLERS.items() if kind.is_experienc
 """The samplers that begin with what searches of other images found."""
 
 HEARS = {
-    "everything": "all that is measured by the time of a draw",
-    "waves": "what was measured when all earlier trials had ended or paused; ten trials are drawn at a time",
+    "everything": "all available when a trial is drawn",
+    "waves": "trials are drawn ten at a time, once all earlier ones have ended or paused",
 }
-"""Which measurements a sampler that learns may use, the default first."""
+"""Which results a model-based sampler uses, the default first."""

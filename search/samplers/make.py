@@ -30,7 +30,7 @@ def make_sampler(
     seed: the search's. check: raises SizeError for a configuration that the images cannot be trained with, which is
     then drawn again. history: what a sampler that learns uses; by default as in a search that has recorded no other.
     first: configurations to try before anything is drawn. experience: what one of `EXPERIENCED` begins with; by
-    default the recordings that hpsearch brings along. Raises SpaceError for an unknown name.
+    default the recordings that ship with hpsearch. Raises SpaceError for an unknown name.
     """
     if space.function is None:
         return ListSampler(space.configs)
@@ -53,7 +53,7 @@ def history_of(request: Request, rungs: Sequence[float], prior: Sequence[Observe
     Raises SpaceError for an unknown value of `hears`.
     """
     if request.hears not in (None, *HEARS):
-        raise SpaceError(f"a sampler cannot hear '{request.hears}'{instead(request.hears, HEARS)}")
+        raise SpaceError(f"unknown value '{request.hears}' of --hears{instead(request.hears, HEARS)}")
     return Ended() if request.hears is None else Deepest((*rungs, request.epochs), prior, request.costs)
 
 
@@ -63,10 +63,10 @@ def with_hearing(request: Request) -> Request:
     Raises SpaceError for an option that its sampler does not use.
     """
     if request.experience is not None and request.sampler not in EXPERIENCED:
-        raise SpaceError(f"--experience belongs to {', '.join(EXPERIENCED)}; --sampler {request.sampler} has none")
+        raise SpaceError(f"--experience applies only to --sampler {', '.join(EXPERIENCED)}; got {request.sampler}")
     if request.sampler in LEARNING:
         return replace(request, hears=request.hears or next(iter(HEARS)))
     for option, value in (("--hears", request.hears), ("--warm-start", request.warm_start)):
         if value is not None:
-            raise SpaceError(f"{option} belongs to {', '.join(LEARNING)}; --sampler {request.sampler} learns nothing")
+            raise SpaceError(f"{option} applies only to --sampler {', '.join(LEARNING)}; got {request.sampler}")
     return request

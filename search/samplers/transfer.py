@@ -68,7 +68,7 @@ class _Space:
         try:
             self._expectation = Expectation(experience, drawn)
         except LookupError as error:
-            raise SpaceError(f"--sampler transfer has no experience of this space ({error}); take gp") from error
+            raise SpaceError(f"no recorded runs match this space ({error}); use --sampler gp") from error
         self.some = self.known(some)
         """All draws of a small space, many random ones of any other."""
 

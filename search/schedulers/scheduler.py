@@ -103,7 +103,7 @@ def make_scheduler(
         if option not in taken:
             takers = [each for each in SCHEDULERS if option in options_of(each)]
             own = ", ".join(map(_flag, taken)) or "no option"
-            raise SchedulerError(f"{_flag(option)} belongs to {', '.join(takers)}; --scheduler {name} takes {own}")
+            raise SchedulerError(f"{_flag(option)} applies only to --scheduler {', '.join(takers)}; {name} takes {own}")
     given = {"max_t": max_t, "samples": samples, "also": also}
     needed = {each: given[each] for each in GIVEN if each in signature(made).parameters}
     if also and "also" not in needed:
@@ -123,7 +123,7 @@ def ladder(grace_period: float, factor: float, max_t: int) -> Iterator[float]:
     """The epochs grace_period, grace_period · factor and so on, below max_t; raises SchedulerError for none."""
     if grace_period > max_t:
         raise SchedulerError(
-            f"--grace-period is at most the epochs of a trial (--epochs {max_t}); got {grace_period:g}"
+            f"--grace-period must be at most the epochs of a trial (--epochs {max_t}); got {grace_period:g}"
         )
     rung = float(grace_period)
     while rung < max_t:

@@ -87,15 +87,16 @@ def duplicates(found: Description) -> tuple[str, ...]:
     lines = []
     for part, images in found.parts.items():
         if part != "train":
-            told = f"{found.also_in_train(part):,} of {count(len(images), f'{part} image')} are in train too"
+            occur = "also occurs" if found.also_in_train(part) == 1 else "also occur"
+            told = f"{found.also_in_train(part):,} of {count(len(images), f'{part} image')} {occur} in train"
             nearly = f"; {found.nearly_in_train(part):,} more nearly" if found.near is not None else ""
-            lines.append(f"{told}, the same to the pixel{nearly}")
+            lines.append(f"{told}, identical pixel for pixel{nearly}")
     for part in found.parts:
         if own := found.within(part):
             occur = f"{count(len(own), 'image')} {'occurs' if len(own) == 1 else 'occur'}"
             lines.append(f"{occur} more than once in {part}, {sum(map(len, own)):,} times in all")
     if len(lines) < len(found.parts):
-        lines.append("no part holds an image more than once")
+        lines.append("no split holds an image more than once")
     if found.contradictions:
         is_one = found.contradictions == 1
         lines.append(f"{count(found.contradictions, 'image')} {'is' if is_one else 'are'} in more than one class")

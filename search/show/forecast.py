@@ -13,7 +13,7 @@ def print_forecast(request: Request, found: Forecast, schedulers: Mapping[str, E
     trials = count(found.trials, "trial")
     print_rows(_rows(found), "", f"{trials} of {request.space} on {request.dataset}: median (smallest to largest)")
     if found.trials < request.samples:
-        console.print(f"samples     {found.trials} instead of {request.samples}: the space holds no more")
+        console.print(f"samples     {found.trials} instead of {request.samples}: the space has no more")
     for reason, times in found.impossible.items():
         console.print(f"impossible  {count(times, 'draw')}: {reason}")
     _print_costs(found, f", {request.scheduler}", "start-up")
@@ -34,7 +34,7 @@ def print_retraining(title: str, found: Forecast | None) -> None:
         console.print(f"{title}: nothing is left to train")
         return
     print_rows(_rows(found), "", title)
-    _print_costs(found, "", "start-up and test passes")
+    _print_costs(found, "", "start-up and test-set evaluations")
 
 
 def _rows(found: Forecast) -> Rows:

@@ -120,7 +120,7 @@ def print_status(data: dict[str, Any]) -> None:
     console.print(f"trials     {states}; of {data['samples']} in all")
     if data["holds"] < data["asked"]:
         held = count(data["holds"], "configuration")
-        console.print(f"space      holds no more than {held}; {count(data['asked'], 'trial')} were asked for")
+        console.print(f"space      has only {held}; {count(data['asked'], 'trial')} were asked for")
     if data["changed_code"]:
         console.print(f"code       changed since the launch: {', '.join(data['changed_code'])} (--changed-code)")
     if data["best_trial"] is not None:
@@ -148,17 +148,18 @@ def print_status(data: dict[str, Any]) -> None:
     )
     if data["training_share"] is not None:
         share = percent(data["training_share"])
-        console.print(f"           slots trained {share} of the wall clock, start-up included")
+        console.print(f"           slots busy {share} of the time, start-up included")
     for rung in data["rungs"]:
         if rung["reached"]:
             ended = [state for state in ("stopped", "paused") if rung[state]]
             left = "".join(f", {rung[state]} {standing(state, data['state'])} there" for state in ended)
             console.print(f"epoch {epochs(rung['epoch']):<4} {rung['reached']} reached it{left}")
     for chosen in data["chosen"]:
-        console.print(f"finalists  {_listed(chosen['trials'])} chosen of {_listed(chosen['finalists'])} on folds")
+        finalists = ", ".join(map(str, chosen["finalists"]))
+        console.print(f"finalists  {_listed(chosen['trials'])} chosen from finalists {finalists} by cross-validation")
     if data["retrained"] or data["test_passes"]:
-        times = count(data["test_passes"], "time")
-        console.print(f"retrained  {data['retrained']}; the test set was read {times}")
+        passes = count(data["test_passes"], "test-set evaluation")
+        console.print(f"retrained  {count(data['retrained'], 'network')}; {passes}")
     for failure in data["failures"]:
         console.print(f"trial {_name(failure)}: {failure['state']}, {failure['reason']}")
     for retry in data["retries"]:
@@ -174,7 +175,7 @@ def _name(row: dict[str, Any]) -> str:
 
 def _listed(trials: list[int]) -> str:
     """The numbers of trials as text, in the given order."""
-    return f"trial{'s' * (len(trials) != 1)} {', '.join(map(str, trials)) or 'none'}"
+    return f"trial{'s' * (len(trials) != 1)} {', '.join(map(str, trials))}" if trials else "no trial"
 
 
 def _mib(size: int) -> str:

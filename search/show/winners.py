@@ -94,7 +94,7 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
     images = f"{report['winners'][0]['test_images']:,}" if rows else ""
     print_rows(
         rows,
-        "no retrain has been tested yet",
+        "no retrained network has been tested yet",
         f"{found.search.name}: winners on {images} test images, with 95 % intervals",
     )
     if guess:
@@ -107,7 +107,7 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
         console.print(line, soft_wrap=True)
     for row in report["winners"]:
         if row["teachers"]:
-            console.print(f"{row['trial']}-{row['repeat']} is a student: it {scores.taught(row['teachers'])}.")
+            console.print(f"{row['trial']}-{row['repeat']} {scores.taught(row['teachers'])}.")
     if both:
         console.print(_ensemble_line(both))
     for row, apart in zip(report["repeats"], scores.distinctions(report["repeats"]), strict=True):
@@ -119,13 +119,13 @@ def print_retrains(found: Loaded, keys: list[Key], chosen: Chosen | None = None)
             console.print(line)
     mistaken = (row for row in report["classes"] if row["mistaken_for"])
     for row in sorted(mistaken, key=lambda row: row["accuracy"])[:3]:
-        of_run = f"({row['trial']}-{row['repeat']}), most often mistaken for {row['mistaken_for']}"
-        console.print(f"hardest class: {row['class']} {row['accuracy']:.1%} {of_run}")
+        of_run = f"({row['trial']}-{row['repeat']}), most often predicted as '{row['mistaken_for']}'"
+        console.print(f"least accurate class: '{row['class']}' at {row['accuracy']:.1%} {of_run}")
     if report["winners"]:
         first = report["winners"][0]
         best = retrain_folder(found.search.folder, found.record.runs[first["trial"], first["repeat"]])
         console.print(f"weights and predictions of {best.name}: {best}", soft_wrap=True)
-    console.print(f"The test set of this search was read {count(report['test_passes'], 'time')}.")
+    console.print(f"{count(report['test_passes'], 'test-set evaluation')} in this search so far")
 
 
 def _print_finalists(found: Loaded, rows: list[dict[str, Any]], images: int) -> None:
@@ -147,9 +147,7 @@ def _print_finalists(found: Loaded, rows: list[dict[str, Any]], images: int) -> 
         }
         for row in rows
     ]
-    title = (
-        f"{found.search.name}: finalists on {images:,} images, each left out of the training in one of {folds} folds"
-    )
+    title = f"{found.search.name}: finalists, cross-validated on {images:,} images in {folds} folds"
     print_rows(table, "", title)
 
 
@@ -163,9 +161,8 @@ def _overfit_line(row: dict[str, Any], run: Run) -> str | None:
         return None
     more = [f"--set {name}={strength}" for name, strength in _STRONGER if name not in training.active_transforms]
     advice = f", and more augmentation may help, such as retrain {' '.join(more)} --set refine=0.1" if more else ""
-    return (
-        f"{row['trial']}-{row['repeat']} recognises {trained:.1%} of the images it was trained on: it overfits{advice}"
-    )
+    name = f"{row['trial']}-{row['repeat']}"
+    return f"{name} classifies {trained:.1%} of its training images correctly: it overfits{advice}"
 
 
 def _ensemble_line(ensemble: dict[str, Any]) -> str:
@@ -173,4 +170,4 @@ def _ensemble_line(ensemble: dict[str, Any]) -> str:
     members = ", ".join(f"{each['trial']}-{each['repeat']} × {each['weight']:.2f}" for each in ensemble["members"])
     if ensemble["weighed_on"] is None:
         return f"ensemble: {members}; equal weights (retrain --finalists can choose better ones)"
-    return f"ensemble: {members}; weights by the finalists' predictions for {ensemble['weighed_on']:,} left-out images"
+    return f"ensemble: {members}; weights from finalists' predictions for {ensemble['weighed_on']:,} left-out images"

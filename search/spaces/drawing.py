@@ -79,7 +79,7 @@ def check_constant(function: Function) -> Mapping[str, BaseDistribution]:
                 raise SpaceError(
                     f"the space draws '{name}' from {_words(before)}, and in other draws from {_words(distribution)}: "
                     "a sampler learns only from parameters that keep their choices; give each case one of its own, or "
-                    "take --sampler random"
+                    "use --sampler random"
                 ) from error
     return seen
 

@@ -44,7 +44,7 @@ def check_explorable(function: Function) -> None:
         explore(function, lambda _, distribution: value_at(distribution, 0.0))
     except SpaceError as error:
         raise SpaceError(
-            f"{error}; gp and transfer try draws out with trials that belong to no study: take --sampler random or tpe"
+            f"{error}; gp and transfer try draws out with trials that belong to no study: use --sampler random or tpe"
         ) from error
 
 
@@ -103,7 +103,7 @@ def value_at(distribution: BaseDistribution, place: float) -> Any:
                 ends = math.log(low - 0.5), math.log(high + 0.5)
                 return min(high, max(low, round(math.exp(ends[0] + place * (ends[1] - ends[0])))))
             return low + step * int(place * ((high - low) // step + 1))
-    raise ValueError(f"{distribution} is no distribution of a space")
+    raise ValueError(f"{distribution} is not a distribution of a space")
 
 
 def place_of(distribution: BaseDistribution, value: Any) -> float | None:
@@ -121,4 +121,4 @@ def place_of(distribution: BaseDistribution, value: Any) -> float | None:
             if low == high:
                 return 0.5
             return float(math.log(value / low) / math.log(high / low) if log else (value - low) / (high - low))
-    raise ValueError(f"{distribution} is no distribution of a space")
+    raise ValueError(f"{distribution} is not a distribution of a space")

@@ -44,9 +44,9 @@ TRAINING = {"schedule": "cosine", "ema": 0.5, "decayed": "weights", "augment": "
 def modern(trial: optuna.Trial) -> Config:
     """What makes a good classifier: narrow networks, three optimizers, warm-up, cosine, and averaged weights.
 
-    Cutmix is drawn, but trainings of fewer than 40 epochs go without it, as those of a search mostly are; a retrain of
-    40 epochs or more has it. Learning rates are drawn for batches of 64: for batches of 128, SGD's are doubled and the
-    others multiplied by the root of 2.
+    Cutmix is drawn, but not applied in runs shorter than 40 epochs, as most runs of a search are; a retraining of
+    40 epochs or more applies it. Learning rates are drawn for batches of 64: for batches of 128, SGD's are doubled and
+    the others multiplied by the root of 2.
     """
     return _narrow(trial, tuple(NETWORKS))
 
@@ -55,7 +55,7 @@ def modern(trial: optuna.Trial) -> Config:
 def modern_small(trial: optuna.Trial) -> Config:
     """modern without wide_resnet, whose epochs cost many times as much: for searches on a few cores.
 
-    As in modern, trainings of fewer than 40 epochs go without cutmix, and learning rates are for batches of 64.
+    As in modern, cutmix is not applied in runs shorter than 40 epochs, and learning rates are for batches of 64.
     """
     return _narrow(trial, ("resnet9", "plain9", "cnn6", "airbench"))
 

@@ -19,7 +19,7 @@ LEARNING_RATES = {"sgd_nesterov": (1e-3, 0.3), "adamw": (1e-4, 1e-2)}
 def resnet(trial: optuna.Trial) -> Config:
     """The family resnet alone: width, blocks a stage, their kind and order, and training as in modern.
 
-    As there, trainings of fewer than 40 epochs go without cutmix, and learning rates are for batches of 64.
+    As there, cutmix is not applied in runs shorter than 40 epochs, and learning rates are for batches of 64.
     """
     trial.suggest_categorical("network", ("resnet",))
     trial.suggest_categorical("resnet/width", (0.125, 0.25, 0.5, 1.0))
@@ -36,7 +36,7 @@ def resnet(trial: optuna.Trial) -> Config:
 def wide_resnet(trial: optuna.Trial) -> Config:
     """The family wide_resnet alone: depth, width, dropout, and training as in modern.
 
-    As there, trainings of fewer than 40 epochs go without cutmix, and learning rates are for batches of 64.
+    As there, cutmix is not applied in runs shorter than 40 epochs, and learning rates are for batches of 64.
     """
     trial.suggest_categorical("network", ("wide_resnet",))
     trial.suggest_categorical("wide_resnet/depth", (10, 16, 22, 28))
@@ -57,7 +57,7 @@ def _speed(name: str) -> Function:
     function.__name__ = name
     function.__doc__ = (
         f"The family {name} alone: width, activation, and training as in modern.\n\n"
-        "As there, trainings of fewer than 40 epochs go without cutmix, and learning rates are for batches of 64."
+        "As there, cutmix is not applied in runs shorter than 40 epochs, and learning rates are for batches of 64."
     )
     return function
 

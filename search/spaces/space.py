@@ -81,7 +81,7 @@ class _WithTuples:
             json.dumps(tuples)
         except (TypeError, ValueError) as error:
             raise SpaceError(
-                f"'{name}' has a choice that is no plain JSON ({one_line(error)}): give texts, numbers, True, False, "
+                f"'{name}' has a choice that is not plain JSON ({one_line(error)}): give texts, numbers, True, False, "
                 "None, or lists of these; of a NumPy array, its tolist()"
             ) from error
         return choices[tuples.index(self._trial.suggest_categorical(name, tuples))]

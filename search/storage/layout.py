@@ -155,7 +155,7 @@ def find(location: str, name: str | None) -> Home:
         known = searches(location)
     if name is None and known:
         return home_of(location, known[-1])
-    hint = f"the newest are {', '.join(known[-5:])}" if known else "begin one with hpsearch launch --storage"
+    hint = f"the newest are {', '.join(known[-5:])}" if known else "start one with hpsearch launch --storage"
     which = f"{name!r} " if name else ""
     near = did_you_mean(name or "", known)
     raise StorageError(f"there is no search {which}in {files.shown(location)}{near}; {hint}")
@@ -197,11 +197,11 @@ def reason(error: Exception) -> str:
     """Why a storage failed, in one line that says what would be right."""
     text = one_line(error)
     if "NO_SUCH_BUCKET" in text:
-        return "there is no such bucket; make it, or correct its name"
+        return "there is no such bucket; create it, or correct its name"
     if any(each in text for each in _DENIED):
         return (
             "access is denied; the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or in ~/.aws/credentials, must "
-            "allow to list, read, write and delete"
+            "allow listing, reading, writing and deleting"
         )
     if any(each in text for each in _UNREACHABLE):
         return f"it cannot be reached ({text.rpartition('Details: ')[2]}); check endpoint_override, scheme and network"

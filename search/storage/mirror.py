@@ -112,8 +112,8 @@ class Mirror:
             if not self._has_complained:
                 self._has_complained = True
                 self._say(
-                    f"storage {self._home}: {layout.reason(error)}. The search goes on; checkpoints that it no longer "
-                    "needs stay there until they can be deleted"
+                    f"storage {self._home}: {layout.reason(error)}. The search continues; checkpoints that it no "
+                    "longer needs stay there until they can be deleted"
                 )
             return False
         return True
@@ -184,7 +184,7 @@ class Mirror:
                 first, self._failing = not self._failing, self._failing | {threading.get_ident()}
             if first:
                 self._say(
-                    f"storage {self._home}: {layout.reason(error)}. The search goes on, and its record is "
+                    f"storage {self._home}: {layout.reason(error)}. The search continues, and its record is "
                     "copied as soon as it can be"
                 )
             return False

@@ -57,8 +57,8 @@ def take_over(location: str, name: str | None, results: Path, *, sleep: Callable
         dead = last is None or _is_gone(last, results / home.name)
         if last and not dead and _watch(home, last, WINDOWS_UNTIL_DEAD, sleep) == "alive":
             raise StorageError(
-                f"{home.name} is running on {last.owner}: its heartbeat in {files.shown(location)} goes on; stop it "
-                "there first, or look on with hpsearch status and the same --storage"
+                f"{home.name} is running on {last.owner}: its heartbeat in {files.shown(location)} continues; stop it "
+                "there first, or watch it with hpsearch status and the same --storage"
             )
         stored = record.read(home)
     if stored.claims != claims:

@@ -50,7 +50,7 @@ def answer(found: Loaded) -> Answer:
     facts = found.search.facts.get("study")
     if facts is None:
         raise StudyError(
-            f"{found.search.name} is no study, so there is no question to answer; hpsearch top shows its trials"
+            f"{found.search.name} is not a study, so there is no question to answer; hpsearch top shows its trials"
         )
     if facts["measure"] not in MEASURES:
         raise StudyError(f"{found.search.name} compares by '{facts['measure']}'{instead(facts['measure'], MEASURES)}")

@@ -82,8 +82,8 @@ def in_words(found: Loaded, members: Sequence[Member]) -> str:
         test = member.run.test
         assert test is not None
         return (
-            f"{name} {member.name}, a {member.run.network} that recognised {test.correct / test.images:.1%} of "
-            f"{count(test.images, 'test image')}"
+            f"{name} {member.name}, a {member.run.network} that classified {test.correct / test.images:.1%} of "
+            f"{count(test.images, 'test image')} correctly"
         )
     return f"{name}, ensemble of {', '.join(f'{each.name} × {each.weight:.2f}' for each in members)}"
 

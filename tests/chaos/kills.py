@@ -234,7 +234,7 @@ def disk(chaos: Chaos) -> None:
         subject.note_death("a full disk")
         last = session.log.read_text().splitlines()[-1]
         say(f"    exit code {code}: {last}")
-        if code != 1 or not last.startswith("paused, as a disk is full") or shown.returncode:
+        if code != 1 or not last.startswith("paused because a disk is full") or shown.returncode:
             subject.struck[
                 -1
             ].row.trouble += f"exit code {code}, last line {last}, status' exit code {shown.returncode}"

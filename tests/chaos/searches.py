@@ -223,5 +223,5 @@ class Session:
         """Wait for the end; raises ChaosError unless all went well."""
         if code := self.end():
             words = self.log.read_text()
-            kind = NoRayError if "Ray does not start here" in words else ChaosError
+            kind = NoRayError if "Ray cannot start on this machine" in words else ChaosError
             raise kind(f"exit code {code} of {self.log}: {words[-1000:]}")

@@ -512,7 +512,7 @@ def test_a_storage_that_is_away_for_a_while_ends_no_following_and_starts_no_sink
     monkeypatch.setattr(following, "STORED_SECONDS", 0.01)
     code, said = command("tensorboard", "far", "--storage", str(storage))
     assert (code, starts, said.count("\n")) == (0, [1], 2), "once for each time that it is away"
-    assert said.splitlines()[0] == f"storage {storage}: no route to host; it is tried again every 0.01 s"
+    assert said.splitlines()[0] == f"storage {storage}: no route to host; trying again every 0.01 s"
     driver.die()
 
 

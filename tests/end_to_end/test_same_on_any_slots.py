@@ -69,5 +69,5 @@ def test_it_grows_only_when_it_is_finished(home):
     forked("resume", "cut", *INLINE, cwd=home)
     assert_same(home, "cut")
     grown = forked("resume", "cut", "--samples", "10", *INLINE, cwd=home)
-    assert "note: the search grows from 8 to 10 samples" in grown.stderr
+    assert "note: the search grows from 8 to 10 trials" in grown.stderr
     assert len(loaded(home, "cut").trials) == 10

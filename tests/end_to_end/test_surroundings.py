@@ -33,12 +33,12 @@ def site(folder, code):
         (
             [COMMAND],
             "sys.modules['trainables'] = None",
-            r"no worker starts here \(.*cannot import.*'trainables.* in /.*\.py, line",
+            r"no worker can start \(.*cannot import.*'trainables.* in /.*\.py, line",
         ),
         (
             [sys.executable, "-c", IMPATIENT],
             "time.sleep(1000)",
-            r"no worker has started here, and Ray's processes stand still \(",
+            r"no worker has started, and Ray's processes are making no progress \(",
         ),
     ],
 )

@@ -15,16 +15,16 @@ def rays() -> list[Row]:
     rows = [Row("Ray here", f"{found}; {len(running)} of its processes")]
     beyond = [str(port.number) for port in ray_processes.ports(running) if port.beyond_loopback]
     if not beyond:
-        return [*rows, Row("who gets in", "its ports are on loopback")]
+        return [*rows, Row("network access", "its ports are on loopback")]
     shown = f"{len(beyond)} ports beyond loopback ({', '.join(beyond[:6])}{', …' * (len(beyond) > 6)})"
     asks = {process.asks_for_token for process in running if process.is_head or process.program.endswith("/raylet")}
     if False in asks:
         advice = "whoever reaches them runs code here: start Ray with RAY_AUTH_MODE=token"
-        return [*rows, Row("who gets in", f"{shown}, without a token", "problem", advice)]
+        return [*rows, Row("network access", f"{shown}, without a token", "problem", advice)]
     if None in asks:
         advice = "see that it was started with RAY_AUTH_MODE=token"
-        return [*rows, Row("who gets in", f"{shown}, of another user", "warning", advice)]
-    return [*rows, Row("who gets in", f"{shown}: whoever has the token")]
+        return [*rows, Row("network access", f"{shown}, of another user", "warning", advice)]
+    return [*rows, Row("network access", f"{shown}, open to whoever has the token")]
 
 
 def machines(address: str) -> list[Row]:

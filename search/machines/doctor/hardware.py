@@ -41,7 +41,7 @@ def gpus() -> list[Row]:
     """GPUs as the driver and as torch see them, and the precision that training takes by default."""
     driver = _driver_gpus()
     if not driver and not any(Path("/dev").glob("nvidia[0-9]*")) and not Path("/dev/kfd").exists():
-        return [Row("GPUs", "none; trials train on the cores"), _precision_of_cores()]
+        return [Row("GPUs", "none; trials train on the CPU"), _precision_of_cores()]
     import torch
 
     from trainables.precision import default_precision

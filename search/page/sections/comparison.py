@@ -34,8 +34,8 @@ def _cautions(views: list[View]) -> tuple[str, ...]:
         lines.append("These searches have different images, so their accuracies cannot be compared directly.")
     elif len({_split(view) for view in views}) > 1:
         lines.append(
-            "They hold out different images for validation, so a difference of their validation accuracies may be the "
-            "split's."
+            "They hold out different images for validation, so differences in validation accuracy may come "
+            "from the split."
         )
     tests = [run.test for view in views for run in view.tested if run.test]
     if len({each.images for each in tests}) > 1 or len({each.fingerprint for each in tests if each.fingerprint}) > 1:
@@ -66,15 +66,15 @@ def _best(views: list[View]) -> Figure:
     best = max(ends, key=lambda name: ends[name])
     intervals = {view.name: _interval(view) for view in views}
     low, high = intervals[best]
-    told = f"{best} came highest on validation, {percent(ends[best])}."
+    told = f"{best} has the highest validation value, {percent(ends[best])}."
     if low is not None and high is not None:
-        told = f"{told[:-1]} ({percent(low)} to {percent(high)}, the 95 % interval that its images allow)."
+        told = f"{told[:-1]} ({percent(low)} to {percent(high)}, the 95 % interval for its images)."
         near = [name for name, (_, top) in intervals.items() if name != best and top is not None and top >= low]
-        told += f" {_reach(near)} into that interval." if near else ""
+        told += f" {_overlap(near)} it." if near else ""
     return Figure(
         key="sides",
         title="Best so far of each search",
-        sentence=f"{told} Choose what is counted.",
+        sentence=f"{told} Choose what the horizontal axis counts.",
         alt="A rising staircase for each search: " + "; ".join(f"{n} ends at {percent(v)}" for n, v in ends.items()),
         table=Table(
             (
@@ -101,8 +101,8 @@ def _best(views: list[View]) -> Figure:
     )
 
 
-def _reach(names: list[str]) -> str:
-    return f"That of {names[0]} reaches" if len(names) == 1 else f"Those of {', '.join(names)} reach"
+def _overlap(names: list[str]) -> str:
+    return f"{names[0]}'s interval overlaps" if len(names) == 1 else f"The intervals of {', '.join(names)} overlap"
 
 
 def _searches(views: list[View]) -> Sheet:
@@ -135,8 +135,8 @@ def _searches(views: list[View]) -> Sheet:
         Column("high", "to", "percent"),
     )
     told = (
-        "The best trial of each, with the 95 % interval that its validation images allow. It was picked because it is "
-        "the highest, so its value is a little too good."
+        "The best trial of each, with the 95 % interval for its validation images. It was picked because it is the "
+        "highest, so its value is slightly optimistic."
     )
     return Sheet("sides-searches", "The searches", Table(columns, rows), told)
 
@@ -161,7 +161,7 @@ def _tests(rows: Rows) -> Figure:
     return Figure(
         key="sides-tests",
         title="Test accuracy of their winners",
-        sentence=f"Each bar is the 95 % interval that the test images allow. {told_apart(rows)}",
+        sentence=f"Each bar is the 95 % interval for the test images. {told_apart(rows)}",
         alt=spoken(rows),
         table=table_of(columns, rows),
         marks=tuple(
@@ -184,7 +184,7 @@ def _winners_table(views: list[View], rows: Rows) -> Sheet:
         Column("winner", "winner"),
         Column("optimizer", "optimizer"),
         Column("parameters", "parameters", "count"),
-        Column("flops", "FLOPs an image", "count"),
+        Column("flops", "FLOPs per image", "count"),
         Column("epochs", "epochs", "epoch"),
         Column("value", "validation", "percent"),
         *test_columns(metric for metric in METRICS if metric in shown),

@@ -13,7 +13,7 @@ from search.readable import count, percent
 
 _CATEGORICAL = "CategoricalDistribution"  # Optuna's name
 _MOST_AXES = 7  # of parallel coordinates
-_COST = {"parameters": Axis("parameters", "count", log=True), "flops": Axis("FLOPs of an image", "count", log=True),
+_COST = {"parameters": Axis("parameters", "count", log=True), "flops": Axis("FLOPs per image", "count", log=True),
          "seconds": Axis("seconds of training", "seconds", log=True)}  # fmt: skip
 
 
@@ -295,7 +295,7 @@ def _cost(view: View) -> Figure:
                 Column("trial", "trial", "count"),
                 Column("network", "network"),
                 Column("parameters", "parameters", "count"),
-                Column("flops", "FLOPs of an image", "count"),
+                Column("flops", "FLOPs per image", "count"),
                 Column("seconds", "training", "seconds"),
                 Column("value", f"best validation {view.metric}", "percent"),
                 *(Column(f"front_{name}", f"on the front by {name}") for name in _COST),

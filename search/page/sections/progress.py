@@ -22,7 +22,7 @@ def section(view: View) -> Section:
         blocks += [best_so_far(view), _curves(view)]
         blocks += [figure] if (figure := _rungs(view)) else []
         blocks.append(_timeline(view))
-    return Section("goes", "How it goes", tuple(blocks))
+    return Section("goes", "Progress", tuple(blocks))
 
 
 def _states(view: View) -> tuple[tuple[str, str], ...]:
@@ -32,7 +32,7 @@ def _states(view: View) -> tuple[tuple[str, str], ...]:
     if waiting > 0 and not view.record.finished:
         rows.append(("not drawn yet", f"{waiting:,}"))
     if (share := view.status["training_share"]) is not None:
-        rows.append(("slots trained", f"{percent(share)} of their time" if share else "nothing yet"))
+        rows.append(("slots busy", f"{percent(share)} of the time" if share else "nothing yet"))
     if view.found.running and view.record.sessions:
         left = time_left(scene_of(view.found.search, view.record, Best()))
         if left is not None:
@@ -152,9 +152,9 @@ def _rungs(view: View) -> Figure | None:
         return None
     rows: list[dict[str, Any]] = []
     for rung in rungs:
-        for what in ("went on", "stopped", "paused"):
+        for what in ("continued", "stopped", "paused"):
             gone = rung["stopped"] + rung["paused"]
-            number = rung["reached"] - gone if what == "went on" else rung[what]
+            number = rung["reached"] - gone if what == "continued" else rung[what]
             rows.append({"epoch": f"{rung['epoch']:g}", "what": what, "trials": number})
     return Figure(
         key="rungs",
@@ -171,7 +171,7 @@ def _rungs(view: View) -> Figure | None:
             rows,
         ),
         marks=(
-            Mark("bars", "epoch", "trials", "went on", ("what", "went on"), role="main"),
+            Mark("bars", "epoch", "trials", "continued", ("what", "continued"), role="main"),
             Mark("bars", "epoch", "trials", "stopped there", ("what", "stopped"), role="accent"),
             Mark("bars", "epoch", "trials", "paused there", ("what", "paused"), role="faint"),
         ),
@@ -191,9 +191,10 @@ def _saved(view: View) -> str:
     seconds = sum(_left(run) * run.seconds / run.epochs for run in ended)
     slots = max((session.opened.slots for session in view.record.sessions), default=1)
     saved = f"{duration(seconds / slots)} more of wall clock" if slots else f"{duration(seconds)} more of training"
+    were = "was" if len(ended) == 1 else "were"
     return (
-        f"{count(len(ended), 'trial')} did not go on. Training them to their end would have taken about {left:,.0f} "
-        f"more epochs than the {trained:,.0f} that were trained, about {saved} at their own speed."
+        f"{count(len(ended), 'trial')} {were} not trained to the end. That would have taken about {left:,.0f} more "
+        f"epochs ({trained:,.0f} were trained), about {saved} at each trial's own speed."
     )
 
 
@@ -217,12 +218,12 @@ def _timeline(view: View) -> Figure:
         "failed": "bad",
     }
     share = view.status["training_share"]
-    trained = "" if share is None else f"Slots trained {percent(share)} of the wall clock, start-up included. "
+    trained = "" if share is None else f"Slots were busy {percent(share)} of the time, start-up included. "
     return Figure(
         key="timeline",
         title="What the slots did",
-        sentence=f"{trained}Gaps are times in which a slot waited, or its process began.",
-        alt=f"A bar for each training on one of {count(len(slots), 'slot')}, from its begin to its end.",
+        sentence=f"{trained}Gaps are times in which a slot waited, or its process started.",
+        alt=f"A bar for each run on one of {count(len(slots), 'slot')}, from its start to its end.",
         table=Table(
             (
                 Column("slot", "slot"),

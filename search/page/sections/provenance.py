@@ -18,27 +18,27 @@ def section(view: View) -> Section:
     if forecast := _forecast(view):
         blocks.append(forecast)
     blocks.append(_failures(view))
-    return Section("trust", "Can it be trusted", tuple(blocks))
+    return Section("trust", "Reliability", tuple(blocks))
 
 
 def _tests(view: View) -> tuple[str, ...]:
     passes, winners = view.record.test_passes, len(view.tested)
     if not passes:
-        told = "The test set has not been read. Everything so far was compared on validation images."
+        told = "There has been no test-set evaluation. Everything so far was compared on validation images."
         if hashed := view.found.search.facts["data"].get("num_test_hashed"):
-            told += f" {count(hashed, 'test image')} were hashed, to find those that are in the training part too."
+            told += f" {count(hashed, 'test image')} were hashed, to find those that also occur in the training set."
         return (told,)
     # A search needs one pass for each retrain; further passes were interrupted or repeated.
-    kind = "tested run" if view.is_of_arms else "tested retrain"
-    told = f"The test set was read {count(passes, 'time')} for {count(winners, kind)}."
+    kind = "tested run" if view.is_of_arms else "retrained network"
+    told = f"{count(passes, 'test-set evaluation')} for {count(winners, kind)}."
     more = passes - winners
     if more > 0:
-        counts = "was interrupted or repeated, and counts" if more == 1 else "were interrupted or repeated, and count"
-        told += f" {count(more, 'further pass')} {counts} all the same."
+        counted = "was interrupted or repeated, and is" if more == 1 else "were interrupted or repeated, and are"
+        told += f" {count(more, 'further evaluation')} {counted} counted too."
     elif view.is_of_arms and view.found.search.facts["study"]["measure"] == "test_accuracy":
-        told += " Arms are compared by it, and nothing was chosen with it."
+        told += " Arms are compared by test accuracy, and nothing was chosen by it."
     else:
-        told += " No choice between networks was made with it."
+        told += " hpsearch chose no network by test accuracy."
     return told, *_looks(view)
 
 
@@ -49,7 +49,7 @@ def _looks(view: View) -> tuple[str, ...]:
         return ()
     times = f"{count(len(looks), 'time')}, {count(looks[-1].images, 'image')} the last time"
     reasons = ", ".join(dict.fromkeys(look.why for look in looks))
-    return (f"Besides, test images were looked at {times} ({reasons}), after their networks had been tested.",)
+    return (f"Test images were also looked at {times} ({reasons}), after their networks had been tested.",)
 
 
 def _facts(view: View) -> tuple[tuple[str, str], ...]:
@@ -59,7 +59,7 @@ def _facts(view: View) -> tuple[tuple[str, str], ...]:
     rows: list[tuple[str, str]] = [
         ("launched", datetime.fromtimestamp(search.created, UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("state", view.standing),
-        ("seed", f"{request.seed}; the split, every draw and every training derive from it"),
+        ("seed", f"{request.seed}; the split, every draw and every run derive from it"),
         ("dataset", request.dataset),
         (
             "images",
@@ -69,14 +69,14 @@ def _facts(view: View) -> tuple[tuple[str, str], ...]:
         ("fingerprint", f"{data['fingerprint']} of the training images; a resume or retrain with others is refused"),
     ]
     if search.guess:
-        rows.append(("guessing", search.guess.line(search.metrics) + " on validation"))
+        rows.append(("baseline", search.guess.line(search.metrics) + " on validation"))
     if data.get("duplicates") is not None:
-        rows.append(("in train and test", f"{count(data['duplicates'], 'image')} that are the same in both"))
+        rows.append(("in train and test", f"{count(data['duplicates'], 'identical image')}"))
     rows += [
         ("space", f"{request.space}, drawn by {_sampler(request)}"),
         ("scheduler", _scheduler(view)),
         *([("compared by", f"{words(request.metric)} and {in_words(request.costs)}")] if request.costs else []),
-        ("augmentation", request.augment),
+        ("augmentation", request.augment + ("" if request.augment_all else ", unless a configuration sets its own")),
         ("slots", f"{facts.get('slots', '?')}, {_threads(facts)} each, {facts.get('precision', 'float32')}"),
         ("machine", _machine(facts.get("machine", {}))),
         ("versions", ", ".join(f"{name} {version}" for name, version in facts.get("versions", {}).items())),
@@ -98,7 +98,7 @@ def _ended(view: View, session: Any) -> str:
 def _sampler(request: Request) -> str:
     if request.experience is None:
         return request.sampler
-    return f"{request.sampler}, beginning with {', '.join(Path(name).name for name in request.experience.split(','))}"
+    return f"{request.sampler}, starting from {', '.join(Path(name).name for name in request.experience.split(','))}"
 
 
 def _shape(shape: Any) -> str:
@@ -152,7 +152,7 @@ def _forecast(view: View) -> Sheet | None:
     )
     return Sheet(
         "forecast",
-        "Forecast against what was spent",
+        "Forecast and actual cost",
         Table(columns, rows),
         "Ranges are from the 10th to the 90th percentile."
         + (f" The forecast is for {count(trials, 'trial')}, the search for {samples:,}." if trials != samples else ""),

@@ -82,7 +82,7 @@ def _figure(found: Answer, rows: Rows) -> Figure:
         if value is not None
     ]
     best = max((row for row in rows if row["value"] is not None), key=lambda row: row["value"])
-    over = "over repeats" if found.facts["arms"] else "that the validation images allow"
+    over = "over repeats" if found.facts["arms"] else "for the validation images"
     columns = (
         Column("arm", "arm"),
         Column("source", "whose"),

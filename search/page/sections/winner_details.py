@@ -1,4 +1,4 @@
-"""The winners up close: curves, training against validation, the network, mistakes, classes, calibration."""
+"""The winners in detail: curves, training against validation, the network, mistakes, classes, calibration."""
 
 import re
 
@@ -42,7 +42,7 @@ def section(view: View) -> Section:
     shown = view.winners
     runs = shown[:UP_CLOSE]
     if not view.ranked:
-        return Section("close", "The winners up close", (Words("close-words", ("There is no measured trial yet.",)),))
+        return Section("close", "Winners in detail", (Words("close-words", ("There is no measured trial yet.",)),))
     blocks: list[Block] = []
     if not runs:
         lack = "All predictions of winners are lost" if view.tested else "No winner has been retrained and tested yet"
@@ -53,7 +53,7 @@ def section(view: View) -> Section:
         blocks.append(Words("close-words", (told,)))
     for run in runs or view.ranked[:1]:
         blocks += _of_run(view, run)
-    return Section("close", "The winners up close", tuple(blocks))
+    return Section("close", "Winners in detail", tuple(blocks))
 
 
 def _of_run(view: View, run: Run) -> list[Block]:
@@ -102,18 +102,18 @@ def _gap(view: View, searched: Run, run: Run) -> tuple[str, ...]:
         elif gap > 0.03:
             told = "a moderate gap"
         elif gap > -0.03:
-            told = "hardly a gap, so a larger network or longer training may still gain"
+            told = "almost no gap, so a larger network or longer training may still gain"
         else:
-            told = "training is the harder task, as augmentation and dropout are at work there alone"
+            told = "training accuracy is lower because augmentation and dropout apply only in training"
         lines.append(
-            f"In the search, at its best epoch, it recognised {percent(last.train_accuracy)} of what it trained on and "
-            f"{percent(last.val_accuracy)} of the validation images: {told}."
+            f"In the search, at its best epoch, it classified {percent(last.train_accuracy)} of its training images "
+            f"and {percent(last.val_accuracy)} of the validation images correctly: {told}."
         )
     if run.test is not None and run.measurements and run.measurements[-1].train_accuracy is not None:
         row, when = view.retrains[run.key], "Retrained" if run.key[1] else "In the end"
         lines.append(
-            f"{when}, it recognised {percent(run.measurements[-1].train_accuracy)} in its last epoch of training "
-            f"and {percent(row['test_accuracy'])} of {row['test_images']:,} test images."
+            f"{when}, it classified {percent(run.measurements[-1].train_accuracy)} of its training images in its last "
+            f"epoch and {percent(row['test_accuracy'])} of {row['test_images']:,} test images correctly."
         )
     return tuple(lines)
 
@@ -224,21 +224,21 @@ def _confusion(run: Run, key: str, title: str, matrix: np.ndarray, classes: tupl
     return Figure(
         key=f"{key}-{_id(run)}",
         title=title,
-        sentence=f"Each row shows what the test images of a class were taken for, as shares of that class, "
+        sentence=f"Each row shows what the test images of a class were predicted as, in shares of that class, "
         f"{told}.{notes}{zoom}",
         alt=f"A square of {len(classes)} classes; {matrix.diagonal().sum():,} of {matrix.sum():,} images lie on its "
         "diagonal.",
         table=Table(
             (
                 Column("label", "class"),
-                Column("predicted", "taken for"),
+                Column("predicted", "predicted as"),
                 Column("images", "images", "count"),
                 Column("share", "share of the class", "percent"),
             ),
             rows,
         ),
         marks=(Mark("cells", "predicted", "label", value="share"),),
-        x=Axis("taken for", "text", order=classes),
+        x=Axis("predicted as", "text", order=classes),
         y=Axis("class", "text", order=classes),
         choices=(Choice("shares"), Choice("images", {"share": "images"})),
         height=520 if len(classes) <= _READABLE else 760,
@@ -258,15 +258,15 @@ def _pairs(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Sheet:
     columns = (
         Column("a", "class"),
         Column("b", "and"),
-        Column("images", "mistaken for each other", "count"),
-        Column("ab", "first for second", "count"),
-        Column("ba", "second for first", "count"),
+        Column("images", "confused with each other", "count"),
+        Column("ab", "first as second", "count"),
+        Column("ba", "second as first", "count"),
     )
     return Sheet(
         f"pairs-{_id(run)}",
-        f"Worst pairs of {label(run)}",
+        f"Most confused classes of {label(run)}",
         Table(columns, rows),
-        "" if rows else "No test image was mistaken.",
+        "" if rows else "No test image was misclassified.",
     )
 
 
@@ -291,8 +291,8 @@ def _classes(run: Run, matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
     return Figure(
         key=f"classes-{_id(run)}",
         title=f"Accuracy by class, {label(run)}",
-        sentence=f"{rows[0]['class']} is recognised best ({percent(rows[0]['accuracy'])}), {rows[-1]['class']} worst "
-        f"({percent(rows[-1]['accuracy'])}). Lines are 95 % intervals.",
+        sentence=f"The most accurate class is {rows[0]['class']} ({percent(rows[0]['accuracy'])}), the least accurate "
+        f"{rows[-1]['class']} ({percent(rows[-1]['accuracy'])}). Lines are 95 % intervals.",
         alt="Intervals of accuracy, a class in each row, the best at the top.",
         table=Table(
             (
@@ -329,12 +329,12 @@ def calibration(labels: np.ndarray, probabilities: np.ndarray) -> tuple[Rows, fl
 def _calibration(run: Run, labels: np.ndarray, probabilities: np.ndarray) -> Figure:
     rows, error = calibration(labels, probabilities)
     over = sum((row["confidence"] - row["accuracy"]) * row["images"] for row in rows) > 0
-    told = "too sure of itself" if over else "not sure enough of itself"
+    told = "overconfident" if over else "underconfident"
     return Figure(
         key=f"calibration-{_id(run)}",
         title=f"Calibration of {label(run)}",
         sentence=f"The expected calibration error is {error:.3f}: "
-        + ("its confidence matches its accuracy." if error < 0.02 else f"on the whole it is {told}."),
+        + ("its confidence matches its accuracy." if error < 0.02 else f"overall it is {told}."),
         alt="A line of accuracy over confidence beside the diagonal on which both are equal.",
         table=Table(
             (
@@ -351,6 +351,6 @@ def _calibration(run: Run, labels: np.ndarray, probabilities: np.ndarray) -> Fig
             Mark("points", "confidence", "accuracy"),
         ),
         x=Axis("confidence of the prediction", "percent"),
-        y=Axis("share that was right", "percent"),
+        y=Axis("share that is correct", "percent"),
         height=340,
     )

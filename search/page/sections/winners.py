@@ -39,7 +39,7 @@ def _verdict(view: View) -> tuple[str, ...]:
         also = f" A retrain is {found.retraining}." if has_open_retrain else ""
         lines.append(
             f"This search is not over: it is {found.state}, and {count(drawn, 'trial')} of {found.samples:,} "
-            f"{'has' if drawn == 1 else 'have'} been drawn.{also} What follows is how it stands."
+            f"{'has' if drawn == 1 else 'have'} been drawn.{also} What follows is its present state."
         )
     elif has_open_retrain:
         lines.append(f"The search is finished; a retrain is {found.retraining}.")
@@ -52,9 +52,7 @@ def _verdict(view: View) -> tuple[str, ...]:
         f"after {best.at_best('epoch'):g} of {count(best.config['training']['epochs'], 'epoch')}."
     )
     if not view.tested:
-        lines.append(
-            "No winner has been retrained and tested yet, so nothing is known of the test set: hpsearch retrain."
-        )
+        lines.append("No winner has been retrained and tested yet; hpsearch retrain does both.")
     return tuple(lines)
 
 
@@ -144,11 +142,11 @@ def _figure(view: View, rows: Rows) -> Figure:
     )
     images, told = count(rows[0]["test_images"], "test image"), told_apart(rows)
     if len({row["test_set"] for row in rows if row["role"] == "winner"}) > 1:
-        images, told = "its test images", "They are not of the same test images, so they cannot be compared directly."
+        images, told = "its test images", "They are for different test images, so they cannot be compared directly."
     return Figure(
         key="winners",
         title="Test accuracy of the winners",
-        sentence=f"Each bar is the 95 % interval that {images} allow. {told} Guessing the largest class gives "
+        sentence=f"Each bar is the 95 % interval for {images}. {told} The majority-class baseline is "
         f"{percent(rows[0]['test_guess'])}.",
         alt=spoken(rows),
         table=table_of(columns, rows),
@@ -173,7 +171,7 @@ def _sheet(view: View, rows: Rows) -> Sheet:
         Column("who", "winner"),
         Column("optimizer", "optimizer"),
         Column("parameters", "parameters", "count"),
-        Column("flops", "FLOPs an image", "count"),
+        Column("flops", "FLOPs per image", "count"),
         Column("epochs", "epochs", "epoch"),
         Column(METRICS[view.found.search.request.metric], f"validation {view.metric}", "percent"),
     ]
@@ -181,9 +179,9 @@ def _sheet(view: View, rows: Rows) -> Sheet:
     chosen += [Column("test_loss", "test loss", "number"), Column("seconds", "time", "seconds")]
     table = table_of(chosen, rows)
     cautions = "".join(f" {line}" for line in scores.cautions({row["who"]: row for row in rows}))
-    order = "In the order of validation, by which they were chosen"
+    order = "In the order of their validation results, by which they were chosen"
     if last_retrain(view.record)[1]:
-        order = "First those that were chosen on folds of the images, in that order; others by validation"
+        order = "First those chosen by cross-validation, in that order, then others by validation"
     taught = "".join(
         f" {label(run)} {scores.taught(scores.in_words(run.teachers))}." for run in view.tested if run.teachers
     )
@@ -238,11 +236,11 @@ def _best(view: View) -> Sheet:
         Column("state", "state"),
         Column("seconds", "time", "seconds"),
     )
-    interval = f", with the 95 % interval that {images:,} images allow" if is_plain else ""
+    interval = f", with the 95 % interval for {images:,} images" if is_plain else ""
     return Sheet(
         "best",
         "The best trials of the search",
         table_of(columns, rows),
         f"Each at its best validation {view.metric}{interval}. The first was picked because it is the highest of many, "
-        "so its value is a little too good.",
+        "so its value is slightly optimistic.",
     )

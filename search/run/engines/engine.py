@@ -57,5 +57,5 @@ def engine(name: str) -> Train:
         with collection.paused():
             train: Train = import_module(f"search.run.engines.{name}").train
     except RuntimeError as error:  # Ray needs a home folder when it is imported
-        raise StartError(f"Ray does not start here ({ray_needs.in_the_way() or one_line(error)})") from error
+        raise StartError(f"Ray cannot start on this machine ({ray_needs.in_the_way() or one_line(error)})") from error
     return train

@@ -34,7 +34,7 @@ class Starting:
         """A worker has failed, for this reason; raises StartError after `FAILURES` of them if none has ever started."""
         self._failures += not self._has_worker
         if self._failures >= FAILURES:
-            raise StartError(f"no worker starts here ({reason}); hpsearch doctor says what there is")
+            raise StartError(f"no worker can start ({reason}); run hpsearch doctor for details")
 
     def look(self) -> None:
         """Call this once per second; raises StartError when no worker is expected to start any more."""
@@ -43,10 +43,10 @@ class Starting:
         self._num_looks += 1
         self._looks.append(self._is_busy())
         if self._num_looks >= MOST:
-            raise self._error("none will")
+            raise self._error("none is expected to")
         if len(self._looks) == STILL and sum(self._looks) < BUSY_SHARE * STILL:
-            raise self._error("Ray's processes stand still")
+            raise self._error("Ray's processes are making no progress")
 
     def _error(self, what: str) -> StartError:
-        why = self._last_error() or "hpsearch doctor says what there is"
-        return StartError(f"no worker has started here, and {what} ({why})")
+        why = self._last_error() or "run hpsearch doctor for details"
+        return StartError(f"no worker has started, and {what} ({why})")

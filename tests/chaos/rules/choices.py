@@ -164,7 +164,7 @@ RULES = [
             skewed,
             "--metric",
             "balanced_accuracy",
-            line="guessing the largest class gives",
+            line="majority-class baseline:",
         ),
         after=guessed,
     ),

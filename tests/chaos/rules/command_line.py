@@ -150,7 +150,7 @@ RULES = [
             path.write_bytes(path.read_bytes()[:-1] + b"!") for path in (place.home / "data/cache").glob("*pixels.npy")
         ],
         lines=2,
-        says=("is damaged and is built anew",),
+        says=("is damaged and is rebuilt",),
     ),
     # sessions, clusters and storages
     Rule(rule="retries have a most", input="101", command=(*LAUNCH, "--retries", "101")),

@@ -244,7 +244,7 @@ RULES = [
     taken("a share for testing is said", "no test/", parts(train=5, val=2), line="test from 20% of train"),
     taken("a file's name that is not UTF-8 is shown escaped", "notes.téxt", latin_1_text, line="(1 .t\\xe9xt)"),
     warned("pictures of one colour are warned of", "all of them", one_colour, "have one colour all over"),
-    warned("the same picture in two classes is warned of", "all of them", twins, "lie in another class too"),
+    warned("the same picture in two classes is warned of", "all of them", twins, "also occur in another class"),
 ]
 
 

@@ -41,16 +41,17 @@ def test_what_is_tried_first_has_to_be_there_and_goes_with_no_list(launch: Refus
 
 
 def test_only_a_sampler_that_learns_hears_and_begins_with_a_search(launch: Refused, mine: Search) -> None:
-    says(launch("--hears", "waves"), "--hears belongs to tpe, gp", "random learns nothing")
-    says(launch("--warm-start", mine.name, "--sampler", "qmc"), "--warm-start belongs to tpe, gp", "qmc learns nothing")
+    says(launch("--hears", "waves"), "--hears applies only to --sampler tpe, gp", "got random")
+    line = launch("--warm-start", mine.name, "--sampler", "qmc")
+    says(line, "--warm-start applies only to --sampler tpe, gp", "got qmc")
 
 
 def test_only_known_experience_of_what_the_space_draws_is_begun_with(launch: Refused) -> None:
     transfer = ("--sampler", "transfer")
-    says(launch("--experience", "digits"), "--experience belongs to transfer", "random has none")
+    says(launch("--experience", "digits"), "--experience applies only to --sampler transfer", "got random")
     says(launch(*transfer, "--experience", "digitz"), "no experience of 'digitz'", "known: cifar10, ", "digits")
     says(launch(*transfer, "--experience", "digits", "--experience", "gone"), "no experience of 'gone'", "searches in")
-    says(launch(*transfer, "--space", "mlp"), "no experience of this space", "take gp")
+    says(launch(*transfer, "--space", "mlp"), "no recorded runs match this space", "use --sampler gp")
 
 
 def test_an_earlier_search_is_experience_only_with_enough_trials(launch: Refused, mine: Search) -> None:

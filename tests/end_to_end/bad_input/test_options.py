@@ -72,8 +72,8 @@ def test_an_unknown_choice_names_the_known_ones(refused: Refused, option: str, k
             (name, "--grace-period", "31", "at most the epochs of a trial (--epochs 30)")
             for name in ("asha", "halving")
         ),
-        ("asha", "--keep", "0.5", "belongs to halving"),
-        ("halving", "--reduction-factor", "3", "belongs to asha, asha-promote"),
+        ("asha", "--keep", "0.5", "applies only to --scheduler halving"),
+        ("halving", "--reduction-factor", "3", "applies only to --scheduler asha, asha-promote"),
         ("none", "--grace-period", "1", "takes no option"),
     ],
 )

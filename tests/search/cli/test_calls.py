@@ -102,7 +102,7 @@ def test_an_option_that_may_be_given_again_takes_a_list():
 
 @pytest.mark.parametrize("trials", [7, [7], np.int64(7), np.array([7])], ids=repr)
 def test_an_option_that_may_be_given_again_also_takes_one_value(trials):
-    with pytest.raises(HpsearchError, match="--students 2 are more than 1 winner;"):
+    with pytest.raises(HpsearchError, match="--students 2 exceeds 1 winner;"):
         search.retrain(trial=trials, students=2)
 
 

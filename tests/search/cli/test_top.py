@@ -50,7 +50,7 @@ def test_the_front_is_a_part_of_the_ranking_and_the_knee_is_marked(results: Path
     assert sum(row["knee"] for row in front) == (len(front) >= 3)
     assert "knee" not in ranking[0]
     said = call(results, "--pareto", "parameters", "--pareto", "seconds")
-    assert "Pareto front of accuracy and parameters and time to train an image: " in said
+    assert "Pareto front of accuracy and parameters and training time per image: " in said
 
 
 def test_a_front_of_three_has_a_knee(tmp_path: Path) -> None:
@@ -83,12 +83,12 @@ def test_a_search_with_several_aims_shows_its_front_unasked_and_says_so_everywhe
         assert [line for line in every.splitlines() if "front" in line] == [
             line for line in some.splitlines() if "front" in line
         ]
-        assert "Pareto front of accuracy and FLOPs of an image and time to train an image: " in call(results)
+        assert "Pareto front of accuracy and FLOPs per image and training time per image: " in call(results)
         shown = CliRunner().invoke(status, ["three", "--results", str(results)], catch_exceptions=False).output
-        assert "compared   by accuracy and FLOPs of an image and time to train an image" in shown
+        assert "compared   by accuracy and FLOPs per image and training time per image" in shown
         out = results / "page.html"
         CliRunner().invoke(report, ["three", "--results", str(results), "--out", str(out)], catch_exceptions=False)
-        assert "accuracy and FLOPs of an image and time to train an image" in out.read_text()
+        assert "accuracy and FLOPs per image and training time per image" in out.read_text()
     finally:
         path.write_bytes(before)
         book.write_bytes(recorded)

@@ -27,5 +27,5 @@ def test_without_a_recorded_guess_the_metric_alone_decides_what_is_shown():
 
 def test_a_guess_says_what_is_shown():
     found = guess([0] * 8 + [1, 2])
-    assert found.line((ACCURACY,)) == "guessing the largest class gives 80.0%"
-    assert found.line((BALANCED, ACCURACY)) == "guessing the largest class gives 80.0%, or 33.3% balanced accuracy"
+    assert found.line((ACCURACY,)) == "majority-class baseline: 80.0%"
+    assert found.line((BALANCED, ACCURACY)) == "majority-class baseline: 80.0%, or 33.3% balanced accuracy"

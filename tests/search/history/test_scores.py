@@ -73,14 +73,14 @@ def test_repeats_of_one_trial_are_told_apart_by_what_differs():
     rows = [row(), row(epochs=9, width=1.0, flips=True), row(1), row(2, mixup=0.2), row(2, with_validation=True)]
     assert scores.distinctions(rows) == [
         "cnn5 ×0.5, 5 epochs",
-        "cnn5, 9 epochs, tested mirrored as well",
+        "cnn5, 9 epochs, averaged with the mirror image",
         "",
         "mixup 0.2",
         "trained on validation images too",
     ]
     assert scores.distinctions([row(), row(test_set=2)]) == ["test set 1", "test set 2"]
     students = [row(teachers="0-1, 1-1"), row(teachers="0-1, 1-1, 2-1")]
-    assert scores.distinctions(students) == ["taught by 0-1, 1-1", "taught by 0-1, 1-1, 2-1"]
+    assert scores.distinctions(students) == ["distilled from 0-1, 1-1", "distilled from 0-1, 1-1, 2-1"]
 
 
 def with_test(folder, trial, labels, **test):
@@ -116,6 +116,6 @@ def test_predictions_of_other_images_than_recorded_have_no_mean(tmp_path):
 
 def test_only_the_tests_with_mirrored_images_are_named_unless_all_have_them():
     rows = {"1-1": {"flips": True, "test_set": 1}, "2-1": {"flips": False, "test_set": 1}}
-    assert scores.cautions(rows) == ["Predictions of 1-1 are means over each test image and its mirror image."]
+    assert scores.cautions(rows) == ["Predictions of 1-1 are averaged over each test image and its mirror image."]
     del rows["2-1"]
-    assert scores.cautions(rows) == ["Predictions are means over each test image and its mirror image."]
+    assert scores.cautions(rows) == ["Predictions are averaged over each test image and its mirror image."]

@@ -78,7 +78,7 @@ def test_a_name_that_could_leave_the_folder_is_refused(tmp_path, name):
 
 
 def test_results_in_a_folder_whose_name_is_not_utf_8_are_refused(tmp_path):
-    with pytest.raises(StoreError, match="path is in UTF-8"):
+    with pytest.raises(StoreError, match="path must be in UTF-8"):
         store.create(tmp_path / "caf\udce9", "one", REQUEST, 1.0, FACTS)
     assert list(tmp_path.iterdir()) == []
 

@@ -119,7 +119,7 @@ def test_a_stranger_is_turned_away_and_told_where_the_token_belongs(head, monkey
     assert "RAY_AUTH_TOKEN," in line and "RAY_AUTH_TOKEN_PATH" in line and "~/.ray/auth_token" in line
     monkeypatch.setenv("RAY_AUTH_TOKEN", "a wrong one")
     line = refusal(head.address)
-    assert "another token than this machine, whose is in the variable RAY_AUTH_TOKEN" in line
+    assert "a different token from this machine's, which is in the variable RAY_AUTH_TOKEN" in line
     assert "a wrong one" not in line
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     assert "RAY_AUTH_MODE=disabled keeps" in refusal(head.address)

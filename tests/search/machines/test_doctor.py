@@ -232,7 +232,7 @@ def test_a_start_that_failed_names_a_limit_that_may_be_why(tmp_path):
     assert done.stdout.startswith("limits: 256 files") and "Ray wants 4096 open files" in done.stdout
 
 
-# ---- who gets in
+# ---- network access
 
 
 @pytest.fixture
@@ -309,7 +309,7 @@ def test_ports_beyond_loopback_want_a_token(tmp_path, monkeypatch, mode, expecte
         started.kill()
         started.wait()
     assert f"(port {port})" in verdict(rows, "Ray here").found
-    row = verdict(rows, "who gets in")
+    row = verdict(rows, "network access")
     assert row.verdict == (expected if beyond else "ok")
     assert (str(port) in row.found) == beyond
 

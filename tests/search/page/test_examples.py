@@ -60,7 +60,7 @@ def test_the_images_are_those_of_the_mistakes_and_the_look_is_recorded_and_shown
     assert all(np.array_equal(pixels, test.pixels[place, 0]) for place, pixels in pictures(page).items())
     assert (lines(made)[-1]["event"], lines(made)[-1]["images"]) == ("looked", len(indices))
     assert f"looked at 1 time, {len(indices)} images the last time" in page
-    assert "The test set was read 2 times for 2 tested retrains" in page
+    assert "2 test-set evaluations for 2 retrained networks" in page
     after = status(read_search(made, "made"))
     assert {**after, "bytes": 0} == {**before, "bytes": 0}  # no session has grown longer, and no pass is counted
     call(made, "--examples")

@@ -18,7 +18,7 @@ def test_addresses_in_numbers_and_this_machines_names_are_its_own(host):
     "host", ["evil.example:8760", "", "127.0.0.1.evil.example", "localhost.evil.example", "[", "a b", "\udcff"]
 )
 def test_a_name_that_is_not_this_machines_is_refused(host):
-    assert "open it by the address" in (GUARD.refusal({"Host": host}) or "")
+    assert "open the address that hpsearch serve printed" in (GUARD.refusal({"Host": host}) or "")
     assert (GUARD.refusal({"Host": host}) or "").encode(), "it is sent as UTF-8"
 
 

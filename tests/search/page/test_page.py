@@ -122,9 +122,9 @@ def test_the_best_so_far_rises_and_ends_at_the_best_with_everything_spent(page, 
 def test_the_rungs_count_every_trial_that_reached_them(page):
     rows = figure(page, "rungs").table.rows
     first = {row["what"]: row["trials"] for row in rows if row["epoch"] == "1"}
-    assert first == {"went on": 10, "stopped": 10, "paused": 0}
-    assert "10 trials did not go on" in figure(page, "rungs").sentence
-    assert "about 30 more epochs than the 50 that were trained" in figure(page, "rungs").sentence
+    assert first == {"continued": 10, "stopped": 10, "paused": 0}
+    assert "10 trials were not trained to the end" in figure(page, "rungs").sentence
+    assert "about 30 more epochs (50 were trained)" in figure(page, "rungs").sentence
 
 
 def states(page):
@@ -149,7 +149,7 @@ def test_trials_that_were_not_continued_count_as_stopped_early(tmp_path):
     found.record.runs[1, 0].state = State.PAUSED
     drawn = page_of([View(found)])
     assert "A line for each of 20 trials; 10 were stopped early." in figure(drawn, "curves").sentence
-    assert figure(drawn, "rungs").sentence.startswith("10 trials did not go on.")
+    assert figure(drawn, "rungs").sentence.startswith("10 trials were not trained to the end.")
 
 
 def test_a_finished_search_keeps_its_page_while_and_after_a_retrain_is_interrupted(tmp_path):
@@ -165,7 +165,7 @@ def test_a_finished_search_keeps_its_page_while_and_after_a_retrain_is_interrupt
             assert drawn.state == f"finished, retrain {told}"
             assert states(drawn)["not continued"] == "1"
             assert "10 were stopped early." in figure(drawn, "curves").sentence
-            assert figure(drawn, "rungs").sentence.startswith("10 trials did not go on.")
+            assert figure(drawn, "rungs").sentence.startswith("10 trials were not trained to the end.")
             assert f"The search is finished; a retrain is {told}." in markdown([View(found)])
 
 
@@ -216,9 +216,9 @@ def test_the_headline_is_of_the_newest_retrain_which_predict_uses(tmp_path):
 @pytest.mark.parametrize(
     ("measure", "told"),
     [
-        ("test_accuracy", "Arms are compared by it, and nothing was chosen with it."),
-        ("val_accuracy", "No choice between networks was made with it."),
-        ("gap", "No choice between networks was made with it."),
+        ("test_accuracy", "Arms are compared by test accuracy, and nothing was chosen by it."),
+        ("val_accuracy", "hpsearch chose no network by test accuracy."),
+        ("gap", "hpsearch chose no network by test accuracy."),
     ],
 )
 def test_the_test_set_compares_arms_only_if_the_study_does(tmp_path, measure, told):
@@ -230,7 +230,7 @@ def test_the_test_set_compares_arms_only_if_the_study_does(tmp_path, measure, to
     lists = {"arms": ["one", "two"], "changed": [], "published": []}
     store.record(found, study={**texts, **lists, "repeats": 1, "measure": measure})
     (said, *_) = provenance.section(View(read_search(tmp_path, "made"))).blocks[0].lines
-    assert said == f"The test set was read 2 times for 2 tested runs. {told}"
+    assert said == f"2 test-set evaluations for 2 tested runs. {told}"
 
 
 def test_the_timeline_has_no_two_trainings_at_once_on_a_slot(page):
@@ -359,7 +359,7 @@ def test_a_trial_that_diverged_is_never_the_best_so_far(tmp_path):
 
 
 def test_the_time_of_slots_is_not_told_if_a_session_that_trained_began_without_any(tmp_path, page):
-    assert figure(page, "timeline").sentence.startswith("Slots trained ") and "slots trained" in states(page)
+    assert figure(page, "timeline").sentence.startswith("Slots were busy ") and "slots busy" in states(page)
     found = make_search(tmp_path, trials=4)
     opened, *others = ledger.read(found.ledger)
     found.ledger.unlink()
@@ -367,8 +367,8 @@ def test_the_time_of_slots_is_not_told_if_a_session_that_trained_began_without_a
         for event in parse([opened | {"slots": 0}, *others]):
             book.append(event)
     of = page_of([View(read_search(tmp_path, "made"))])
-    assert figure(of, "timeline").sentence.startswith("Gaps are times") and "slots trained" not in states(of)
-    assert "more of training at their own speed" in figure(of, "rungs").sentence
+    assert figure(of, "timeline").sentence.startswith("Gaps are times") and "slots busy" not in states(of)
+    assert "more of training at each trial's own speed" in figure(of, "rungs").sentence
 
 
 def test_repeats_and_students_are_told_of_in_the_same_words_on_the_page_the_card_and_the_terminal(tmp_path, capsys):
@@ -387,15 +387,15 @@ def test_repeats_and_students_are_told_of_in_the_same_words_on_the_page_the_card
     blocks = {block.key: block for section in page_of([View(found)]).sections for block in section.blocks}
     apart = [line.partition(":")[0] for line in blocks["repeats"].lines]
     assert apart == ["Trial 18 (2 epochs)", "Trial 18 (3 epochs)"]
-    flips = "are means over each test image and its mirror image."
-    taught = "learnt what 18-1, 18-2 say of its augmented images."
+    flips = "are averaged over each test image and its mirror image."
+    taught = "was distilled from 18-1, 18-2: trained on their predictions for the augmented images, not on labels."
     (student,) = (row["who"] for row in blocks["winners-table"].table.rows if row["who"].startswith("18-5 "))
     assert f"Predictions of {student} {flips}" in blocks["winners-table"].sentence
     assert taught in blocks["winners-table"].sentence
     keys = [run.key for run in found.record.retrains]
     print_retrains(found, keys)
     said = " ".join(capsys.readouterr().out.split())
-    assert f"Predictions of 18-5 {flips}" in said and f"18-5 is a student: it {taught}" in said
+    assert f"Predictions of 18-5 {flips}" in said and f"18-5 {taught}" in said
     assert "trial 18 (2 epochs): accuracy" in said and "trial 18 (3 epochs): accuracy" in said
     assert f"Predictions {flips}" in card(found, found.record.runs[18, 5])
     report = retrain_report(found, keys)
@@ -422,7 +422,7 @@ def test_winners_of_different_test_images_are_not_averaged_and_the_page_and_the_
     assert both["who"] == "ensemble of 2", "of the last two"
     told = "The test images changed between these tests, so their accuracies cannot be compared directly (test set 1: "
     assert told in blocks["winners-table"].sentence
-    assert "not of the same test images" in blocks["winners"].sentence
+    assert "They are for different test images" in blocks["winners"].sentence
     assert [line.partition(":")[0] for line in blocks["repeats"].lines] == ["Trial 18"], "without the third"
     keys = [run.key for run in found.record.retrains]
     print_retrains(found, keys)
@@ -583,8 +583,8 @@ def test_searches_of_other_images_are_said_to_be_so(tmp_path):
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (1, "1 further pass was interrupted or repeated, and counts all the same."),
-        (2, "2 further passes were interrupted or repeated, and count all the same."),
+        (1, "1 further evaluation was interrupted or repeated, and is counted too."),
+        (2, "2 further evaluations were interrupted or repeated, and are counted too."),
     ],
 )
 def test_passes_over_the_test_set_that_no_retrain_needed_are_named(tmp_path, more, told):
@@ -593,7 +593,7 @@ def test_passes_over_the_test_set_that_no_retrain_needed_are_named(tmp_path, mor
         for _ in range(more):
             book.append(events.Testing(trial=0, repeat=1))
     (said, *_) = provenance.section(View(read_search(tmp_path, "made"))).blocks[0].lines
-    assert said == f"The test set was read {1 + more} times for 1 tested retrain. {told}"
+    assert said == f"{1 + more} test-set evaluations for 1 retrained network. {told}"
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_markdown_is_tables_of_as_many_cells_in_every_line(results, capsys):
     assert len(tables) == 2
     for each in tables:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in each.splitlines()}) == 1
-    assert "The test set was read 1 time for 1 tested retrain." in printed
+    assert "1 test-set evaluation for 1 retrained network." in printed
     assert "<" not in printed.replace("\\<", "")
 
 
@@ -69,7 +69,7 @@ def test_without_matplotlib_a_line_says_how_to_install_it(results, tmp_path, mon
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("one", "one"), r"'one' is named 2 times"),
+        (("one", "one"), r"name each search once; 'one' is named 2 times"),
         (("none",), r"there is no search 'none'"),
         (("one", "two"), r"give --out FILE"),
         (("one", "--out", "/proc/none/page.html"), r"cannot write /proc/none/page.html: .*; give another --out"),

@@ -45,7 +45,7 @@ def test_without_its_token_nobody_gets_anything(tmp_path):
                 for path in ("/", "/search/made", "/search/made/update", "/search/made/events", "/static/plotly.js"):
                     status, text, _ = await get(served, browser, path)
                     assert status == 403
-                    assert text == "the token is missing or wrong; open the address that hpsearch serve has printed\n"
+                    assert text == "the token is missing or wrong; open the address that hpsearch serve printed\n"
 
     asyncio.run(check())
 

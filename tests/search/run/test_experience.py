@@ -94,10 +94,10 @@ def test_a_search_begins_with_one_of_other_images_also_when_that_is_gone(tmp_pat
     others = request(tmp_path, **new, experience=named("earlier,digits", tmp_path))
     search = launch(others, OPTIONS, results=tmp_path, name="later").search
     said = capsys.readouterr().err
-    assert "experience: the sampler begins with 9 trials of earlier (cnn5 on digits)" in said
-    assert "experience: the sampler begins with recorded trainings on digits\n" in said
+    assert "experience: the sampler starts from 9 trials of earlier (cnn5 on digits)" in said
+    assert "experience: the sampler starts from recorded runs on digits\n" in said
     facts = provenance.section(View(read_search(tmp_path, "later"))).blocks[1]
-    assert "drawn by transfer, beginning with earlier, digits" in str(facts)
+    assert "drawn by transfer, starting from earlier, digits" in str(facts)
     assert search.request.experience == f"{tmp_path / 'earlier'},digits"
     alone = launch(request(tmp_path, **new, experience="digits"), OPTIONS, results=tmp_path, name="alone").search
     assert [each.config for each in trials(search)] != [each.config for each in trials(alone)]

@@ -111,7 +111,7 @@ def test_the_decision_is_recorded_and_shown(judged, capsys):
     assert best["low"] < best["mean"] < best["high"]
     print_retrains(loaded, [(0, 4)], chosen)
     said = capsys.readouterr().out
-    assert "finalists on 80 images, each left out of the training in one of 3 folds" in said
+    assert "finalists, cross-validated on 80 images in 3 folds" in said
     assert f"{best['mean']:.1%} ± {best['std']:.1%}" in said and "retrained" in said
     assert status(loaded)["chosen"] == [{"trials": [0, 1], "finalists": [0, 1]}]
 
@@ -125,7 +125,7 @@ def test_an_ensemble_is_weighed_by_predictions_on_left_out_images(judged, capsys
     assert report["ensemble"]["weighed_on"] == 80
     assert sum(each["weight"] for each in report["ensemble"]["members"]) == pytest.approx(1)
     print_retrains(loaded, keys, chosen)
-    assert "weights by the finalists' predictions for 80 left-out images" in capsys.readouterr().out
+    assert "weights from finalists' predictions for 80 left-out images" in capsys.readouterr().out
     equal = retrain_report(loaded, keys)["ensemble"]
     assert [each["weight"] for each in equal["members"]] == [0.5, 0.5] and equal["weighed_on"] is None
 
@@ -229,9 +229,9 @@ def test_finalists_may_be_as_wide_as_winners_which_are_not_trained_again(judged,
     ("how", "error", "message"),
     [
         ({"top": 3, "number": 2}, RequestError, "--top 3 .* got 2"),
-        ({"number": 3}, RequestError, "--finalists 3 are more than the 2 trials"),
+        ({"number": 3}, RequestError, "--finalists 3 exceeds the 2 trials"),
         ({"width": 0.01}, RequestError, "width 0.00125 leaves none of 32 channels"),
-        ({"folds": 20}, DatasetError, r"at most as many as the smallest class has: \d, not 20"),
+        ({"folds": 20}, DatasetError, r"folds cannot exceed the size of the smallest class: \d, got 20"),
     ],
 )
 def test_finalists_that_cannot_be_told_apart_are_refused_before_anything_is_recorded(searched, how, error, message):

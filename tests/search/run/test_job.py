@@ -109,7 +109,7 @@ def test_a_missing_and_a_wrong_token(dashboard, monkeypatch, tmp_path):
     monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
     answers["Bearer secret"] = (403, "Forbidden: Invalid authentication token")
     line = refusal(url)
-    assert "another token than this machine" in line and "secret" not in line
+    assert "a different token from this machine" in line and "secret" not in line
     assert asked[-1] == ("/api/version", "Bearer secret")
 
 
@@ -123,4 +123,4 @@ def test_a_dashboard_that_lets_everybody_in_is_named(dashboard):
     url, answers, _ = dashboard
     answers[None] = (200, json.dumps({"version": "4", "ray_version": version("ray")}))
     with pytest.warns(UserWarning, match="asks for no token: whoever reaches it may run code on its machines"):
-        assert f"{url} does not take the job" in refusal(url)
+        assert f"{url} rejects the job" in refusal(url)

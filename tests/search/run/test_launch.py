@@ -19,7 +19,7 @@ from search.run.engines import inline
 from search.run.foresee import MOST_AFFORDED, affordable
 from search.run.launch import launch, resume
 from search.run.order import Order
-from search.run.problem import Problem, RequestError
+from search.run.problem import Problem, RequestError, new_problem
 from search.run.rehearsal import rehearse
 from search.run.run_files import RunFiles
 from search.run.session import Options
@@ -76,6 +76,15 @@ def test_a_line_is_impossible_only_if_it_is_for_the_images(images, network, says
     assert str(caught.value).startswith(says)
 
 
+def test_images_too_large_to_be_moved_are_refused_unless_the_search_does_not_move_them(images):
+    listed = Space("list", configs=(replace(CONFIGS[0], training=TrainingConfig()),), places=("line 1",))
+    large = replace(images, pixels=np.broadcast_to(np.uint8(0), (len(images), 1, 4100, 4100)))
+    request = Request(space="list", samples=1, data_dir="")
+    with pytest.raises(RequestError, match="list, line 1 is impossible for these images: images that are flipped"):
+        Problem(request, listed, large).check_list()
+    Problem(replace(request, augment="none"), listed, large).check_list()
+
+
 def test_fewer_samples_are_the_first_lines(make):
     assert list(make("none", samples=2).order(2)) == [0, 1]
 
@@ -129,7 +138,33 @@ def test_a_launch_says_which_transforms_its_trainings_are_too_short_for(tmp_path
         space=str(space), samples=1, epochs=1, dataset="digits", data_dir=str(tmp_path), limit_train=40, augment="none"
     )
     launch(request, Options(engine="inline"), results=tmp_path, name="one")
-    assert "note: cutmix may be drawn, but trainings of fewer than 40 epochs go without" in capsys.readouterr().err
+    assert "note: cutmix may be drawn but is not applied in runs shorter than 40 epochs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("given", "drawn"), [((), "flip-crop"), (("--augment", "none"), "none")])
+def test_the_augmentation_that_is_asked_for_replaces_that_of_a_space(given, drawn, tmp_path, monkeypatch):
+    begun = []
+    monkeypatch.setattr("search.run.launch.run", lambda *args: begun.append(args) or (_ for _ in ()).throw(KeyError()))
+    words = ["--space", "modern_small", "--dataset", "digits", "--samples", "2", "--epochs", "1", "--engine", "inline"]
+    CliRunner().invoke(launch_command, [*words, *given, "--results", str(tmp_path), "--data-dir", str(tmp_path)])
+    ((search, *_),) = begun
+    request = search.request
+    assert (request.augment_all, request.augment) == (bool(given), given[1] if given else "published")
+    problem = new_problem(request, is_share_asked=False)
+    assert {problem.complete(problem.sampler().draw(number).config).training.augment for number in range(2)} == {drawn}
+
+
+def test_configurations_of_a_list_keep_their_augmentation_and_a_note_says_so(make):
+    def asked(problem):
+        return replace(problem, request=replace(problem.request, augment="flip-crop", augment_all=True))
+
+    mine = asked(make("none"))
+    assert [each.training.augment for each in mine.plan().configs] == ["none"] * len(CONFIGS)
+    assert "note: --augment flip-crop has no effect: each configuration of list sets its own" in mine.notes
+    open_ = Space("open", configs=(replace(CONFIGS[0], training=replace(CONFIGS[0].training, augment=None)),))
+    one = replace(asked(make("none", samples=1)), space=open_)
+    assert [each.training.augment for each in one.plan().configs] == ["flip-crop"]
+    assert not any("--augment" in line for line in one.notes)
 
 
 @pytest.mark.slow
@@ -237,7 +272,8 @@ def test_a_dry_run_plays_each_scheduler_with_the_options_that_suit_the_sampler(t
     assert played["halving"] == {"grace_period": 2, "reduction_factor": None, "keep": 0.5}
     assert not any("prefer" in line for line in found.search.warnings), "it prefers from the beginning"
     (told,) = (line for line in found.notes if line.startswith("note: "))
-    assert told.startswith("note: cutmix may be drawn, but trainings of fewer than 40 epochs"), "as in a launch"
+    held_back = "note: cutmix may be drawn but is not applied in runs shorter than 40 epochs"
+    assert told.startswith(held_back), "as in a launch"
 
 
 def test_a_search_is_one_only_once_its_list_and_its_storage_are_written(tmp_path, monkeypatch):

@@ -146,7 +146,7 @@ def test_a_search_that_names_no_metric_is_ranked_by_accuracy_and_its_ledger_name
 
 def test_what_guessing_gives_is_said_beside_the_accuracies_and_the_metric_comes_first(tmp_path, request_of, capsys):
     launch(request_of("balanced_accuracy"), INLINE, results=tmp_path, name="one")
-    line = "guessing the largest class gives 80.0%, or 33.3% balanced accuracy"
+    line = "majority-class baseline: 80.0%, or 33.3% balanced accuracy"
     assert line in capsys.readouterr().err.splitlines()
     found = read_search(tmp_path, "one")
     assert found.search.facts["data"]["guessing"] == {"accuracy": 0.8, "balanced_accuracy": pytest.approx(1 / 3)}
@@ -186,9 +186,9 @@ def test_a_retrain_takes_given_validation_images_when_it_is_asked_to(tmp_path, r
     launch(request_of(None), INLINE, results=tmp_path, name="one")
     search = store.find(tmp_path, "one")
     _, (first,) = retrain_best(search)
-    assert "on all 50 images of train, without the 20 validation images" in capsys.readouterr().err
+    assert "on all 50 training images, without the 20 validation images" in capsys.readouterr().err
     _, (second,) = retrain_best(search, with_validation=True)
-    assert "on all 70 images, 20 of them its validation images" in capsys.readouterr().err
+    assert "on all 70 images, 20 of them the dataset's own validation images" in capsys.readouterr().err
     assert [[m.images for m in run.measurements] for run in (first, second)] == [[50], [70]]
     assert (first.key, second.key) == ((1, 1), (1, 2)), "another training, not the one that is there"
     assert (first.asked.with_validation, second.asked.with_validation) == (None, True)

@@ -80,7 +80,7 @@ def test_a_first_rung_after_few_images_is_named(images, num_train, grace_period,
         ),
         (
             {},
-            "compared by accuracy, the more the better, and parameters and FLOPs of an image, the less the better",
+            "objectives: maximise accuracy; minimise parameters and FLOPs per image",
         ),
     ],
 )

@@ -78,7 +78,8 @@ def test_a_resume_with_an_edited_module_is_refused_with_the_file_unless_asked_fo
     with pytest.raises(CodeError) as raised:
         resume(found(begun), INLINE, samples=9)
     line = str(raised.value)
-    assert line.startswith(f"{file} changed since one began") and "--changed-code" in line and "\n" not in line
+    assert line.startswith(f"{file}, part of this search's code, has changed since one began: ")
+    assert "--changed-code" in line and "\n" not in line
     assert resume(found(begun), INLINE, samples=9, changed_code=True).reason == "finished"
     assert found(begun).facts["changed_code"] == [name]
     assert resume(found(begun), INLINE, samples=10).reason == "finished", "what was accepted is not asked again"
@@ -90,7 +91,7 @@ def test_an_edited_network_is_not_retrained_unless_asked_for_and_status_says_so(
     how = {"top": 1, "distinct": False}
     for name in FILES:
         sys.modules.pop(name, None)  # as in another process
-    with pytest.raises(CodeError, match="networks_of_mine.py changed since one began"):
+    with pytest.raises(CodeError, match="networks_of_mine.py, part of this search's code, has changed since one began"):
         retrain(found(begun), INLINE, Again(epochs=1), **how)
     retrain(found(begun), INLINE, Again(epochs=1), **how, changed_code=True)
     capsys.readouterr()
@@ -111,7 +112,7 @@ def test_a_search_ends_when_its_space_is_exhausted_and_says_so(begun, capsys):
     capsys.readouterr()
     print_status(status(search.load("one", results=str(begun))))
     out = capsys.readouterr().out
-    assert "of 2 in all\n" in out and "space      holds no more than 2 configurations; 8 trials were asked for\n" in out
+    assert "of 2 in all\n" in out and "space      has only 2 configurations; 8 trials were asked for\n" in out
     outcome = resume(found(begun), INLINE, samples=20)
     assert outcome.reason == "finished" and len(outcome.record.trials) == 2
-    assert "the space holds no more: 2 trials instead of 20" in capsys.readouterr().err
+    assert "the space has only 2 configurations, so 2 trials instead of 20" in capsys.readouterr().err

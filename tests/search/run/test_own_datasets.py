@@ -99,7 +99,7 @@ def test_images_that_look_wrong_give_a_warning_that_is_kept(tmp_path, capsys):
             picture(number, size=(16, 16)).save(tmp_path / "pets" / name / f"{number}.png")
     launch(request(tmp_path / "pets", tmp_path), INLINE, results=tmp_path, name="one")
     (line,) = store.find(tmp_path, "one").facts["data"]["warnings"]
-    assert "lie in another class too" in line and f"warning: {line}\n" in capsys.readouterr().err
+    assert "also occur in another class" in line and f"warning: {line}\n" in capsys.readouterr().err
 
 
 def test_a_retrain_leaves_given_validation_images_out(tmp_path, pets):
@@ -161,7 +161,7 @@ def test_test_images_that_cannot_be_used_are_found_at_launch(tmp_path, pets, cap
             dry_run(request(pets, tmp_path), results=tmp_path, parallel=1)
     (pets / "test" / "dog" / "1.png").write_bytes(good[:60])  # a header alone: a launch does without the pixels
     assert launch(request(pets, tmp_path), INLINE, results=tmp_path, name="one").reason == "finished"
-    assert "note: test images were not looked for among the training images, as every image" in capsys.readouterr().err
+    assert "note: could not check for test images in the training set: every image" in capsys.readouterr().err
     assert not {"duplicates", "num_test_hashed"} & set(store.find(tmp_path, "one").facts["data"])
 
 
@@ -169,10 +169,11 @@ def test_test_images_that_are_trained_on_too_are_counted_said_and_kept(tmp_path,
     for number, file in enumerate(sorted((pets / "test").rglob("*.png"))):
         picture(900 + number, size=(16, 16)).save(file)
     launch(request(pets, tmp_path), INLINE, results=tmp_path, name="none")
-    assert "same to the pixel" not in capsys.readouterr().err
+    assert "pixel for pixel" not in capsys.readouterr().err
     shutil.copy(pets / "train" / "dog" / "3.png", pets / "test" / "cat" / "0.png")
     found = launch(request(pets, tmp_path), INLINE, results=tmp_path, name="one")
-    assert "warning: 1 of 4 test images is in the training part too, the same to the pixel" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "warning: 1 of 4 test images also occurs in the training set, identical pixel for pixel" in told
     kept = [store.find(tmp_path, name).facts["data"] for name in ("none", "one")]
     assert [(data["duplicates"], data["num_test_hashed"]) for data in kept] == [(0, 4), (1, 4)]
     assert found.record.test_passes == 0, "what is hashed is no test pass"

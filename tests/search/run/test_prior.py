@@ -41,9 +41,9 @@ def test_trials_that_the_space_cannot_draw_are_counted_and_not_used(tmp_path: Pa
     def begins(space: str) -> tuple[str, ...]:
         return prior_of(Request(space=space, **asked), find_space(space).function, images).lines
 
-    assert begins("modern") == ("warm start: the sampler begins with 8 trials of made",)
+    assert begins("modern") == ("warm start: the sampler starts from 8 trials of made",)
     assert begins("modern_small") == (
-        "warm start: the sampler begins with 6 trials of made; 2 others are not used, as modern_small cannot draw them",
+        "warm start: the sampler starts from 6 trials of made; 2 others are not used, as modern_small cannot draw them",
     )
     with pytest.raises(PriorError, match="none of its 8 trials is usable, as they were drawn from modern and cnn5 can"):
         begins("cnn5")
@@ -125,7 +125,7 @@ def test_a_search_that_is_shorter_than_the_first_rung_is_learnt_from(
     asked = {"space": "own", "samples": 20, "data_dir": "", "epochs": 16, "sampler": "tpe", "hears": "everything"}
     request = Request(**asked, **scheduler, warm_start=str(earlier.folder))
     prior = prior_of(request, function, images)
-    assert prior.lines == ("warm start: the sampler begins with 8 trials of earlier",)
+    assert prior.lines == ("warm start: the sampler starts from 8 trials of earlier",)
     history = history_of(request, scheduler_of(request, 20).rungs, prior.observed)
     assert [each.state for each in history.trials()] == [TrialState.COMPLETE] * LEAST
     drawing = make_sampler(Space("own", function), "tpe", 0, lambda _: None, history)
@@ -140,7 +140,7 @@ def test_a_launch_says_if_there_is_nothing_to_learn(tmp_path: Path, images: Imag
     nothing = "warm start: the sampler learns nothing from earlier, as no trial of it was trained for 2 epochs"
     assert prior_of(request, function, images).lines == (nothing,)
     request = Request(**asked, grace_period=0.5, warm_start=str(earlier.folder))
-    assert prior_of(request, function, images).lines == ("warm start: the sampler begins with 8 trials of earlier",)
+    assert prior_of(request, function, images).lines == ("warm start: the sampler starts from 8 trials of earlier",)
 
 
 def test_a_trial_that_rounding_put_beyond_its_range_is_used(tmp_path: Path, images: Images) -> None:

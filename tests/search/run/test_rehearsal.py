@@ -78,24 +78,26 @@ def test_a_launch_says_from_which_draw_on_a_sampler_hears_of_how_many_epochs():
         space="cnn_all", samples=60, epochs=16, data_dir="", sampler="gp", hears="waves", scheduler="halving"
     )
     hears, note = heard(asked, 60)
-    assert hears.startswith("gp hears what was measured when") and hears.endswith("the same on any number of slots")
+    assert hears.startswith("with gp, trials are drawn ten at a time, once all")
+    assert hears.endswith("; they are the same whatever the number of slots")
     assert note == (
-        "note: halving continues trials late, so gp first learns from short trainings: "
-        "0.5 epochs from draw 10, 1 from draw 40, 2 from draw 50 of 60"
+        "note: halving promotes trials late, so gp first learns from short runs: "
+        "0.5 epochs from trial 10 on, 1 from trial 40 on, 2 from trial 50 on (of 60 trials)"
     )
     assert heard(asked, 10)[1].endswith("so gp does not learn within 10 trials")
     assert heard(replace(asked, hears="everything"), 60)[1].endswith(
-        "0.5 epochs from draw 8, 1 from draw 32, 2 from draw 46, 4 from draw 55 of 60"
+        "0.5 epochs from trial 8 on, 1 from trial 32 on, 2 from trial 46 on, 4 from trial 55 on (of 60 trials)"
     )
     whole = [Observed({}, {}, State.DONE, ((16.0, 0.5),))] * LEAST
     assert len(heard(asked, 60, whole)) == 1, "an earlier search's whole trainings are known from the first draw on"
     assert len(heard(asked, 60, whole[1:])) == 2
     assert len(heard(replace(asked, scheduler="asha", hears="everything"), 60)) == 1
     (line,) = heard(replace(asked, scheduler="asha"), 60)
-    assert line.endswith("; its draws are not always the same on any number of slots")
+    assert line.endswith("; they may depend on the number of slots")
     assert heard(replace(asked, sampler="random", hears=None), 60) == ()
     many = heard(replace(asked, hears="everything"), 5000)[1]
-    assert many.endswith("4 from draw 3928, 8 from draw 4360, 16 from draw 4619 of 5000"), "in a moment"
+    last = "4 from trial 3928 on, 8 from trial 4360 on, 16 from trial 4619 on (of 5000 trials)"
+    assert many.endswith(last), "in a moment"
 
 
 def plan_of(configs, samples, **changes):

@@ -76,7 +76,7 @@ def test_trials_that_are_named_are_trained_again_whatever_their_place(tmp_path):
     how = Again(epochs=1, trials=(last, last))
     outcome, (run,) = retrain(found, Options(engine="inline"), how, top=1, distinct=False)
     assert (outcome.reason, run.key, run.test is not None) == ("finished", (last, 1), True)
-    with pytest.raises(RequestError, match="three has no knee: fewer than three of its trials are beaten by none"):
+    with pytest.raises(RequestError, match="three has no knee, as its Pareto front has fewer than three trials"):
         retrain(found, Options(engine="inline"), replace(how, trials=("knee",)), top=1, distinct=False)
     with pytest.raises(RequestError, match=r"three has no measured trial 7 \(it has 0 to 2\); see hpsearch top --all"):
         retrain(found, Options(engine="inline"), replace(how, trials=(0, 7)), top=2, distinct=False)
@@ -169,7 +169,7 @@ def test_a_dry_run_forecasts_the_retrain_and_records_nothing(found, capsys):
     how, before = Again(epochs=3, repeats=2), found.ledger.read_bytes()
     asked = {"top": 1, "distinct": False}
     title, forecast = dry_run(found, Options(), how, **asked)
-    assert title == "1 winner × 2 for 3 epochs on all 60 images"
+    assert title == "1 winner, 2 runs, 3 epochs, on all 60 training images"
     assert (forecast.trials, forecast.epochs.middle) == (2, 6)
     assert 0 < forecast.seconds.low == forecast.seconds.high and forecast.memory > forecast.disk > 0
     assert found.ledger.read_bytes() == before

@@ -123,4 +123,4 @@ def test_epochs_after_a_checkpoint_and_those_of_a_failed_run_are_trained_again(t
 
 def test_a_training_that_may_stop_by_itself_is_said(tmp_path):
     found = foreseen(tmp_path, [], [lot(0, 10, patience=2)], top=1, slots=1)
-    assert found.warnings == ["a training ends sooner where --patience says so"]
+    assert found.warnings == ["runs may end sooner because of --patience"]

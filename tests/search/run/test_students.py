@@ -65,8 +65,9 @@ def test_the_first_winner_is_trained_once_more_by_what_all_winners_say(found):
     both = f"{first.key[0]}-1, {second.key[0]}-1"
     assert sorted(loaded.retrains.teachers) == ["", "", both]
     assert scores.over_repeats(loaded.retrains).empty  # a student is no repeat of its trial's own retrain
-    assert f"It did not learn their labels, but what {both} of the same search say of them." in card(loaded, student)
-    assert "did not learn" not in card(loaded, first)
+    told = f"It was distilled from {both}: trained on their predictions for the augmented images, not on labels."
+    assert told in card(loaded, student)
+    assert "distilled" not in card(loaded, first)
     assert {run.key for run in last_retrain(loaded.record)[0]} == {first.key, second.key, student.key}
     assert {run.key for run in newest(loaded.record)} == {first.key, second.key}
     assert (pick(loaded, 1), pick(loaded, 1, student=True)) == tuple(
@@ -151,7 +152,7 @@ def test_a_student_whose_teacher_was_deleted_fails_and_says_so(found, monkeypatc
 
 def test_a_dry_run_counts_the_student_and_the_answers_of_its_teachers(found):
     title, forecast = dry_run(found, Options(), HOW, **ASKED)
-    assert title == "2 winners × 1 for 2 epochs on all 60 images, then 1 student of theirs"
+    assert title == "2 winners, 1 run each, 2 epochs, on all 60 training images, then 1 student"
     assert (forecast.trials, forecast.epochs.middle) == (3, 6)
     assert [row["runs"] for row in forecast.families] == ["1 seed", "1 seed", "1 student"]
     distilled(found)
@@ -173,7 +174,7 @@ def test_teachers_are_read_where_checkpoints_are_kept(found, tmp_path):
 def test_as_many_winners_as_asked_for_have_a_student(found):
     how = replace(HOW, students=2)
     title, forecast = dry_run(found, Options(), how, **ASKED)
-    assert title.endswith("then 2 students of theirs") and (forecast.trials, forecast.epochs.middle) == (4, 8)
+    assert title.endswith("then 2 students") and (forecast.trials, forecast.epochs.middle) == (4, 8)
     _, runs = distilled(found, how)
     (first, second), students = runs[:2], runs[2:]
     assert [run.key for run in students] == [(first.key[0], 2), (second.key[0], 2)]

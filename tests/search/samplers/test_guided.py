@@ -317,7 +317,7 @@ def test_a_space_may_use_more_of_its_trial_than_suggestions(name):
 @pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
 @pytest.mark.parametrize("name", ["gp", "transfer"])
 def test_a_space_that_cannot_be_tried_out_is_refused_before_it_is_drawn_from(name):
-    with pytest.raises(SpaceError, match="has no attribute 'study'; .*take --sampler random or tpe") as raised:
+    with pytest.raises(SpaceError, match="has no attribute 'study'; .*use --sampler random or tpe") as raised:
         make_sampler(Space("asking", asking), name, 0, anything, Deepest((1.0,)))
     assert str(raised.value).count("the space raised") == 1
 

@@ -145,7 +145,7 @@ def test_the_request_says_what_it_begins_with():
     assert with_experience(asked, 32).experience == ",".join(datasets())
     for same in (replace(asked, experience="digits"), replace(asked, sampler="gp")):
         assert with_experience(same, 16) == same
-    with pytest.raises(SpaceError, match="--experience belongs to transfer"):
+    with pytest.raises(SpaceError, match="--experience applies only to --sampler transfer; got"):
         with_hearing(Request(space="cnn_all", samples=1, data_dir="/data", experience="digits"))
 
 

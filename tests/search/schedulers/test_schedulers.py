@@ -53,13 +53,17 @@ def test_an_option_reaches_its_scheduler():
 @pytest.mark.parametrize(
     ("name", "options", "line"),
     [
-        ("asha", {"keep": 0.5}, "--keep belongs to halving; --scheduler asha takes --grace-period, --reduction-factor"),
+        (
+            "asha",
+            {"keep": 0.5},
+            "--keep applies only to --scheduler halving; asha takes --grace-period, --reduction-factor",
+        ),
         (
             "none",
             {"grace_period": 1.0},
-            "--grace-period belongs to asha, asha-promote, halving; --scheduler none takes",
+            "--grace-period applies only to --scheduler asha, asha-promote, halving; none takes",
         ),
-        ("halving", {"reduction_factor": 3.0}, "--reduction-factor belongs to asha, asha-promote; "),
+        ("halving", {"reduction_factor": 3.0}, "--reduction-factor applies only to --scheduler asha, asha-promote; "),
         ("asha", {"grace_period": 8.5}, r"at most the epochs of a trial \(--epochs 8\); got 8.5"),
         ("halving", {"grace_period": 9.0}, r"at most the epochs of a trial \(--epochs 8\); got 9"),
     ],

@@ -102,7 +102,7 @@ def test_what_some_choices_share_says_which_and_other_ranges_stay_apart():
 
 
 def test_a_space_that_holds_a_transform_back_says_so() -> None:
-    assert "fewer than 40 epochs" in catalogue.remarks("modern") and "\n" not in catalogue.remarks("modern")
+    assert "shorter than 40 epochs" in catalogue.remarks("modern") and "\n" not in catalogue.remarks("modern")
     assert catalogue.remarks("cnn_published") == "" == catalogue.remarks("own:space")
 
 

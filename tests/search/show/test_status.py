@@ -87,7 +87,7 @@ def test_a_search_that_was_killed_is_not_finished_by_a_retrain(tmp_path, capsys)
     assert (data["state"], data["retraining"], data["holds"]) == ("killed", "finished", 14)
     print_status(data)
     said = capsys.readouterr().out
-    assert said.startswith("one: killed\n") and "holds no more" not in said
+    assert said.startswith("one: killed\n") and "has only" not in said
     assert in_words(summary(found))["state"] == "killed"
 
 
@@ -114,7 +114,7 @@ def test_a_forecast_for_fewer_trials_says_so(tmp_path, capsys):
     assert "without start-up; it is for 14 trials\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("passes", "words"), [(1, "was read 1 time\n"), (2, "was read 2 times\n")])
+@pytest.mark.parametrize(("passes", "words"), [(1, "; 1 test-set evaluation\n"), (2, "; 2 test-set evaluations\n")])
 def test_test_passes_are_counted_in_words(tmp_path, capsys, passes, words):
     shutil.copytree(OLD / "finished", tmp_path / "one")
     with Ledger(tmp_path / "one" / "ledger.jsonl") as book:
@@ -159,7 +159,7 @@ def test_the_share_of_training_is_unknown_if_a_session_that_trained_began_withou
     found = status(search.load("one", results=str(tmp_path)))
     assert found["training_share"] is None
     print_status(found)
-    assert "slots trained" not in capsys.readouterr().out
+    assert "slots busy" not in capsys.readouterr().out
 
 
 def test_a_share_of_more_than_the_slots_time_is_unknown_since_machines_joined(tmp_path):

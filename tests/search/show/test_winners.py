@@ -59,18 +59,18 @@ def test_a_winner_that_learned_its_images_by_heart_is_told(tmp_path, capsys, tra
     found = a_retrain(tmp_path, train_accuracy=train_accuracy, **training)
     print_retrains(found, [run.key for run in found.record.retrains])
     said = " ".join(capsys.readouterr().out.split())
-    overfits = "recognises 99.0% of the images it was trained on: it overfits"
+    overfits = "classifies 99.0% of its training images correctly: it overfits"
     assert (overfits in said) == (told is not None)
     if told is not None:
-        assert (f"{overfits}, and more augmentation may help, {told}" if told else f"{overfits} hardest") in said
+        assert (f"{overfits}, and more augmentation may help, {told}" if told else f"{overfits} least") in said
 
 
 def test_a_class_that_is_never_mistaken_is_not_among_the_hardest(retrained, capsys):
     (key,) = (run.key for run in retrained.record.retrains)
     print_retrains(retrained, [key])
-    hardest = [line for line in capsys.readouterr().out.splitlines() if line.startswith("hardest class")]
+    hardest = [line for line in capsys.readouterr().out.splitlines() if line.startswith("least accurate class")]
     name = f"({key[0]}-{key[1]})"
-    assert hardest == [f"hardest class: bad 0.0% {name}, most often mistaken for good"]
+    assert hardest == [f"least accurate class: 'bad' at 0.0% {name}, most often predicted as 'good'"]
 
 
 def test_a_class_without_test_images_has_no_accuracy(retrained):

@@ -40,7 +40,7 @@ def test_a_space_that_ends_the_process_is_an_error_as_any_other():
 
 @pytest.mark.parametrize("choices", [np.array([32, 64]), np.eye(2), (np.sin, np.cos), (32, {64}), (True, np.bool_(0))])
 def test_choices_that_a_ledger_cannot_hold_are_refused_by_name(choices):
-    with pytest.raises(SpaceError, match=r"^'batch_size' has a choice that is no plain JSON \(.*its tolist\(\)$"):
+    with pytest.raises(SpaceError, match=r"^'batch_size' has a choice that is not plain JSON \(.*its tolist\(\)$"):
         draw(lambda trial: trial.suggest_categorical("batch_size", choices), FixedTrial({"batch_size": 32}))
 
 

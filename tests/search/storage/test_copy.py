@@ -110,7 +110,7 @@ def test_what_the_stored_record_may_still_tell_of_goes_only_when_it_tells_of_wha
         driver.mirror.copy()
     assert done == ["with [1]"]
     (line,) = driver.said
-    assert "The search goes on; checkpoints that it no longer needs stay there" in line
+    assert "The search continues; checkpoints that it no longer needs stay there" in line
     done.append("again")
     driver.record(2)
     driver.mirror.copy()

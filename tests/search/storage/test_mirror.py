@@ -49,7 +49,7 @@ def test_a_storage_that_fails_is_said_once_and_gets_everything_when_it_is_back(p
             wait_until(lambda: len(driver.said) == 2 * trial)  # noqa: B023
     assert stored_trials(place) == [1, -1, 2, -2]
     assert ["works again" in line for line in driver.said] == [False, True, False, True]
-    assert "the search goes on" in driver.said[0].lower()
+    assert "the search continues" in driver.said[0].lower()
 
 
 @pytest.mark.usefixtures("quick")

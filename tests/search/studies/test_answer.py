@@ -152,7 +152,7 @@ def test_a_search_that_asks_nothing_has_no_answer(finished, tmp_path):
     shutil.copytree(finished / "rates", tmp_path / "plain")
     path = tmp_path / "plain" / "search.json"
     path.write_text(path.read_text().replace('"study"', '"other"'))
-    with pytest.raises(StudyError, match=r"plain is no study, so there is no question to answer"):
+    with pytest.raises(StudyError, match=r"plain is not a study, so there is no question to answer"):
         answer(read_search(tmp_path, "plain"))
 
 

@@ -34,7 +34,7 @@ def test_a_card_has_the_figures_of_the_table_and_metadata_for_hubs(found):
     assert values["accuracy"] == round(row.test_accuracy, 4)
     assert result["dataset"]["name"] == "digits"
     assert f"| accuracy | {row.test_accuracy:.1%} | {row.test_low:.1%}–{row.test_high:.1%} |" in text
-    assert "has read its test set 2 times" in text
+    assert "The test set was evaluated 2 times, always after training," in text
     assert found.search.facts["data"]["fingerprint"] in text and str(winner.test.fingerprint) in text
     assert f"{winner.asked.parameters:,} parameters" in text
     assert "trained on 200 images, those among them that trials were compared on" in text

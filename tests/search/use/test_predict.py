@@ -105,7 +105,7 @@ def test_predictions_say_whether_mirror_images_count(results, photos, tmp_path):
         run(results, photos, *option, "--out", tmp_path / "out.parquet")
         assert pq.read_schema(tmp_path / "out.parquet").metadata[b"flips"] == json.dumps(flips).encode()
         assert {row["flips"] for row in json.loads(run(results, photos, *option, "--json").stdout)} == {flips}
-        assert ("each image also mirrored" in run(results, photos / "a.png", *option).output) is flips
+        assert ("averaged with those for the mirror images" in run(results, photos / "a.png", *option).output) is flips
 
 
 def test_winners_are_ranked_by_validation(found):
