@@ -87,7 +87,7 @@ IMPOSSIBLE = [
     ({"name": "own:hungry"}, ("own:hungry", "depth")),
     ({"name": "own:leaving"}, ("own:leaving", "SystemExit: bye")),
     ({"name": "own:leaving_when_called"}, ("own:leaving_when_called", "its forward raised SystemExit")),
-    ({"name": "own:lazy"}, ("own:lazy", "LazyLinear", "take Linear and give it its size")),
+    ({"name": "own:lazy"}, ("own:lazy", "LazyLinear", "use Linear and give it its size")),
     ({"name": "own:no_block"}, ("own:no_block", "each of blocks must be a block", "'conv'")),
     ({"name": "own:pretrained"}, ("own:pretrained", "/no/such/file.pth", "No such file")),
     ({"name": "wide_resnet", "depth": 27}, ("6·n + 4", "27")),

@@ -50,7 +50,7 @@ def test_a_setting_without_a_network_is_refused(refused: Refused):
         ("own:a_dict", ("own:a_dict", "dict", "architectures.blocks.Network")),
         ("own:hungry", ("own:hungry", "depth")),
         ("own:leaving", ("own:leaving", "SystemExit: bye")),
-        ("own:lazy", ("own:lazy", "LazyLinear", "take Linear and give it its size")),
+        ("own:lazy", ("own:lazy", "LazyLinear", "use Linear and give it its size")),
         ("own:no_block", ("own:no_block", "each of blocks must be a block", "'conv'")),
         ("builtins:dict", ("signature", "dict")),
     ],
