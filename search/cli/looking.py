@@ -101,7 +101,7 @@ def list_searches(storage: str | None, as_json: bool, results: Path) -> None:
         empty = f"there is no search in {storage} yet" if storage is not None else store.none_yet(results)
         print_rows(list(map(in_words, rows)), empty)
     for row in damaged:
-        click.echo(f"{row['name']}: {row['reason']}", err=True)
+        click.echo(f"hpsearch: {row['name']}: {row['reason']}", err=True)
     if damaged:
         sys.exit(2)
 

@@ -120,6 +120,9 @@ def take_up(name: str | None, storage: str | None, results: Path, *, dataset: st
     """
     from dataclasses import replace
 
+    from search.history.store import check_place
+
+    check_place(results)
     search = _found(name, storage, results)
     worked_on(search.name, results)
     request = search.request

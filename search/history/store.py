@@ -92,12 +92,17 @@ def check_new(results: Path, name: str) -> None:
             f"a search's name is 1 to 100 letters, digits, '.', '_' and '-', beginning with a letter or digit; "
             f"got '{name}'"
         )
+    check_place(results)
+    if (results / name).exists():
+        raise _taken(results, name)
+
+
+def check_place(results: Path) -> None:
+    """Raise StoreError if no files can be kept in that folder, as its path is not in UTF-8."""
     if not files.is_utf_8(str(results.absolute())):
         raise StoreError(
             f"a results folder's path must be in UTF-8, which {results.absolute()} is not: choose another --results"
         )
-    if (results / name).exists():
-        raise _taken(results, name)
 
 
 def _taken(results: Path, name: str) -> NameTakenError:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from search.machines import debugging, ray_logs, ray_private, ray_processes, scratch
+from search.machines import debugging, ray_logs, ray_needs, ray_private, ray_processes, scratch
 
 # isort: split
 import ray
@@ -29,7 +29,7 @@ from search.run.engines.engine import Watcher, Work
 from search.run.engines.starting import Starting
 from search.run.gauges import Gauges
 from search.run.run_files import RunFiles
-from trainables.files import Folder
+from trainables.files import Folder, is_full
 from trainables.limits import UnfitError
 from trainables.worker.actor import Place, Worker, versions
 from trainables.worker.task import Task
@@ -92,7 +92,12 @@ def run_workers(
         if not debugging.is_on():
             logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         ray_private.count_no_callbacks()
-        tuner.fit()
+        try:
+            tuner.fit()
+        except OSError as error:
+            if is_full(error) and (reason := ray_needs.in_the_way()):
+                raise OSError(error.errno, reason) from error
+            raise
     if judge.fatal is not None:
         raise judge.fatal
 

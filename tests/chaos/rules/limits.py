@@ -158,7 +158,7 @@ RULES = [
         code=1,
         lines=None,
         says=("Ray's files", "make room"),
-        may_change=("r", "r/*"),
+        may_change=("r", "r/*", "results/new", "results/new/*"),
         needs_root=True,
     ),
     Rule(

@@ -63,7 +63,7 @@ RULES = [
     published("a published figure is a share", 'arm = "low"\nvalue = 54.0', "54.0", "fraction"),
     published("a published figure has a value", 'arm = "low"', "value"),
     Rule(rule="a study's file exists", input="none.toml", command=(*ASK, "none.toml"), says=("none.toml",)),
-    Rule(rule="only a study is answered", input=FINISHED, command=("answer", FINISHED), says=(FINISHED, "no study")),
+    Rule(rule="only a study is answered", input=FINISHED, command=("answer", FINISHED), says=(FINISHED, "not a study")),
     Rule(rule="there is a study", input="searches that are none", command=("answer",), says=("--study",)),
     Rule(
         rule="a study of a file is asked",

@@ -312,7 +312,7 @@ def test_a_search_that_cannot_be_read_hides_no_other_in_the_list(tmp_path, monke
         (damaged,) = (tmp_path / "there" / "broken" / "record").iterdir()
     damaged.write_bytes(damaged.read_bytes().replace(b'"v":', b'"w":'))
     found = done(*words)
-    assert found.exit_code == 2 and found.stderr.startswith("broken: ") and found.stderr.count("\n") == 1
+    assert found.exit_code == 2 and found.stderr.startswith("hpsearch: broken: ") and found.stderr.count("\n") == 1
     assert [line.split()[:2] for line in found.stdout.splitlines()[3:5]] == [
         ["broken", "unreadable"],
         ["whole", "finished"],
@@ -322,7 +322,7 @@ def test_a_search_that_cannot_be_read_hides_no_other_in_the_list(tmp_path, monke
         ("broken", "unreadable", None),
         ("whole", "finished", 2),
     ]
-    assert f"broken: {rows[0]['reason']}\n" == found.stderr and rows[1]["reason"] is None
+    assert f"hpsearch: broken: {rows[0]['reason']}\n" == found.stderr and rows[1]["reason"] is None
     assert list(rows[0]) == list(rows[1])
 
 
