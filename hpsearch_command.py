@@ -14,13 +14,16 @@ def main() -> None:
     try:
         run()
     except SystemExit as end:
-        if {"torch", "ray"} & sys.modules.keys() and isinstance(end.code, int):
+        if {"torch", "ray", "pyarrow"} & sys.modules.keys() and isinstance(end.code, int):
             _end(end.code)
         raise
 
 
 def _end(code: int) -> None:
-    """End this process at once: Python would take torch and Ray down module by module, for more than a second."""
+    """End this process at once: Python would take torch and Ray down module by module, for more than a second.
+
+    And where threads of pyarrow are alive, it has now and then ended with SIGABRT.
+    """
     import atexit  # imported late, as the path was not in order before
     import threading
     from contextlib import suppress

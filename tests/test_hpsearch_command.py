@@ -71,8 +71,10 @@ def test_a_users_own_space_on_pythonpath_is_found_and_its_folder_comes_last(tmp_
     assert named.split(":").index(installed) < named.split(":").index(str(tmp_path)), "for what is started from here"
 
 
-def test_where_torch_was_imported_it_ends_at_once_with_all_that_python_would_have_ended_and_written() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60)
+@pytest.mark.parametrize("library", ["torch", "pyarrow"])
+def test_with_these_it_ends_at_once_with_all_that_python_would_have_ended_and_written(library: str) -> None:
+    program = PROGRAM.replace("torch", library)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (3, "")
     assert "pool worked" in done.stdout and "written" in done.stdout
     assert done.stdout.index("thread ended") < done.stdout.index("left in order")

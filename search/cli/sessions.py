@@ -170,6 +170,7 @@ def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
     """Print the final output of a session and set its exit code. quiet: whether to print only the table and errors."""
     from search.history import store
     from search.history.load import read_search
+    from search.history.record import rank
     from search.show import ranking
 
     name, dataset = outcome.search.name, outcome.search.request.dataset
@@ -194,8 +195,8 @@ def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
         if is_study and not quiet:
             click.echo(f"next: {command_line('answer', name, results)}, {command_line('report', name, results)}")
         elif not quiet:
-            winners = f"{command_line('retrain', name, results)} --top 3{moved}"
-            click.echo(f"next: {command_line('top', name, results)}, {winners}")
+            winners = f", {command_line('retrain', name, results)} --top 3{moved}" if rank(loaded.record) else ""
+            click.echo(f"next: {command_line('top', name, results)}{winners}")
         if failed := sum(run.state == "failed" for run in loaded.record.trials):
             all_trials = count(len(loaded.record.trials), "trial")
             click.echo(f"{failed} of {all_trials} failed: {command_line('status', name, results)}", err=True)

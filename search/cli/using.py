@@ -88,6 +88,8 @@ def predict(
     search, places = _split(words, results, storage)
     if out is not None and as_json:
         raise OptionError("--out writes a file and --json prints; give one")
+    if out is not None and out.suffix != ".parquet":
+        raise OptionError(f"--out writes a Parquet file, whose name ends in .parquet; got {out}")
     if ensemble and rank is not None:
         raise OptionError(f"--ensemble is all winners of the last retrain, and --rank {rank} is one; give one")
     if ensemble and student:

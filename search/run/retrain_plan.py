@@ -13,7 +13,7 @@ from search.history.events import FINAL, Chosen
 from search.history.ledger import is_open
 from search.history.load import record_of
 from search.history.pareto import KNEE, front, knee
-from search.history.record import Key, Record, Run, rank
+from search.history.record import Key, Record, Run, rank, state_of
 from search.history.store import Search
 from search.machines.machine import Machine
 from search.run import finalists, own_code, students
@@ -278,7 +278,9 @@ def _named(search: Search, record: Record, trials: Sequence[int | str]) -> list[
     for number in numbers:
         if number not in measured:
             found = record.runs.get((number, 0))
-            known = f"it has 0 to {len(record.trials) - 1}" if found is None else f"it is {found.state.value}"
+            known = f"it has 0 to {len(record.trials) - 1}"
+            if found is not None:
+                known = f"it is {state_of(found, is_open(search.ledger)).value}"
             raise RequestError(f"{search.name} has no measured trial {number} ({known}); see hpsearch top --all")
     return [measured[number] for number in dict.fromkeys(numbers)]
 

@@ -113,6 +113,8 @@ def _row(found: Loaded, facts: Mapping[str, Any], name: str, runs: Mapping[int, 
     means = {each: _mean(_values(runs, each)) for each in ("train_accuracy", "val_accuracy", "gap", "test_accuracy")}
     compared = list(_values(runs, facts["measure"]).values())
     low, high = _interval(compared)
+    if low is not None and high is not None and facts["measure"] != "gap":
+        low, high = max(0.0, low), min(1.0, high)  # an accuracy
     figures = [each for each in facts["published"] if each["arm"] == name]
     figure = next((each for each in figures if each["measure"] == facts["measure"]), None)
     return {

@@ -95,6 +95,15 @@ def unfinished(tmp_path, ends):
     return search
 
 
+def test_a_named_trial_that_a_kill_has_ended_is_called_interrupted(tmp_path):
+    found = unfinished(tmp_path, [])
+    with Ledger(found.ledger) as book:
+        book.append(events.asked(0))
+        book.append(events.started(0))
+    with pytest.raises(RequestError, match=r"three has no measured trial 0 \(it is interrupted\)"):
+        retrain(found, Options(engine="inline"), Again(epochs=1, trials=(0,)), top=1, distinct=False)
+
+
 def test_an_unfinished_search_of_which_no_trial_has_ended_is_resumed_first(tmp_path):
     found = unfinished(tmp_path, [(State.PAUSED, 0.5), (State.PAUSED, 0.9)])
     before = found.ledger.read_bytes()

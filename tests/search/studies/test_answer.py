@@ -208,6 +208,15 @@ def test_differences_that_are_all_the_same_have_no_interval():
     assert (found["difference_low"], found["difference_high"], found["p"]) == (None, None, None)
 
 
+def test_an_interval_of_an_accuracy_lies_within_0_and_1(finished, tmp_path):
+    shutil.copytree(finished / "rates", tmp_path / "rates")
+    with Ledger(tmp_path / "rates" / "ledger.jsonl") as book:
+        for tested in [each for each in book.events if isinstance(each, Tested)]:
+            book.append(replace(tested, correct=tested.images if tested.trial // 3 else 0))
+    rows = answer(read_search(tmp_path, "rates")).rows
+    assert {(each["low"], each["high"]) for each in rows} == {(0.0, 1.0)}
+
+
 def test_repeats_that_are_all_the_same_have_no_interval_and_no_published_level_to_meet(finished, tmp_path):
     shutil.copytree(finished / "rates", tmp_path / "rates")
     with Ledger(tmp_path / "rates" / "ledger.jsonl") as book:

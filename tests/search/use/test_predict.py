@@ -125,8 +125,9 @@ def test_winners_are_ranked_by_validation(found):
         (("photos/a.png", "--rank", 3), UseError, "--rank is 1 to 2, .*; got 3"),
         (("photos/a.png", "--rank", 1, "--ensemble"), OptionError, "give one"),
         (("photos/a.png", "--student", "--ensemble"), OptionError, "give one"),
+        (("photos/a.png", "--out", "p.csv"), OptionError, "whose name ends in .parquet; got p.csv"),
         (("photos/a.png", "--student"), UseError, "no student of trial .* yet: hpsearch retrain .* --students 1"),
-        (("photos/a.png", "--out", "photos/a.png/x"), OptionError, "cannot write photos/a.png/x"),
+        (("photos/a.png", "--out", "photos/a.png/x.parquet"), OptionError, "cannot write photos/a.png/x"),
         (("empty",), UseError, "empty holds no images"),
     ],
 )
