@@ -83,6 +83,8 @@ def judged_early(plan: Plan, request: Request, num_train: int) -> tuple[str, ...
         )
     if later := max((each for each in better if each < request.epochs), default=None):
         return (f"note: {better[later]}; --grace-period {later:g} compares trials later",)
+    if better:
+        return (f"note: {better[min(better)]}; give more --epochs, or --scheduler none to stop no trial early",)
     return ()
 
 

@@ -271,7 +271,8 @@ def test_a_dry_run_plays_each_scheduler_with_the_options_that_suit_the_sampler(t
     assert played["asha"] == {"grace_period": 4, "reduction_factor": 2, "keep": None}
     assert played["halving"] == {"grace_period": 2, "reduction_factor": None, "keep": 0.5}
     assert not any("prefer" in line for line in found.search.warnings), "it prefers from the beginning"
-    (told,) = (line for line in found.notes if line.startswith("note: "))
+    told, few = (line for line in found.notes if line.startswith("note: "))
+    assert "after 320 images" in few and few.endswith("give more --epochs, or --scheduler none to stop no trial early")
     held_back = "note: cutmix may be drawn but is not applied in runs shorter than 40 epochs"
     assert told.startswith(held_back), "as in a launch"
 
