@@ -172,6 +172,7 @@ def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
     from search.history.load import read_search
     from search.history.record import rank
     from search.show import ranking
+    from search.show.status import status, unfinished_retrain
 
     name, dataset = outcome.search.name, outcome.search.request.dataset
     worked_on(name, results)
@@ -197,6 +198,8 @@ def conclude(outcome: Any, results: Path, *, quiet: bool) -> None:
         elif not quiet:
             winners = f", {command_line('retrain', name, results)} --top 3{moved}" if rank(loaded.record) else ""
             click.echo(f"next: {command_line('top', name, results)}{winners}")
+            if unfinished := unfinished_retrain(status(loaded)):
+                click.echo(f"retrain {loaded.retraining}: {unfinished}")
         if failed := sum(run.state == "failed" for run in loaded.record.trials):
             all_trials = count(len(loaded.record.trials), "trial")
             click.echo(f"{failed} of {all_trials} failed: {command_line('status', name, results)}", err=True)

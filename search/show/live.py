@@ -138,11 +138,22 @@ def rungs(marks: Sequence[float], trials: Sequence[Run]) -> Rows:
     return rows
 
 
+def retrained_since(record: Record, since: int) -> list[Run]:
+    """The retrains, finalists' runs included, of the session that began with this line of the ledger."""
+    return [
+        run
+        for run in record.runs.values()
+        if run.key[1]
+        and (run.state not in FINAL or run.asked.seq > since or any(each.seq > since for each in run.measurements[-1:]))
+    ]
+
+
 def time_left(scene: Scene) -> float | None:
     """Seconds until all runs are trained, at the speed so far; None while that is unknown.
 
     If trials pause, most stay paused, so the forecast's epochs are used. If none is stopped, each trial trains all its
-    own epochs. Otherwise, the mean epochs of the trials that have ended are used.
+    own epochs; while finalists are cross-validated, those of the winners are unknown. Otherwise, the mean epochs of the
+    trials that have ended are used.
     """
     runs, seconds = scene.runs, sum(run.seconds for run in scene.runs)
     trained = sum(run.epochs for run in runs)
@@ -152,8 +163,10 @@ def time_left(scene: Scene) -> float | None:
     if scene.pauses:
         left = scene.expected - trained if scene.expected is not None else None
     elif not scene.rungs:
-        horizons = [run.config["training"]["epochs"] for run in runs]
-        unasked = (scene.total - len(runs)) * sum(horizons) / len(runs)
+        horizons = [run.config["training"]["epochs"] for run in runs if run.asked.fold is None]
+        if not horizons:
+            return None
+        unasked = (scene.total - len(runs)) * sum(horizons) / len(horizons)
         left = unasked + sum(run.config["training"]["epochs"] - run.epochs for run in runs if run.state not in FINAL)
     else:
         ended = [run.epochs for run in runs if run.state in FINAL]

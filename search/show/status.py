@@ -5,13 +5,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from search.history.events import FINAL
 from search.history.load import Loaded
 from search.history.metric import METRICS, Guess, shown, words
 from search.history.pareto import in_words
 from search.history.record import Record, Session, rank, state_of
 from search.readable import between, count, duration, epochs, percent, time_between
 from search.schedulers.scheduler import SchedulerError, scheduler_of
-from search.show.live import rungs
+from search.show.live import retrained_since, rungs
 from search.show.terminal import Rows, console, standing, with_retrain
 
 
@@ -23,7 +24,9 @@ def status(found: Loaded) -> dict[str, Any]:
         state = state_of(run, found.running)
         states[state] = states.get(state, 0) + 1
     best = rank(record)[:1]
-    training = sum(run.seconds for run in record.runs.values())
+    again = [run for run in record.runs.values() if run.key[1]]
+    again_sessions = [session for session in record.sessions if session.is_retrain]
+    asked_again = retrained_since(record, again_sessions[-1].opened.seq) if again_sessions else []
     forecast = found.search.facts.get("forecast")
     return {
         "name": found.search.name,
@@ -48,11 +51,18 @@ def status(found: Loaded) -> dict[str, Any]:
         }
         if forecast
         else None,
-        "epochs_trained": sum(run.epochs for run in record.runs.values()),
-        "training_seconds": training,
-        "wall_clock_seconds": sum(session.seconds for session in record.sessions),
-        "training_share": _training_share(record, training),
-        "sessions": len(record.sessions),
+        "epochs_trained": sum(run.epochs for run in record.trials),
+        "training_seconds": sum(run.seconds for run in record.trials),
+        "wall_clock_seconds": sum(session.seconds for session in record.searched),
+        "sessions": len(record.searched),
+        "retrain_epochs": sum(run.epochs for run in again),
+        "retrain_seconds": sum(run.seconds for run in again),
+        "retrain_wall_clock_seconds": sum(session.seconds for session in again_sessions),
+        "retrain_sessions": len(again_sessions),
+        "training_share": _training_share(record),
+        "last_retrain": {"asked": len(asked_again), "ended": sum(run.state in FINAL for run in asked_again)}
+        if again_sessions
+        else None,
         "retrained": sum(run.retrained for run in record.retrains),
         "chosen": [{"trials": each.trials, "finalists": each.finalists} for each in record.choices[-1:]],
         "test_passes": record.test_passes,
@@ -73,11 +83,12 @@ def status(found: Loaded) -> dict[str, Any]:
     }
 
 
-def _training_share(record: Record, training: float) -> float | None:
-    """The part of the slots' time in which they trained; None if it is not known how many slots there were.
+def _training_share(record: Record) -> float | None:
+    """The part of the slots' time in which they trained, retrains included; None if the number of slots is not known.
 
     A session on a cluster records the slots with which it begins, and machines may join later.
     """
+    training = sum(run.seconds for run in record.runs.values())
     slots = sum(session.seconds * session.opened.slots for session in record.sessions)
     if (
         not slots
@@ -112,6 +123,17 @@ def _rungs(found: Loaded) -> Rows:
     return rungs(marks, found.record.trials)
 
 
+def unfinished_retrain(data: dict[str, Any]) -> str | None:
+    """How far a retrain came that ended early, and how to continue it; None without one. data: a status."""
+    last = data["last_retrain"]
+    if not last or data["retraining"] in ("finished", "running", "taken over"):
+        return None
+    far = ""
+    if last["asked"]:
+        far = f"{last['ended']:,} of {count(last['asked'], 'run')} asked for so far ended; "
+    return f"{far}give the same hpsearch retrain command again to continue it"
+
+
 def print_status(data: dict[str, Any]) -> None:
     """The status for people."""
     counted = (f"{number} {standing(state, data['state'])}" for state, number in sorted(data["trials"].items()))
@@ -141,11 +163,10 @@ def print_status(data: dict[str, Any]) -> None:
         took = time_between(wall["low"], wall["middle"], wall["high"])
         is_of = f"; it is for {count(forecast['trials'], 'trial')}" if forecast["trials"] != data["samples"] else ""
         console.print(f"forecast   {trained} in {took}, without start-up{is_of}")
-    console.print(
-        f"cost       {count(data['epochs_trained'], 'epoch')}, "
-        f"{duration(data['training_seconds'])} of training in slots, "
-        f"{duration(data['wall_clock_seconds'])} of wall clock in {count(data['sessions'], 'session')}"
-    )
+    console.print(f"cost       {_cost(data, 'epochs_trained', 'training_seconds', 'wall_clock_seconds', 'sessions')}")
+    if data["retrain_sessions"]:
+        keys = ("retrain_epochs", "retrain_seconds", "retrain_wall_clock_seconds", "retrain_sessions")
+        console.print(f"           {_cost(data, *keys)} for retrains")
     if data["training_share"] is not None:
         share = percent(data["training_share"])
         console.print(f"           slots busy {share} of the time, start-up included")
@@ -160,12 +181,22 @@ def print_status(data: dict[str, Any]) -> None:
     if data["retrained"] or data["test_passes"]:
         passes = count(data["test_passes"], "test-set evaluation")
         console.print(f"retrained  {count(data['retrained'], 'network')}; {passes}")
+    if unfinished := unfinished_retrain(data):
+        console.print(f"retrain    {unfinished}")
     for failure in data["failures"]:
         console.print(f"trial {_name(failure)}: {failure['state']}, {failure['reason']}")
     for retry in data["retries"]:
         console.print(f"trial {_name(retry)}: attempt {retry['attempt']} ended, {retry['reason']}")
     console.print(f"disk       {_mib(data['bytes'])}, of which checkpoints {_mib(data['checkpoint_bytes'])}")
     console.print(f"folder     {data['folder']}")
+
+
+def _cost(data: dict[str, Any], trained: str, training: str, wall_clock: str, sessions: str) -> str:
+    """A cost in words, from these keys of a status."""
+    return (
+        f"{count(data[trained], 'epoch')}, {duration(data[training])} of training in slots, "
+        f"{duration(data[wall_clock])} of wall clock in {count(data[sessions], 'session')}"
+    )
 
 
 def _name(row: dict[str, Any]) -> str:

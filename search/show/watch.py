@@ -10,11 +10,11 @@ from rich.live import Live
 from search.history import store
 from search.history.events import FINAL, Ended, Measured
 from search.history.follower import Change, Follower
-from search.history.record import Record, Run
+from search.history.record import Record
 from search.history.store import Search
 from search.readable import percent
 from search.schedulers.scheduler import SchedulerError, scheduler_of
-from search.show.live import Best, Scene, measurement, mishap, picture
+from search.show.live import Best, Scene, measurement, mishap, picture, retrained_since
 
 POLL_SECONDS = 1.0
 
@@ -55,7 +55,7 @@ def scene_of(search: Search, record: Record, best: Best) -> Scene:
     session = record.sessions[-1]
     searches = session.opened.samples is not None
     since = session.opened.seq
-    runs = record.trials if searches else [run for run in record.runs.values() if run.key[1] and _is_of(run, since)]
+    runs = record.trials if searches else retrained_since(record, since)
     total = record.samples or search.request.samples
     try:
         scheduler = scheduler_of(search.request, total) if searches else None
@@ -75,11 +75,6 @@ def scene_of(search: Search, record: Record, best: Best) -> Scene:
         best=best,
         elapsed=time.time() - session.opened.time,
     )
-
-
-def _is_of(run: Run, since: int) -> bool:
-    """Whether a retrain belongs to the session that began with this line of the ledger."""
-    return run.state not in FINAL or run.asked.seq > since or any(each.seq > since for each in run.measurements[-1:])
 
 
 def _headline(search: Search, record: Record, best: Best) -> str:

@@ -136,7 +136,7 @@ def _searches(views: list[View]) -> Sheet:
     )
     told = (
         "The best trial of each, with the 95 % interval for its validation images. It was picked because it is the "
-        "highest, so its value is slightly optimistic."
+        "highest, so its value is slightly optimistic. Epochs and wall clock are without retrains."
     )
     return Sheet("sides-searches", "The searches", Table(columns, rows), told)
 

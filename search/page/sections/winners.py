@@ -69,6 +69,9 @@ def _headline(view: View) -> tuple[tuple[str, str], ...]:
     rows.append(("trials drawn", f"{len(view.record.trials):,} of {view.found.samples:,}"))
     rows.append(("epochs trained", f"{view.status['epochs_trained']:,.0f}"))
     rows.append(("wall clock", duration(view.status["wall_clock_seconds"])))
+    if view.status["retrain_sessions"]:
+        rows.append(("epochs of retrains", f"{view.status['retrain_epochs']:,.0f}"))
+        rows.append(("wall clock of retrains", duration(view.status["retrain_wall_clock_seconds"])))
     return tuple(rows)
 
 

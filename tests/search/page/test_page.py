@@ -571,6 +571,23 @@ def test_several_searches_stand_side_by_side_with_the_winners_of_each(tmp_path, 
     assert len({row["who"] for row in tests}) == len(tests)
 
 
+def test_the_cost_of_a_search_is_compared_without_its_retrains(tmp_path):
+    make_search(tmp_path, "one", retrains=[(18, 1)])
+    make_search(tmp_path, "two")
+    pages = [View(read_search(tmp_path, name)) for name in ("one", "two")]
+    (section,) = page_of(pages).sections
+    (rows,) = (block.table.rows for block in section.blocks if block.key == "sides-searches")
+    assert [row["epochs"] for row in rows] == [50, 50]
+    assert rows[0]["time"] == rows[1]["time"]
+    one, two = (
+        dict(next(b for s in page_of([view]).sections for b in s.blocks if b.key == "headline").rows) for view in pages
+    )
+    for told in ("epochs trained", "wall clock"):
+        assert one[told] == two[told]
+    assert one["epochs of retrains"] == "2"
+    assert not any("of retrains" in told for told in two)
+
+
 def test_searches_of_other_images_are_said_to_be_so(tmp_path):
     for name in ("one", "two"):
         make_search(tmp_path, name, trials=2)

@@ -84,3 +84,12 @@ def test_the_best_so_far_never_falls_and_ends_at_its_highest_bar():
 def test_the_time_left_goes_by_what_is_known_of_the_epochs_to_come(changes, left):
     found = time_left(scene_of(*TRIALS, **changes))
     assert found == (left and pytest.approx(left))
+
+
+def test_the_time_left_is_unknown_while_finalists_are_cross_validated_and_no_winner_is_known():
+    folds = tuple(run(0, curve(0, 0.2), State.RUNNING, repeat=n, fold=n, folds=2) for n in (1, 2))
+    assert time_left(scene_of(*folds, what="retrain", rungs=(), total=3)) is None
+    long = folds[0].config | {"training": folds[0].config["training"] | {"epochs": 40}}
+    winner = run(0, curve(0, 0.2), State.RUNNING, repeat=3, config=long)
+    left = time_left(scene_of(*folds, winner, what="retrain", rungs=(), total=4))
+    assert left == pytest.approx((3 + 3 + 39 + 40) / 2), "a student is trained as long as a winner, not as a fold"

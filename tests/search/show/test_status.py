@@ -5,18 +5,23 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from click import Context
 from click.testing import CliRunner
 
 import search
+from search.cli.launching import resume
 from search.cli.looking import top
+from search.cli.sessions import conclude
 from search.cli.types import OptionError
 from search.history import events
 from search.history.ledger import Ledger
 from search.readable import brief, count, epochs
+from search.run.session import Outcome
 from search.show import ranking
 from search.show.overview import in_words, summary
 from search.show.status import print_status, status
 from search.show.terminal import print_rows
+from tests.search.events import asked, measured, started
 
 OLD = Path(__file__).parents[2] / "data" / "0.1.0"
 
@@ -102,6 +107,69 @@ def test_a_finished_search_continues_no_paused_trial_while_or_after_it_is_retrai
     ranking.print_top(found, ranking.top(found, None))
     table = capsys.readouterr().out
     assert table.count("not continued") == 1 and "paused" not in table
+
+
+def test_the_cost_of_a_search_is_without_its_retrains_whose_cost_is_told_apart(tmp_path, capsys):
+    own = status(search.load("finished", results=str(OLD)))
+    assert (own["retrain_sessions"], own["retrain_epochs"], own["last_retrain"]) == (0, 0, None)
+    print_status(own)
+    assert "for retrains" not in capsys.readouterr().out
+    retrained(tmp_path, "finished")
+    with Ledger(tmp_path / "one" / "ledger.jsonl") as book:
+        events_of_retrain = (
+            *(events.Opened(slots=1), asked(1, 1, fold=1, folds=2), started(1, 1), asked(1, 2), started(1, 2)),
+            *(measured(n, None, trial=1, repeat=repeat) for repeat in (1, 2) for n in (10, 20)),
+            events.Closed(reason="finished"),
+        )
+        for event in events_of_retrain:
+            book.append(event)
+    found = status(search.load("one", results=str(tmp_path)))
+    for key in ("epochs_trained", "training_seconds", "wall_clock_seconds", "sessions"):
+        assert found[key] == own[key]
+    assert (found["retrain_epochs"], found["retrain_seconds"], found["retrain_sessions"]) == (4, 4, 1)
+    assert found["retrain_wall_clock_seconds"] > 0
+    print_status(found)
+    (told,) = (line for line in capsys.readouterr().out.splitlines() if "for retrains" in line)
+    assert told.startswith("           4 epochs, 4 s of training in slots, ")
+    assert told.endswith(" of wall clock in 1 session for retrains")
+
+
+AGAIN = "give the same hpsearch retrain command again to continue it"
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "reason", "told"),
+    [
+        (2, None, f"1 of 2 runs asked for so far ended; {AGAIN}"),
+        (0, None, AGAIN),
+        (2, "out of time", f"1 of 2 runs asked for so far ended; {AGAIN}"),
+        (2, "finished", None),
+        (2, "taken over", None),  # it continues on another machine
+    ],
+)
+def test_an_unfinished_retrain_says_how_far_it_is_and_how_it_goes_on(tmp_path, capsys, asked_for, reason, told):
+    retrained(tmp_path, "finished")
+    with Ledger(tmp_path / "one" / "ledger.jsonl") as book:
+        earlier = (asked(1, 1), started(1, 1), measured(10, None, trial=1, repeat=1, state=events.State.DONE))
+        for event in (events.Opened(slots=1), *earlier, events.Closed(reason="finished"), events.Opened(slots=1)):
+            book.append(event)
+        for repeat in range(2, 2 + asked_for):
+            book.append(asked(1, repeat))
+        if asked_for:
+            book.append(started(1, 2))
+            book.append(measured(10, None, trial=1, repeat=2, state=events.State.DONE))
+        if reason:
+            book.append(events.Closed(reason=reason))
+    found = search.load("one", results=str(tmp_path))
+    print_status(status(found))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("retrain ")] == ([f"retrain    {told}"] if told else [])
+    with Context(resume):
+        conclude(Outcome(found.search, found.record, "finished"), tmp_path, quiet=False)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"retrain {reason or 'killed'}: {told}" if told else last.startswith("next: ")
+    print_status(status(replace(found, running=True)))
+    assert told is None or told not in capsys.readouterr().out
 
 
 def test_a_forecast_for_fewer_trials_says_so(tmp_path, capsys):
