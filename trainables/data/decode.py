@@ -63,7 +63,7 @@ def look(images: Iterable[Encoded], total: int, root: Path) -> Look:
                 is_any_deep = True
                 largest = max(largest, int(np.asarray(image).max()))
     if size is None:
-        faults.refuse(total, root)
+        faults.refuse(total, "train", root)
     assert size is not None, "every part has an image"
     return Look(mode, size, max(largest.bit_length(), 8) if is_any_deep else None)
 
@@ -71,12 +71,13 @@ def look(images: Iterable[Encoded], total: int, root: Path) -> Look:
 def decode(
     images: Iterable[Encoded],
     total: int,
+    part: str,
     root: Path,
     seen: Look,
     image_size: int | None,
     progress: Progress | None,
 ) -> np.ndarray:
-    """Decode to uint8 (total, C, H, W), one image after the other.
+    """Decode a part to uint8 (total, C, H, W), one image after the other.
 
     Raises DatasetError for images that cannot be read, differ in size or do not fit this machine's memory. Threads were
     measured: they gain nothing on images of 32×32, for which most of the time is spent in the interpreter.
@@ -95,7 +96,7 @@ def decode(
                 pixels[row] = _array(image, seen, (width, height))
         if progress and (done % IMAGES_PER_REPORT == 0 or done == total):
             progress(done, total)
-    faults.refuse(total, root)
+    faults.refuse(total, part, root)
     if not image_size:
         _check_sizes(sizes, root)
     return pixels
@@ -121,7 +122,7 @@ def _array(image: Image.Image, seen: Look, size: tuple[int, int]) -> np.ndarray:
 
 
 def check_headers(images: Iterable[Encoded], total: int, root: Path, size: tuple[int, int] | None) -> None:
-    """Read only the headers of images; `size` is that of train, None if images are resized.
+    """Read only the headers of test images; `size` is that of train, None if images are resized.
 
     Raises DatasetError for images whose headers cannot be read, or that differ in size.
     """
@@ -131,7 +132,7 @@ def check_headers(images: Iterable[Encoded], total: int, root: Path, size: tuple
         with faults.noted(where, data), _opened(data) as image:
             if size:
                 sizes.add(upright_size(image))
-    faults.refuse(total, root)
+    faults.refuse(total, "test", root)
     _check_sizes(sizes, root)
 
 
@@ -182,14 +183,17 @@ class _Faults:
             else:
                 self.unreadable.append(f"{where}: {_reason(error, data)}")
 
-    def refuse(self, total: int, root: Path) -> None:
-        """Raise DatasetError if anything was noted among `total` images."""
+    def refuse(self, total: int, part: str, root: Path) -> None:
+        """Raise DatasetError if anything was noted among the `total` images of a part."""
         for faults, rule, fail in (
             (self.absent, "label must have an image", "have none"),
             (self.unreadable, "image must be readable", "are not"),
         ):
             if faults:
-                raise DatasetError(f"every {rule}: {len(faults)} of {total} in {root} {fail}, the first is {faults[0]}")
+                raise DatasetError(
+                    f"every {rule}: {len(faults)} of {total} in the {part} part of {root} {fail}, the first is "
+                    f"{faults[0]}"
+                )
 
 
 def _opened(data: Data) -> Image.Image:

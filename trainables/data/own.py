@@ -56,7 +56,7 @@ class Own:
         train = self.train
         columns = Columns(train.label_column, self.columns.image, train.numbers)
         asked = self.format.open(self.files.of(part), columns)
-        _check_labelled(asked, self.root)
+        _check_labelled(asked, part, self.root)
         if not asked.labels:
             raise DatasetError(
                 f"the {part} files in {self.root} must hold images, or be left out to hold out a share of train"
@@ -95,7 +95,7 @@ def _state(file: Place) -> tuple[str, int, int]:
 
 def _number_classes(train: Table, root: Path) -> dict[Any, int]:
     """Class number of each label; raises DatasetError if a label is missing or out of range, or there is only one."""
-    _check_labelled(train, root)
+    _check_labelled(train, "train", root)
     found = set(train.labels)
     if len(found) < 2:
         raise DatasetError(f"a classifier needs at least two classes; {root} has {len(found)} in its train part")
@@ -112,10 +112,10 @@ def _number_classes(train: Table, root: Path) -> dict[Any, int]:
     return {number: number for number in range(len(train.names))}
 
 
-def _check_labelled(table: Table, root: Path) -> None:
+def _check_labelled(table: Table, part: Part, root: Path) -> None:
     missing = [row for row, label in enumerate(table.labels) if label is None]
     if missing:
         raise DatasetError(
-            f"every image must have a label: {len(missing)} of {len(table.labels)} in {root} have none, "
-            f"the first is row {missing[0]}"
+            f"every image must have a label: {len(missing)} of {len(table.labels)} in the {part} part of {root} "
+            f"have none, the first is row {missing[0]}"
         )

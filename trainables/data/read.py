@@ -46,7 +46,7 @@ def read(own: Own, part: Part, image_size: int | None, progress: Progress | None
     train, asked = _rows(own, "train"), _rows(own, part)
     # Colour and size of all parts come from the headers of the train images, without reading the others' pixels.
     seen = look(train.images(), len(train), own.root)
-    pixels = decode(asked.images(), len(asked), own.root, seen, image_size, progress)
+    pixels = decode(asked.images(), len(asked), part, own.root, seen, image_size, progress)
     return Images(pixels, asked.labels, own.classes, seen.bits)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,10 @@ from PIL import Image
 from tests.trainables.data.pictures import class_folders, first_kept, good, picture, refused
 from trainables import limits
 from trainables.data import decode
-from trainables.data.load import load
+from trainables.data.find import find
+from trainables.data.formats.format import AS_NAMED
+from trainables.data.images import DatasetError
+from trainables.data.load import check_test, load
 
 
 def test_colour_is_dropped_only_if_every_train_image_is_grey(tmp_path: Path) -> None:
@@ -90,6 +94,18 @@ def test_more_images_than_fit_the_memory_are_refused(tmp_path: Path, monkeypatch
     assert "8 images of 6×5" in message and "or its container has" in message and "--image-size" in message
     monkeypatch.setattr(limits, "memory", lambda: (720, 0))
     assert len(load(str(tmp_path / "pets"), "train", data_dir=tmp_path)) == 8
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_unreadable_images_are_counted_by_part(tmp_path: Path, part: Any) -> None:
+    root = tmp_path / "pets"
+    for each in ("train", "validation", "test"):
+        class_folders(root / each)
+    (root / part / "cat" / "0.png").write_bytes(b"no image")
+    assert f"readable: 1 of 10 in the {part} part of {root} are not" in refused(root, tmp_path, part)
+    if part == "test":
+        with pytest.raises(DatasetError, match="readable: 1 of 10 in the test part of "):
+            check_test(find(str(root), AS_NAMED), data_dir=tmp_path, image_size=None, size=(6, 5))
 
 
 def test_unreadable_images_are_counted_and_the_first_is_named(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def broken_parquet(root: Path, images: Callable[[int], bytes | None], labels: Se
         ),
         (lambda i: b"GIF89a" if i == 1 else good(i), [0, 1, 0], {}, "readable: 1 of 3 .*row 1 of .*not a PNG, JPEG"),
         (good, [0, 0, 0], {}, "at least two classes"),
-        (good, [0, 1, None], {}, "must have a label: 1 of 3 .*row 2"),
+        (good, [0, 1, None], {}, "must have a label: 1 of 3 in the train part of .*row 2"),
         (good, [0, 1, 7], {"names": ("cat", "dog")}, r"must lie in 0\.\.1, one a class name, not 7"),
         (good, [0.5, 1.5], {}, "column 'label' of .* is double and holds others .*0.5"),
         (good, [1.0, float("nan")], {}, "column 'label' of .* is double and holds others"),

@@ -16,6 +16,7 @@ from trainables.data.formats.listing import (
     parts_of,
     printable,
 )
+from trainables.data.formats.metadata import metadata_in
 from trainables.data.images import DatasetError
 
 
@@ -24,6 +25,7 @@ def find(root: Place, _: Columns) -> Files | None:
     left_out = LeftOut()
     parts, others = parts_of(root)
     archives = [entry.name for entry in entries(root) if is_called_archive(entry.name) and entry.is_file()]
+    left_out.metadata += [file.name for folder in (root, *parts.values()) for file in metadata_in(folder)]
     for entry in entries(root):
         left_out.loose += is_called_image(entry.name) and entry.is_file()
     if "train" not in parts and any(map(folders, parts.values())):

@@ -42,6 +42,8 @@ class LeftOut:
     """Names of folders beside `train` that are not a part."""
     archives: list[str] = field(default_factory=list)
     """Names of archives beside folders."""
+    metadata: list[str] = field(default_factory=list)
+    """Names of files of metadata that give no labels."""
     unnamed: int = 0
     """Images that a file of labels does not name."""
     samples: Counter[str] = field(default_factory=Counter)
@@ -60,6 +62,8 @@ class LeftOut:
             phrases.append(f"{_count(len(self.partless), 'folder')} beside train ({first_of(self.partless)})")
         if self.archives:
             phrases.append(f"{_count(len(self.archives), 'archive')} beside folders ({first_of(self.archives)})")
+        if self.metadata:
+            phrases.append(f"{first_of(self.metadata)} without a column of labels")
         if self.unnamed:
             phrases.append(f"{_count(self.unnamed, 'image')} that the metadata {_do(self.unnamed)} not name")
         if number := self.samples.total():

@@ -7,6 +7,7 @@ of its own: the layouts of an imagefolder on the Hugging Face Hub.
 import csv
 import io
 import json
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -17,11 +18,21 @@ from trainables.data.archive import Place
 from trainables.data.formats.format import Columns, Files, Format, Part, Table
 from trainables.data.formats.images import images_of
 from trainables.data.formats.labels import called_label, find_label, from_text
-from trainables.data.formats.listing import LeftOut, entries, is_called_image, part_of, parts_of, printable
+from trainables.data.formats.listing import (
+    LeftOut,
+    entries,
+    folders,
+    is_called_image,
+    part_of,
+    parts_of,
+    printable,
+)
 from trainables.data.images import DatasetError
 
 NAMES = ("metadata.csv", "metadata.jsonl")
 FILE_NAME = "file_name"
+# Columns, in any spelling, of a table that is meant to give labels to images; others may lie beside class folders.
+_MEANT = re.compile("file|image|path|label|class|target|category", re.IGNORECASE)
 
 Row = dict[str, Any]
 
@@ -29,7 +40,8 @@ Row = dict[str, Any]
 def find(root: Place, columns: Columns) -> Files | None:
     """The metadata, then the images that they name; raises DatasetError for one that is absent or named twice.
 
-    None if images are in class folders and no column of the metadata is named as a label, or chosen by the user.
+    None if images are in several class folders and no column of the metadata is named as a label, or chosen by the
+    user.
     """
     left_out = LeftOut()
     file = _metadata(root)
@@ -39,9 +51,10 @@ def find(root: Place, columns: Columns) -> Files | None:
     if "train" not in (*parts, *own):
         return None
     parts |= {part: (f"{inside[part].name}/", found, _named(found, left_out)) for part, found in own.items()}
-    if all(map(_is_in_class_folders, parts.values())) and not any(
-        _is_labelled(each, columns.label) for _, each, _ in parts.values()
-    ):
+    for part, (_, each, images) in parts.items():
+        _check_split(each, part, images)
+    in_folders = _has_classes(root) and all(map(_is_in_class_folders, parts.values()))
+    if in_folders and not any(_is_labelled(each, columns.label) for _, each, _ in parts.values()):
         return None
     for part, folder in inside.items():
         if part not in parts:
@@ -68,17 +81,63 @@ def open_files(files: tuple[Place, ...], columns: Columns) -> Table:
 
 
 def _metadata(folder: Place) -> Place | None:
-    """The file of metadata in a folder; None if there is none, or one that names no files."""
-    there = [folder / each.name for each in entries(folder) if each.name.lower() in NAMES and each.is_file()]
-    found = [file for file in there if FILE_NAME in next(iter(_rows(file)), {})]
+    """The file of metadata in a folder; None if there is none, or one that names no files beside class folders.
+
+    Raises DatasetError for one that is meant to name files and does not.
+    """
+    there = metadata_in(folder)
+    columns = {file: [name for name in next(iter(_rows(file)), {}) if name is not None] for file in there}
+    found = [file for file in there if FILE_NAME in columns[file]]
     if len(found) > 1:
         raise DatasetError(f"{folder} must hold one file of metadata, not {' and '.join(file.name for file in found)}")
-    return found[0] if found else None
+    if found:
+        return found[0]
+    for file in there:
+        if not _has_classes(folder) or any(map(_MEANT.search, columns[file])):
+            raise DatasetError(_nameless(file, columns[file]))
+    return None
+
+
+def metadata_in(folder: Place) -> list[Place]:
+    """The files in a folder that are called metadata, whatever they hold."""
+    return [folder / each.name for each in entries(folder) if each.name.lower() in NAMES and each.is_file()]
+
+
+def _nameless(file: Place, columns: Sequence[str]) -> str:
+    """The message for metadata that name no files."""
+    if not columns:
+        return f"{file} needs a column {FILE_NAME} and a row for each image, and has no row; fill it, or move it away"
+    away = "move the file away to take folder names as labels"
+    shown = ", ".join(map(repr, columns))  # which escapes what would break the line
+    if len(columns) == 1:
+        advice = "separate columns with commas" if re.search(r"[;\t|]", columns[0]) else "add it"
+        return f"{file} needs a column {FILE_NAME} (its only column: {shown}); {advice}, or {away}"
+    return f"{file} needs a column {FILE_NAME} (its columns: {shown}); rename the one that names the images, or {away}"
+
+
+def _check_split(file: Place, part: Part, images: Sequence[Place]) -> None:
+    """Raise DatasetError if a column `split` says that an image belongs to another part than its folder."""
+    rows = _rows(file)
+    column = next((name for name in rows[0] if name.lower() == "split"), None)
+    if column is None:
+        return
+    said = {_place(file, row): str(row.get(column)).strip() for row in rows}
+    for image in images:
+        if part_of(said[image]) not in (None, part):
+            raise DatasetError(
+                f"parts are folders (train/, val/, test/), not a column: '{column}' of {file} says {said[image]} of "
+                f"{printable(image)}, which is in the {part} part; move images into such folders, or remove the column"
+            )
 
 
 def _is_labelled(file: Place, asked: str | None) -> bool:
     names = {name: name for name in _rows(file)[0]}
     return asked in names or called_label(names, file) is not None
+
+
+def _has_classes(root: Place) -> bool:
+    """Whether train, or else the folder itself, holds several folders, which may be classes."""
+    return len(folders(parts_of(root)[0].get("train", root))) > 1
 
 
 def _is_in_class_folders(part: tuple[str, Place, Sequence[Place]]) -> bool:

@@ -215,9 +215,12 @@ def test_metadata_in_class_folders_are_labels_only_if_they_say_so(tmp_path: Path
     names = [f"{name}/{number}.png" for name in ("cat", "dog") for number in range(5)]
     table(root, labelled(names, width=[6] * 10, breed=KINDS))
     assert survey(str(root), AS_NAMED).labels == "folder names"
+    assert survey(str(root), AS_NAMED).left_out == ("metadata.csv without a column of labels",)
     assert survey(str(root), Columns(label="breed")).labels == "column 'breed' of metadata.csv"
     assert load(str(root), "train", data_dir=tmp_path, columns=Columns(label="breed")).classes == ("fig", "pear")
     assert "holds class folders" in refused(root, tmp_path, columns=Columns(label="colour"))
+    table(root, labelled(names[:5], breed=KINDS[:5]))  # those of one class
+    assert survey(str(root), AS_NAMED).labels == "folder names"
     table(root, labelled(names, label=KINDS))
     assert survey(str(root), AS_NAMED).labels == "column 'label' of metadata.csv"
 
@@ -249,6 +252,57 @@ def test_a_table_without_file_names_beside_class_folders_may_have_such_rows(tmp_
     root = class_folders(tmp_path / "set")
     (root / "metadata.csv").write_text("author\nme, myself\n")
     assert len(load(str(root), "train", data_dir=tmp_path)) == 8
+
+
+@pytest.mark.parametrize("folders", ["", "images", "images, more", "train/images, train/more"])
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("filename,label", "(its columns: 'filename', 'label'); rename the one that names the images, or move the"),
+        ("File_Name,Label", "(its columns: 'File_Name', 'Label'); rename"),
+        ("file_name;label", "(its only column: 'file_name;label'); separate columns with commas, or move the"),
+    ],
+)
+def test_metadata_that_name_no_files_are_refused(tmp_path: Path, folders: str, header: str, said: str) -> None:
+    names = [f"{folders.split(', ')[number % 2 if ',' in folders else 0]}/{name}" for number, name in enumerate(NAMES)]
+    root = images(tmp_path / "set", [name.lstrip("/") for name in names])
+    mark = ";" if ";" in header else ","
+    (root / "metadata.csv").write_text("\n".join([header, *(f"{name}{mark}cat" for name in names)]))
+    assert f"{root}/metadata.csv needs a column file_name {said}" in refused(root, tmp_path)
+
+
+@pytest.mark.parametrize(("name", "content"), [("metadata.csv", ""), ("metadata.jsonl", ""), ("metadata.csv", "a,b\n")])
+def test_metadata_without_a_row_are_refused(tmp_path: Path, name: str, content: str) -> None:
+    root = images(tmp_path / "set", NAMES)
+    (root / name).write_text(content)
+    assert f"{name} needs a column file_name and a row for each image, and has no row" in refused(root, tmp_path)
+
+
+def test_metadata_of_one_folder_must_hold_labels(tmp_path: Path) -> None:
+    names = [f"images/{name}" for name in NAMES]
+    root = table(images(tmp_path / "set", names), labelled(names, species=KINDS))
+    assert "it has species: choose one with --label NAME" in refused(root, tmp_path)
+    assert load(str(root), "train", data_dir=tmp_path, columns=Columns(label="species")).classes == ("fig", "pear")
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl"])
+@pytest.mark.parametrize("folders", [("",), ("images/",), ("fig/", "pear/")])
+def test_a_column_of_parts_that_are_no_folders_is_refused(tmp_path: Path, name: str, folders: tuple[str, ...]) -> None:
+    names = [f"{folders[number % len(folders)]}{each}" for number, each in enumerate(NAMES)]
+    root = images(tmp_path / "set", names)
+    table(root, labelled(names, label=KINDS, split=["train"] * 8 + ["test"] * 2), name)
+    message = refused(root, tmp_path)
+    assert "parts are folders (train/, val/, test/), not a column" in message
+    assert f"says test of {root}/{names[8]}, which is in the train part" in message
+
+
+def test_a_column_of_parts_may_agree_with_the_folders(tmp_path: Path) -> None:
+    names = [f"{part}/{name}" for part in ("train", "test") for name in NAMES[:4]]
+    root = table(
+        images(tmp_path / "set", names),
+        labelled(names, label=["pear", "fig"] * 4, split=["train"] * 4 + ["test"] * 4),
+    )
+    assert survey(str(root), AS_NAMED).test == "test/"
 
 
 @pytest.mark.parametrize("letter", ["\u2028", "\u2029", "\u0085"])
