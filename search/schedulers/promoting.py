@@ -129,6 +129,10 @@ class Promoting(ABC):
                 self.levels[0].busy.add(trial)
             case Granted(repeat=0, trial=trial):
                 self._promote(trial)
+                # A granted trial is trained. If it waits again, the session that granted it had promoted it before
+                # without training, as it knew that the sampler has no more trials, which the ledger does not say.
+                while trial in self.levels[self._level_of[trial]].waiting:
+                    self._promote(trial)
             case Started(repeat=0, trial=trial):
                 # Measurements after its checkpoint are made again.
                 self._measured[trial] = [each for each in self._measured[trial] if each.images <= event.images]

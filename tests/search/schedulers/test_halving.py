@@ -45,6 +45,15 @@ def test_the_same_is_trained_on_any_slots_at_any_speed_and_whatever_is_killed_wh
     assert outcome(game.play(slots=slots, seed=seed, kill_after=kill_after).record) == alone
 
 
+@pytest.mark.parametrize("kill_after", range(1, 41))
+def test_a_trial_that_passed_two_rungs_within_a_batch_is_resumed_at_its_level(kill_after):
+    """When a sampler has no more trials, they are promoted without a line of the ledger if a batch holds two rungs."""
+    game = Game(values=[[0.5] * len(ENDS), [0.0] * len(ENDS)], ends=COARSE)
+    alone = game.play(slots=2, more=4).record
+    found = game.play(slots=2, more=4, kill_after=kill_after).record
+    assert [len(reached(found, rung)) for rung in RUNGS] == [len(reached(alone, rung)) for rung in RUNGS]
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     game=games(deadly=False),
