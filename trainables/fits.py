@@ -25,12 +25,17 @@ def check_training(config: Config, shape: tuple[int, ...], num_classes: int) -> 
     check_transforms(config.training.transforms, shape)
     if misfit := config.training.augmentation.misfit(shape):
         raise SizeError(misfit)
-    if config.training.ema is not None:
-        _check_copy(_network(config, shape, num_classes))
-    if config.training.batch_size == 1:
-        _check_norms(config, shape, num_classes)
-    if OPTIMIZERS[config.optimizer.name].others is not None:
-        check_matrices(config.optimizer.name, _matrices(config, shape, num_classes))
+    is_averaged, is_single = config.training.ema is not None, config.training.batch_size == 1
+    is_by_matrices = OPTIMIZERS[config.optimizer.name].others is not None
+    if not (is_averaged or is_single or is_by_matrices):
+        return
+    network = make_without_weights(config.network.name, config.network.hyperparameters, shape, num_classes)
+    if is_averaged:
+        _check_copy(network)
+    if is_single:
+        _check_norms(network, shape, num_classes)
+    if is_by_matrices:
+        check_matrices(config.optimizer.name, _matrices(network, shape, num_classes))
 
 
 def check_transforms(strengths: Mapping[str, float], shape: tuple[int, ...]) -> None:
@@ -41,16 +46,17 @@ def check_transforms(strengths: Mapping[str, float], shape: tuple[int, ...]) -> 
 
 
 def _check_copy(network: "Network | nn.Module") -> None:
-    """Raise SizeError if the network cannot be copied, as an average of its weights is."""
+    """Raise SizeError if a module of the user's cannot be copied, as an average of its weights is."""
+    if isinstance(network, Network):
+        return
     try:
         deepcopy(network)
     except Exception as error:  # a module may hold anything
         raise SizeError(f"ema averages a copy of the network, which cannot be copied: {one_line(error)}") from error
 
 
-def _check_norms(config: Config, shape: tuple[int, ...], num_classes: int) -> None:
+def _check_norms(network: "Network | nn.Module", shape: tuple[int, ...], num_classes: int) -> None:
     """Raise SizeError if a norm would get a single number of each channel in a step of one image."""
-    network = _network(config, shape, num_classes)
     for layer in layers(network.walk(shape, num_classes)) if isinstance(network, Network) else ():
         if layer.op == "norm" and layer.lr_factor and prod(layer.input_shape[1:]) == 1:
             raise SizeError(
@@ -68,14 +74,9 @@ def check_matrices(optimizer: str, number: int) -> None:
         )
 
 
-def _matrices(config: Config, shape: tuple[int, ...], num_classes: int) -> int:
-    """How many matrices and kernels of a configuration's network are trained."""
-    network = _network(config, shape, num_classes)
+def _matrices(network: "Network | nn.Module", shape: tuple[int, ...], num_classes: int) -> int:
+    """How many matrices and kernels of a network are trained."""
     if isinstance(network, Network):
         found = layers(network.walk(shape, num_classes))
         return sum(layer.op in ("conv", "dense") and layer.lr_factor != 0 for layer in found)
     return sum(parameter.dim() > 1 and parameter.requires_grad for parameter in network.parameters())
-
-
-def _network(config: Config, shape: tuple[int, ...], num_classes: int) -> "Network | nn.Module":
-    return make_without_weights(config.network.name, config.network.hyperparameters, shape, num_classes)

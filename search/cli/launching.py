@@ -244,7 +244,7 @@ def launch(
     _check_together(
         how,
         study=study,
-        of_study={"--repeats": repeats is not None, "--quick": quick},
+        of_study="--quick" if quick else "--repeats" if repeats is not None else None,
         submit=submit,
         is_served=is_served,
         dry_run=dry_run,
@@ -301,7 +301,7 @@ def _check_together(
     how: Any,
     *,
     study: str | None,
-    of_study: dict[str, bool],
+    of_study: str | None,
     submit: str | None,
     is_served: bool,
     dry_run: bool,
@@ -309,7 +309,7 @@ def _check_together(
     budget: float | None,
     samples: int | None,
 ) -> None:
-    """Raise OptionError for options that exclude each other. of_study: which options of studies are given."""
+    """Raise OptionError for options that exclude each other. of_study: an option of studies that is given."""
     for option, is_given in (("--serve", is_served), ("--follow", bool(how.follow))):
         if is_given and (submit is not None or dry_run):
             other = "--submit" if submit else "--dry-run"
@@ -317,8 +317,8 @@ def _check_together(
     check_dry_run(how.address, dry_run=dry_run)
     if study is not None:  # checks the options that it does not take
         return
-    for option in (each for each, is_given in of_study.items() if is_given):
-        raise OptionError(f"{option} is for a study: name one with --study")
+    if of_study is not None:
+        raise OptionError(f"{of_study} is for a study: name one with --study")
     if submit is not None and dry_run:
         raise OptionError("--dry-run measures this machine and --submit uses others; give one of them")
     if submit is not None and first is not None:

@@ -17,17 +17,16 @@ TRANSFER = ("vgg16", "vgg19", "resnet50")
 
 @pytest.mark.parametrize("name", list(FAMILIES))
 def test_the_trained_matrices_of_a_family_are_counted_without_building_it(name: str) -> None:
-    config = Config(NetworkConfig(name, {}), OptimizerConfig("muon", 0.01), TrainingConfig(batch_size=2))
+    network = make_without_weights(name, {}, (3, 64, 64), 10)
     with torch.device("meta"):
         built = build(FAMILIES[name](), (3, 64, 64), 10)
     trained = [parameter for parameter in built.parameters() if parameter.requires_grad]
-    assert _matrices(config, (3, 64, 64), 10) == sum(parameter.dim() > 1 for parameter in trained)
+    assert _matrices(network, (3, 64, 64), 10) == sum(parameter.dim() > 1 for parameter in trained)
 
 
 def test_the_matrices_of_a_users_network_are_counted() -> None:
-    name = f"{__name__}:perceptron"
-    config = Config(NetworkConfig(name, {"depth": 3}), OptimizerConfig("muon", 0.01), TrainingConfig(batch_size=2))
-    assert _matrices(config, (3, 8, 8), 10) == 3
+    network = make_without_weights(f"{__name__}:perceptron", {"depth": 3}, (3, 8, 8), 10)
+    assert _matrices(network, (3, 8, 8), 10) == 3
 
 
 def test_a_network_that_trains_no_matrix_but_that_of_its_logits_does_not_fit_an_optimizer_of_matrices() -> None:
